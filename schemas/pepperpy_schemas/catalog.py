@@ -1,0 +1,185 @@
+"""Every subject of the wire, each one value with its message and codec.
+
+``{p}`` is the deployment's prefix (``pp`` by default). No other module spells a subject.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from pepperpy_schemas.messages import (
+    AgentCommand,
+    AgentInstance,
+    Answer,
+    AuditRecord,
+    CancelRequest,
+    Counter,
+    DeadLetter,
+    Event,
+    JournalEntry,
+    MaxDeliveries,
+    Result,
+    Resume,
+    Token,
+    TopicSchema,
+)
+from pepperpy_schemas.subjects import Subject
+
+TASK: Final = Subject(
+    "Task",
+    "{p}.task.{topic}.{id}",
+    msgspec.Raw,
+    "A task with an id of its sender's.",
+    "TASKS",
+    ('{"text":"where is my parcel?","customer":"c42"}',),
+)
+TASK_BARE: Final = Subject(
+    "TaskBare",
+    "{p}.task.{topic}",
+    msgspec.Raw,
+    "A task whose id is <stream>-<sequence>, read from the publish acknowledgement.",
+    "TASKS",
+    ('{"text":"where is my parcel?","customer":"c42"}',),
+)
+RESUME: Final = Subject(
+    "Resume", "{p}.resume.{topic}.{id}", Resume, "A suspended task goes on.", "TASKS"
+)
+ANSWER: Final = Subject(
+    "Answer",
+    "{p}.answer.{topic}.{id}.{question}",
+    Answer,
+    "The answer to question number n of a task, from 1; published alone it resumes the task.",
+    "ANSWERS",
+    ('{"answer":"yes","by":"ana"}',),
+)
+SCHEDULE: Final = Subject(
+    "Schedule",
+    "{p}.sched.{id}",
+    msgspec.Raw,
+    "A task or resume that the server publishes later; its Nats-Schedule headers say when.",
+    "SCHED",
+)
+DUE_TASK: Final = Subject(
+    "DueTask", "{p}.due.task.{topic}.{id}", msgspec.Raw, "A scheduled task fires.", "SCHED"
+)
+DUE_TASK_BARE: Final = Subject(
+    "DueTaskBare", "{p}.due.task.{topic}", msgspec.Raw, "A recurring task fires.", "SCHED"
+)
+DUE_RESUME: Final = Subject(
+    "DueResume", "{p}.due.resume.{topic}.{id}", Resume, "A deadline or back-off is over.", "SCHED"
+)
+KEYED_TASK: Final = Subject(
+    "KeyedTask",
+    "{p}.key.{topic}.{key}.{id}",
+    msgspec.Raw,
+    "A task that runs after the earlier ones of its key.",
+    "KEYED",
+)
+STEP: Final[Subject[JournalEntry]] = Subject(
+    "JournalEntry",
+    "{p}.step.{id}",
+    JournalEntry,  # type: ignore[arg-type]  # a union is no type[T], but msgspec takes it
+    "A line of the task's journal.",
+    "STEPS",
+)
+RESULT: Final = Subject(
+    "Result",
+    "{p}.result.{id}",
+    Result,
+    "How the task ended; exactly one.",
+    "RESULTS",
+    (
+        '{"ok":true,"data":{"text":"It arrives tomorrow."}}',
+        '{"ok":false,"error":{"code":"timeout","message":"triage ran longer than 5m"}}',
+    ),
+)
+TOKEN: Final = Subject(
+    "Token", "{p}.tok.{id}", Token, "A piece of the task's live output.", "TOKENS"
+)
+EVENT: Final = Subject(
+    "Event",
+    "{p}.event.{entity}.{verb}.{scope}.{id}",
+    Event,
+    "Something happened to a task, agent, model call, memory, tool, alert, shard or graph.",
+    "EVENTS",
+    ('{"id":"e1","ts":"2026-01-01T00:00:00Z","correlation":"PP_TASKS-7","attempt":1}',),
+)
+EVENT_HIGH: Final = Subject(
+    "EventHigh",
+    "{p}.event-hi.{entity}.{verb}.{scope}.{id}",
+    Event,
+    "The same on the high-priority lane, which listeners read first.",
+    "EVENTS",
+)
+SERVICE: Final = Subject(
+    "ServiceRequest",
+    "{p}.svc.{service}.{op}.{principal}",
+    msgspec.Raw,
+    "A request to a service; the last token is the caller, true by permission.",
+)
+CANCEL: Final = Subject("Cancel", "{p}.ctl.cancel.{id}", CancelRequest, "A running task shall end.")
+AGENT_CONTROL: Final = Subject(
+    "AgentControl",
+    "{p}.ctl.agent.{agent}.{command}",
+    AgentCommand,
+    "The instances of an agent drain, pause or resume.",
+)
+DEAD_LETTER: Final = Subject(
+    "DeadLetter", "{p}.dlq.{topic}", DeadLetter, "A task failed for good.", "DLQ"
+)
+AUDIT: Final = Subject(
+    "Audit",
+    "{p}.audit.{principal}.{action}",
+    AuditRecord,
+    "Somebody did something that changes what others see.",
+    "AUDIT",
+)
+ADVISORY: Final = Subject(
+    "MaxDeliveries",
+    "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.{consumer}",
+    MaxDeliveries,
+    "The server gives a message up: its workers may be in a crash loop.",
+    "ADV",
+)
+COUNT: Final = Subject(
+    "Counter", "{p}.count.{metric}.{label}", Counter, "An exact sum over all workers.", "COUNT"
+)
+REGISTRY: Final = Subject(
+    "AgentInstance",
+    "$KV.{p}_registry.{agent}.{instance}",
+    AgentInstance,
+    "An instance's heartbeat; it disappears 15 s after the last.",
+)
+TOPIC_SCHEMA: Final = Subject(
+    "TopicSchema",
+    "$KV.{p}_schemas.{topic}.{version}",
+    TopicSchema,
+    "What a topic takes and gives; it stays when no worker is up.",
+)
+
+CATALOG: Final[tuple[Subject[Any], ...]] = (
+    TASK,
+    TASK_BARE,
+    KEYED_TASK,
+    RESUME,
+    ANSWER,
+    SCHEDULE,
+    DUE_TASK,
+    DUE_TASK_BARE,
+    DUE_RESUME,
+    STEP,
+    RESULT,
+    TOKEN,
+    EVENT,
+    EVENT_HIGH,
+    SERVICE,
+    CANCEL,
+    AGENT_CONTROL,
+    DEAD_LETTER,
+    AUDIT,
+    ADVISORY,
+    COUNT,
+    REGISTRY,
+    TOPIC_SCHEMA,
+)
+"""All of them, in the order of a task's life; the exported documents follow it."""

@@ -1,0 +1,348 @@
+"""The error tree: what can go wrong, by what the caller can do about it.
+
+Every error has a stable ``code`` that travels on the wire, a ``category``, whether a retry can
+help, a ``hint`` that says what to do, a ``context`` of named values and a ``cause``. The table in
+``docs/reference/errors.md`` is generated from the classes below.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+Category = Literal["input", "task", "control", "bus", "config"]
+"""``input``: the caller's to mend. ``task``: the handler's. ``control``: somebody decided so.
+``bus``: broker or network, usually passing. ``config``: the operator's to mend."""
+
+_MAX_CAUSES = 8
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error as it travels: the ``error`` of a result, of a service's reply, of a dead letter.
+
+    Attributes:
+        code: Stable name of the fact, for example ``bad_payload``.
+        category: Whose it is to mend; unknown values are kept as they are.
+        message: One sentence for people, with the values that matter.
+        retryable: Whether the same request can succeed later.
+        hint: What to do about it.
+        context: Named values: the field path, the subject, the limit.
+        cause: The error below this one.
+    """
+
+    code: str
+    category: str = "task"
+    message: str = ""
+    retryable: bool = False
+    hint: str = ""
+    context: dict[str, Any] = {}
+    cause: "ErrorInfo | None" = None
+
+
+class PepperError(Exception):
+    """The root of every error that PepperPy raises on purpose.
+
+    Args:
+        message: One sentence with the values that matter; the class's docstring by default.
+        hint: What to do about it; the class's ``hint`` by default.
+        context: Named values for programs: field path, subject, limit.
+        retryable: Overrides the class's answer for this one case.
+    """
+
+    code: ClassVar[str] = "internal"
+    category: ClassVar[Category] = "task"
+    retryable: bool = False
+    hint: str = ""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        context: Mapping[str, Any] | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        self.message = message or (type(self).__doc__ or self.code).partition("\n")[0]
+        super().__init__(self.message)
+        if hint:
+            self.hint = hint
+        if retryable is not None:
+            self.retryable = retryable
+        self.context: dict[str, Any] = dict(context or {})
+
+    def info(self) -> ErrorInfo:
+        """Returns the wire form, with the chain of causes."""
+        return ErrorInfo(
+            code=self.code,
+            category=self.category,
+            message=self.message,
+            retryable=self.retryable,
+            hint=self.hint,
+            context=self.context,
+            cause=_cause_info(self, _MAX_CAUSES),
+        )
+
+
+class BadName(PepperError):
+    """A topic, id or other name has characters that cannot travel in a subject."""
+
+    code = "bad_name"
+    category = "input"
+    hint = "use 1 to 64 characters of A-Z a-z 0-9 _ -"
+
+
+class BadPayload(PepperError):
+    """The body is not what the receiver declared; ``context.path`` names the field."""
+
+    code = "bad_payload"
+    category = "input"
+    hint = "show the schema with: pepperpy schema show TOPIC"
+
+
+class BadHeader(PepperError):
+    """A header has a value that cannot be read; ``context.header`` names it."""
+
+    code = "bad_header"
+    category = "input"
+
+
+class UnknownTopic(PepperError):
+    """No worker has ever announced this topic."""
+
+    code = "unknown_topic"
+    category = "input"
+    hint = "list the known ones with: pepperpy schema ls"
+
+
+class SchemaIncompatible(PepperError):
+    """A schema changes a message in a way that its readers or writers cannot follow."""
+
+    code = "schema_incompatible"
+    category = "input"
+    hint = "add optional fields only, or publish under a new topic"
+
+
+class Conflict(PepperError):
+    """The same id was used before with another body."""
+
+    code = "conflict"
+    category = "input"
+    hint = "choose another id, or send the same body"
+
+
+class TooLarge(PepperError):
+    """A message is larger than the broker takes."""
+
+    code = "too_large"
+    category = "input"
+    hint = "send large data by reference; bodies above bus.blob_threshold travel so by themselves"
+
+
+class PermissionDenied(PepperError):
+    """The broker's permissions do not allow this user this subject."""
+
+    code = "permission_denied"
+    category = "input"
+    hint = "connect as a role that may do this; the roles are in docs/reference/roles.md"
+
+
+class NotFound(PepperError):
+    """What was asked for does not exist, or no longer."""
+
+    code = "not_found"
+    category = "input"
+
+
+class HandlerError(PepperError):
+    """The handler raised an error."""
+
+    code = "handler_error"
+    category = "task"
+
+
+class TaskTimeout(PepperError):
+    """The handler ran longer than the task's time-out."""
+
+    code = "timeout"
+    category = "task"
+    retryable = True
+    hint = "raise the timeout of the task, or make its work smaller"
+
+
+class DeadlineExceeded(PepperError):
+    """The task's deadline passed before it was done."""
+
+    code = "deadline_exceeded"
+    category = "task"
+
+
+class CrashLoop(PepperError):
+    """The task was delivered as often as allowed and never finished: it may kill its workers."""
+
+    code = "crash_loop"
+    category = "task"
+    hint = (
+        "read the workers' logs around the deliveries, mend the handler, then: pepperpy dlq replay"
+    )
+
+
+class JournalMismatch(PepperError):
+    """The journal of the task no longer fits the code."""
+
+    code = "journal_mismatch"
+    category = "task"
+
+
+class Fenced(PepperError):
+    """Another worker has claimed this task since; what this one does no longer counts."""
+
+    code = "fenced"
+    category = "control"
+
+
+class Canceled(PepperError):
+    """The task was canceled."""
+
+    code = "canceled"
+    category = "control"
+
+
+class Rejected(PepperError):
+    """The handler refuses the task for good: raise it to say so."""
+
+    code = "rejected"
+    category = "control"
+
+
+class IllegalTransition(PepperError):
+    """The lifecycle has no way from this state to that one."""
+
+    code = "illegal_transition"
+    category = "control"
+
+
+class QueueFull(PepperError):
+    """The task stream has reached its limit and refuses new tasks."""
+
+    code = "queue_full"
+    category = "bus"
+    retryable = True
+    hint = "start more workers, wait, or raise the stream's limits"
+
+
+class Overloaded(PepperError):
+    """The service has as many requests running and waiting as it allows."""
+
+    code = "overloaded"
+    category = "bus"
+    retryable = True
+    hint = "try again later, or start another replica"
+
+
+class Unavailable(PepperError):
+    """Nobody answered in time."""
+
+    code = "unavailable"
+    category = "bus"
+    retryable = True
+
+
+class Unreachable(PepperError):
+    """The broker cannot be reached."""
+
+    code = "unreachable"
+    category = "bus"
+    retryable = True
+    hint = "start one with: pepperpy up, or set PEPPERPY_NATS_URL"
+
+
+class WrongSequence(PepperError):
+    """Something else was written on this subject since it was read."""
+
+    code = "wrong_sequence"
+    category = "bus"
+
+
+class TopologyDrift(PepperError):
+    """A stream or consumer on the broker differs from what PepperPy declares."""
+
+    code = "topology_drift"
+    category = "config"
+    hint = "see the differences with: pepperpy bus check, then: pepperpy bus apply"
+
+
+class BadConfig(PepperError):
+    """A setting is missing or wrong; the message names it."""
+
+    code = "bad_config"
+    category = "config"
+
+
+class RemoteError(PepperError):
+    """An error whose code this version does not know, kept as it came."""
+
+    def __init__(self, info: ErrorInfo) -> None:
+        super().__init__(info.message, hint=info.hint, context=info.context)
+        self.retryable = info.retryable
+        self._info = info
+
+    def info(self) -> ErrorInfo:
+        """Returns the wire form as it came."""
+        return self._info
+
+
+def error_types() -> Iterator[type[PepperError]]:
+    """Yields every error class that has a code of its own, in the order of the tree."""
+    yield PepperError
+    for cls in PepperError.__subclasses__():
+        if cls is not RemoteError:
+            yield cls
+
+
+_BY_CODE: dict[str, type[PepperError]] = {cls.code: cls for cls in error_types()}
+
+
+def error_from_info(info: ErrorInfo) -> PepperError:
+    """Returns the exception for an error that came over the wire, its causes chained.
+
+    A code that this version does not know becomes a `RemoteError`, nothing of it lost.
+    """
+    cls = _BY_CODE.get(info.code)
+    error = (
+        RemoteError(info)
+        if cls is None
+        else cls(info.message, hint=info.hint, context=info.context, retryable=info.retryable)
+    )
+    if info.cause is not None:
+        error.__cause__ = error_from_info(info.cause)
+    return error
+
+
+def info_of(error: BaseException) -> ErrorInfo:
+    """Returns the wire form of any exception; a foreign one becomes ``handler_error``.
+
+    The type's name is kept in ``context.type``. Tracebacks never travel.
+    """
+    if isinstance(error, PepperError):
+        return error.info()
+    return _foreign_info(error, _MAX_CAUSES)
+
+
+def _foreign_info(error: BaseException, depth: int) -> ErrorInfo:
+    name = type(error).__qualname__
+    return ErrorInfo(
+        code=HandlerError.code,
+        category=HandlerError.category,
+        message=f"{name}: {error}" if str(error) else name,
+        context={"type": f"{type(error).__module__}.{name}"},
+        cause=_cause_info(error, depth),
+    )
+
+
+def _cause_info(error: BaseException, depth: int) -> ErrorInfo | None:
+    below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if below is None or depth <= 0:
+        return None
+    if isinstance(below, PepperError):
+        return msgspec.structs.replace(below.info(), cause=_cause_info(below, depth - 1))
+    return _foreign_info(below, depth - 1)

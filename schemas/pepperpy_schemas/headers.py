@@ -1,0 +1,153 @@
+"""The headers of a message: all optional, each with a default.
+
+NATS keeps the case of header names and looks them up exactly; publishers in other languages write
+``Traceparent`` or ``pp-id``. They are folded to lower case once, on receipt, by `fold`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from pepperpy_schemas.errors import BadHeader
+
+ID: Final = "Pp-Id"
+"""The task's id, chosen by the caller; makes the worker check for an earlier result."""
+REPLY_TO: Final = "Pp-Reply-To"
+PARENT: Final = "Pp-Parent"
+"""The id of the task that submitted this one."""
+ROOT: Final = "Pp-Root"
+"""The id of the first task of the family; the correlation of every event."""
+KEY: Final = "Pp-Key"
+TIMEOUT_MS: Final = "Pp-Timeout-Ms"
+"""Milliseconds from the server's timestamp of the message to the deadline."""
+SOURCE: Final = "Pp-Source"
+"""Who says to have sent it: a claim, never proof."""
+SCHEMA: Final = "Pp-Schema"
+"""Name and version of the body's schema (``echo.v1``)."""
+BUDGET: Final = "Pp-Budget"
+PRIORITY: Final = "Pp-Priority"
+REPLAY_OF: Final = "Pp-Replay-Of"
+"""The id of the failed task that this one repeats."""
+SCHEDULE_ID: Final = "Pp-Schedule-Id"
+BLOB: Final = "Pp-Blob"
+"""The body lies in the object store: ``<name>;sha256=<hex>;size=<bytes>``."""
+CONTENT_TYPE: Final = "Content-Type"
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+BAGGAGE: Final = "baggage"
+
+TOPIC: Final = "Pp-Topic"
+"""On a result: the topic of its task."""
+ATTEMPT: Final = "Pp-Attempt"
+"""On a result: the number of the attempt that ended the task."""
+
+MSG_ID: Final = "Nats-Msg-Id"
+EXPECTED_LAST_SUBJECT_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
+MESSAGE_TTL: Final = "Nats-TTL"
+SERVICE_ERROR: Final = "Nats-Service-Error"
+SERVICE_ERROR_CODE: Final = "Nats-Service-Error-Code"
+KV_OPERATION: Final = "KV-Operation"
+MARKER_REASON: Final = "Nats-Marker-Reason"
+SERVER_STATUS: Final = "Status"
+
+RESERVED: Final = "nats-"
+"""Headers with this beginning command the server; users may not set them."""
+
+MAX_HEADERS: Final = 64
+PRIORITIES: Final = ("normal", "high")
+
+Folded = Mapping[str, str]
+"""Headers by lower-case name."""
+
+
+def fold(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Returns the headers with their names in lower case; the first of equal names wins."""
+    folded: dict[str, str] = {}
+    for name, value in (headers or {}).items():
+        folded.setdefault(name.lower(), value)
+    return folded
+
+
+def from_user(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Returns what a user's headers may carry: everything but the server's own ``Nats-*``.
+
+    Raises:
+        BadHeader: There are more than 64 of them.
+    """
+    kept = {k: v for k, v in (headers or {}).items() if not k.lower().startswith(RESERVED)}
+    if len(kept) > MAX_HEADERS:
+        raise BadHeader(f"{len(kept)} headers are too many", hint=f"send at most {MAX_HEADERS}")
+    return kept
+
+
+class TaskHeaders(msgspec.Struct, frozen=True):
+    """What the headers of a task say, read once.
+
+    Attributes:
+        id: The caller's id, or empty.
+        parent: Id of the parent task, or empty.
+        root: Id of the first task of the family, or empty for the first itself.
+        source: Who says to have sent it.
+        schema: Name and version of the body's schema, or empty.
+        priority: ``normal`` or ``high``.
+        timeout_ms: Milliseconds from the server's timestamp to the deadline; 0 for none.
+        replay_of: Id of the task that this one repeats, or empty.
+        blob: Reference to the body in the object store, or empty.
+    """
+
+    id: str = ""
+    parent: str = ""
+    root: str = ""
+    source: str = ""
+    schema: str = ""
+    priority: str = "normal"
+    timeout_ms: int = 0
+    replay_of: str = ""
+    blob: str = ""
+
+
+NO_HEADERS: Final = TaskHeaders()
+_FIELDS: Final = (
+    (ID.lower(), "id"),
+    (PARENT.lower(), "parent"),
+    (ROOT.lower(), "root"),
+    (SOURCE.lower(), "source"),
+    (SCHEMA.lower(), "schema"),
+    (PRIORITY.lower(), "priority"),
+    (TIMEOUT_MS.lower(), "timeout_ms"),
+    (REPLAY_OF.lower(), "replay_of"),
+    (BLOB.lower(), "blob"),
+)
+
+
+def read_task_headers(folded: Folded) -> TaskHeaders:
+    """Returns the task's headers as a record.
+
+    Raises:
+        BadHeader: A value cannot be read; ``context.header`` names the header.
+    """
+    if not folded:
+        return NO_HEADERS
+    values: dict[str, str | int] = {}
+    for name, field in _FIELDS:
+        value = folded.get(name)
+        if value:
+            values[field] = _positive_int(name, value) if field == "timeout_ms" else value
+    if values.get("priority", "normal") not in PRIORITIES:
+        raise BadHeader(
+            f"{PRIORITY} is {values['priority']!r}",
+            hint=f"use one of {', '.join(PRIORITIES)}",
+            context={"header": PRIORITY},
+        )
+    return TaskHeaders(**values)  # type: ignore[arg-type]  # built from the field table above
+
+
+def _positive_int(name: str, value: str) -> int:
+    if value.isascii() and value.isdigit() and len(value) <= 15:
+        return int(value)
+    raise BadHeader(
+        f"{name} is {value!r:.40}",
+        hint="use a whole number of milliseconds, 0 or more",
+        context={"header": name},
+    )

@@ -1,0 +1,320 @@
+"""The messages that travel, as frozen Structs; their subjects are in `catalog`.
+
+Unknown fields are ignored on receipt, so that a newer writer can be read; fields are only ever
+added, optional and with a default (``pepperpy schema check`` holds us to it).
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+
+from pepperpy_schemas.errors import ErrorInfo
+from pepperpy_schemas.states import TaskState
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Attempt = Annotated[int, msgspec.Meta(ge=1)]
+
+_NULL = msgspec.Raw(b"null")
+_REJECTED_CATEGORIES = frozenset({"input"})
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a task ended: exactly one per task, the first to be written wins.
+
+    Attributes:
+        ok: Whether the task completed.
+        data: The handler's answer, any JSON; null unless ok.
+        error: What went wrong; null when ok.
+    """
+
+    ok: bool
+    data: msgspec.Raw = _NULL
+    error: ErrorInfo | None = None
+
+    @property
+    def state(self) -> TaskState:
+        """The terminal state that this result stands for."""
+        if self.ok:
+            return TaskState.COMPLETED
+        if self.error is None:
+            return TaskState.FAILED
+        if self.error.code == "canceled":
+            return TaskState.CANCELED
+        if self.error.code == "rejected" or self.error.category in _REJECTED_CATEGORIES:
+            return TaskState.REJECTED
+        return TaskState.FAILED
+
+
+class Token(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A piece of a task's live output.
+
+    Attributes:
+        seq: Number of the piece within its attempt, from 1, without gaps.
+        attempt: The attempt that wrote it; a higher one starts the output anew.
+        t: The text.
+        end: Whether it is the last piece.
+    """
+
+    seq: Attempt
+    attempt: Attempt
+    t: str = ""
+    end: bool = False
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that happened; entity, verb and scope are in the subject.
+
+    Attributes:
+        id: Unique id of the event.
+        ts: When it happened, by its writer's clock, RFC 3339 in UTC.
+        correlation: Id of the root task; equal for everything that one submit set off.
+        causation: Id of the task or event that caused this one.
+        attempt: Number of the task's attempt, or 0.
+        priority: ``normal`` or ``high``; high ones travel on their own lane.
+        data: The event's own values.
+    """
+
+    id: str
+    ts: datetime
+    correlation: str = ""
+    causation: str = ""
+    attempt: Count = 0
+    priority: str = "normal"
+    data: dict[str, Any] = {}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to a question of a task."""
+
+    answer: Any
+    by: str = ""
+
+
+class Resume(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A suspended task goes on.
+
+    Attributes:
+        reason: Why: an answer, a child's result, a deadline, the end of a back-off.
+        question: Number of the question that is answered, or 0.
+        data: The answer or result.
+    """
+
+    reason: Literal["answer", "child", "deadline", "retry"]
+    question: Count = 0
+    data: msgspec.Raw = _NULL
+
+
+class InputEntry(msgspec.Struct, frozen=True, tag="input", tag_field="kind"):
+    """Entry 0 of a journal: what the task was given."""
+
+    topic: str
+    input: msgspec.Raw
+    headers: dict[str, str]
+    body_sha256: str
+
+
+class ClaimEntry(msgspec.Struct, frozen=True, tag="claim", tag_field="kind"):
+    """A worker takes the task; it fences every earlier attempt."""
+
+    attempt: Attempt
+    instance: str
+    ts: datetime
+
+
+class FailureEntry(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):
+    """An attempt ended with an error."""
+
+    attempt: Attempt
+    instance: str
+    ts: datetime
+    error: ErrorInfo
+
+
+class StepEntry(msgspec.Struct, frozen=True, tag="step", tag_field="kind"):
+    """A finished step with its result."""
+
+    attempt: Attempt
+    n: Count
+    name: str
+    data: msgspec.Raw
+
+
+class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_defaults=True):
+    """The task waits for an answer, or for the results of its children."""
+
+    attempt: Attempt
+    n: Count
+    question: str = ""
+    choices: list[str] = []
+    children: list[str] = []
+    deadline: datetime | None = None
+    default: msgspec.Raw = _NULL
+
+
+JournalEntry: TypeAlias = InputEntry | ClaimEntry | FailureEntry | StepEntry | WaitEntry
+"""One line of a task's journal."""
+
+
+class CancelRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody wants a task to end now."""
+
+    reason: str = ""
+    by: str = ""
+
+
+class AgentCommand(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody drains, pauses or resumes the instances of an agent.
+
+    Attributes:
+        instance: Only this instance; all of the agent when empty.
+        by: Who says so.
+    """
+
+    instance: str = ""
+    by: str = ""
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One attempt of a task that failed, as a dead letter tells it."""
+
+    attempt: Attempt
+    ts: datetime
+    instance: str = ""
+    error: ErrorInfo | None = None
+
+
+class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The record of a task that failed for good: everything needed to understand and replay it.
+
+    Attributes:
+        task_id: The failed task.
+        topic: Its topic.
+        ts: When it was given up.
+        reason: The error's code.
+        error: The last error.
+        attempts: Every attempt that is known.
+        headers: The task's headers as they came.
+        body: The body as text, when it is UTF-8.
+        body_base64: The body, when it is not.
+        source: Who says to have sent it.
+        deliveries: How often the broker delivered it.
+    """
+
+    task_id: str
+    topic: str
+    ts: datetime
+    reason: str
+    error: ErrorInfo
+    attempts: list[AttemptRecord] = []
+    headers: dict[str, str] = {}
+    body: str | None = None
+    body_base64: str | None = None
+    source: str = ""
+    deliveries: Count = 0
+
+
+class AuditRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who did what; the principal and the action are in the subject."""
+
+    id: str
+    ts: datetime
+    target: str = ""
+    data: dict[str, Any] = {}
+
+
+class Load(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How busy an instance is.
+
+    Attributes:
+        in_flight: Tasks that run now.
+        slots: Tasks that may run at once.
+        cpu_percent: Share of one core since the last heartbeat.
+        rss_bytes: Resident memory.
+        loop_lag_ms: How late the event loop's timer fired at the last heartbeat.
+        done: Tasks ended since the start.
+        failed: Tasks ended otherwise than completed since the start.
+    """
+
+    in_flight: Count = 0
+    slots: Count = 0
+    cpu_percent: float = 0.0
+    rss_bytes: Count = 0
+    loop_lag_ms: float = 0.0
+    done: Count = 0
+    failed: Count = 0
+
+
+class AgentInstance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A running instance of an agent, as its heartbeat says every 5 s.
+
+    Attributes:
+        agent: The agent's name.
+        instance: Id of this process's instance.
+        version: The agent's semantic version.
+        state: State of its lifecycle.
+        topics: Topics it works on.
+        capabilities: What it says it can do, for look-ups.
+        load: How busy it is.
+        host: Name of its machine.
+        pid: Its process there.
+        started: When it started.
+        beat: When this heartbeat was written.
+    """
+
+    agent: str
+    instance: str
+    version: str
+    state: str
+    topics: list[str]
+    capabilities: list[str]
+    load: Load
+    host: str
+    pid: Count
+    started: datetime
+    beat: datetime
+
+
+class TopicSchema(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a topic takes and gives, as its workers announced it.
+
+    Attributes:
+        topic: The topic.
+        version: Version of the schema, from 1; a compatible change raises it.
+        input: JSON Schema 2020-12 of the body.
+        output: JSON Schema 2020-12 of the result's data.
+        agent: The agent that announced it.
+        agent_version: Its version.
+        doc: The handler's docstring, its first paragraph.
+    """
+
+    topic: str
+    version: Attempt
+    input: dict[str, Any]
+    output: dict[str, Any]
+    agent: str = ""
+    agent_version: str = ""
+    doc: str = ""
+
+
+class ServiceReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The error reply of a service; a good reply is the service's own type."""
+
+    ok: bool
+    error: ErrorInfo | None = None
+
+
+class MaxDeliveries(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The server's advisory that a message was delivered as often as its consumer allows."""
+
+    stream: str
+    consumer: str
+    stream_seq: Count
+    deliveries: Count
+    timestamp: str = ""
+
+
+class Counter(msgspec.Struct, frozen=True):
+    """The value of a counter subject, as the server keeps it: an integer in text."""
+
+    val: str

@@ -1,0 +1,92 @@
+"""A subject with its message and codec, as one value that both ends import."""
+
+import re
+import string
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pepperpy_schemas import codec
+from pepperpy_schemas.errors import BadName
+from pepperpy_schemas.tokens import TOKEN, check_token
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject(Generic[T]):
+    """What travels where: a subject's template, the type of its body, and its stream.
+
+    Attributes:
+        name: The name of the message in the exported documents.
+        template: The subject with its tokens in braces; ``{p}`` is the deployment's prefix.
+        type: The type of the body.
+        doc: One sentence that says what it is for.
+        stream: Suffix of the stream that keeps it (``TASKS`` of ``PP_TASKS``), or empty.
+        examples: Bodies as they look on the wire, for the documents.
+    """
+
+    name: str
+    template: str
+    type: type[T]
+    doc: str
+    stream: str = ""
+    examples: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(n for _, n, _, _ in string.Formatter().parse(self.template) if n)
+        object.__setattr__(self, "tokens", tuple(n for n in names if n != "p"))
+
+    def of(self, prefix: str, **tokens: str) -> str:
+        """Returns the subject for these tokens.
+
+        Raises:
+            BadName: A token has characters that cannot travel.
+        """
+        for what, value in tokens.items():
+            if TOKEN.fullmatch(value) is None:
+                check_token(value, what=what)
+        return self.template.format(p=prefix, **tokens)
+
+    def pattern(self, prefix: str, **tokens: str) -> str:
+        """Returns the subject with ``*`` for every token that is not given."""
+        for what, value in tokens.items():
+            if value != "*":
+                check_token(value, what=what)
+        return self.template.format(p=prefix, **{t: tokens.get(t, "*") for t in self.tokens})
+
+    def parse(self, prefix: str, subject: str) -> dict[str, str]:
+        """Returns the tokens of a subject made by `of`.
+
+        Raises:
+            BadName: The subject is not one of these.
+        """
+        pattern = re.escape(self.template.replace("{p}", prefix))
+        for name in self.tokens:
+            pattern = pattern.replace(re.escape("{" + name + "}"), f"(?P<{name}>[^.]+)")
+        found = re.fullmatch(pattern, subject)
+        if found is None:
+            raise BadName(f"{subject!r:.100} is not a subject of {self.name} ({self.template})")
+        return found.groupdict()
+
+    def encode(self, message: T) -> bytes:
+        """Returns the body of a message."""
+        return codec.encode(message)
+
+    def decode(self, body: bytes) -> T:
+        """Returns the message of a body.
+
+        Raises:
+            BadPayload: The body is not of this type; ``context.path`` names the field.
+        """
+        return codec.decode(body, self.type)
+
+
+def stream_name(prefix: str, suffix: str) -> str:
+    """Returns the name of a stream: ``PP_TASKS`` for prefix ``pp`` and suffix ``TASKS``."""
+    return f"{prefix.upper()}_{suffix}"
+
+
+def bucket_name(prefix: str, suffix: str) -> str:
+    """Returns the name of a key-value or object bucket: ``pp_registry``."""
+    return f"{prefix}_{suffix}"

@@ -1,0 +1,54 @@
+"""Subject tokens and ids: the only characters that may travel in a subject.
+
+A token is 1 to 64 characters of ``[A-Za-z0-9_-]``. The server accepts far more, drops some of it
+without an error (``a..b``, ``a.*``) and cuts the connection over other things (a 5,000 character
+subject), so every token is checked here before anything is sent.
+"""
+
+import re
+import secrets
+
+from pepperpy_schemas.errors import BadName
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+HIGH_LANE = "-hi"
+
+
+def check_token(value: str, *, what: str) -> str:
+    """Returns the value when it is a valid subject token.
+
+    Args:
+        value: The text that shall become one token of a subject.
+        what: What the token names, for the error (``"topic"``, ``"task id"``).
+
+    Raises:
+        BadName: The value is empty, too long, or has a character outside ``[A-Za-z0-9_-]``.
+    """
+    if TOKEN.fullmatch(value) is None:
+        raise BadName(
+            f"{what} {value!r:.80} is not a valid name",
+            hint="use 1 to 64 characters of A-Z a-z 0-9 _ -",
+            context={"what": what},
+        )
+    return value
+
+
+def check_topic(topic: str) -> str:
+    """Returns the topic when users may use it.
+
+    Raises:
+        BadName: It is not a token, or it ends in ``-hi``, which names the high-priority lane.
+    """
+    check_token(topic, what="topic")
+    if topic.endswith(HIGH_LANE):
+        raise BadName(
+            f"topic {topic!r} ends in {HIGH_LANE!r}, which is kept for the high-priority lane",
+            hint=f"choose another name, or publish to {topic[: -len(HIGH_LANE)]!r} "
+            "with priority high",
+        )
+    return topic
+
+
+def new_id() -> str:
+    """Returns a fresh random id: 22 characters with 128 bits of randomness."""
+    return secrets.token_urlsafe(16)
