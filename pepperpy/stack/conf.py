@@ -1,0 +1,149 @@
+"""The configuration text of a nats-server, from data."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pepperpy_bus.trust import Permissions
+
+Durability = Literal["fast", "strict"]
+
+#: How often the server's file store is synced to the disk.
+SYNC_INTERVAL: dict[Durability, str] = {"fast": "100ms", "strict": "always"}
+
+#: How long the server remembers that a received request may be answered.
+RESPONSE_LEASE = "1h"
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of the server with its permissions; None means that it may do everything."""
+
+    user: str
+    #: The password itself, or `$NAME` of an environment variable in `password_variable`.
+    password: str = ""
+    password_variable: str | None = None
+    permissions: Permissions | None = None
+
+    def __repr__(self) -> str:
+        return f"Login(user={self.user!r}, password='***')"
+
+
+class ServerConf(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a nats-server of ours is told."""
+
+    server_name: str
+    store_dir: Path
+    host: str = "127.0.0.1"
+    #: -1 takes a free port from the kernel; it is found in `ports_file_dir`.
+    port: int = -1
+    #: HTTP monitoring on `monitor_host`; None turns it off, -1 takes a free port.
+    monitor_port: int | None = None
+    monitor_host: str = "127.0.0.1"
+    ports_file_dir: Path | None = None
+    #: fast loses at most 100 ms of acknowledged messages at a power loss, strict none.
+    durability: Durability = "fast"
+    #: Bytes of one message, headers included; more is refused by cutting the connection.
+    max_payload: int = 1024 * 1024
+    max_connections: int = 4096
+    #: Bytes of one protocol line: bounds subjects and keys.
+    max_control_line: int = 4096
+    #: Bytes of the file store; None leaves three quarters of the free disk.
+    max_file_store: int | None = None
+    logins: tuple[Login, ...] = ()
+    #: The login that a client without credentials becomes; None refuses such a client.
+    anonymous: str | None = None
+    #: A file beside the configuration that holds the `authorization` block.
+    include: str | None = None
+
+
+def quoted(text: str | Path) -> str:
+    """Return a string literal that the server's parser reads back unchanged.
+
+    Raises:
+        ValueError: The text holds a character that the parser has no spelling for.
+    """
+    text = str(text)
+    if not text.isprintable():
+        raise ValueError(f"nats-server's configuration cannot hold {text!r}: not printable")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def render(conf: ServerConf) -> str:
+    """Return the server's configuration file; equal data gives equal text."""
+    return "\n".join(_lines(conf)) + "\n"
+
+
+def render_authorization(logins: Iterable[Login], *, anonymous: str | None = None) -> str:
+    """Return the text of the users, to be included in a configuration file."""
+    return "\n".join(_authorization(tuple(logins), anonymous)) + "\n"
+
+
+def _lines(conf: ServerConf) -> Iterator[str]:
+    yield f"server_name: {quoted(conf.server_name)}"
+    yield f"host: {quoted(conf.host)}"
+    yield f"port: {conf.port}"
+    if conf.monitor_port is not None:
+        yield f"http: {quoted(f'{conf.monitor_host}:{conf.monitor_port}')}"
+    if conf.ports_file_dir is not None:
+        yield f"ports_file_dir: {quoted(conf.ports_file_dir)}"
+    yield f"max_payload: {conf.max_payload}"
+    yield f"max_connections: {conf.max_connections}"
+    yield f"max_control_line: {conf.max_control_line}"
+    yield "jetstream {"
+    yield f"  store_dir: {quoted(conf.store_dir)}"
+    yield f"  sync_interval: {quoted(SYNC_INTERVAL[conf.durability])}"
+    if conf.max_file_store is not None:
+        yield f"  max_file_store: {conf.max_file_store}"
+    yield "}"
+    if conf.include is not None:
+        yield f"include {quoted(conf.include)}"
+    if conf.logins:
+        yield from _authorization(conf.logins, conf.anonymous)
+
+
+def _authorization(logins: tuple[Login, ...], anonymous: str | None) -> Iterator[str]:
+    names = [login.user for login in logins]
+    if anonymous is not None and anonymous not in names:
+        raise ValueError(f"the anonymous user {anonymous!r} is none of {', '.join(names)}")
+    yield "authorization {"
+    yield "  users: ["
+    for login in logins:
+        yield from _user(login)
+    yield "  ]"
+    yield "}"
+    if anonymous is not None:
+        yield f"no_auth_user: {quoted(anonymous)}"
+
+
+def _user(login: Login) -> Iterator[str]:
+    password = f"${login.password_variable}" if login.password_variable else quoted(login.password)
+    yield "    {"
+    yield f"      user: {quoted(login.user)}"
+    yield f"      password: {password}"
+    if login.permissions is not None:
+        yield "      permissions {"
+        yield from _permissions(login.permissions)
+        yield "      }"
+    yield "    }"
+
+
+def _permissions(permissions: Permissions) -> Iterator[str]:
+    yield from _rule("publish", permissions.publish, permissions.publish_deny)
+    yield from _rule("subscribe", permissions.subscribe, permissions.subscribe_deny)
+    if permissions.allow_responses:
+        # -1: a streamed reply has any number of messages.
+        yield f"        allow_responses: {{ max: -1, ttl: {quoted(RESPONSE_LEASE)} }}"
+
+
+def _rule(verb: str, allow: tuple[str, ...], deny: tuple[str, ...]) -> Iterator[str]:
+    # An empty allow list would allow everything, so nothing allowed is spelled as a deny.
+    if not allow:
+        deny = (">",)
+    yield f"        {verb} {{"
+    if allow:
+        yield f"          allow: [{', '.join(map(quoted, allow))}]"
+    if deny:
+        yield f"          deny: [{', '.join(map(quoted, deny))}]"
+    yield "        }"

@@ -1,0 +1,43 @@
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pepperpy.stack.broker import Broker
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One open server for all tests; isolate with `prefix`, never kill it."""
+    with Broker(tmp_path_factory.mktemp("broker")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A bus prefix that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def broker_factory(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+    """Start servers with options of one's own; they end with the test."""
+    started: list[Broker] = []
+
+    def start(**options: object) -> Broker:
+        folder = tmp_path / f"broker{len(started)}"
+        one = Broker(folder, **options)  # type: ignore[arg-type]  # a test's free options
+        started.append(one)
+        one.start_sync()
+        return one
+
+    yield start
+    for one in started:
+        one.stop_sync()
+
+
+@pytest.fixture
+def own_broker(broker_factory: Callable[..., Broker]) -> Broker:
+    """A server that the test may kill and restart."""
+    return broker_factory()
