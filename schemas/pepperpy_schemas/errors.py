@@ -271,6 +271,14 @@ class TopologyDrift(PepperError):
     hint = "see the differences with: pepperpy bus check, then: pepperpy bus apply"
 
 
+class UnsupportedType(PepperError):
+    """A type of a handler or message cannot travel as JSON; the message names it."""
+
+    code = "unsupported_type"
+    category = "config"
+    hint = "declare a msgspec Struct, a dataclass, a pydantic model or plain types"
+
+
 class BadConfig(PepperError):
     """A setting is missing or wrong; the message names it."""
 

@@ -14,6 +14,8 @@ from pepperpy_schemas.states import TaskState
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Attempt = Annotated[int, msgspec.Meta(ge=1)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""RFC 3339 demands the offset; a time without one means something else on every machine."""
 
 _NULL = msgspec.Raw(b"null")
 _REJECTED_CATEGORIES = frozenset({"input"})
@@ -76,7 +78,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: str
-    ts: datetime
+    ts: Instant
     correlation: str = ""
     causation: str = ""
     attempt: Count = 0
@@ -119,7 +121,7 @@ class ClaimEntry(msgspec.Struct, frozen=True, tag="claim", tag_field="kind"):
 
     attempt: Attempt
     instance: str
-    ts: datetime
+    ts: Instant
 
 
 class FailureEntry(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):
@@ -127,7 +129,7 @@ class FailureEntry(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):
 
     attempt: Attempt
     instance: str
-    ts: datetime
+    ts: Instant
     error: ErrorInfo
 
 
@@ -148,7 +150,7 @@ class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_
     question: str = ""
     choices: list[str] = []
     children: list[str] = []
-    deadline: datetime | None = None
+    deadline: Instant | None = None
     default: msgspec.Raw = _NULL
 
 
@@ -179,7 +181,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One attempt of a task that failed, as a dead letter tells it."""
 
     attempt: Attempt
-    ts: datetime
+    ts: Instant
     instance: str = ""
     error: ErrorInfo | None = None
 
@@ -203,7 +205,7 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
 
     task_id: str
     topic: str
-    ts: datetime
+    ts: Instant
     reason: str
     error: ErrorInfo
     attempts: list[AttemptRecord] = []
@@ -218,7 +220,7 @@ class AuditRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who did what; the principal and the action are in the subject."""
 
     id: str
-    ts: datetime
+    ts: Instant
     target: str = ""
     data: dict[str, Any] = {}
 
@@ -271,8 +273,8 @@ class AgentInstance(msgspec.Struct, frozen=True, omit_defaults=True):
     load: Load
     host: str
     pid: Count
-    started: datetime
-    beat: datetime
+    started: Instant
+    beat: Instant
 
 
 class TopicSchema(msgspec.Struct, frozen=True, omit_defaults=True):
