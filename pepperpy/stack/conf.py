@@ -1,29 +1,32 @@
 """The configuration text of a nats-server, from data."""
 
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from pepperpy_bus.trust import Permissions
+from pepperpy_bus.trust import (
+    ANONYMOUS,
+    ROLES,
+    Permissions,
+    Role,
+    anonymous_permissions,
+    permissions,
+)
 
 Durability = Literal["fast", "strict"]
 
 #: How often the server's file store is synced to the disk.
 SYNC_INTERVAL: dict[Durability, str] = {"fast": "100ms", "strict": "always"}
 
-#: How long the server remembers that a received request may be answered.
-RESPONSE_LEASE = "1h"
-
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
     """A user of the server with its permissions; None means that it may do everything."""
 
     user: str
-    #: The password itself, or `$NAME` of an environment variable in `password_variable`.
-    password: str = ""
-    password_variable: str | None = None
+    password: str
     permissions: Permissions | None = None
 
     def __repr__(self) -> str:
@@ -56,6 +59,37 @@ class ServerConf(msgspec.Struct, frozen=True, kw_only=True):
     anonymous: str | None = None
     #: A file beside the configuration that holds the `authorization` block.
     include: str | None = None
+
+
+def new_password() -> str:
+    """Return 32 random bytes as text that needs no quoting in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def role_logins(
+    passwords: Mapping[Role, str] | None = None, *, prefix: str = "pp", anonymous: bool = False
+) -> tuple[Login, ...]:
+    """Return one login per role, named after it.
+
+    Args:
+        passwords: By role; fresh ones when None.
+        prefix: The deployment's prefix.
+        anonymous: Whether there is a login for clients without credentials, `ANONYMOUS`.
+    """
+    passwords = passwords or {role: new_password() for role in ROLES}
+    principals = (*ROLES, ANONYMOUS) if anonymous else ROLES
+    logins = [
+        Login(
+            user=role,
+            password=passwords[role],
+            permissions=permissions(role, prefix=prefix, principals=principals),
+        )
+        for role in ROLES
+    ]
+    if anonymous:
+        allowed = anonymous_permissions(prefix)
+        logins.append(Login(user=ANONYMOUS, password=new_password(), permissions=allowed))
+    return tuple(logins)
 
 
 def quoted(text: str | Path) -> str:
@@ -118,32 +152,23 @@ def _authorization(logins: tuple[Login, ...], anonymous: str | None) -> Iterator
 
 
 def _user(login: Login) -> Iterator[str]:
-    password = f"${login.password_variable}" if login.password_variable else quoted(login.password)
     yield "    {"
     yield f"      user: {quoted(login.user)}"
-    yield f"      password: {password}"
+    yield f"      password: {quoted(login.password)}"
     if login.permissions is not None:
         yield "      permissions {"
-        yield from _permissions(login.permissions)
+        yield from _allowed("publish", login.permissions.publish)
+        yield from _allowed("subscribe", login.permissions.subscribe)
         yield "      }"
     yield "    }"
 
 
-def _permissions(permissions: Permissions) -> Iterator[str]:
-    yield from _rule("publish", permissions.publish, permissions.publish_deny)
-    yield from _rule("subscribe", permissions.subscribe, permissions.subscribe_deny)
-    if permissions.allow_responses:
-        # -1: a streamed reply has any number of messages.
-        yield f"        allow_responses: {{ max: -1, ttl: {quoted(RESPONSE_LEASE)} }}"
-
-
-def _rule(verb: str, allow: tuple[str, ...], deny: tuple[str, ...]) -> Iterator[str]:
-    # An empty allow list would allow everything, so nothing allowed is spelled as a deny.
-    if not allow:
-        deny = (">",)
-    yield f"        {verb} {{"
-    if allow:
-        yield f"          allow: [{', '.join(map(quoted, allow))}]"
-    if deny:
-        yield f"          deny: [{', '.join(map(quoted, deny))}]"
-    yield "        }"
+def _allowed(verb: str, subjects: tuple[str, ...]) -> Iterator[str]:
+    if not subjects:
+        # An empty list of what is allowed would allow everything.
+        yield f'        {verb} {{ deny: [">"] }}'
+        return
+    yield f"        {verb} {{ allow: ["
+    for subject in subjects:
+        yield f"          {quoted(subject)}"
+    yield "        ] }"
