@@ -12,7 +12,7 @@ import msgspec
 HIDDEN = "***"
 
 _SECRET_KEY = re.compile(
-    r"(^|[_.\- ])(password|passwd|passphrase|token|secret|secrets|api[_-]?key|private[_-]?key|access[_-]?key"
+    r"(^|[_.\- ])(password|passwd|passphrase|token|secrets?|(api|private|access)[_-]?key"
     r"|authorization|seed|credentials?|cookie)($|[_.\- ](?!file|path|count))",
     re.IGNORECASE,
 )

@@ -1,0 +1,57 @@
+"""The settings in force: read once, from files, environment and flags, then passed down frozen.
+
+Growing strength: defaults, file, context, environment, flags. This is the only module that reads
+the environment for settings. Nothing that it gives away needs pydantic.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pepperpy_bus.values import Loaded, Row, Secret, Settings
+
+__all__ = ["Loaded", "Row", "Secret", "Settings", "load", "locate"]
+
+
+def load(
+    *,
+    flags: Mapping[str, object] | None = None,
+    config: str | Path | None = None,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Loaded:
+    """Returns the settings in force.
+
+    Args:
+        flags: Values given by hand, by dotted name (`nats.url`); None counts as not given.
+        config: The file to read; by default `PEPPERPY_CONFIG`, else the nearest one upward.
+        context: The context to apply; by default `PEPPERPY_CONTEXT`, else none.
+        environ: Variables; by default those of this process.
+        cwd: Where to look for a file from; by default the current folder.
+
+    Raises:
+        BadConfig: A name does not exist, a value does not fit, or a file cannot be read. The
+            message names the value and its origin.
+    """
+    from pepperpy_bus.loading import load_settings  # noqa: PLC0415 - it imports pydantic
+
+    return load_settings(
+        flags=flags or {},
+        config=config,
+        context=context,
+        environ=os.environ if environ is None else environ,
+        cwd=cwd or Path.cwd(),
+    )
+
+
+def locate(
+    *,
+    config: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Path | None:
+    """Returns the file that `load` reads with the same arguments, without reading its settings."""
+    from pepperpy_bus.config_files import file_in_force  # noqa: PLC0415 - as above
+
+    return file_in_force(config, os.environ if environ is None else environ, cwd or Path.cwd())

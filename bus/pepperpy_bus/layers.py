@@ -1,0 +1,167 @@
+"""One layer of settings, each value with its origin: from a table, the environment or flags.
+
+Every reader refuses names that do not exist, with the nearest one that does, and takes
+`<secret>_file` in the place of a secret.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pepperpy_bus.files import read_secret
+from pepperpy_bus.known import Known
+from pepperpy_schemas.errors import BadConfig
+
+PREFIX = "PEPPERPY_"
+CONFIG_VARIABLE = "PEPPERPY_CONFIG"
+CONTEXT_VARIABLE = "PEPPERPY_CONTEXT"
+
+_FILE = "_file"
+# Kubernetes gives every pod variables of the services beside it; one named `pepperpy-nats` makes
+# PEPPERPY_NATS_PORT=tcp://…: nobody means a setting by these.
+_SERVICE_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A value as it was written, and where."""
+
+    value: object
+    origin: str
+
+
+Layer = dict[str, Entry]
+"""Entries by the dotted name of their setting."""
+
+
+def layer_of_table(
+    table: Mapping[str, Any], known: Mapping[str, Known], *, origin: str, folder: Path
+) -> Layer:
+    """Returns the layer of a table `{section: {key: value}}`.
+
+    Args:
+        table: The settings of one file or context.
+        known: All settings by name.
+        origin: What stands before `section.key` in the origins.
+        folder: What relative paths in it start from.
+
+    Raises:
+        BadConfig: A name does not exist, or a section is no table.
+    """
+    sections = {name.partition(".")[0] for name in known}
+    written: Layer = {}
+    for section, inner in table.items():
+        if section not in sections:
+            raise _unknown(f"{origin}{section}", section, sections)
+        if not isinstance(inner, Mapping):
+            raise BadConfig(
+                f"{origin}{section} = {inner!r} is not a table", hint=f"write it as [{section}]"
+            )
+        for key, value in inner.items():
+            written[f"{section}.{key}"] = Entry(value, f"{origin}{section}.{key}")
+    return _checked(written, known, folder)
+
+
+def layer_of_environment(
+    environ: Mapping[str, str], known: Mapping[str, Known], *, folder: Path
+) -> Layer:
+    """Returns the layer of the variables `PEPPERPY_<SECTION>_<KEY>`; empty ones count as unset.
+
+    Raises:
+        BadConfig: A variable begins with `PEPPERPY_` and names no setting.
+    """
+    names = {one.variable: one.name for one in known.values()}
+    names |= {f"{one.variable}_FILE": f"{one.name}{_FILE}" for one in _secrets(known)}
+    written: Layer = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or not value or _is_foreign(variable, value, names):
+            continue
+        if variable not in names:
+            raise _unknown(f"environment variable {variable}", variable, names)
+        written[names[variable]] = Entry(value, f"environment {variable}")
+    return _checked(written, known, folder)
+
+
+def layer_of_flags(
+    flags: Mapping[str, object], known: Mapping[str, Known], *, folder: Path
+) -> Layer:
+    """Returns the layer of flags, given by dotted names; None counts as not given."""
+    written = {
+        name: Entry(value, f"flag {name}") for name, value in flags.items() if value is not None
+    }
+    return _checked(written, known, folder)
+
+
+def nested(layer: Layer) -> dict[str, dict[str, object]]:
+    """Returns the values of a layer by section and key."""
+    tables: dict[str, dict[str, object]] = {}
+    for name, entry in layer.items():
+        section, _, key = name.partition(".")
+        tables.setdefault(section, {})[key] = entry.value
+    return tables
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Returns the name that looks most like the given one, or an empty text."""
+    import difflib  # noqa: PLC0415 - needed for errors only
+
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)), "")
+
+
+def _checked(written: Layer, known: Mapping[str, Known], folder: Path) -> Layer:
+    layer: Layer = {}
+    files = {f"{one.name}{_FILE}": one.name for one in _secrets(known)}
+    for name, entry in written.items():
+        if name in files:
+            secret = files[name]
+            if secret in written:
+                raise BadConfig(
+                    f"{secret} is set twice: by {entry.origin} and {written[secret].origin}",
+                    hint="keep one of them",
+                )
+            layer[secret] = _read(entry, folder)
+        elif name in known:
+            layer[name] = _placed(entry, folder) if known[name].kind == "path" else entry
+        else:
+            raise _unknown(entry.origin, name, {*known, *files})
+    return layer
+
+
+def _placed(entry: Entry, folder: Path) -> Entry:
+    if not isinstance(entry.value, str | Path):
+        return entry
+    if not str(entry.value):
+        return Entry(None, entry.origin)
+    return Entry(folder / Path(entry.value).expanduser(), entry.origin)
+
+
+def _read(entry: Entry, folder: Path) -> Entry:
+    path = _placed(entry, folder).value
+    if not isinstance(path, Path):
+        raise BadConfig(f"{entry.origin} = {entry.value!r} is not a path")
+    return Entry(read_secret(path), f"{entry.origin} ({path})")
+
+
+def _is_foreign(variable: str, value: str, names: Mapping[str, str]) -> bool:
+    if variable in (CONFIG_VARIABLE, CONTEXT_VARIABLE):
+        return True
+    if variable in names:
+        return False
+    return bool(_SERVICE_LINK.search(variable)) or (
+        variable.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://"))
+    )
+
+
+def _secrets(known: Mapping[str, Known]) -> list[Known]:
+    return [one for one in known.values() if one.kind == "secret"]
+
+
+def _unknown(where: str, name: str, names: Iterable[str]) -> BadConfig:
+    near = nearest(name, names)
+    return BadConfig(
+        f"{where} names no setting",
+        hint=f"did you mean {near}?" if near else "list them with: pepperpy config show",
+        context={"name": name, "nearest": near},
+    )
