@@ -18,13 +18,18 @@ from urllib.parse import quote
 import msgspec
 
 from pepperpy.stack.conf import Durability, Login, ServerConf, render
+from pepperpy_bus.files import write_secret
+from pepperpy_schemas.errors import PepperError
 
 POLL = 0.01  # seconds between two looks at a file or a process
 PR_SET_PDEATHSIG = 1
 
 
-class BrokerError(RuntimeError):
-    """The broker did not start; the message holds the reason and the fix."""
+class BrokerFailed(PepperError):
+    """The broker did not start."""
+
+    code = "broker_failed"
+    category = "config"
 
 
 class _Ports(msgspec.Struct, frozen=True):
@@ -38,16 +43,16 @@ def find_server() -> Path:
     """Return the nats-server binary: beside this Python first, then on PATH.
 
     Raises:
-        BrokerError: There is none.
+        BrokerFailed: There is none.
     """
     beside = Path(sys.executable).parent / "nats-server"
     if beside.is_file() and os.access(beside, os.X_OK):
         return beside
     found = shutil.which("nats-server")
     if found is None:
-        raise BrokerError(
-            f"no nats-server beside {sys.executable} or on PATH: "
-            "pip install 'pepperpy[stack]', or give the URL of a running broker"
+        raise BrokerFailed(
+            f"no nats-server beside {sys.executable} or on PATH",
+            hint="pip install 'pepperpy[stack]', or give the URL of a running broker",
         )
     return Path(found)
 
@@ -212,9 +217,9 @@ class Broker:
         try:
             while not self._ready():
                 if not self.running:
-                    raise BrokerError(f"nats-server ended at once; {self._last_words()}")
+                    raise BrokerFailed(f"nats-server ended at once; {self._last_words()}")
                 if time.monotonic() > deadline:
-                    raise BrokerError(
+                    raise BrokerFailed(
                         f"nats-server was not ready after {self._start_timeout:g} s; "
                         f"{self._last_words()}"
                     )
@@ -242,7 +247,7 @@ class Broker:
         for stale in self.folder.glob("nats-server_*.ports"):
             stale.unlink()  # of a crashed server whose process id may come again
         conf_file = self.folder / "nats.conf"
-        write_private(conf_file, render(self._conf))
+        write_secret(conf_file, render(self._conf))
         command = [str(self._binary or find_server()), "-c", str(conf_file)]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # a fixed argument list
@@ -280,14 +285,6 @@ class Broker:
     def _last_words(self) -> str:
         lines = self.log_file.read_text(errors="replace").strip().splitlines()
         return f"{self.log_file} says: {lines[-1] if lines else 'nothing'}"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(text)
 
 
 def _die_with_parent() -> Callable[[], None] | None:

