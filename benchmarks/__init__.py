@@ -1,0 +1,1 @@
+"""Benchmarks: each `python benchmarks/NAME.py [--quick] [--json]` measures one room."""

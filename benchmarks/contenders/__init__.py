@@ -1,0 +1,1 @@
+"""One module per contender: `python -m benchmarks.contenders.NAME worker|client URL`."""
