@@ -13,6 +13,9 @@ from pepperpy_schemas.headerdocs import header_schema
 from pepperpy_schemas.jsonschema import MESSAGES, SERVICE_REPLY, components_of, message_schema
 from pepperpy_schemas.subjects import Subject, stream_name
 
+WIRE_VERSION: Final = "1"
+"""A message that old readers cannot read raises it; new ones and optional fields do not."""
+
 _SCHEMA_REF: Final = "#/components/schemas/{name}"
 _SENT: Final = (
     catalog.STEP,
@@ -60,12 +63,12 @@ _TOKEN_DOCS: Final = {
 _EXTRA_TOKENS: Final = {"ServiceReply": ("inbox",)}
 
 
-def asyncapi(*, prefix: str = "pp", version: str) -> dict[str, Any]:
+def asyncapi(*, prefix: str = "pp", version: str = WIRE_VERSION) -> dict[str, Any]:
     """Returns the AsyncAPI document of a deployment.
 
     Args:
         prefix: The deployment's subject prefix.
-        version: PepperPy's version.
+        version: Version of the wire.
     """
     types = list(dict.fromkeys(s.type for s in MESSAGES if s.type is not msgspec.Raw))
     payloads, schemas = components_of(types, _SCHEMA_REF)
@@ -90,7 +93,7 @@ def asyncapi(*, prefix: str = "pp", version: str) -> dict[str, Any]:
     }
 
 
-def _info(version: str) -> dict[str, Any]:
+def _info(version: str = WIRE_VERSION) -> dict[str, Any]:
     return {
         "title": "PepperPy",
         "version": version,

@@ -88,7 +88,13 @@ def compare_directories(old: Path, new: Path, *, mode: Mode = "full") -> list[Ch
         NotFound: A directory has no exported schemas.
         BadPayload: A file is not JSON.
     """
-    before, after = _read_directory(old), _read_directory(new)
+    return compare_messages(read_directory(old), read_directory(new), mode=mode)
+
+
+def compare_messages(
+    before: dict[str, Schema], after: dict[str, Schema], *, mode: Mode = "full"
+) -> list[Change]:
+    """Returns the changes between two sets of messages, by name; the breaking ones first."""
     changes = [
         Change(name, "removed", True, "the message is gone, and its old ones may still be stored")
         for name in before.keys() - after.keys()
@@ -104,6 +110,24 @@ def compare_directories(old: Path, new: Path, *, mode: Mode = "full") -> list[Ch
     return sorted(changes, key=lambda change: (not change.breaking, change.path))
 
 
+def read_directory(directory: Path) -> dict[str, Schema]:
+    """Returns the schemas of an exported directory by the name of their message.
+
+    Raises:
+        NotFound: The directory has no exported schemas.
+        BadPayload: A file is not JSON.
+    """
+    files = sorted(directory.glob("*.json")) if directory.is_dir() else []
+    schemas = {file.stem: _read(file) for file in files if file.name not in _NO_SCHEMA}
+    if not schemas:
+        raise NotFound(
+            f"{directory} has no exported schemas",
+            hint="write them with: pepperpy schema export DIR",
+            context={"directory": str(directory)},
+        )
+    return schemas
+
+
 def _change(finding: Finding, *, breaking: bool) -> Change:
     matters = finding.blocks or finding.always
     return Change("$" + finding.path, finding.kind, breaking and matters, finding.message)
@@ -115,18 +139,6 @@ def _once_each(changes: list[Change]) -> list[Change]:
     for change in sorted(changes, key=lambda one: not one.breaking):
         once.setdefault((change.path, change.kind), change)
     return list(once.values())
-
-
-def _read_directory(directory: Path) -> dict[str, Schema]:
-    files = sorted(directory.glob("*.json")) if directory.is_dir() else []
-    schemas = {file.stem: _read(file) for file in files if file.name not in _NO_SCHEMA}
-    if not schemas:
-        raise NotFound(
-            f"{directory} has no exported schemas",
-            hint="write them with: pepperpy schema export DIR",
-            context={"directory": str(directory)},
-        )
-    return schemas
 
 
 def _read(file: Path) -> Schema:

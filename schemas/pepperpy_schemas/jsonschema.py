@@ -83,13 +83,18 @@ def message_schema(subject: Subject[Any]) -> Schema:
     }
 
 
+def message_schemas() -> dict[str, Schema]:
+    """Returns the schema of every message, by name."""
+    return {subject.name: message_schema(subject) for subject in MESSAGES}
+
+
 def export(directory: Path) -> list[Path]:
     """Writes one file per message and an index; returns the files' paths.
 
     Files of other names are left alone.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    documents: dict[str, object] = {f"{s.name}.json": message_schema(s) for s in MESSAGES}
+    documents: dict[str, object] = {f"{n}.json": one for n, one in message_schemas().items()}
     documents[INDEX] = {
         "dialect": DIALECT,
         "messages": [
