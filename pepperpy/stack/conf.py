@@ -166,3 +166,16 @@ def _allowed(verb: str, subjects: tuple[str, ...]) -> Iterator[str]:
     for subject in subjects:
         yield f"          {quoted(subject)}"
     yield "        ] }"
+
+
+def compose_conf() -> ServerConf:
+    """Return the configuration of the broker in compose.yaml; deploy/nats.conf is its text."""
+    return ServerConf(
+        server_name="pepperpy",
+        host="0.0.0.0",  # noqa: S104  # inside the container; compose publishes it on loopback
+        port=4222,
+        monitor_port=8222,
+        store_dir=Path("/data"),
+        durability="strict",
+        include="nats-users.conf",
+    )
