@@ -1,0 +1,178 @@
+"""Following a stream: every message once, in order, without a gap, over reconnects.
+
+The server keeps nothing for a follower that could not be made anew: when the connection was away,
+or a delivery is missing, a fresh consumer goes on after the last message that was handed out.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from pepperpy_bus.connection import Connection
+from pepperpy_bus.delivery import Delivery
+from pepperpy_bus.jetstream import api
+from pepperpy_bus.pull import Puller
+from pepperpy_schemas.errors import NotFound, PepperError
+
+WINDOW = 256
+"""Messages fetched ahead of the reader."""
+_IDLE_NS = 30_000_000_000
+
+
+class Follower:
+    """An open reading position in a stream; `follow` makes one."""
+
+    def __init__(
+        self, connection: Connection, stream: str, subjects: Sequence[str], start: dict[str, Any]
+    ) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._subjects = list(subjects)
+        self._start = start
+        self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._lost = asyncio.Event()
+        self._puller: Puller | None = None
+        self._expected = 1
+        self.last_seq = 0
+        self.pending = 0
+
+    async def __aenter__(self) -> Self:
+        self._connection.on_reconnect.append(self._lost.set)
+        await self._open()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._connection.on_reconnect.remove(self._lost.set)
+        if self._puller is not None:
+            await self._puller.stop()
+
+    async def next(self) -> Delivery:
+        """Returns the next message, waiting for it as long as needed."""
+        while True:
+            delivery = await self._take()
+            if delivery is None:
+                await self._reopen()
+            elif delivery.consumer_seq != self._expected:
+                self._lost.set()
+            else:
+                self._expected += 1
+                self.last_seq, self.pending = delivery.seq, delivery.pending
+                if self._puller is not None:
+                    self._puller.release()
+                return delivery
+
+    async def __aiter__(self) -> AsyncIterator[Delivery]:
+        while True:
+            yield await self.next()
+
+    async def until_end(self) -> AsyncIterator[Delivery]:
+        """Yields what is there now, and ends."""
+        while self.pending:
+            yield await self.next()
+
+    async def _take(self) -> Delivery | None:
+        """The next message, or None when the position was lost."""
+        if self._lost.is_set():
+            return None
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        getting = asyncio.ensure_future(self._inbox.get())
+        losing = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({getting, losing}, return_when=asyncio.FIRST_COMPLETED)
+            return getting.result() if getting.done() else None
+        finally:
+            getting.cancel()
+            losing.cancel()
+
+    async def _open(self) -> None:
+        name = f"f_{uuid.uuid4().hex}"
+        config: dict[str, Any] = {
+            "name": name,
+            "ack_policy": "none",
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": _IDLE_NS,
+            "max_deliver": 1,
+            "filter_subjects": self._subjects,
+            **(
+                {"deliver_policy": "by_start_sequence", "opt_start_seq": self.last_seq + 1}
+                if self.last_seq
+                else self._start
+            ),
+        }
+        request = {"stream_name": self._stream, "config": config, "action": "create"}
+        answer = await api(self._connection, f"CONSUMER.CREATE.{self._stream}.{name}", request)
+        self.pending = int(answer.get("num_pending", 0))
+        self._expected = 1
+        self._inbox = asyncio.Queue()
+        self._lost.clear()
+        self._puller = Puller(
+            self._connection,
+            self._stream,
+            name,
+            slots=WINDOW,
+            on_delivery=self._inbox.put_nowait,
+            ensure=self._consumer_gone,
+        )
+        await self._puller.__aenter__()
+
+    async def _consumer_gone(self) -> None:
+        self._lost.set()
+
+    async def _reopen(self) -> None:
+        if self._puller is not None:
+            await self._puller.stop()
+            self._puller = None
+        delay = 0.05
+        while True:
+            try:
+                await self._open()
+            except NotFound:
+                raise
+            except PepperError as error:
+                if not error.retryable:
+                    raise
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 1.0)
+            else:
+                return
+
+
+def follow(
+    connection: Connection,
+    stream: str,
+    subjects: Sequence[str],
+    *,
+    since: datetime | None = None,
+    from_seq: int | None = None,
+    last_per_subject: bool = False,
+    new: bool = False,
+) -> Follower:
+    """Returns a follower of a stream; open it with ``async with``.
+
+    Args:
+        connection: The connection.
+        stream: The stream.
+        subjects: Subject patterns to follow.
+        since: Start with the first message stored at this time or later.
+        from_seq: Start with this sequence number.
+        last_per_subject: Start with the last message of each subject.
+        new: Start with what is stored from now on.
+
+    With none of the last four it starts with the first message there is.
+    """
+    if since is not None:
+        start: dict[str, Any] = {
+            "deliver_policy": "by_start_time",
+            "opt_start_time": since.isoformat(),
+        }
+    elif from_seq is not None:
+        start = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, from_seq)}
+    elif last_per_subject:
+        start = {"deliver_policy": "last_per_subject"}
+    else:
+        start = {"deliver_policy": "new" if new else "all"}
+    return Follower(connection, stream, subjects, start)

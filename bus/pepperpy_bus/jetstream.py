@@ -1,0 +1,271 @@
+"""JetStream in the few verbs that PepperPy needs: store, read, purge, and the JSON API below them.
+
+Writing is made safe here: every stored message carries a message id, and a write whose
+acknowledgement is lost, or that meets a leader election, is sent again with the same id.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pepperpy_bus.connection import Connection
+from pepperpy_bus.message import Message
+from pepperpy_schemas import headers as h
+from pepperpy_schemas.codec import decode, encode
+from pepperpy_schemas.errors import (
+    NotFound,
+    PepperError,
+    PermissionDenied,
+    QueueFull,
+    Unavailable,
+    WrongSequence,
+)
+
+API: Final = "$JS.API"
+STORE_TIMEOUT: Final = 30.0
+"""Seconds that a write is tried: leader elections take 5 to 10 s."""
+
+_ATTEMPT_TIMEOUT = 5.0
+_NOT_FOUND = frozenset({10014, 10037, 10059})
+_FULL = frozenset({10047, 10077, 10122})
+_CONFLICT = frozenset({10071, 10164})
+STREAM_EXISTS: Final = 10058
+CONSUMER_EXISTS: Final = frozenset({10013, 10148})
+
+
+class ApiError(msgspec.Struct, frozen=True):
+    """What the server says went wrong.
+
+    Attributes:
+        code: Like an HTTP status.
+        err_code: The server's own number of the fact.
+        description: Its words.
+    """
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class PubAck(msgspec.Struct, frozen=True):
+    """The server has stored a message.
+
+    Attributes:
+        stream: Where.
+        seq: Its sequence number there.
+        duplicate: Whether a message with this id was there already; ``seq`` is that one's.
+        error: Set instead when it was refused.
+    """
+
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: ApiError | None = None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A message read back from a stream.
+
+    Attributes:
+        subject: The subject it was published on.
+        seq: Its sequence number.
+        time: The server's timestamp, RFC 3339.
+        body: Its payload.
+        headers: Its headers, names in lower case.
+    """
+
+    subject: str
+    seq: int
+    time: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+_pub_acks = msgspec.json.Decoder(PubAck)
+
+
+async def store(
+    connection: Connection,
+    subject: str,
+    body: bytes,
+    *,
+    msg_id: str = "",
+    headers: Mapping[str, str] | None = None,
+    expect_last: int | None = None,
+    ttl: str = "",
+    timeout: float = STORE_TIMEOUT,
+) -> PubAck:
+    """Writes a message into the stream of its subject and returns when the server has it.
+
+    Args:
+        connection: The connection.
+        subject: A subject that a stream keeps.
+        body: The payload.
+        msg_id: Deduplicates: one per write, the same for every try of it. Without one a lost
+            acknowledgement is not retried, because that could store the message twice.
+        headers: More headers.
+        expect_last: Sequence of the last message on this subject; 0 for "there is none".
+        ttl: The server removes the message after this long (``24h``), if the stream allows it.
+        timeout: Seconds to keep trying through disconnects and elections.
+
+    Raises:
+        WrongSequence: ``expect_last`` does not hold.
+        QueueFull: The stream's limits are reached.
+        PermissionDenied: The broker does not allow it.
+        Unreachable: The broker did not come back in time.
+        Unavailable: No stream keeps this subject, or JetStream did not answer in time.
+    """
+    fields = dict(headers) if headers else {}
+    if msg_id:
+        fields[h.MSG_ID] = msg_id
+    if expect_last is not None:
+        fields[h.EXPECTED_LAST_SUBJECT_SEQUENCE] = str(expect_last)
+    if ttl:
+        fields[h.MESSAGE_TTL] = ttl
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    tries = 0
+    while True:
+        left = end - loop.time()
+        try:
+            if not connection.connected:
+                await connection.wait_connected(max(left, 0.001))
+            return await _store_once(
+                connection, subject, body, fields, min(_ATTEMPT_TIMEOUT, max(left, 0.05))
+            )
+        except Unavailable:
+            if not msg_id or loop.time() >= end:
+                raise
+        tries += 1
+        await asyncio.sleep(min(random.uniform(0.05, 0.1) * 2**tries, 1.0))  # noqa: S311 - jitter
+
+
+async def _store_once(
+    connection: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout: float
+) -> PubAck:
+    reply = await connection.request(subject, body, headers=headers or None, timeout=timeout)
+    ack = _pub_acks.decode(reply.body)
+    if ack.error is None:
+        return ack
+    raise _refusal(ack.error, subject)
+
+
+async def api(
+    connection: Connection, action: str, request: object = None, *, timeout: float | None = None
+) -> dict[str, Any]:
+    """Calls JetStream's JSON API (``STREAM.INFO.PP_TASKS``) and returns its answer.
+
+    Raises:
+        NotFound: There is no such stream, consumer or message.
+        PermissionDenied: The broker does not allow it.
+        Unavailable: JetStream did not answer.
+        RefusedByServer: Anything else; ``err_code`` says what.
+    """
+    subject = f"{API}.{action}"
+    body = b"" if request is None else encode(request)
+    reply = await connection.request(subject, body, timeout=timeout)
+    answer: dict[str, Any] = decode(reply.body, dict)
+    if "error" in answer:
+        raise _refusal(msgspec.convert(answer["error"], ApiError), subject)
+    return answer
+
+
+async def last_on(connection: Connection, stream: str, subject: str) -> Stored | None:
+    """Returns the last message on a subject by direct get, or None."""
+    reply = await connection.request(f"{API}.DIRECT.GET.{stream}.{subject}")
+    return None if reply.status else _stored(reply)
+
+
+async def message_at(connection: Connection, stream: str, seq: int) -> Stored | None:
+    """Returns the message with this sequence number by direct get, or None."""
+    reply = await connection.request(f"{API}.DIRECT.GET.{stream}", encode({"seq": seq}))
+    return None if reply.status else _stored(reply)
+
+
+async def all_on(
+    connection: Connection, stream: str, subject: str, *, limit: int = 10_000
+) -> list[Stored]:
+    """Returns every message on a subject, in order, with one request.
+
+    The server answers a batch of direct gets; a 204 ends it, a 404 says there is none.
+    """
+    found: list[Stored] = []
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def take(message: Message) -> None:
+        if message.status:
+            if not done.done():
+                done.set_result(None)
+        else:
+            found.append(_stored(message))
+
+    inbox = connection.new_inbox()
+    async with await connection.subscribe(inbox, take):
+        query = encode({"next_by_subj": subject, "batch": limit, "seq": 1})
+        await connection.publish(f"{API}.DIRECT.GET.{stream}", query, reply=inbox)
+        try:
+            async with asyncio.timeout(connection.options.request_timeout):
+                await done
+        except TimeoutError:
+            raise Unavailable(f"no answer when reading {subject} from {stream}") from None
+    return found
+
+
+async def delete_message(connection: Connection, stream: str, seq: int) -> bool:
+    """Removes one message; returns whether it was there."""
+    try:
+        await api(connection, f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": True})
+    except (NotFound, RefusedByServer):
+        return False
+    return True
+
+
+async def purge(connection: Connection, stream: str, subject: str) -> int:
+    """Removes every message on a subject; returns how many."""
+    answer = await api(connection, f"STREAM.PURGE.{stream}", {"filter": subject})
+    return int(answer.get("purged", 0))
+
+
+class RefusedByServer(PepperError):
+    """JetStream refused a request; ``err_code`` is the server's number of the fact."""
+
+    code = "refused_by_server"
+    category = "config"
+
+    def __init__(self, error: ApiError, subject: str) -> None:
+        super().__init__(
+            f"{error.description} ({error.err_code}) on {subject}",
+            context={"err_code": error.err_code, "subject": subject},
+        )
+        self.err_code = error.err_code
+
+
+def _refusal(error: ApiError, subject: str) -> PepperError:
+    context = {"err_code": error.err_code, "subject": subject}
+    text = f"{error.description} on {subject}"
+    if error.err_code in _CONFLICT:
+        return WrongSequence(text, context=context)
+    if error.err_code in _FULL:
+        return QueueFull(f"the stream is full: {text}", context=context)
+    if error.err_code in _NOT_FOUND:
+        return NotFound(text, context=context)
+    if error.code == 503:
+        return Unavailable(text, context=context)
+    if error.code in (401, 403):
+        return PermissionDenied(text, context=context)
+    return RefusedByServer(error, subject)
+
+
+def _stored(reply: Message) -> Stored:
+    fields = reply.headers
+    return Stored(
+        subject=fields["nats-subject"],
+        seq=int(fields["nats-sequence"]),
+        time=fields["nats-time-stamp"],
+        body=reply.body,
+        headers=fields,
+    )

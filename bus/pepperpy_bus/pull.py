@@ -1,0 +1,232 @@
+"""The pull loop: takes messages from a consumer, never more than there are free slots.
+
+Credit is what the server has been asked for and not yet delivered. At every moment
+``held + credit <= slots``, so that a worker that dies delays no more than its slots. Asking for
+one message at a time costs several times the processor time of a standing request, so credit is
+topped up when a quarter of the slots is free, or when there is none left.
+
+The server sends heartbeats while a request stands. When they stop, or the connection came back,
+the requests are taken as lost and made anew: a lost request is never waited out.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from pepperpy_bus.connection import Connection, Subscription
+from pepperpy_bus.delivery import Delivery, from_message
+from pepperpy_bus.jetstream import API
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.message import Message
+from pepperpy_schemas.codec import encode
+from pepperpy_schemas.errors import PepperError
+
+log = get_log("pepperpy.pull")
+
+HEARTBEAT = 5.0
+"""Seconds between the server's signs of life while nothing arrives."""
+EXPIRES = 300.0
+"""Seconds after which an unanswered request ends and is made anew."""
+
+OnDelivery = Callable[[Delivery], None]
+Ensure = Callable[[], Awaitable[None]]
+
+_MISSED = 2.4
+_MAX_BACKOFF = 2.0
+
+
+class Puller:
+    """Pulls from one consumer while its context is open.
+
+    Args:
+        connection: The connection.
+        stream: The consumer's stream.
+        consumer: The consumer's name.
+        slots: The most messages to hold at once.
+        on_delivery: Called with each message, inside the reader: it must not block. Every
+            delivery takes a slot until `release` is called.
+        ensure: Makes the consumer anew when the server says that it is gone.
+        heartbeat: Seconds between the server's signs of life.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: str,
+        consumer: str,
+        *,
+        slots: int,
+        on_delivery: OnDelivery,
+        ensure: Ensure | None = None,
+        heartbeat: float = HEARTBEAT,
+    ) -> None:
+        self.connection = connection
+        self.stream = stream
+        self.consumer = consumer
+        self.held = 0
+        self._slots = slots
+        self._on_delivery = on_delivery
+        self._ensure = ensure
+        self._heartbeat = heartbeat
+        self._credit = 0
+        self._round = 0
+        self._failures = 0
+        self._seen = time.monotonic()
+        self._gone = False
+        self._paused = False
+        self._wake = asyncio.Event()
+        self._inbox = ""
+        self._inbox_round = -1
+        self._subscription: Subscription | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Puller":
+        self.connection.on_reconnect.append(self._start_over)
+        self._loop_task = asyncio.create_task(self._run(), name=f"pull-{self.consumer}")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stops asking; what the server has already sent still reaches ``on_delivery``."""
+        task, self._loop_task = self._loop_task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self.connection.on_reconnect.remove(self._start_over)
+        if self._subscription is not None:
+            await self._subscription.drain()
+
+    @property
+    def slots(self) -> int:
+        """The most messages held at once."""
+        return self._slots
+
+    def resize(self, slots: int) -> None:
+        """Changes the number of slots; fewer take effect as messages are released."""
+        self._slots = slots
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Takes no more messages until `resume`; credit already given may still be used."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Takes messages again."""
+        self._paused = False
+        self._wake.set()
+
+    def release(self) -> None:
+        """Frees the slot of one delivery."""
+        self.held -= 1
+        if self._wanted():
+            self._wake.set()
+
+    def _wanted(self) -> int:
+        free = self._slots - self.held - self._credit
+        if self._paused or free <= 0:
+            return 0
+        return free if self._credit == 0 or free * 4 >= self._slots else 0
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                if self._gone:
+                    await self._recover()
+                await self._ask()
+            except PepperError as error:
+                self._failures += 1
+                log.warning("pull.cannot_ask", consumer=self.consumer, error=str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience()):
+                    await self._wake.wait()
+            self._check_heartbeat()
+
+    def _patience(self) -> float:
+        if self._failures:
+            return float(min(_MAX_BACKOFF, 0.05 * 2 ** min(self._failures, 6)))
+        return self._heartbeat
+
+    async def _ask(self) -> None:
+        batch = self._wanted()
+        if not batch or not self.connection.connected:
+            return
+        if self._inbox_round != self._round:
+            await self._open_inbox()
+        if self._credit == 0:
+            self._seen = time.monotonic()
+        self._credit += batch
+        request = {
+            "batch": batch,
+            "expires": int(EXPIRES * 1e9),
+            "idle_heartbeat": int(self._heartbeat * 1e9),
+        }
+        subject = f"{API}.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer}"
+        await self.connection.publish(subject, encode(request), reply=self._inbox)
+
+    async def _open_inbox(self) -> None:
+        """One inbox per round: closing the old one ends its requests at the server."""
+        if self._subscription is not None:
+            await self._subscription.drain()
+        self._inbox, self._inbox_round = self.connection.new_inbox(), self._round
+        self._subscription = await self.connection.subscribe(
+            self._inbox, partial(self._take, self._round)
+        )
+
+    async def _recover(self) -> None:
+        """The server does not know the consumer, or is not ready: make it, then ask anew."""
+        if self._ensure is not None:
+            await self._ensure()
+        self._gone = False
+
+    def _check_heartbeat(self) -> None:
+        silent = time.monotonic() - self._seen
+        if self._credit and self.connection.connected and silent > self._heartbeat * _MISSED:
+            log.warning("pull.silent", consumer=self.consumer, seconds=round(silent, 1))
+            self._start_over()
+
+    def _start_over(self) -> None:
+        """Takes every request as lost; late answers to them come on their own, older inbox."""
+        self._round += 1
+        self._credit = 0
+        self._wake.set()
+
+    # --- taking ---------------------------------------------------------------------------------
+
+    def _take(self, round_: int, message: Message) -> None:
+        self._seen = time.monotonic()
+        current = round_ == self._round
+        if message.status:
+            if current:
+                self._take_status(message)
+        elif message.reply:
+            self._failures = 0
+            self.held += 1
+            if current:
+                self._credit = max(0, self._credit - 1)
+            if self._credit == 0:
+                self._wake.set()
+            self._on_delivery(from_message(message, self.connection))
+
+    def _take_status(self, message: Message) -> None:
+        status, text = message.status, message.headers.get("description", "")
+        if status == "100":
+            self._failures = 0
+        elif status == "408":
+            pending = message.headers.get("nats-pending-messages", "")
+            self._credit = max(0, self._credit - int(pending)) if pending.isdigit() else 0
+            self._wake.set()
+        else:
+            # 409: consumer or stream deleted, leadership change, shutdown; 503: nobody is there.
+            log.info("pull.request_ended", consumer=self.consumer, status=status, text=text)
+            self._gone = status == "503" or "deleted" in text.lower()
+            self._failures += 1
+            self._start_over()
+            self._wake.clear()

@@ -1,0 +1,176 @@
+"""The streams, buckets and consumers of a deployment, declared as data.
+
+Every value is the server's own JSON, so that what is declared can be compared with what is there.
+Durations are nanoseconds, as the server has them.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from pepperpy_schemas.subjects import bucket_name, stream_name
+from pepperpy_schemas.tokens import HIGH_LANE
+
+SECOND: Final = 1_000_000_000
+DAY: Final = 86_400 * SECOND
+
+ACK_WAIT: Final = 30.0
+"""Seconds without a sign of life after which a task goes to another worker."""
+PULSE: Final = ACK_WAIT / 3
+"""Seconds between two signs of life."""
+MAX_DELIVER: Final = 50
+"""Deliveries after which the server gives a task up: a stop for crash loops, not a retry policy."""
+
+Config = dict[str, Any]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may choose about the streams.
+
+    Attributes:
+        replicas: Copies of each stream: 1, 3 or 5.
+        max_tasks: Queued tasks above which new ones are refused.
+        max_task_bytes: The same in bytes.
+        result_days: How long results are kept.
+        event_days: How long events are kept.
+        max_event_bytes: Size above which the oldest events go earlier.
+    """
+
+    replicas: int = 1
+    max_tasks: int = 1_000_000
+    max_task_bytes: int = 1 << 30
+    result_days: float = 7.0
+    event_days: float = 3.0
+    max_event_bytes: int = 1 << 30
+
+
+def streams(prefix: str, limits: Limits) -> list[Config]:
+    """Returns every stream and bucket of the deployment, in the order of creation."""
+    return [
+        _stream(
+            prefix,
+            limits,
+            "TASKS",
+            [f"{prefix}.task.>", f"{prefix}.resume.>"],
+            retention="workqueue",
+            discard="new",
+            max_msgs=limits.max_tasks,
+            max_bytes=limits.max_task_bytes,
+            duplicate_window=600 * SECOND,
+            allow_msg_ttl=True,
+        ),
+        _stream(
+            prefix,
+            limits,
+            "RESULTS",
+            [f"{prefix}.result.>"],
+            max_msgs_per_subject=1,
+            max_age=int(limits.result_days * DAY),
+            allow_msg_ttl=True,
+        ),
+        _stream(prefix, limits, "STEPS", [f"{prefix}.step.>"], allow_msg_ttl=True),
+        _stream(
+            prefix,
+            limits,
+            "EVENTS",
+            [f"{prefix}.event.>", f"{prefix}.event-hi.>"],
+            max_age=int(limits.event_days * DAY),
+            max_bytes=limits.max_event_bytes,
+            compression="s2",
+            allow_batched=True,
+            # The server refuses asynchronous persistence for replicated streams.
+            **({"persist_mode": "async"} if limits.replicas == 1 else {}),
+        ),
+        _stream(
+            prefix,
+            limits,
+            "TOKENS",
+            [f"{prefix}.tok.>"],
+            storage="memory",
+            no_ack=True,
+            max_age=600 * SECOND,
+        ),
+        _stream(prefix, limits, "DLQ", [f"{prefix}.dlq.>"], max_age=30 * DAY),
+        _stream(
+            prefix,
+            limits,
+            "ADV",
+            [f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream_name(prefix, 'TASKS')}.*"],
+            retention="workqueue",
+            max_age=30 * DAY,
+        ),
+        _stream(prefix, limits, "AUDIT", [f"{prefix}.audit.>"], deny_delete=True, deny_purge=True),
+        _bucket(prefix, limits, "registry", storage="memory"),
+        _bucket(prefix, limits, "schemas"),
+        _bucket(prefix, limits, "state"),
+        _object_bucket(prefix, limits, "blobs"),
+    ]
+
+
+def _stream(
+    prefix: str, limits: Limits, suffix: str, subjects: list[str], **settings: Any
+) -> Config:
+    return {
+        "name": stream_name(prefix, suffix),
+        "subjects": subjects,
+        "retention": "limits",
+        "discard": "old",
+        "storage": "file",
+        "num_replicas": limits.replicas,
+        "allow_direct": True,
+        **settings,
+    }
+
+
+def _bucket(prefix: str, limits: Limits, suffix: str, *, storage: str = "file") -> Config:
+    """A key-value bucket with history 1: the client library's TTL buckets need it too."""
+    bucket = bucket_name(prefix, suffix)
+    return {
+        "name": f"KV_{bucket}",
+        "subjects": [f"$KV.{bucket}.>"],
+        "retention": "limits",
+        "discard": "new",
+        "storage": storage,
+        "num_replicas": limits.replicas,
+        "allow_direct": True,
+        "max_msgs_per_subject": 1,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "allow_msg_ttl": True,
+        # Watchers learn of expired keys by markers, which themselves expire.
+        "subject_delete_marker_ttl": 60 * SECOND,
+    }
+
+
+def _object_bucket(prefix: str, limits: Limits, suffix: str) -> Config:
+    bucket = bucket_name(prefix, suffix)
+    return {
+        "name": f"OBJ_{bucket}",
+        "subjects": [f"$O.{bucket}.C.>", f"$O.{bucket}.M.>"],
+        "retention": "limits",
+        "discard": "new",
+        "storage": "file",
+        "num_replicas": limits.replicas,
+        "allow_direct": True,
+        "allow_rollup_hdrs": True,
+        "max_age": 30 * DAY,
+    }
+
+
+def task_consumer(prefix: str, topic: str, *, high: bool = False) -> Config:
+    """Returns the durable consumer that every worker of a topic shares.
+
+    Its settings are the topology's, never the agent's: two agents on one topic, in two languages,
+    must not disagree about them.
+    """
+    lane = topic + (HIGH_LANE if high else "")
+    return {
+        "name": f"w_{lane}",
+        "durable_name": f"w_{lane}",
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT * SECOND),
+        "max_deliver": MAX_DELIVER,
+        # Workers pull no more than they have free slots; the server need not count again.
+        "max_ack_pending": -1,
+        "filter_subjects": [f"{prefix}.task.{lane}", f"{prefix}.task.{lane}.*"],
+    }
