@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from pepperpy_bus.known import Known, known_settings, sections
+from pepperpy_bus.migrations import CONFIG_VERSION, MIGRATIONS
+from pepperpy_bus.units import DURATION_EXAMPLES, SIZE_EXAMPLES
 from pepperpy_schemas.catalog import CATALOG
 from pepperpy_schemas.errors import error_types
 from pepperpy_schemas.headerdocs import header_docs
@@ -32,10 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a Markdown table; pipes inside cells are escaped."""
+    """Returns a Markdown table; what Markdown or HTML would take for its own is escaped."""
     lines = [head, ["---"] * len(head), *rows]
-    cells = ([cell.replace("|", "\\|").replace("``", "`") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines) + "\n"
 
 
 def errors_page() -> str:
@@ -86,10 +88,79 @@ A message may be a CloudEvent 1.0: with `ce-*` headers its body is the payload; 
 """
 
 
+def settings_page() -> str:
+    """Returns the tables of settings, one per section, and the versions of the file."""
+    parts = "\n".join(
+        f"## {section}\n\n{(model.__doc__ or '').strip()}\n\n{_settings(section)}"
+        for section, model in sections().items()
+    )
+    steps = [
+        (f"{number} → {number + 1}", (step.__doc__ or "").strip())
+        for number, step in enumerate(MIGRATIONS)
+    ]
+    return f"""# Settings
+
+Each setting has a name `section.key`. Where it is set more than once, the stronger place wins; from
+weak to strong:
+
+1. its default
+2. the file: `pepperpy.toml`, or `[tool.pepperpy]` of `pyproject.toml`, in the current folder or the
+   nearest one above it; or the one named by `--config` or `PEPPERPY_CONFIG`
+3. the context named by `--context` or `PEPPERPY_CONTEXT`:
+   `~/.config/pepperpy/contexts/NAME.toml`, else `[contexts.NAME]` of the file
+4. the environment: `PEPPERPY_<SECTION>_<KEY>`; an empty variable counts as unset
+5. flags
+
+Durations are written like {DURATION_EXAMPLES}. Sizes are written like {SIZE_EXAMPLES}.
+Relative paths in a file start at its folder.
+
+Every secret may come from a file instead: `password_file = "…"` or `PEPPERPY_NATS_PASSWORD_FILE`. A
+secret file that all users of the machine can read is refused, except below `/run/secrets`, where
+compose and Kubernetes mount them.
+
+A name that does not exist is refused, with the nearest one that does. `pepperpy config show
+--origin` prints what is in force and where each value is from; `pepperpy config check` names what
+is wrong.
+
+A running process takes over new values of *reloadable* settings on SIGHUP; changes of others are
+named in its log and wait for a restart.
+
+{parts}
+## Versions of the file
+
+`config_version = {CONFIG_VERSION}` at the top of a file names the version of its keys; a file
+without it has version 0. Older files are read as they are, with a warning where a key was renamed;
+`pepperpy config migrate` rewrites them, comments kept. A file that is newer than the release is
+refused.
+
+{table(("Step", "Change"), steps)}"""
+
+
+def _settings(section: str) -> str:
+    rows = [
+        (f"`{key}`", f"`{one.default}`" if one.default else "", _about(one), f"`{one.variable}`")
+        for one in known_settings().values()
+        for inner, _, key in [one.name.partition(".")]
+        if inner == section
+    ]
+    return table(("Key", "Default", "Meaning", "Environment"), rows)
+
+
+def _about(one: Known) -> str:
+    told = all(f"`{word}`" in one.meaning for word in one.choices)
+    words = "" if told else f" One of {', '.join(f'`{word}`' for word in one.choices)}."
+    return f"{one.meaning}{words}{' *Reloadable.*' if one.reloadable else ''}"
+
+
 def _headers(on: str) -> str:
     return table(
         ("Header", "Meaning"), [(f"`{h.name}`", h.doc) for h in header_docs() if h.on == on]
     )
+
+
+def _cell(text: str) -> str:
+    text = text.replace("|", "\\|").replace("``", "`")
+    return text if "`" in text else text.replace("<", "&lt;")
 
 
 def _meaning(error: type[Exception]) -> str:
@@ -99,6 +170,7 @@ def _meaning(error: type[Exception]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/errors.md": errors_page,
     "docs/reference/wire.md": wire_page,
+    "docs/reference/settings.md": settings_page,
 }
 """Every generated page and the function that writes it."""
 
