@@ -120,7 +120,8 @@ compose and Kubernetes mount them.
 
 A name that does not exist is refused, with the nearest one that does. `pepperpy config show
 --origin` prints what is in force and where each value is from; `pepperpy config check` names what
-is wrong.
+is wrong. Variables `PEPPERPY_…` of no section here (your own, or those that Kubernetes adds for
+services) are ignored, the former with a warning.
 
 A running process takes over new values of *reloadable* settings on SIGHUP; changes of others are
 named in its log and wait for a restart.

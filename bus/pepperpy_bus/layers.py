@@ -20,6 +20,8 @@ CONFIG_VARIABLE = "PEPPERPY_CONFIG"
 CONTEXT_VARIABLE = "PEPPERPY_CONTEXT"
 
 _FILE = "_file"
+# PEPPERPY_NATSURL is a slip; PEPPERPY_PORT of a compose file is somebody's own variable.
+_SLIP = 0.75
 # Kubernetes gives every pod variables of the services beside it; one named `pepperpy-nats` makes
 # PEPPERPY_NATS_PORT=tcp://…: nobody means a setting by these.
 _SERVICE_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$")
@@ -50,7 +52,7 @@ def layer_of_table(
     Raises:
         BadConfig: A name does not exist, or a section is no table.
     """
-    sections = {name.partition(".")[0] for name in known}
+    sections = _sections(known)
     written: Layer = {}
     for section, inner in table.items():
         if section not in sections:
@@ -70,18 +72,34 @@ def layer_of_environment(
     """Returns the layer of the variables `PEPPERPY_<SECTION>_<KEY>`; empty ones count as unset.
 
     Raises:
-        BadConfig: A variable begins with `PEPPERPY_` and names no setting.
+        BadConfig: A variable names a section but none of its settings, or is a slip of a name.
     """
-    names = {one.variable: one.name for one in known.values()}
-    names |= {f"{one.variable}_FILE": f"{one.name}{_FILE}" for one in _secrets(known)}
-    written: Layer = {}
-    for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or not value or _is_foreign(variable, value, names):
-            continue
-        if variable not in names:
+    names = _variables(known)
+    written = {
+        names[variable]: Entry(value, f"environment {variable}")
+        for variable, value in environ.items()
+        if variable in names and value
+    }
+    for variable in stray_variables(environ, known):
+        tails = {name.removeprefix(PREFIX): name for name in names}
+        tail = variable.removeprefix(PREFIX)
+        near = tails.get(nearest(tail, tails, cutoff=_SLIP), "")
+        if near or tail.startswith(tuple(f"{one.upper()}_" for one in _sections(known))):
             raise _unknown(f"environment variable {variable}", variable, names)
-        written[names[variable]] = Entry(value, f"environment {variable}")
     return _checked(written, known, folder)
+
+
+def stray_variables(environ: Mapping[str, str], known: Mapping[str, Known]) -> list[str]:
+    """Returns the variables that begin with `PEPPERPY_` and mean no setting."""
+    names = _variables(known)
+    return [
+        variable
+        for variable, value in environ.items()
+        if variable.startswith(PREFIX)
+        and value
+        and variable not in (CONFIG_VARIABLE, CONTEXT_VARIABLE, *names)
+        and not _is_service_link(variable, value)
+    ]
 
 
 def layer_of_flags(
@@ -103,11 +121,17 @@ def nested(layer: Layer) -> dict[str, dict[str, object]]:
     return tables
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Returns the name that looks most like the given one, or an empty text."""
+def nearest(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Returns the name that looks most like the given one, or an empty text.
+
+    Args:
+        name: What was written.
+        names: What could have been meant.
+        cutoff: Likeness from 0 to 1 below which nothing is meant.
+    """
     import difflib  # noqa: PLC0415 - needed for errors only
 
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)), "")
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)), "")
 
 
 def _checked(written: Layer, known: Mapping[str, Known], folder: Path) -> Layer:
@@ -144,14 +168,19 @@ def _read(entry: Entry, folder: Path) -> Entry:
     return Entry(read_secret(path), f"{entry.origin} ({path})")
 
 
-def _is_foreign(variable: str, value: str, names: Mapping[str, str]) -> bool:
-    if variable in (CONFIG_VARIABLE, CONTEXT_VARIABLE):
-        return True
-    if variable in names:
-        return False
+def _is_service_link(variable: str, value: str) -> bool:
     return bool(_SERVICE_LINK.search(variable)) or (
         variable.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://"))
     )
+
+
+def _variables(known: Mapping[str, Known]) -> dict[str, str]:
+    names = {one.variable: one.name for one in known.values()}
+    return names | {f"{one.variable}_FILE": f"{one.name}{_FILE}" for one in _secrets(known)}
+
+
+def _sections(known: Mapping[str, Known]) -> set[str]:
+    return {name.partition(".")[0] for name in known}
 
 
 def _secrets(known: Mapping[str, Known]) -> list[Known]:

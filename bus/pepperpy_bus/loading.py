@@ -3,7 +3,7 @@
 Importing this module costs 140 ms of pydantic, so `config.load`, its only caller, does it late.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pepperpy_bus.layers import (
     layer_of_flags,
     layer_of_table,
     nested,
+    stray_variables,
 )
 from pepperpy_bus.redaction import scrub
 from pepperpy_bus.settings import validated
@@ -59,12 +60,15 @@ def load_settings(
     layers += [_layer_of_file(one, origin, known) for one, origin in sources]
     origins = _origins(layers, known)
     settings = _frozen(layers, origins, known)
+    warnings = [f"{one} names no setting: ignored" for one in stray_variables(environ, known)]
+    for one, _ in sources:
+        warnings += _warnings(one, known)
     return Loaded(
         settings=settings,
         origins=origins,
         rows=tuple(_rows(settings, origins, known)),
         reloadable=frozenset(one.name for one in known.values() if one.reloadable),
-        warnings=tuple(dict.fromkeys(_warnings([one for one, _ in sources], known))),
+        warnings=tuple(dict.fromkeys(warnings)),  # a context may lie in the same file
         path=path,
         context=name,
     )
@@ -120,20 +124,17 @@ def _rows(settings: Settings, origins: Mapping[str, str], known: Mapping[str, Kn
     return rows
 
 
-def _warnings(files: list[ConfigFile], known: Mapping[str, Known]) -> list[str]:
-    warnings = []
-    for file in files:
-        if file.outdated:
-            warnings.append(
-                f"{file.path} is written for config_version {file.version}; "
-                f"bring it up: pepperpy config migrate {file.path}"
-            )
-        if _holds_secret(file, known) and open_to_all(file.path):
-            warnings.append(
-                f"{file.path} holds a secret and is open to all users of this machine; "
-                f"close it: chmod 600 {file.path}"
-            )
-    return warnings
+def _warnings(file: ConfigFile, known: Mapping[str, Known]) -> Iterator[str]:
+    if file.outdated:
+        yield (
+            f"{file.path} is written for config_version {file.version}; "
+            f"bring it up: pepperpy config migrate {file.path}"
+        )
+    if _holds_secret(file, known) and open_to_all(file.path):
+        yield (
+            f"{file.path} holds a secret and is open to all users of this machine; "
+            f"close it: chmod 600 {file.path}"
+        )
 
 
 def _holds_secret(file: ConfigFile, known: Mapping[str, Known]) -> bool:

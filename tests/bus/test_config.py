@@ -310,6 +310,20 @@ def test_an_unknown_variable_or_flag_is_refused_with_the_nearest_known(load_here
         load_here(flags={"nats.ulr": "x"})
 
 
+@pytest.mark.parametrize("slip", ["PEPPERPY_NATSURL", "PEPPERPY_WROKER_CONCURRENCY"])
+def test_a_slip_in_the_name_of_a_section_is_refused_too(load_here: Load, slip: str) -> None:
+    with pytest.raises(BadConfig, match=f"{slip} names no setting"):
+        load_here({slip: "1"})
+
+
+def test_a_variable_of_nobodys_section_is_ignored_with_a_warning(load_here: Load) -> None:
+    loaded = load_here({"PEPPERPY_PORT": "4222", "PEPPERPY_VERSION": "local", "PEPPERPY_X": ""})
+    assert loaded.warnings == (
+        "PEPPERPY_PORT names no setting: ignored",
+        "PEPPERPY_VERSION names no setting: ignored",
+    )
+
+
 def test_what_kubernetes_adds_to_the_environment_is_ignored(load_here: Load) -> None:
     loaded = load_here(
         {
@@ -320,6 +334,7 @@ def test_what_kubernetes_adds_to_the_environment_is_ignored(load_here: Load) -> 
         }
     )
     assert set(loaded.origins.values()) == {"default"}
+    assert loaded.warnings == ()
     with pytest.raises(BadConfig, match="PEPPERPY_NATS_PORT names no setting"):
         load_here({"PEPPERPY_NATS_PORT": "4222"})
 
