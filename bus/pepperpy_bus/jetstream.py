@@ -20,6 +20,7 @@ from pepperpy_schemas.errors import (
     PepperError,
     PermissionDenied,
     QueueFull,
+    RefusedByServer,
     Unavailable,
     WrongSequence,
 )
@@ -230,20 +231,6 @@ async def purge(connection: Connection, stream: str, subject: str) -> int:
     return int(answer.get("purged", 0))
 
 
-class RefusedByServer(PepperError):
-    """JetStream refused a request; ``err_code`` is the server's number of the fact."""
-
-    code = "refused_by_server"
-    category = "config"
-
-    def __init__(self, error: ApiError, subject: str) -> None:
-        super().__init__(
-            f"{error.description} ({error.err_code}) on {subject}",
-            context={"err_code": error.err_code, "subject": subject},
-        )
-        self.err_code = error.err_code
-
-
 def _refusal(error: ApiError, subject: str) -> PepperError:
     context = {"err_code": error.err_code, "subject": subject}
     text = f"{error.description} on {subject}"
@@ -257,7 +244,7 @@ def _refusal(error: ApiError, subject: str) -> PepperError:
         return Unavailable(text, context=context)
     if error.code in (401, 403):
         return PermissionDenied(text, context=context)
-    return RefusedByServer(error, subject)
+    return RefusedByServer(f"{error.description} ({error.err_code}) on {subject}", context=context)
 
 
 def _stored(reply: Message) -> Stored:

@@ -19,17 +19,10 @@ import msgspec
 
 from pepperpy.stack.conf import Durability, Login, ServerConf, render
 from pepperpy_bus.files import write_secret
-from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.errors import BrokerFailed
 
 POLL = 0.01  # seconds between two looks at a file or a process
 PR_SET_PDEATHSIG = 1
-
-
-class BrokerFailed(PepperError):
-    """The broker did not start."""
-
-    code = "broker_failed"
-    category = "config"
 
 
 class _Ports(msgspec.Struct, frozen=True):

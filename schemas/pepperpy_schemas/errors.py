@@ -72,6 +72,9 @@ class PepperError(Exception):
 
     def info(self) -> ErrorInfo:
         """Returns the wire form, with the chain of causes."""
+        return self._info_with(_cause_info(self, _MAX_CAUSES))
+
+    def _info_with(self, cause: ErrorInfo | None) -> ErrorInfo:
         return ErrorInfo(
             code=self.code,
             category=self.category,
@@ -79,7 +82,7 @@ class PepperError(Exception):
             retryable=self.retryable,
             hint=self.hint,
             context=self.context,
-            cause=_cause_info(self, _MAX_CAUSES),
+            cause=cause,
         )
 
 
@@ -271,6 +274,25 @@ class TopologyDrift(PepperError):
     hint = "see the differences with: pepperpy bus check, then: pepperpy bus apply"
 
 
+class RefusedByServer(PepperError):
+    """JetStream refused a request; ``err_code`` is the server's number of the fact."""
+
+    code = "refused_by_server"
+    category = "config"
+
+    @property
+    def err_code(self) -> int:
+        """The server's number of the fact, as in ``context``; 0 when it gave none."""
+        return int(self.context.get("err_code", 0))
+
+
+class BrokerFailed(PepperError):
+    """The broker did not start."""
+
+    code = "broker_failed"
+    category = "config"
+
+
 class UnsupportedType(PepperError):
     """A type of a handler or message cannot travel as JSON; the message names it."""
 
@@ -294,16 +316,15 @@ class RemoteError(PepperError):
         self.retryable = info.retryable
         self._info = info
 
-    def info(self) -> ErrorInfo:
-        """Returns the wire form as it came."""
-        return self._info
+    def _info_with(self, cause: ErrorInfo | None) -> ErrorInfo:
+        return msgspec.structs.replace(self._info, cause=self._info.cause or cause)
 
 
 def error_types() -> Iterator[type[PepperError]]:
-    """Yields every error class that has a code of its own, in the order of the tree."""
+    """Yields every error class of the tree that has a code of its own, in its order."""
     yield PepperError
     for cls in PepperError.__subclasses__():
-        if cls is not RemoteError:
+        if cls is not RemoteError and cls.__module__ == __name__:
             yield cls
 
 
@@ -352,5 +373,5 @@ def _cause_info(error: BaseException, depth: int) -> ErrorInfo | None:
     if below is None or depth <= 0:
         return None
     if isinstance(below, PepperError):
-        return msgspec.structs.replace(below.info(), cause=_cause_info(below, depth - 1))
+        return below._info_with(_cause_info(below, depth - 1))
     return _foreign_info(below, depth - 1)

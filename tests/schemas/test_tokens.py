@@ -1,0 +1,52 @@
+import pytest
+
+from pepperpy_schemas.errors import BadName
+from pepperpy_schemas.tokens import check_token, check_topic, new_id
+
+# Rows 8, 11 and 12 of the table of bad inputs.
+BAD_TOKENS = [
+    "",
+    "a.b",
+    "a..b",
+    "*",
+    ">",
+    "a b",
+    "a\r\nb",
+    "a\n",
+    "/",
+    "../x",
+    "a\0",
+    "\u202eabc",
+    "a\u200b",
+    "\U000e0041",
+    "é",
+    "x" * 65,
+    "x" * 5000,
+]
+
+
+@pytest.mark.parametrize("token", BAD_TOKENS)
+def test_a_name_that_cannot_travel_is_refused_with_what_it_names(token: str) -> None:
+    with pytest.raises(BadName, match="task id") as refused:
+        check_token(token, what="task id")
+    assert refused.value.context == {"what": "task id"}
+    assert "64 characters" in refused.value.hint
+    assert len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize("token", ["a", "PP_TASKS-7", "x" * 64, "-", "_"])
+def test_a_valid_name_comes_back_as_it_is(token: str) -> None:
+    assert check_token(token, what="topic") == token
+
+
+def test_a_topic_may_not_take_the_name_of_the_high_priority_lane() -> None:
+    with pytest.raises(BadName, match="high-priority lane") as refused:
+        check_topic("triage-hi")
+    assert "'triage'" in refused.value.hint
+    assert check_topic("triage") == "triage"
+
+
+def test_new_ids_are_valid_and_differ() -> None:
+    ids = {new_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(check_token(one, what="id") and len(one) == 22 for one in ids)
