@@ -24,10 +24,17 @@ from benchmarks import brokers, measure
 from benchmarks.idle import idle_figures
 from benchmarks.race import Contender, Entrant, Window
 
+AGENT = "benchmarks/contenders/pepperpy_agent.py:agent"
 CONTENDERS = (
     Contender("raw loop", "raw_loop", "floor"),
     Contender("full loop", "full_loop", "control"),
-    Contender("PepperPy", "pepperpy_bus", "ours", needs=("pepperpy:Agent", "pepperpy:connect")),
+    Contender(
+        "PepperPy",
+        "pepperpy_bus",
+        "ours",
+        needs=("pepperpy:Agent", "pepperpy:connect"),
+        worker=("-m", "pepperpy", "worker", AGENT, "-c", "{slots}"),
+    ),
     Contender("FastStream", "faststream_jetstream", "peer", needs=("faststream.nats",)),
     Contender("dramatiq", "dramatiq_redis", "peer", "redis", ("dramatiq", "redis")),
 )

@@ -62,10 +62,10 @@ def _spawn_and_stop(contender: Contender, repeats: int) -> dict[str, float]:
 
 def _wait_scaling(contender: Contender) -> dict[str, float]:
     """Runs tasks that wait 50 ms on 1, 2 and 4 workers of ten slots each, all slots busy."""
-    environ = {"PEPPERPY_BENCH_TOPIC": "wait", "PEPPERPY_BENCH_SLOTS": str(SLOTS)}
+    environ = {"PEPPERPY_BENCH_TOPIC": "wait"}
     rates: dict[int, float] = {}
     with ExitStack() as stack:
-        entrant = stack.enter_context(Entrant(contender, _nats(stack), environ))
+        entrant = stack.enter_context(Entrant(contender, _nats(stack), SLOTS, environ))
         entrant.wait_for_client()
         for workers in (1, 2, 4):
             while len(entrant.workers) < workers:

@@ -23,13 +23,18 @@ ANSWER_SECONDS = 120
 
 @dataclass(frozen=True)
 class Contender:
-    """Who takes part: a module of `benchmarks.contenders`, its kind and what it needs."""
+    """Who takes part: a module of `benchmarks.contenders`, its kind and what it needs.
+
+    `worker` replaces the module's own worker role: arguments of the interpreter, where
+    `{slots}` stands for how many tasks it may run at once; the broker comes by environment.
+    """
 
     name: str
     module: str
     kind: str
     broker: str = "nats"
     needs: tuple[str, ...] = ()
+    worker: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
         """Names what is not installed, or None when the contender can run."""
@@ -63,6 +68,7 @@ class Entrant:
 
     contender: Contender
     broker: Broker
+    slots: int = 100
     environ: dict[str, str] = field(default_factory=dict)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -110,10 +116,13 @@ class Entrant:
         return workers, cpu_seconds([self.broker.pid]), cpu_seconds([self._client.pid])
 
     def _spawn(self, role: str, **streams: Any) -> subprocess.Popen[bytes]:
-        module = f"benchmarks.contenders.{self.contender.module}"
-        command = [sys.executable, "-m", module, role, self.broker.url]
-        environ = {**os.environ, **self.environ}
-        return subprocess.Popen(command, cwd=ROOT, env=environ, stderr=self._log, **streams)
+        arguments = ["-m", f"benchmarks.contenders.{self.contender.module}", role, self.broker.url]
+        if role == "worker" and self.contender.worker:
+            arguments = [each.format(slots=self.slots) for each in self.contender.worker]
+        environ = {**os.environ, "PEPPERPY_NATS_URL": self.broker.url, **self.environ}
+        return subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, env=environ, stderr=self._log, **streams
+        )
 
     def _answer(self) -> dict[str, Any]:
         assert self._client.stdout is not None

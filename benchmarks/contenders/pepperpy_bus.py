@@ -1,14 +1,11 @@
-"""PepperPy through its public face: `pepperpy worker` and `connect().run()`."""
+"""PepperPy's client through its public face; its worker is the `pepperpy worker` command."""
 
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from benchmarks.contenders import roles
-
-AGENT = Path(__file__).with_name("pepperpy_agent.py")
 
 
 @asynccontextmanager
@@ -25,19 +22,5 @@ async def client(url: str) -> AsyncIterator[roles.RunOne]:
         yield run_one
 
 
-def worker_command(slots: int) -> list[str]:
-    """Returns the command line of a worker with that many slots."""
-    return [sys.executable, "-m", "pepperpy", "worker", f"{AGENT}:agent", "-c", str(slots)]
-
-
-def _become_worker(url: str) -> None:
-    slots = int(os.environ.get("PEPPERPY_BENCH_SLOTS", roles.IN_FLIGHT))
-    os.environ["PEPPERPY_NATS_URL"] = url
-    command = worker_command(slots)
-    os.execv(command[0], command)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "worker":
-        _become_worker(sys.argv[2])
     roles.run(roles.obey(client(sys.argv[2])))
