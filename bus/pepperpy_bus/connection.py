@@ -344,9 +344,9 @@ class Connection:
         inner._pending_queue = dispatch  # type: ignore[assignment]  # no queue and no task between
         subscription = Subscription(self, inner)
         if live:
-            self._violations.pop(subject, None)
+            self._violations.pop(subject.lower(), None)
             await self.flush()
-            denied = self._violations.pop(subject, None)
+            denied = self._violations.pop(subject.lower(), None)
             if denied is not None:
                 await subscription.stop()
                 raise denied
@@ -400,6 +400,7 @@ class Connection:
             log.debug("bus.connection_error", error=text, type=type(error).__name__)
 
     def _deny(self, what: str, subject: str) -> None:
+        # The library lowers the case of the server's words, and with it the subject.
         verb = "publish to" if what == "publish" else "subscribe to"
         user = self.options.user or "the anonymous user"
         denied = PermissionDenied(
@@ -409,7 +410,7 @@ class Connection:
         if len(self._violations) < 256:
             self._violations[subject] = denied
         for waiting_on, future in self._pending.values():
-            if waiting_on == subject and not future.done():
+            if waiting_on.lower() == subject and not future.done():
                 future.set_exception(denied)
 
     async def _on_disconnected(self) -> None:
