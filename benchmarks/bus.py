@@ -123,7 +123,7 @@ def _brokers(stack: ExitStack, contenders: list[Contender]) -> dict[str, brokers
 
 def _race(entrants: list[Entrant], options: argparse.Namespace) -> tuple[Samples, LowLoad]:
     rounds = 3 if options.quick else 7
-    seconds = 0.5 if options.quick else 2.0
+    seconds = 0.4 if options.quick else 2.0
     samples: Samples = {}
     low_load: LowLoad = {}
     for entrant in entrants:
@@ -157,7 +157,7 @@ def _tasks_for(entrant: Entrant, seconds: float) -> int:
     """Warms a contender up and returns how many tasks fill a window."""
     entrant.run(200, IN_FLIGHT)
     rate = 300 / float(entrant.run(300, IN_FLIGHT)["seconds"])
-    return int(max(300, min(50_000, rate * seconds)))
+    return int(max(200, min(50_000, rate * seconds)))
 
 
 def _ratios(

@@ -11,7 +11,7 @@ from benchmarks.race import Contender, Entrant, end
 
 IDLE_SECONDS = 10.5
 SLOTS = 10
-WAVES = 30
+WAVES = 24
 IMPORT_AND_IDLE = "import nats, time; time.sleep(600)"
 
 

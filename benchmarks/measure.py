@@ -48,7 +48,7 @@ def command_cpu_ms(code: str) -> float:
     return (usage.ru_utime + usage.ru_stime) * 1e3
 
 
-def import_cpu_ms(module: str, repeats: int = 7) -> float:
+def import_cpu_ms(module: str, repeats: int = 5) -> float:
     """Returns what importing `module` costs over a bare interpreter; medians, taken in turn."""
     pairs = [(command_cpu_ms(f"import {module}"), command_cpu_ms("pass")) for _ in range(repeats)]
     return median(full for full, _ in pairs) - median(bare for _, bare in pairs)
