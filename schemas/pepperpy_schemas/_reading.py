@@ -4,6 +4,7 @@ It judges the schemas that msgspec and pydantic write; a keyword that it does no
 unless both sides say the same. Objects stay open: readers ignore fields that they do not know.
 """
 
+import sys
 from collections.abc import Iterable
 from typing import Any, Final, Literal, TypeAlias
 
@@ -111,11 +112,16 @@ class Comparison:
         for one in writers:
             tried = [self._compare_one(one, other) for other in readers]
             best = min(tried, key=_badness)
-            if not _blocked(best) or len(readers) == 1:
+            alike = [t for t, r in zip(tried, readers, strict=True) if _same_shape(one, r)]
+            if not _blocked(best):
                 found += best
-                continue
-            likely = [t for t, r in zip(tried, readers, strict=True) if _same_shape(one, r)]
-            found += min(likely, key=_badness) if likely else [self._untaken(one, readers)]
+            elif alike:
+                found += min(alike, key=_badness)
+            elif len(readers) == 1:
+                # Names and defaults of two different things are not worth comparing.
+                found += [finding for finding in best if finding.blocks]
+            else:
+                found.append(self._untaken(one, readers))
         return _unique(found)
 
     def _untaken(self, writer: Schema, readers: list[Schema]) -> Finding:
@@ -212,12 +218,12 @@ class Comparison:
     def _compare_arrays(self, writer: Schema, reader: Schema) -> list[Finding]:
         sent, taken = writer.get("prefixItems", []), reader.get("prefixItems", [])
         found: list[Finding] = []
-        for index in range(max(len(sent), len(taken))):
+        longest = writer.get("maxItems", sys.maxsize)
+        for index in range(min(longest, max(len(sent), len(taken)))):
             pair = (_item(writer, index), _item(reader, index))
             found += _under(f"[{index}]", self._compare(*pair))
         rest = (_item(writer, len(sent)), _item(reader, len(taken)))
-        # A tuple's length is fixed by maxItems: nothing stands behind its last place.
-        if writer.get("maxItems") != len(sent) or not sent:
+        if longest > len(sent):
             found += _under("[...]", self._compare(*rest))
         return found
 
