@@ -46,7 +46,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON Schema.")] = False,
 ) -> None:
     """Show what a message or a topic's task must look like."""
-    from pepperpy_schemas.jsonschema import message_schemas  # noqa: PLC0415 - `--help` needs none
+    from pepperpy_schemas.jsonschema import message_schemas
 
     schema = message_schemas().get(name)
     if schema is not None:
@@ -65,7 +65,7 @@ def export(
     directory: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path("schemas"),
 ) -> None:
     """Write the JSON Schema of every message, one file each, and an index."""
-    from pepperpy_schemas.jsonschema import export as write  # noqa: PLC0415 - as above
+    from pepperpy_schemas.jsonschema import export as write
 
     for path in (written := write(directory)):
         typer.echo(path)
@@ -80,9 +80,9 @@ def asyncapi(
     prefix: Annotated[str, typer.Option(help="The deployment's subject prefix.")] = "pp",
 ) -> None:
     """Write the whole wire as an AsyncAPI 3 document."""
-    from pepperpy_schemas.asyncapi import asyncapi as document  # noqa: PLC0415 - as above
-    from pepperpy_schemas.jsonschema import pretty  # noqa: PLC0415
-    from pepperpy_schemas.tokens import check_token  # noqa: PLC0415
+    from pepperpy_schemas.asyncapi import asyncapi as document
+    from pepperpy_schemas.jsonschema import pretty
+    from pepperpy_schemas.tokens import check_token
 
     text = pretty(document(prefix=check_token(prefix, what="prefix")))
     if output is None:
@@ -102,8 +102,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Compare this version's messages with an earlier export; exit 1 when one breaks."""
-    from pepperpy_schemas import compat  # noqa: PLC0415 - as above
-    from pepperpy_schemas.jsonschema import message_schemas  # noqa: PLC0415
+    from pepperpy_schemas import compat
+    from pepperpy_schemas.jsonschema import message_schemas
 
     changes = compat.compare_messages(compat.read_directory(old), message_schemas(), mode=mode)
     _print_rows([_change_row(change) for change in changes], as_json=as_json)
@@ -116,13 +116,13 @@ def check(
 
 def _announced(ctx: typer.Context) -> "list[TopicSchema]":  # noqa: ARG001 - names the broker
     """The one place that asks the bus what its workers announced."""
-    from pepperpy_schemas.errors import Unavailable  # noqa: PLC0415 - as above
+    from pepperpy_schemas.errors import Unavailable
 
     raise Unavailable("topics cannot be read from the bus yet", hint="leave --topics out")
 
 
 def _topic(ctx: typer.Context, name: str) -> "TopicSchema":
-    from pepperpy_schemas.errors import NotFound, PepperError  # noqa: PLC0415 - as above
+    from pepperpy_schemas.errors import NotFound, PepperError
 
     hint = (
         "list the messages with: pepperpy schema ls, the topics with: pepperpy schema ls --topics"
@@ -138,7 +138,7 @@ def _topic(ctx: typer.Context, name: str) -> "TopicSchema":
 
 
 def _messages() -> list[dict[str, Any]]:
-    from pepperpy_schemas.jsonschema import MESSAGES  # noqa: PLC0415 - as above
+    from pepperpy_schemas.jsonschema import MESSAGES
 
     return [
         {"name": s.name, "subject": s.template, "stream": s.stream, "doc": s.doc} for s in MESSAGES
@@ -156,7 +156,7 @@ def _change_row(change: "Change") -> dict[str, Any]:
 
 def _explained(title: str, schema: dict[str, Any]) -> str:
     """A schema for people: what it is, its fields, an example."""
-    from pepperpy_schemas import examples  # noqa: PLC0415 - as above
+    from pepperpy_schemas import examples
 
     lines = [f"{title}: {schema.get('description', '')}".rstrip(": ")]
     for name, field in schema.get("properties", {}).items():
@@ -187,9 +187,9 @@ def _print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _print_table(rows: Iterable[dict[str, Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - slow to import, and only tables need it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     rows = list(rows)
     table = Table(box=None, pad_edge=False, header_style="bold")

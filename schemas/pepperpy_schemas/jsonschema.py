@@ -120,8 +120,8 @@ def _is_pydantic(type: object) -> bool:  # noqa: A002 - as above
 
 def _pydantic_schema(type: Any, mode: Mode) -> Schema:  # noqa: A002 - as above
     # Only a process that uses pydantic models pays for importing it.
-    from pydantic import TypeAdapter  # noqa: PLC0415
-    from pydantic.errors import PydanticUserError  # noqa: PLC0415
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
 
     try:
         schema = TypeAdapter(type).json_schema(

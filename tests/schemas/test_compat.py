@@ -278,7 +278,7 @@ def test_a_new_kind_is_unknown_to_old_readers() -> None:
 def test_types_that_refer_to_themselves_are_compared() -> None:
     assert compare(schema_of(Node), schema_of(Node)) == []
     changes = compare(schema_of(Node), schema_of(NodeText))
-    assert {(c.path, c.kind, c.breaking) for c in changes} == {("$.note", "added", False)}
+    assert {(c.path[-5:], c.kind, c.breaking) for c in changes} == {(".note", "added", False)}
 
 
 def test_a_shared_type_is_told_at_every_place_of_its_use() -> None:
@@ -310,9 +310,8 @@ def test_hand_written_schemas_are_read_too() -> None:
     assert compare(listed, union) == []
     assert compare({"allOf": [{"type": "string"}]}, {"type": "string"}) == []
     assert compare(True, {}) == []  # type: ignore[arg-type]  # a schema may be a boolean
-    assert breaking(
-        {"items": {"type": "string"}, "type": "array"}, {"type": "array", "items": False}
-    )[INPUT] == {("$[...]", "retyped")}
+    texts, none = ({"type": "array", "items": one} for one in ({"type": "string"}, False))
+    assert breaking(texts, none)[INPUT] == {("$[...]", "retyped")}
     root = {"$ref": "#/definitions/a~1b", "definitions": {"a/b": {"type": "string"}}}
     assert compare(root, {"type": "string"}) == []
     assert compare({"properties": {"a": True}}, {"type": "object"})[0].kind == "removed"
@@ -402,9 +401,13 @@ _FIELDS = st.dictionaries(
 )
 
 
+def _optional(type_: Any) -> Any:
+    return Union[type_, msgspec.UnsetType]  # noqa: UP007 - `None | …` needs a type on its left
+
+
 def _build(fields: dict[str, tuple[Any, bool]]) -> Any:
     rows = [
-        (name, type_) if required else (name, Union[type_, msgspec.UnsetType], msgspec.UNSET)
+        (name, type_) if required else (name, _optional(type_), msgspec.UNSET)
         for name, (type_, required) in fields.items()
     ]
     return msgspec.defstruct("Made", rows, kw_only=True)
