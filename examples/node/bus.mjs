@@ -1,0 +1,19 @@
+// The connection of worker.mjs and client.mjs: settings from the environment, patience with restarts.
+import { connect } from "@nats-io/transport-node";
+
+const env = process.env;
+export const prefix = env.PEPPERPY_BUS_PREFIX ?? "pp";
+
+export function connectBus() {
+  const urls = env.PEPPERPY_NATS_URL ?? env.NATS_URL ?? "nats://127.0.0.1:4222";
+  const servers = urls.split(",").map((url) => new URL(url.trim()));
+  const [{ username, password }] = servers;
+  return connect({
+    servers: servers.map(({ host }) => host),
+    user: decodeURIComponent(username) || env.PEPPERPY_NATS_USER,
+    pass: decodeURIComponent(password) || env.PEPPERPY_NATS_PASSWORD,
+    inboxPrefix: env.PEPPERPY_NATS_INBOX_PREFIX ?? "_INBOX",
+    maxReconnectAttempts: -1, // a broker that restarts is no reason to end
+    pingInterval: 10_000, // a half-open link is noticed within 30 s
+  });
+}
