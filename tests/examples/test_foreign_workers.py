@@ -260,60 +260,8 @@ async def test_the_worker_role_is_enough_to_work_and_no_login_to_submit(
     assert await lane.acknowledged("shout") == 2
 
 
-async def test_the_bash_client_is_refused_without_a_password(locked_lane):
-    locked_lane.settings["PEPPERPY_NATS_URL"] = locked_lane.broker.url
-
-    code, out, err = await locked_lane.run(BASH_CLIENT)
-
-    assert (code, out) == (1, "")
-    assert "Authorization Violation" in err
-
-
-async def test_the_bash_client_gives_up_when_no_worker_answers_in_time(lane, topic):
-    lane.settings["PEPPERPY_WAIT_SECONDS"] = "1"
-
-    code, out, err = await lane.run(BASH_CLIENT, topic, "{}")
-
-    assert (code, out) == (124, "")
-    assert "no result of" in err
-
-
-async def test_the_bash_client_says_when_no_stream_takes_the_task(lane):
-    code, out, err = await lane.run(BASH_CLIENT, "nobody", "{}")
-
-    assert (code, out) == (1, "")
-    assert "no stream takes tasks of nobody" in err
-
-
-async def test_the_bash_client_shows_why_the_stream_refused_the_task(lane, topic):
-    config = (await lane.js.stream_info(lane.tasks)).config
-    config.max_msgs = 1
-    await lane.js.update_stream(config)
-    await lane.submit("{}", topic=topic)
-
-    code, out, err = await lane.run(BASH_CLIENT, topic, "{}")
-
-    assert (code, out) == (1, "")
-    assert "maximum messages exceeded" in err
-
-
-async def test_the_bash_client_says_when_there_is_no_broker(lane, unused_tcp_port):
-    lane.settings["PEPPERPY_NATS_URL"] = f"nats://127.0.0.1:{unused_tcp_port}"
-
-    code, out, err = await lane.run(BASH_CLIENT)
-
-    assert (code, out) == (3, "")
-    assert f"no broker at 127.0.0.1:{unused_tcp_port}" in err
-
-
 @pytest.mark.parametrize(
     ("argument", "settings"),
     [("two words", {}), ("a.b", {}), ("shout", {"PEPPERPY_NATS_URL": "http://example.org"})],
     ids=["space", "dot", "url"],
 )
-async def test_the_bash_client_refuses_what_cannot_travel(lane, argument, settings):
-    lane.settings.update(settings)
-
-    code, out, _ = await lane.run(BASH_CLIENT, argument)
-
-    assert (code, out) == (2, "")
