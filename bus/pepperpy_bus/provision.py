@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import CONSUMER_EXISTS, STREAM_EXISTS, RefusedByServer, api
+from pepperpy_bus.jetstream import CONSUMER_EXISTS, STREAM_EXISTS, api
+from pepperpy_bus.logs import get_log
 from pepperpy_bus.topology import Config
-from pepperpy_schemas.errors import NotFound, TopologyDrift
+from pepperpy_schemas.errors import NotFound, PermissionDenied, RefusedByServer, TopologyDrift
+
+log = get_log("pepperpy.bus")
 
 FIXED = frozenset({"storage", "retention", "persist_mode", "deny_delete", "deny_purge"})
 """What the server never changes in place: the stream would have to be made anew."""
@@ -47,6 +50,36 @@ async def create_missing(connection: Connection, declared: list[Config]) -> list
             if error.err_code != STREAM_EXISTS:
                 raise
     return [config["name"] for config in missing]
+
+
+async def provision(connection: Connection, declared: list[Config], *, create: bool) -> None:
+    """Makes sure that the streams are there, as every process does at its start.
+
+    A user who may not create them goes on with what there is: on a broker with roles, the operator
+    creates them.
+
+    Args:
+        connection: The connection.
+        declared: The streams.
+        create: Create what is missing; otherwise refuse to start.
+
+    Raises:
+        TopologyDrift: A stream is missing and ``create`` is false.
+    """
+    try:
+        if create:
+            await create_missing(connection, declared)
+            return
+        present = await stream_names(connection)
+    except PermissionDenied as error:
+        log.debug("bus.not_provisioned", reason=str(error))
+        return
+    missing = [config["name"] for config in declared if config["name"] not in present]
+    if missing:
+        raise TopologyDrift(
+            f"the broker lacks {', '.join(missing)}",
+            hint="create them with: pepperpy bus apply, or set bus.provision to auto",
+        )
 
 
 async def stream_names(connection: Connection) -> set[str]:

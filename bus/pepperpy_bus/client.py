@@ -1,0 +1,379 @@
+"""The client: submit tasks, wait for results, watch and listen."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar, Unpack, overload
+
+from pepperpy_bus.blobs import claim_check
+from pepperpy_bus.bodies import to_json
+from pepperpy_bus.config import Settings, load
+from pepperpy_bus.connection import Connection, Hook, open_connection
+from pepperpy_bus.deadletters import DeadLetters
+from pepperpy_bus.events import Emitter, Heard, listen
+from pepperpy_bus.jetstream import message_at, store
+from pepperpy_bus.options import connection_options, limits_of
+from pepperpy_bus.provision import provision
+from pepperpy_bus.registry import Registry
+from pepperpy_bus.results import Ended, Results
+from pepperpy_bus.topic_schemas import TopicSchemas, schema_name, validate
+from pepperpy_bus.topology import streams
+from pepperpy_bus.trace import current
+from pepperpy_bus.units import parse_duration
+from pepperpy_bus.watch import Update, watch_task
+from pepperpy_schemas import headers as h
+from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.codec import decode
+from pepperpy_schemas.errors import BadHeader, Conflict, HandlerError, NotFound, error_from_info
+from pepperpy_schemas.subjects import stream_name
+from pepperpy_schemas.tokens import HIGH_LANE, check_token, check_topic, new_id
+
+T = TypeVar("T")
+Duration = float | str | timedelta
+"""Seconds, or text such as ``5m``."""
+
+
+class SubmitOptions(TypedDict, total=False):
+    """What may be said about a task besides topic and body.
+
+    Attributes:
+        id: An id of the caller's own: the same id twice is one run. Random by default.
+        timeout: From the broker's receipt of the task to its deadline, such as ``"5m"``.
+        priority: ``high`` goes to a lane of its own, which workers serve apart from the backlog.
+        headers: More headers; ``Nats-*`` are dropped.
+        check: Validate against the topic's announced schema before sending.
+        parent: Id of the task on whose behalf this one is.
+        root: Id of the first task of the family.
+    """
+
+    id: str
+    timeout: Duration
+    priority: str
+    headers: Mapping[str, str]
+    check: bool
+    parent: str
+    root: str
+
+
+class ClientState(StrEnum):
+    """Where a client's connection is."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    CLOSED = "closed"
+
+
+class Client:
+    """A connected client; `connect` makes one.
+
+    Attributes:
+        connection: The connection below.
+        settings: The settings in force.
+        prefix: The deployment's prefix.
+        source: Who this client says it is, sent with every task; empty for nobody.
+        registry: The live agents.
+        dead_letters: The tasks that failed for good.
+        schemas: What each topic takes and gives.
+        results: The tasks' ends.
+    """
+
+    def __init__(self, connection: Connection, settings: Settings, *, source: str = "") -> None:
+        self.connection = connection
+        self.settings = settings
+        self.prefix = settings.bus.prefix
+        self.source = source
+        self.registry = Registry(connection, self.prefix)
+        self.dead_letters = DeadLetters(connection, self.prefix)
+        self.schemas = TopicSchemas(connection, self.prefix)
+        self.results = Results(connection, self.prefix)
+        self._slots = asyncio.Semaphore(settings.bus.max_in_flight)
+        self._closed = False
+
+    # --- state ----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ClientState:
+        """Where the connection is now."""
+        if self._closed:
+            return ClientState.CLOSED
+        return ClientState.CONNECTED if self.connection.connected else ClientState.DISCONNECTED
+
+    def on_disconnect(self, hook: Hook) -> Hook:
+        """Calls the hook whenever the connection is lost; usable as a decorator."""
+        self.connection.on_disconnect.append(hook)
+        return hook
+
+    def on_reconnect(self, hook: Hook) -> Hook:
+        """Calls the hook whenever the connection is back; usable as a decorator."""
+        self.connection.on_reconnect.append(hook)
+        return hook
+
+    def on_close(self, hook: Hook) -> Hook:
+        """Calls the hook when the connection ends for good; usable as a decorator."""
+        self.connection.on_close.append(hook)
+        return hook
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    async def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
+        """Publishes a task and returns its id when the broker has stored it.
+
+        Args:
+            topic: The topic; workers of any language listen there.
+            data: The body: a Struct, dataclass, pydantic model or plain value; JSON as `bytes`.
+            **options: See `SubmitOptions`.
+
+        Raises:
+            BadName: The topic or id is not a valid name.
+            BadPayload: The body is no JSON, or does not fit the topic's schema.
+            Conflict: The id was used with another body.
+            QueueFull: The queue has reached its limit.
+            Unreachable: The broker did not come back in time.
+        """
+        task_id = options.get("id") or new_id()
+        await self._publish(topic, task_id, to_json(data), options)
+        return task_id
+
+    @overload
+    async def run(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        type: type[T],
+        wait: Duration | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> T: ...
+    @overload
+    async def run(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        wait: Duration | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Any: ...
+    async def run(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+        wait: Duration | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Any:
+        """Submits a task, waits for its end and returns what its handler returned.
+
+        Args:
+            topic: The topic.
+            data: The body.
+            type: Decode the answer into this type; plain values by default.
+            wait: How long to wait for the end; for ever by default.
+            **options: See `SubmitOptions`.
+
+        Raises:
+            TimeoutError: It had not ended in time. It goes on; `result` finds its end later.
+            PepperError: The task failed; the error is the one it failed with.
+        """
+        task_id = options.get("id") or new_id()
+        body = to_json(data)
+        async with self.results.expect(task_id, submitted="id" in options) as waiter:
+            await self._publish(topic, task_id, body, options)
+            ended = await waiter.wait(_seconds(wait))
+        return answer(ended, type)
+
+    async def result(
+        self,
+        task_id: str,
+        *,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+        wait: Duration | None = None,
+    ) -> Any:
+        """Returns what a task's handler returned.
+
+        Args:
+            task_id: The task.
+            type: Decode the answer into this type; plain values by default.
+            wait: How long to wait when it has not ended yet; not at all by default.
+
+        Raises:
+            NotFound: It has no result (yet, or any more) and ``wait`` was not given.
+            TimeoutError: It had not ended in time.
+            PepperError: The task failed; the error is the one it failed with.
+        """
+        return answer(await self.ended(task_id, wait=wait), type)
+
+    async def ended(self, task_id: str, *, wait: Duration | None = None) -> Ended:
+        """Returns a task's end, failed or not; see `result` for the rest."""
+        if wait is None:
+            found = await self.results.get(task_id)
+            if found is None:
+                raise NotFound(
+                    f"task {task_id} has no result",
+                    hint=f"it may still run: pepperpy watch {task_id}",
+                )
+            return found
+        async with self.results.expect(task_id, submitted=True) as waiter:
+            return await waiter.wait(_seconds(wait))
+
+    def watch(self, task_id: str) -> AsyncIterator[Update]:
+        """Yields a task's events, live output and end, from its beginning, until it has ended."""
+        return watch_task(self.connection, self.prefix, self.results, task_id)
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def events(
+        self,
+        pattern: str = ">",
+        *,
+        where: str = "",
+        since: datetime | Duration | None = None,
+        until_end: bool = False,
+    ) -> AsyncIterator[Heard]:
+        """Yields events as they happen, in order and without a gap, over reconnects.
+
+        Args:
+            pattern: Entity, verb, scope and id from the left: ``task.failed.*``, ``llm.>``.
+            where: A condition on the fields: ``data.code == 'timeout' and attempt > 1``.
+            since: Start this long ago (``"10m"``) or at this time; by default from now on.
+            until_end: End with the last event that is there now.
+        """
+        start = since
+        if start is not None and not isinstance(start, datetime):
+            start = timedelta(seconds=parse_duration(start))
+        return listen(
+            self.connection, self.prefix, pattern, where=where, since=start, until_end=until_end
+        )
+
+    @contextlib.asynccontextmanager
+    async def emitter(self) -> AsyncIterator[Emitter]:
+        """Opens an emitter of events; what it has sent is with the broker at the end."""
+        async with Emitter(self.connection, self.prefix) as emitter:
+            yield emitter
+            await emitter.flush()
+
+    # --- below ----------------------------------------------------------------------------------
+
+    async def _publish(self, topic: str, task_id: str, body: bytes, options: SubmitOptions) -> None:
+        check_topic(topic)
+        chosen = "id" in options
+        headers = self._headers(options)
+        if options.get("check"):
+            await self._check(topic, body, headers)
+        body, headers = await claim_check(
+            self.connection, self.prefix, body, headers, self.settings.bus.blob_threshold
+        )
+        lane = topic + HIGH_LANE if options.get("priority") == "high" else topic
+        subject = TASK.of(self.prefix, topic=lane, id=task_id)
+        async with self._slots:
+            ack = await store(
+                self.connection,
+                subject,
+                body,
+                msg_id=task_id,
+                headers=headers,
+                timeout=self.settings.bus.publish_timeout,
+            )
+        if chosen and ack.duplicate:
+            await self._refuse_conflict(task_id, ack.seq, body)
+
+    def _headers(self, options: SubmitOptions) -> dict[str, str]:
+        headers = h.from_user(options.get("headers"))
+        if "id" in options:
+            headers[h.ID] = check_token(options["id"], what="task id")
+        if self.source:
+            headers[h.SOURCE] = self.source
+        priority = options.get("priority", "normal")
+        if priority not in h.PRIORITIES:
+            raise BadHeader(
+                f"priority is {priority!r}", hint=f"use one of {', '.join(h.PRIORITIES)}"
+            )
+        if priority != "normal":
+            headers[h.PRIORITY] = priority
+        if (timeout := options.get("timeout")) is not None:
+            headers[h.TIMEOUT_MS] = str(max(1, round(parse_duration(timeout) * 1e3)))
+        for name, value in ((h.PARENT, options.get("parent")), (h.ROOT, options.get("root"))):
+            if value:
+                headers[name] = check_token(value, what=name)
+        trace = current()
+        if trace is not None:
+            headers |= trace.child().headers()
+        return headers
+
+    async def _check(self, topic: str, body: bytes, headers: dict[str, str]) -> None:
+        schema = await self.schemas.latest(topic)
+        if schema is not None:
+            validate(schema, body)
+            headers.setdefault(h.SCHEMA, schema_name(schema))
+
+    async def _refuse_conflict(self, task_id: str, seq: int, body: bytes) -> None:
+        earlier = await message_at(self.connection, stream_name(self.prefix, "TASKS"), seq)
+        if earlier is not None and earlier.body != body:
+            raise Conflict(
+                f"task id {task_id} is taken by a task with another body",
+                context={"task_id": task_id},
+            )
+
+
+def answer(ended: Ended, type: Any = Any) -> Any:  # noqa: A002 - reads as msgspec's own argument
+    """Returns what a task's handler returned, or raises what it failed with.
+
+    Raises:
+        PepperError: The task failed.
+        BadPayload: The answer is not of the type.
+    """
+    if ended.result.ok:
+        return decode(bytes(ended.result.data), type)
+    if ended.result.error is None:
+        raise HandlerError(f"task {ended.id} failed and did not say why")
+    raise error_from_info(ended.result.error)
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    url: str | None = None,
+    *,
+    settings: Settings | None = None,
+    context: str | None = None,
+    config: str | Path | None = None,
+    source: str = "",
+    patient: bool = False,
+    **flags: object,
+) -> AsyncIterator[Client]:
+    """Connects to the bus while its context is open.
+
+    Args:
+        url: Address of the broker; by default what file and environment say (`PEPPERPY_NATS_URL`).
+        settings: Ready settings; nothing is read then.
+        context: The context to apply.
+        config: The settings file to read.
+        source: Who this client is, sent as a claim with every task.
+        patient: Wait for the broker for ever, as workers do.
+        **flags: More settings by name, with ``__`` for the dot: ``bus__prefix="test"``.
+
+    Raises:
+        Unreachable: No broker answered.
+        PermissionDenied: The broker refuses the user.
+        BadConfig: A setting is wrong, or the server lacks something that PepperPy needs.
+    """
+    if settings is None:
+        given: dict[str, object] = {name.replace("__", "."): flags[name] for name in flags}
+        if url is not None:
+            given["nats.url"] = url
+        settings = load(flags=given, context=context, config=config).settings
+    options = connection_options(settings, patient=patient)
+    async with open_connection(options) as connection:
+        declared = streams(settings.bus.prefix, limits_of(settings))
+        await provision(connection, declared, create=settings.bus.provision == "auto")
+        client = Client(connection, settings, source=source)
+        try:
+            yield client
+        finally:
+            client._closed = True
+
+
+def _seconds(wait: Duration | None) -> float | None:
+    return None if wait is None else parse_duration(wait)
