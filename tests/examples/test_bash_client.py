@@ -57,6 +57,11 @@ async def test_the_bash_client_says_when_there_is_no_broker(lane, unused_tcp_por
     assert f"no broker at 127.0.0.1:{unused_tcp_port}" in err
 
 
+@pytest.mark.parametrize(
+    ("argument", "settings"),
+    [("two words", {}), ("a.b", {}), ("shout", {"PEPPERPY_NATS_URL": "http://example.org"})],
+    ids=["space", "dot", "url"],
+)
 async def test_the_bash_client_refuses_what_cannot_travel(lane, argument, settings):
     lane.settings.update(settings)
 

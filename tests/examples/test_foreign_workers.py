@@ -258,10 +258,3 @@ async def test_the_worker_role_is_enough_to_work_and_no_login_to_submit(
         assert (code, err) == (0, "")
         assert json.loads(out)["data"] == {"text": "LET ME IN", "by": language}
     assert await lane.acknowledged("shout") == 2
-
-
-@pytest.mark.parametrize(
-    ("argument", "settings"),
-    [("two words", {}), ("a.b", {}), ("shout", {"PEPPERPY_NATS_URL": "http://example.org"})],
-    ids=["space", "dot", "url"],
-)
