@@ -1,0 +1,135 @@
+import asyncio
+import os
+import time
+
+import pytest
+
+from pepperpy_bus.trace import TraceContext, active, current, new_trace, outgoing, parse
+from pepperpy_schemas.headers import fold
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize("name", ["traceparent", "Traceparent", "TRACEPARENT"])
+def test_a_context_is_read_in_any_letter_case_of_its_header(name: str) -> None:
+    context = parse(fold({name: f"00-{TRACE}-{SPAN}-01"}))
+    assert (context.trace_id, context.span_id, context.sampled) == (TRACE, SPAN, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sampled", "sent"),
+    [
+        ("00", False, "00"),
+        ("01", True, "01"),
+        ("02", False, "02"),
+        ("03", True, "03"),
+        ("ff", True, "03"),
+        ("fc", False, "00"),
+    ],
+)
+def test_flags_are_kept_as_far_as_they_are_known(flags: str, sampled: bool, sent: str) -> None:
+    context = parse({"traceparent": f"00-{TRACE}-{SPAN}-{flags}"})
+    assert context.sampled is sampled
+    assert context.child().headers()["traceparent"].endswith(f"-{sent}")
+
+
+def test_a_later_version_is_read_and_answered_in_ours() -> None:
+    context = parse({"traceparent": f"cc-{TRACE}-{SPAN}-01-what-the-future-brings"})
+    assert context.headers() == {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE}-{SPAN}-0",
+        f"00-{TRACE[:-1]}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01\n",
+        f"00-{'٣' * 32}-{SPAN}-01",
+    ],
+)
+def test_a_malformed_context_begins_a_new_trace(text: str) -> None:
+    context = parse({"traceparent": text, "tracestate": "a=1", "baggage": "b=2"})
+    assert context.trace_id != TRACE
+    assert len(context.trace_id) == 32
+    assert int(context.trace_id, 16) > 0
+    assert context.sampled
+    assert (context.tracestate, context.baggage) == ("", "")
+
+
+def test_a_child_keeps_everything_but_the_span() -> None:
+    given = {
+        "traceparent": f"00-{TRACE}-{SPAN}-01",
+        "tracestate": "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+        "baggage": "userId=alice,serverNode=DF%2028",
+    }
+    parent = parse(given)
+    child = parent.child()
+    assert parent.headers() == given
+    assert child.span_id not in (SPAN, parent.child().span_id)
+    assert child == TraceContext(
+        TRACE, child.span_id, True, given["tracestate"], given["baggage"], False
+    )
+
+
+def test_state_and_baggage_that_are_too_long_or_unprintable_are_left_out() -> None:
+    context = parse(
+        {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": "a" * 513, "baggage": "b\x07"}
+    )
+    assert context.trace_id == TRACE
+    assert context.headers() == {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+
+
+def test_what_is_sent_inside_a_context_is_its_child() -> None:
+    assert current() is None
+    alone = outgoing()
+    with active(parse({"traceparent": f"00-{TRACE}-{SPAN}-01"})) as context:
+        assert current() is context
+        assert outgoing().trace_id == TRACE
+        with active(alone):
+            assert outgoing().trace_id == alone.trace_id
+        assert current() is context
+    assert current() is None
+
+
+async def test_the_context_goes_along_with_a_task_of_asyncio() -> None:
+    async def seen() -> TraceContext | None:
+        return current()
+
+    with active(new_trace(sampled=False)) as context:
+        task = asyncio.create_task(seen())
+    assert await task is context
+    assert context.headers()["traceparent"].endswith("-00")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the child calls nothing but this
+def test_forked_processes_do_not_repeat_each_others_ids() -> None:
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(write, new_trace().trace_id.encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 32).decode() != new_trace().trace_id
+    os.close(read)
+    os.close(write)
+
+
+def test_a_child_costs_less_than_three_microseconds() -> None:
+    context = new_trace()
+    best = min(_seconds_of_a_thousand(context) for _ in range(20)) / 1000
+    assert best < 3e-6
+
+
+def _seconds_of_a_thousand(context: TraceContext) -> float:
+    start = time.process_time()
+    for _ in range(1000):
+        context.child()
+    return time.process_time() - start
