@@ -1,0 +1,93 @@
+import contextlib
+from datetime import UTC, datetime
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import msgspec.inspect as mi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pepperpy_schemas import codec
+from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.jsonschema import MESSAGES, message_schema
+from pepperpy_schemas.subjects import Subject
+
+# JSON of other languages carries integers up to 2**53 and no surrogates.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+INTEGER = st.integers(-(2**53), 2**53)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | INTEGER | TEXT | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
+    """Values of an inspected type, as plain JSON."""
+    match info:
+        case mi.Metadata():
+            return values(info.type, depth)
+        case mi.StructType():
+            return struct_values(info, depth)
+        case mi.UnionType():
+            return st.one_of([values(one, depth) for one in info.types])
+        case mi.IntType():
+            return st.integers(info.ge or 0, 2**53)
+        case mi.FloatType():
+            return st.floats(0, 1e9)
+        case mi.BoolType():
+            return st.booleans()
+        case mi.StrType():
+            return TEXT
+        case mi.DateTimeType():
+            return st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
+        case mi.LiteralType():
+            return st.sampled_from(info.values)
+        case mi.NoneType():
+            return st.none()
+        case mi.ListType():
+            return st.lists(values(info.item_type, depth), max_size=3)
+        case mi.DictType():
+            return st.dictionaries(TEXT, values(info.value_type, depth), max_size=3)
+        case _:
+            return JSON
+
+
+def struct_values(info: mi.StructType, depth: int) -> st.SearchStrategy[Any]:
+    if depth > 3:
+        return st.fixed_dictionaries({f.encode_name: TEXT for f in info.fields if f.required})
+    fields = {f.encode_name: values(f.type, depth + 1) for f in info.fields}
+    required = {f.encode_name: fields.pop(f.encode_name) for f in info.fields if f.required}
+    if info.tag_field is not None:
+        required[info.tag_field] = st.just(info.tag)
+    return st.fixed_dictionaries(required, optional=fields)
+
+
+@pytest.mark.parametrize("subject", MESSAGES, ids=lambda s: s.name)
+def test_every_message_comes_back_as_it_was_sent(subject: Subject[Any]) -> None:
+    validator = jsonschema_rs.Draft202012Validator(message_schema(subject))
+
+    @given(values(mi.type_info(subject.type)))
+    def comes_back(plain: Any) -> None:
+        validator.validate(plain)
+        message = subject.decode(msgspec.json.encode(plain))
+        body = subject.encode(message)
+        validator.validate(msgspec.json.decode(body))
+        assert subject.encode(subject.decode(body)) == body
+        assert codec.decode(body, subject.type) == message
+
+    comes_back()
+
+
+@pytest.mark.parametrize("subject", MESSAGES, ids=lambda s: s.name)
+def test_no_bytes_make_a_reader_fail_otherwise_than_with_a_bad_payload(
+    subject: Subject[Any],
+) -> None:
+    @given(st.binary(max_size=50) | JSON.map(msgspec.json.encode))
+    def is_read_or_refused(body: bytes) -> None:
+        with contextlib.suppress(BadPayload):
+            subject.decode(body)
+
+    is_read_or_refused()
