@@ -1,7 +1,7 @@
 """`pepperpy schema`: what travels on the bus, as schemas to read, to write out, to compare."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -114,11 +114,24 @@ def check(
     typer.echo(f"ok: {len(changes)} compatible changes since {old}", err=True)
 
 
-def _announced(ctx: typer.Context) -> "list[TopicSchema]":  # noqa: ARG001 - names the broker
+def _announced(ctx: typer.Context) -> "list[TopicSchema]":
     """The one place that asks the bus what its workers announced."""
-    from pepperpy_schemas.errors import Unavailable
+    import asyncio
 
-    raise Unavailable("topics cannot be read from the bus yet", hint="leave --topics out")
+    from pepperpy_bus.client import connect
+
+    options = ctx.obj if isinstance(ctx.obj, Mapping) else {}
+
+    async def ask() -> "list[TopicSchema]":
+        async with connect(
+            options.get("nats"),
+            config=options.get("config"),
+            context=options.get("context"),
+            source="cli",
+        ) as bus:
+            return await bus.schemas.all()
+
+    return asyncio.run(ask())
 
 
 def _topic(ctx: typer.Context, name: str) -> "TopicSchema":
@@ -127,14 +140,14 @@ def _topic(ctx: typer.Context, name: str) -> "TopicSchema":
     hint = (
         "list the messages with: pepperpy schema ls, the topics with: pepperpy schema ls --topics"
     )
-    missing = NotFound(f"no message or topic is named {name!r:.80}", hint=hint)
     try:
-        found = [topic for topic in _announced(ctx) if topic.topic == name]
+        known = {topic.topic: topic for topic in _announced(ctx)}
     except PepperError as error:
-        raise missing from error
-    if not found:
-        raise missing
-    return max(found, key=lambda topic: topic.version)
+        fact = f"no message is named {name!r:.80}, and the topics cannot be asked: {error.message}"
+        raise NotFound(fact, hint=error.hint or hint) from error
+    if name not in known:
+        raise NotFound(f"no message or topic is named {name!r:.80}", hint=hint)
+    return known[name]
 
 
 def _messages() -> list[dict[str, Any]]:

@@ -114,15 +114,13 @@ def _server() -> dict[str, Any]:
 
 def _channel(subject: Subject[Any], prefix: str) -> dict[str, Any]:
     tokens = subject.tokens or _EXTRA_TOKENS.get(subject.name, ())
-    channel: dict[str, Any] = {
+    return {
         "address": subject.template.replace("{p}", prefix),
         "title": subject.name,
         "description": subject.doc + _kept_in(subject, prefix),
+        "parameters": {t: {"$ref": f"#/components/parameters/{t}"} for t in tokens},
         "messages": {subject.name: {"$ref": f"#/components/messages/{subject.name}"}},
     }
-    if tokens:
-        channel["parameters"] = {t: {"$ref": f"#/components/parameters/{t}"} for t in tokens}
-    return channel
 
 
 def _kept_in(subject: Subject[Any], prefix: str) -> str:

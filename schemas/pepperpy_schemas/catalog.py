@@ -157,6 +157,13 @@ TOPIC_SCHEMA: Final = Subject(
     "What a topic takes and gives; it stays when no worker is up.",
 )
 
+BLOB_CHUNK: Final = "$O.{bucket}.C.{nuid}"
+"""A piece of an object in an object store bucket (NATS ADR-20)."""
+BLOB_META: Final = "$O.{bucket}.M.{name}"
+"""What is known of an object; its name in base64url."""
+MICRO: Final = "$SRV"
+"""First token of what discovers services: ``$SRV.PING|INFO|STATS[.<name>[.<id>]]`` (ADR-32)."""
+
 CATALOG: Final[tuple[Subject[Any], ...]] = (
     TASK,
     TASK_BARE,

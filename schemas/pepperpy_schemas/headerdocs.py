@@ -8,10 +8,7 @@ from typing import Any, Final, NamedTuple
 from pepperpy_schemas import headers
 
 _ON_RESULTS: Final = frozenset({"TOPIC", "ATTEMPT"})
-_OF_THE_SERVER: Final = frozenset(
-    {"MSG_ID", "EXPECTED_LAST_SUBJECT_SEQUENCE", "MESSAGE_TTL", "SERVICE_ERROR"}
-    | {"SERVICE_ERROR_CODE", "KV_OPERATION", "MARKER_REASON", "SERVER_STATUS"}
-)
+_OF_THE_SERVER: Final = ("Nats-", "KV-", headers.SERVER_STATUS)
 _NO_HEADERS: Final = frozenset({"RESERVED", "MAX_HEADERS", "PRIORITIES", "NO_HEADERS", "_FIELDS"})
 
 
@@ -62,7 +59,7 @@ def _doc_of(node: ast.stmt) -> str:
 def _place(name: str) -> str:
     if name in _ON_RESULTS:
         return "result"
-    return "server" if name in _OF_THE_SERVER else "task"
+    return "server" if getattr(headers, name).startswith(_OF_THE_SERVER) else "task"
 
 
 def _value_schema(header: HeaderDoc) -> dict[str, Any]:

@@ -1,13 +1,16 @@
+import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from pepperpy.commands import schema
 from pepperpy.commands.schema import app
+from pepperpy.stack.broker import Broker
+from pepperpy_bus.client import connect
 from pepperpy_schemas import codec
-from pepperpy_schemas.errors import BadName, NotFound, Unavailable
+from pepperpy_schemas.errors import BadName, NotFound, PepperError
 from pepperpy_schemas.jsonschema import MESSAGES, message_schemas
 from pepperpy_schemas.messages import TopicSchema
 
@@ -42,37 +45,61 @@ def test_show_tells_the_fields_of_a_message_with_an_example() -> None:
     assert json.loads(run(app, ["show", "Result", "--json"]).stdout) == message_schemas()["Result"]
 
 
-def test_an_unknown_name_says_how_to_list_the_known_ones() -> None:
+def test_an_unknown_name_without_a_broker_says_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEPPERPY_NATS_URL", f"nats://127.0.0.1:{_closed_port()}")
     refused = run(app, ["show", "Nothing"])
     assert isinstance(refused.exception, NotFound)
-    assert "'Nothing'" in refused.exception.message
-    assert "schema ls" in refused.exception.hint
+    assert "'Nothing', and the topics cannot be asked" in refused.exception.message
+    assert isinstance(refused.exception.__cause__, PepperError)
 
 
-def test_topics_are_listed_and_shown_from_what_workers_announced(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    number, text = {"type": "integer"}, {"type": "string"}
-    topics = [
-        TopicSchema("triage", 1, {"type": "null"}, text, "support", doc="Sorts."),
-        TopicSchema("triage", 2, {"properties": {"n": number}}, text, "support", doc="Sorts."),
-    ]
-    monkeypatch.setattr(schema, "_announced", lambda _: topics)
+def _closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def announced(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic in two versions, as workers announce it."""
+    monkeypatch.setenv("PEPPERPY_NATS_URL", broker.url)
+    monkeypatch.setenv("PEPPERPY_BUS_PREFIX", prefix)
+    text = {"type": "string"}
+    old = {"type": "object", "properties": {}}
+    new = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+    async def announce() -> None:
+        async with connect(broker.url, bus__prefix=prefix) as bus:
+            for body in (old, new):
+                await bus.schemas.announce(
+                    TopicSchema("triage", 1, body, text, "support", doc="Sorts.")
+                )
+
+    asyncio.run(announce())
+
+
+@pytest.mark.usefixtures("announced")
+def test_topics_are_listed_and_shown_from_what_workers_announced() -> None:
     lines = run(app, ["ls", "--topics", "--json"]).stdout.splitlines()
-    assert json.loads(lines[1]) == {
-        "topic": "triage",
-        "version": 2,
-        "agent": "support",
-        "doc": "Sorts.",
-    }
+    row = {"topic": "triage", "version": 2, "agent": "support", "doc": "Sorts."}
+    assert [json.loads(line) for line in lines] == [row]
     shown = run(app, ["show", "triage"]).stdout
     assert "triage.v2 takes\n  n  integer, optional" in shown
     assert "triage.v2 gives" in shown
     found = json.loads(run(app, ["show", "triage", "--json"]).stdout)
-    assert found["output"] == text
-    assert isinstance(run(app, ["show", "other"]).exception, NotFound)
-    monkeypatch.setattr(schema, "_announced", lambda _: [])
-    assert run(app, ["ls", "--topics"]).stdout == ""
+    assert found["output"] == {"type": "string"}
+    refused = run(app, ["show", "other"])
+    assert isinstance(refused.exception, NotFound)
+    assert "schema ls" in refused.exception.hint
+
+
+def test_a_bus_without_topics_lists_none(
+    broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEPPERPY_NATS_URL", broker.url)
+    monkeypatch.setenv("PEPPERPY_BUS_PREFIX", prefix)
+    listed = run(app, ["ls", "--topics"])
+    assert (listed.exit_code, listed.stdout) == (0, "")
 
 
 def test_export_writes_the_golden_schemas(old: Path) -> None:
@@ -115,7 +142,3 @@ def test_check_names_what_is_incompatible_and_exits_with_1(old: Path) -> None:
 
 def test_check_of_a_directory_without_schemas_says_so(tmp_path: Path) -> None:
     assert isinstance(run(app, ["check", str(tmp_path)]).exception, NotFound)
-
-
-def test_the_topics_say_that_they_cannot_be_read_yet() -> None:
-    assert isinstance(run(app, ["ls", "--topics"]).exception, Unavailable)

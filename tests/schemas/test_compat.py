@@ -70,6 +70,13 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], set[Any], set[Any]]] = [
     ("nullable", struct(n=int), struct(n=int | None), set(), {("$.n", "retyped")}),
     ("no longer nullable", struct(n=int | None), struct(n=int), {("$.n", "retyped")}, set()),
     ("one more of a union", struct(n=int), struct(n=int | str), set(), {("$.n", "retyped")}),
+    (
+        "an alternative of another type",
+        struct(n=int | str),
+        struct(n=bool | str),
+        {("$.n", "retyped")},
+        {("$.n", "retyped")},
+    ),
     ("anything", struct(n=int), struct(n=Any), set(), {("$.n", "retyped")}),
     ("no longer anything", struct(n=Any), struct(n=int), {("$.n", "retyped")}, set()),
     (
@@ -332,6 +339,11 @@ def test_a_keyword_that_cannot_be_judged_is_refused_unless_both_say_the_same() -
     assert breaking({"type": "string"}, new)[INPUT] == {("$", "unjudged")}
     assert compare(new, new) == []
     assert "not" in compare({"type": "string"}, new)[0].message
+
+
+def test_a_value_that_cannot_be_is_read_by_everybody() -> None:
+    assert breaking({"not": {}}, A)[INPUT] == set()
+    assert breaking(A, {"not": {}})[INPUT] == {("$", "retyped")}
 
 
 def test_the_error_names_the_fields_and_what_is_wrong_with_them() -> None:

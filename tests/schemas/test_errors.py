@@ -9,6 +9,7 @@ from pepperpy_schemas.errors import (
     HandlerError,
     PepperError,
     QueueFull,
+    RefusedByServer,
     RemoteError,
     error_from_info,
     error_types,
@@ -143,3 +144,8 @@ def test_defaults_are_left_out_of_the_body() -> None:
         "code": "x",
         "retryable": True,
     }
+
+
+def test_a_refusal_of_the_server_has_the_servers_number() -> None:
+    assert RefusedByServer("no", context={"err_code": 10058}).err_code == 10058
+    assert RefusedByServer("no").err_code == 0

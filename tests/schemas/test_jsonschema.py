@@ -165,6 +165,10 @@ def test_a_struct_is_described_with_its_documentation() -> None:
             dict[Annotated[str, msgspec.Meta(max_length=3)], Any],
             {"type": "object", "propertyNames": {"maxLength": 3}},
         ),
+        (
+            dict[Annotated[str, msgspec.Meta(title="K")], int],
+            {"type": "object", "propertyNames": {"title": "K"}},
+        ),
         (dict[int, str], {"type": "object", "additionalProperties": {"type": "string"}}),
         (
             tuple[int, str],
