@@ -12,6 +12,8 @@ What nats-py 2.16 does that callers of this module never see (each has a regress
   it: sizes are checked here, headers included.
 - A permission violation arrives apart from the call that caused it, which then times out: it is
   carried to the calls that wait on that subject.
+- A broken link is closed only after it has taken what is buffered, which a half-open one never
+  does: it is cut off instead.
 """
 
 import asyncio
@@ -30,6 +32,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.message import Message, from_library
+from pepperpy_bus.replies import Replies, nobody_listens
 from pepperpy_schemas.errors import (
     BadConfig,
     BadName,
@@ -68,6 +71,7 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         inbox_prefix: First tokens of every reply subject; one per principal.
         connect_timeout: Seconds to wait for the first connection; None waits for ever.
         request_timeout: Seconds that a request waits for its answer by default.
+        ping_interval: Seconds between two pings; a link is given up when two are unanswered.
     """
 
     servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
@@ -80,6 +84,22 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     inbox_prefix: str = "_INBOX"
     connect_timeout: float | None = 5.0
     request_timeout: float = 5.0
+    ping_interval: float = 10.0
+
+
+class _Client(NatsClient):
+    """The library's client, but a link that broke is cut off."""
+
+    async def _process_op_err(self, e: Exception) -> None:
+        if not self.is_closed and not self.is_reconnecting:
+            self.cut_off()
+        await super()._process_op_err(e)
+
+    def cut_off(self) -> None:
+        """Drops the link with what is buffered for it."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
 
 class _Dispatch:
@@ -94,7 +114,7 @@ class _Dispatch:
             self.owner._pending_size = 0  # nothing waits: the slow-consumer limit never applies
         try:
             self._on_message(from_library(raw))
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # a canceled future's; it would end the reader
             log.exception("bus.dispatch_failed", subject=raw.subject)
 
     def qsize(self) -> int:
@@ -137,11 +157,12 @@ class Connection:
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.options = options
-        self._nats = NatsClient()
+        self._nats = _Client()
         self._up = asyncio.Event()
         self._refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending: dict[str, tuple[str, asyncio.Future[Message]]] = {}
-        self._violations: dict[str, PermissionDenied] = {}
+        self._many: dict[str, Replies] = {}
+        self._proving: dict[str, PermissionDenied | None] = {}
         self._inbox = ""
         self._requests = 0
         self._closing = False
@@ -165,7 +186,7 @@ class Connection:
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.25,  # type: ignore[arg-type]  # slept as it is: a float works
                 reconnect_to_server_handler=_next_server,
-                ping_interval=10,
+                ping_interval=o.ping_interval,  # type: ignore[arg-type]  # slept as it is
                 max_outstanding_pings=2,
                 skip_subject_validation=True,
                 error_cb=self._on_error,
@@ -186,13 +207,22 @@ class Connection:
             if self._refused.done():
                 self._refused.result()
             if not connecting.done():
+                why = f": {self._nats.last_error}" if self._nats.last_error else ""
                 raise Unreachable(
-                    f"no broker answered at {', '.join(o.servers)} within {o.connect_timeout:g} s"
+                    f"no broker answered at {_without_passwords(o.servers)} "
+                    f"within {o.connect_timeout:g} s{why}"
                 )
             connecting.result()
         except ssl.SSLError as error:
-            raise Unreachable(f"TLS with {', '.join(o.servers)} failed: {error}") from error
+            where = _without_passwords(o.servers)
+            raise Unreachable(f"TLS with {where} failed: {error}") from error
+        except (nats.errors.Error, OSError, ValueError) as error:
+            raise BadConfig(
+                f"cannot connect to {_without_passwords(o.servers)}: {error}",
+                hint="check the broker's URL and the credentials file",
+            ) from error
         finally:
+            self._refused.cancel()
             if not connecting.done():
                 connecting.cancel()
                 await asyncio.gather(connecting, return_exceptions=True)
@@ -221,6 +251,11 @@ class Connection:
         return self._up.is_set()
 
     @property
+    def closed(self) -> bool:
+        """Whether it was closed for good, by us or by the server."""
+        return self._closing or self._nats.is_closed
+
+    @property
     def server(self) -> str:
         """The address of the server, without a password."""
         url = self._nats.connected_url
@@ -246,10 +281,13 @@ class Connection:
     async def close(self) -> None:
         """Sends what is buffered and closes; nothing can be sent afterwards."""
         self._closing = True
-        if self._nats.is_connected:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(self.flush(), 2.0)
-        with contextlib.suppress(Exception):
+        try:
+            async with asyncio.timeout(2.0):
+                await self.flush()
+        except Exception as error:
+            log.debug("bus.closed_unflushed", error=str(error))
+            self._nats.cut_off()
+        with contextlib.suppress(Exception):  # it may never have connected
             await self._nats.close()
         self._fail_pending(Unreachable("the connection was closed"))
 
@@ -306,8 +344,28 @@ class Connection:
             timer.cancel()
             self._pending.pop(token, None)
         if message.status == "503":
-            raise Unavailable(f"nobody listens on {subject}", context={"subject": subject})
+            raise nobody_listens(subject)
         return message
+
+    @contextlib.asynccontextmanager
+    async def request_many(
+        self, subject: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Replies]:
+        """Sends a message and gives its answers, as many as are read inside the block.
+
+        Raises:
+            Unreachable: The connection is closed, or down.
+        """
+        if not self.connected:
+            raise Unreachable(f"the broker at {self.server} is away")
+        self._requests += 1
+        token = f"{self._requests:x}"
+        replies = self._many[token] = Replies(subject)
+        try:
+            await self.publish(subject, body, headers=headers, reply=self._inbox + token)
+            yield replies
+        finally:
+            del self._many[token]
 
     async def flush(self) -> None:
         """Returns when the server has seen everything sent and subscribed so far."""
@@ -335,22 +393,36 @@ class Connection:
         Raises:
             PermissionDenied: The broker does not allow it (found out only when ``live``).
         """
+        _check_subject(subject)
         dispatch = _Dispatch(on_message)
         try:
             inner = await self._nats.subscribe(subject, queue=queue)
         except nats.errors.Error as error:
             raise Unreachable(f"cannot subscribe to {subject}: {error}") from error
         dispatch.owner = inner
+        early = inner._pending_queue
         inner._pending_queue = dispatch  # type: ignore[assignment]  # no queue and no task between
+        while not early.empty():
+            dispatch.put_nowait(early.get_nowait())
         subscription = Subscription(self, inner)
         if live:
-            self._violations.pop(subject.lower(), None)
-            await self.flush()
-            denied = self._violations.pop(subject.lower(), None)
-            if denied is not None:
-                await subscription.stop()
-                raise denied
+            await self._prove(subscription)
         return subscription
+
+    async def _prove(self, subscription: Subscription) -> None:
+        """Returns when the server has the subscription; raises what it said against it."""
+        subject = subscription.subject.lower()
+        self._proving[subject] = None
+        denied: PepperError | None = None
+        try:
+            await self.flush()
+        except PepperError as error:
+            denied = error
+        finally:
+            denied = self._proving.pop(subject, None) or denied
+        if denied is not None:
+            await subscription.stop()
+            raise denied
 
     def new_inbox(self) -> str:
         """Returns a fresh subject under this connection's own inbox prefix."""
@@ -363,16 +435,25 @@ class Connection:
     async def _drain(self, inner: NatsSubscription) -> None:
         # The library forgets a subscription before the server does; what comes between is lost.
         if self._nats.is_connected:
-            with contextlib.suppress(nats.errors.Error, PepperError):
+            try:
                 await self._nats._send_unsubscribe(inner._id)
                 await self.flush()
-        self._nats._remove_sub(inner._id)
+            except (nats.errors.Error, PepperError) as error:
+                log.debug("bus.drain_cut_short", subject=inner.subject, error=str(error))
+            finally:
+                self._nats._remove_sub(inner._id)
+        else:
+            self._nats._remove_sub(inner._id)
 
     # --- what the library tells -----------------------------------------------------------------
 
     def _on_reply(self, message: Message) -> None:
-        waiting = self._pending.get(message.subject[len(self._inbox) :])
-        if waiting is not None and not waiting[1].done():
+        token = message.subject[len(self._inbox) :]
+        waiting = self._pending.get(token)
+        if waiting is None:
+            if token in self._many:
+                self._many[token].take(message)
+        elif not waiting[1].done():
             waiting[1].set_result(message)
 
     async def _on_error(self, error: Exception) -> None:
@@ -407,14 +488,20 @@ class Connection:
             f"{user} may not {verb} {subject}", context={"subject": subject, "verb": what}
         )
         log.warning("bus.permission_denied", subject=subject, verb=what)
-        if len(self._violations) < 256:
-            self._violations[subject] = denied
+        if what != "publish":
+            if subject in self._proving:
+                self._proving[subject] = denied
+            return
         for waiting_on, future in self._pending.values():
             if waiting_on.lower() == subject and not future.done():
                 future.set_exception(denied)
+        for replies in self._many.values():
+            if replies.subject.lower() == subject:
+                replies.fail(denied)
 
     async def _on_disconnected(self) -> None:
         self._up.clear()
+        self._fail_many(Unreachable("the connection broke while answers were awaited"))
         if not self._closing:
             log.warning("bus.disconnected", server=self.server)
             await _run_hooks(self.on_disconnect)
@@ -439,13 +526,17 @@ class Connection:
         for _, future in self._pending.values():
             if not future.done():
                 future.set_exception(error)
+        self._fail_many(error)
+
+    def _fail_many(self, error: PepperError) -> None:
+        for replies in self._many.values():
+            replies.fail(error)
 
     def _check_size(self, subject: str, body: bytes, headers: Mapping[str, str] | None) -> None:
-        if len(subject) > _MAX_SUBJECT:
-            raise BadName(f"a subject of {len(subject)} characters is too long: {subject[:60]}…")
+        _check_subject(subject)
         size = len(body)
         if headers:
-            size += sum(len(name) + len(value) + 4 for name, value in headers.items())
+            size += sum(len(name) + _length(value) + 4 for name, value in headers.items())
         limit = self._nats._max_payload - (_PROTOCOL_ROOM if headers else 0)
         if size > limit:
             raise TooLarge(
@@ -471,6 +562,22 @@ async def open_connection(options: ConnectionOptions) -> AsyncIterator[Connectio
         await connection.close()
 
 
+def _check_subject(subject: str) -> None:
+    if len(subject) > _MAX_SUBJECT:
+        raise BadName(f"a subject of {len(subject)} characters is too long: {subject[:60]}…")
+    if subject.split(None, 1) != [subject]:
+        # A line end in a subject would be a command to the server.
+        raise BadName(f"subject {subject!r:.80} is empty or has a space or line end")
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _without_passwords(servers: tuple[str, ...]) -> str:
+    return ", ".join(re.sub(r"//[^/@]*@", "//", server) for server in servers)
+
+
 def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> None:
     if not answer.done():
         answer.set_exception(
@@ -493,5 +600,8 @@ async def _run_hooks(hooks: list[Hook]) -> None:
             done = hook()
             if done is not None:
                 await done
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
             log.exception("bus.hook_failed", hook=getattr(hook, "__qualname__", repr(hook)))

@@ -22,6 +22,7 @@ from pepperpy_schemas.errors import (
     QueueFull,
     RefusedByServer,
     Unavailable,
+    Unreachable,
     WrongSequence,
 )
 
@@ -33,6 +34,9 @@ _ATTEMPT_TIMEOUT = 5.0
 _NOT_FOUND = frozenset({10014, 10037, 10059})
 _FULL = frozenset({10047, 10077, 10122})
 _CONFLICT = frozenset({10071, 10164})
+_NO_SUCH_MESSAGE = 10057
+# Only messages that were stored have it; a "Status" header may be their sender's.
+_SEQUENCE = "nats-sequence"
 STREAM_EXISTS: Final = 10058
 CONSUMER_EXISTS: Final = frozenset({10013, 10148})
 
@@ -137,8 +141,8 @@ async def store(
             return await _store_once(
                 connection, subject, body, fields, min(_ATTEMPT_TIMEOUT, max(left, 0.05))
             )
-        except Unavailable:
-            if not msg_id or loop.time() >= end:
+        except (Unavailable, Unreachable):
+            if not msg_id or connection.closed or loop.time() >= end:
                 raise
         tries += 1
         await asyncio.sleep(min(random.uniform(0.05, 0.1) * 2**tries, 1.0))  # noqa: S311 - jitter
@@ -148,10 +152,15 @@ async def _store_once(
     connection: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout: float
 ) -> PubAck:
     reply = await connection.request(subject, body, headers=headers or None, timeout=timeout)
-    ack = _pub_acks.decode(reply.body)
-    if ack.error is None:
-        return ack
-    raise _refusal(ack.error, subject)
+    try:
+        ack = _pub_acks.decode(reply.body)
+    except msgspec.DecodeError:
+        raise Unavailable(f"somebody else than JetStream answers on {subject}") from None
+    if ack.error is not None:
+        raise _refusal(ack.error, subject)
+    if not ack.stream:
+        raise Unavailable(f"somebody else than JetStream answers on {subject}")
+    return ack
 
 
 async def api(
@@ -176,51 +185,73 @@ async def api(
 
 async def last_on(connection: Connection, stream: str, subject: str) -> Stored | None:
     """Returns the last message on a subject by direct get, or None."""
-    reply = await connection.request(f"{API}.DIRECT.GET.{stream}.{subject}")
-    return None if reply.status else _stored(reply)
+    return await _direct_get(connection, f"{API}.DIRECT.GET.{stream}.{subject}", b"")
 
 
 async def message_at(connection: Connection, stream: str, seq: int) -> Stored | None:
     """Returns the message with this sequence number by direct get, or None."""
-    reply = await connection.request(f"{API}.DIRECT.GET.{stream}", encode({"seq": seq}))
-    return None if reply.status else _stored(reply)
+    return await _direct_get(connection, f"{API}.DIRECT.GET.{stream}", encode({"seq": seq}))
+
+
+async def _direct_get(connection: Connection, subject: str, query: bytes) -> Stored | None:
+    reply = await connection.request(subject, query)
+    if _SEQUENCE in reply.headers:
+        return _stored(reply)
+    if reply.status == "404":
+        return None
+    raise _unreadable(subject, reply)
 
 
 async def all_on(
     connection: Connection, stream: str, subject: str, *, limit: int = 10_000
 ) -> list[Stored]:
-    """Returns every message on a subject, in order, with one request.
+    """Returns every message on a subject, in order, up to a limit.
 
-    The server answers a batch of direct gets; a 204 ends it, a 404 says there is none.
+    The server answers a request with a batch of direct gets; a 204 ends it and says how many are
+    left, because it sends no more than some MiB at once; a 404 says there is none.
+
+    Raises:
+        PermissionDenied: The broker does not allow it.
+        Unavailable: There is no such stream, or it did not answer in time.
+        Unreachable: The connection broke meanwhile.
     """
     found: list[Stored] = []
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def take(message: Message) -> None:
-        if message.status:
-            if not done.done():
-                done.set_result(None)
-        else:
-            found.append(_stored(message))
-
-    inbox = connection.new_inbox()
-    async with await connection.subscribe(inbox, take):
-        query = encode({"next_by_subj": subject, "batch": limit, "seq": 1})
-        await connection.publish(f"{API}.DIRECT.GET.{stream}", query, reply=inbox)
-        try:
-            async with asyncio.timeout(connection.options.request_timeout):
-                await done
-        except TimeoutError:
-            raise Unavailable(f"no answer when reading {subject} from {stream}") from None
+    more = True
+    while more and len(found) < limit:
+        start = found[-1].seq + 1 if found else 1
+        query = {"next_by_subj": subject, "batch": limit - len(found), "seq": start}
+        more = await _one_batch(connection, f"{API}.DIRECT.GET.{stream}", query, found)
     return found
+
+
+async def _one_batch(
+    connection: Connection, subject: str, query: dict[str, Any], found: list[Stored]
+) -> bool:
+    """Adds a batch to what is found; returns whether there is more."""
+    before = len(found)
+    async with connection.request_many(subject, encode(query)) as replies:
+        while True:
+            message = await replies.next(connection.options.request_timeout)
+            if _SEQUENCE in message.headers:
+                found.append(_stored(message))
+            elif message.status == "404":
+                return False
+            elif message.status == "204":
+                left = message.headers.get("nats-num-pending", "0")
+                return left != "0" and len(found) > before
+            else:
+                raise _unreadable(subject, message)
 
 
 async def delete_message(connection: Connection, stream: str, seq: int) -> bool:
     """Removes one message; returns whether it was there."""
     try:
         await api(connection, f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": True})
-    except (NotFound, RefusedByServer):
+    except NotFound:
+        return False
+    except RefusedByServer as error:
+        if error.err_code != _NO_SUCH_MESSAGE:
+            raise
         return False
     return True
 
@@ -247,11 +278,16 @@ def _refusal(error: ApiError, subject: str) -> PepperError:
     return RefusedByServer(f"{error.description} ({error.err_code}) on {subject}", context=context)
 
 
+def _unreadable(subject: str, reply: Message) -> Unavailable:
+    text = reply.headers.get("description", "")
+    return Unavailable(f"cannot read by {subject}: {reply.status} {text}")
+
+
 def _stored(reply: Message) -> Stored:
     fields = reply.headers
     return Stored(
         subject=fields["nats-subject"],
-        seq=int(fields["nats-sequence"]),
+        seq=int(fields[_SEQUENCE]),
         time=fields["nats-time-stamp"],
         body=reply.body,
         headers=fields,

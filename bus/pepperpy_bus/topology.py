@@ -153,6 +153,7 @@ def _object_bucket(prefix: str, limits: Limits, suffix: str) -> Config:
         "num_replicas": limits.replicas,
         "allow_direct": True,
         "allow_rollup_hdrs": True,
+        "allow_msg_ttl": True,
         "max_age": 30 * DAY,
     }
 
