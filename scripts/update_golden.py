@@ -3,10 +3,12 @@
 
 A released message is read for as long as a stream may keep it, so example messages are only ever
 added: one that no longer fits the current type fails its test for good. An incompatible schema is
-refused; ``--new-version`` begins the next directory beside the old one, which stays.
+refused; ``--new-version`` begins the next directory beside the old one, which stays, and
+``--unreleased`` writes the newest directory anew, which nobody may have used yet.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Writes what is new, or says with ``--check`` what would be; returns the exit code."""
     options = _options(arguments)
     latest = newest_version(options.golden)
+    if options.unreleased and latest and not options.check:
+        for kind in ("schemas", "messages"):
+            shutil.rmtree(options.golden / kind / f"v{latest}", ignore_errors=True)
+        return main(["--golden", str(options.golden), *(["--new-version"] if latest > 1 else [])])
     version = latest + 1 if options.new_version and latest else latest or 1
     if latest and not options.new_version:
         changes = compat.compare_messages(
@@ -59,6 +65,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when stale")
     parser.add_argument("--new-version", action="store_true", help="begin the next directory")
+    parser.add_argument("--unreleased", action="store_true", help="write the newest one anew")
     parser.add_argument("--golden", type=Path, default=GOLDEN, help="the directory of golden files")
     return parser.parse_args(arguments)
 

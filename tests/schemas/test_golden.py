@@ -99,6 +99,21 @@ def test_an_incompatible_change_is_refused_until_a_new_version_begins(golden: Pa
     assert update(golden, "--check").returncode == 0
 
 
+def test_a_version_that_nobody_has_used_yet_is_written_anew(golden: Path) -> None:
+    path = golden / "schemas" / NEWEST / "Token.json"
+    body = golden / "messages" / NEWEST / "Token.full-1.json"
+    path.write_text('{"type": "string"}')
+    body.write_text('"text"')
+    assert update(golden).returncode == 1
+    assert update(golden, "--unreleased").returncode == 0
+    assert path.read_bytes() == (GOLDEN / "schemas" / NEWEST / "Token.json").read_bytes()
+    assert body.read_bytes() == (GOLDEN / "messages" / NEWEST / "Token.full-1.json").read_bytes()
+    assert update(golden, "--new-version").returncode == 0
+    assert update(golden, "--unreleased").returncode == 0
+    assert update(golden, "--check").returncode == 0
+    assert len(list((golden / "schemas").iterdir())) == len(VERSIONS) + 1
+
+
 def test_the_first_version_is_written_from_nothing(tmp_path: Path) -> None:
     assert update(tmp_path).returncode == 0
     assert (tmp_path / "schemas" / "v1" / "index.json").exists()
