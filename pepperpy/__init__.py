@@ -1,1 +1,42 @@
-"""PepperPy."""
+"""PepperPy: the message bus that AI agents live on.
+
+What a user needs is here by name, and imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pepperpy_bus.client import Client, connect
+    from pepperpy_bus.events import Heard
+    from pepperpy_bus.watch import Update
+    from pepperpy_schemas.errors import PepperError, Rejected
+
+_HOMES = {
+    "Agent": "pepperpy_agents",
+    "Client": "pepperpy_bus.client",
+    "Context": "pepperpy_agents",
+    "Heard": "pepperpy_bus.events",
+    "PepperError": "pepperpy_schemas.errors",
+    "Rejected": "pepperpy_schemas.errors",
+    "Update": "pepperpy_bus.watch",
+    "connect": "pepperpy_bus.client",
+}
+
+__all__ = ["Client", "Heard", "PepperError", "Rejected", "Update", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pepperpy")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

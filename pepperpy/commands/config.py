@@ -1,11 +1,13 @@
 """`pepperpy config`: what is set, from where, and whether it is right."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pepperpy.commands._session import load_settings, options_of
 
 if TYPE_CHECKING:
     from pepperpy_bus.config import Loaded, Row
@@ -47,7 +49,7 @@ def check(ctx: typer.Context, file: FileArgument = None) -> None:
 @app.command()
 def migrate(ctx: typer.Context, file: FileArgument = None) -> None:
     """Rewrite a file in the current version; the old one stays beside it as `.bak`."""
-    from pepperpy_bus.rewriting import migrate_file  # noqa: PLC0415 - tomlkit is for this alone
+    from pepperpy_bus.rewriting import migrate_file
 
     done = migrate_file(file or _path_in_force(ctx))
     if done.backup is None:
@@ -63,22 +65,14 @@ def path(ctx: typer.Context) -> None:
 
 
 def _load(ctx: typer.Context, file: Path | None = None) -> "Loaded":
-    from pepperpy_bus.config import load  # noqa: PLC0415 - `--help` needs no settings
-
-    options = ctx.obj if isinstance(ctx.obj, Mapping) else {}
-    return load(
-        flags={"nats.url": options.get("nats")},
-        config=file or options.get("config"),
-        context=options.get("context"),
-    )
+    return load_settings(ctx, file)
 
 
 def _path_in_force(ctx: typer.Context) -> Path:
-    from pepperpy_bus.config import locate  # noqa: PLC0415 - `--help` needs no settings
-    from pepperpy_schemas.errors import NotFound  # noqa: PLC0415
+    from pepperpy_bus.config import locate
+    from pepperpy_schemas.errors import NotFound
 
-    options = ctx.obj if isinstance(ctx.obj, Mapping) else {}
-    found = locate(config=options.get("config"))
+    found = locate(config=options_of(ctx).config)
     if found is None:
         raise NotFound(
             "no configuration file is in force",
@@ -99,7 +93,7 @@ def _by_name(rows: "Iterable[Row]", *, origin: bool) -> dict[str, object]:
 
 
 def _table(rows: "Iterable[Row]", *, origin: bool) -> list[str]:
-    from pepperpy_bus.redaction import escape  # noqa: PLC0415 - with the settings, late
+    from pepperpy_bus.redaction import escape
 
     cells = [(row.name, "" if row.value is None else escape(str(row.value)), row) for row in rows]
     wide = max(len(name) for name, _, _ in cells)

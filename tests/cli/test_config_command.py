@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pepperpy.commands._session import Options
 from pepperpy.commands.config import app
 from pepperpy_schemas.errors import BadConfig, NotFound
 
@@ -70,7 +71,7 @@ def test_secrets_and_terminal_codes_are_never_shown(
 
 def test_global_options_come_from_the_context_object(folder: Path) -> None:
     path = write(folder / "mine.toml", '[contexts.prod.nats]\nname = "prod"\n')
-    options = {"config": str(path), "context": "prod", "nats": "nats://flag"}
+    options = Options(config=path, context="prod", nats="nats://flag")
     shown = json.loads(run("show", "--json", obj=options).stdout)
     assert (shown["nats.name"], shown["nats.url"]) == ("prod", "nats://flag")
     assert run("path", obj=options).stdout == f"{path}\n"

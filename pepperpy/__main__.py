@@ -1,0 +1,180 @@
+"""The command line: `pepperpy COMMAND`.
+
+Every command is a module ``pepperpy/commands/<name>.py`` that is imported when it is called, never
+for ``--help``. To add one, write the module and its line in `COMMANDS`. The module has either
+
+- ``command``: the function of a command without subcommands, with typer's annotations (and, where
+  it must read its arguments in a way of its own, ``command_class``, a subclass of `TyperCommand`);
+- ``app``: a `typer.Typer` with the subcommands of a group.
+
+What they share is in ``pepperpy/commands/_session.py`` (settings, connection) and ``_output.py``:
+stdout is data, stderr is talk. A command raises `PepperError` for what goes wrong, `TimeoutError`
+for what takes too long, `typer.BadParameter` for wrong usage, and `typer.Exit` with a code when it
+has said everything itself. Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable, 124 timed out.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Entry(NamedTuple):
+    """A command as the overview lists it.
+
+    Attributes:
+        group: The heading above it.
+        summary: One line; the module itself is not imported for it.
+    """
+
+    group: str
+    summary: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "up": Entry("Run", "Start a broker and workers here, in one terminal."),
+    "worker": Entry("Run", "Run an agent: pepperpy worker module:agent."),
+    "init": Entry("Run", "Write a new project with an agent, a test and a compose file."),
+    "publish": Entry("Tasks", "Submit a task, and wait for its result when asked to."),
+    "result": Entry("Tasks", "Print what a task returned."),
+    "watch": Entry("Tasks", "Follow one task: events, live output, end."),
+    "dlq": Entry("Tasks", "List, show, replay and drop the tasks that failed for good."),
+    "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
+    "top": Entry("Look", "Watch topics, queues and instances, live."),
+    "agents": Entry("Look", "List the running agents; pause, resume and drain them."),
+    "schema": Entry("Look", "Show, export and compare the schemas of messages and topics."),
+    "bus": Entry("Operate", "Compare the broker's streams with the declared ones, and mend them."),
+    "config": Entry("Operate", "Show, check and migrate the settings."),
+    "doctor": Entry("Operate", "Check this machine and the broker, with the fix for each fault."),
+    "health": Entry("Operate", "Ask a worker or a broker whether it is well."),
+    "completion": Entry("Operate", "Print or install the completion for a shell."),
+}
+"""Every command, in the order of the overview; ``pepperpy.commands.<name>`` is its module."""
+
+
+class Overview(TyperGroup):
+    """The commands by name; the module of one is imported when it is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # Stand-ins: enough for the overview, for suggestions and for completion.
+        self.commands = {
+            name: TyperCommand(name, help=entry.summary) for name, entry in COMMANDS.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Puts the real command in the place of its stand-in."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        return name, stand_in and load_command(str(stand_in.name)), rest
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's
+        """Writes the commands under their headings."""
+        for group in dict.fromkeys(entry.group for entry in COMMANDS.values()):
+            rows = [(name, e.summary) for name, e in COMMANDS.items() if e.group == group]
+            with formatter.section(group):
+                formatter.write_dl(rows, col_max=12)
+
+
+def load_command(name: str) -> Any:
+    """Imports the module of a command and returns it for the parser."""
+    module = importlib.import_module(f"pepperpy.commands.{name}")
+    if hasattr(module, "app"):
+        module.app.rich_markup_mode = None
+        return typer.main.get_group(module.app)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name, cls=getattr(module, "command_class", None))(module.command)
+    return typer.main.get_command(single)
+
+
+def overview() -> TyperGroup:
+    """Returns the whole command line for the parser."""
+    return typer.main.get_group(app)
+
+
+app = typer.Typer(
+    name="pepperpy",
+    cls=Overview,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"pepperpy {version('pepperpy')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    ctx: typer.Context,
+    nats: Annotated[
+        str | None, typer.Option(metavar="URL", help="Address of the broker.", show_default=False)
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The context: a named set of settings.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The settings file to read.")
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="WORD", help="First token of the deployment's subjects.")
+    ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="The least level that is logged; debug shows tracebacks."),
+    ] = None,
+    log_format: Annotated[
+        Literal["human", "json", "auto"] | None, typer.Option(help="The form of the logs.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Tasks, events and agents over a NATS bus.
+
+    Settings come from pepperpy.toml, PEPPERPY_… and the options here: pepperpy config show.
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit
+    from pepperpy.commands._session import Options
+
+    ctx.obj = Options(
+        nats=nats,
+        context=context,
+        config=config,
+        prefix=prefix,
+        log_level=log_level,
+        log_format=log_format,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code.
+
+    Args:
+        arguments: What follows the program's name; by default this process's.
+    """
+    try:
+        code = overview().main(arguments, prog_name="pepperpy", standalone_mode=False)
+        sys.stdout.flush()
+    except Exception as error:
+        from pepperpy.commands._failure import explain
+
+        return explain(error)
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""From what went wrong to what a person reads and a script's exit code says."""
+
+import logging
+import os
+import sys
+import traceback
+
+import typer
+
+from pepperpy_bus.redaction import escape, scrub
+from pepperpy_schemas.errors import PepperError, Unreachable
+
+FAILED, USAGE, UNREACHABLE, TIMED_OUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 124, 130, 141
+
+
+def explain(error: Exception) -> int:
+    """Writes an error to stderr, as cause and cure, and returns the exit code for it.
+
+    The traceback is for developers: it is shown when debug messages are logged.
+    """
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+    match error:
+        case BrokenPipeError():
+            _forget_stdout()
+            return BROKEN_PIPE
+        case typer.TyperException():
+            return _explain_usage(error)
+        case PepperError():
+            print_error(error)
+            return UNREACHABLE if isinstance(error, Unreachable) else FAILED
+        case OSError(filename=str() as name):
+            say(f"error: {name}: {error.strerror}")
+        case TimeoutError():
+            _print_lines(f"error: {str(error) or 'timed out'}", *getattr(error, "__notes__", ()))
+            return TIMED_OUT
+        case typer.Abort():
+            say("aborted")
+        case _:
+            say(f"error: {type(error).__name__}: {error}")
+            say("  hint: a fault of PepperPy; show where with: pepperpy --log-level debug …")
+    return FAILED
+
+
+def print_error(error: PepperError) -> None:
+    """Writes an error of ours to stderr: what happened, where, why, and what to do."""
+    lines = [f"error: {error}", *getattr(error, "__notes__", ())]
+    below = error.__cause__
+    while isinstance(below, PepperError):
+        lines.append(f"cause: {below}")
+        below = below.__cause__
+    _print_lines(*lines, f"hint: {error.hint}" if error.hint else "")
+
+
+def say(text: str) -> None:
+    """Writes a line for people to stderr; whoever wrote the text, it cannot forge a line."""
+    typer.echo(escape(scrub(text)), err=True)
+
+
+def _print_lines(first: str, *rest: str) -> None:
+    say(first)
+    for line in filter(None, rest):
+        say(f"  {line}")
+
+
+def _explain_usage(error: typer.TyperException) -> int:
+    message = error.format_message()
+    if message.startswith("Usage: "):
+        # A group without a subcommand: its help is the answer.
+        typer.echo(message, err=True)
+        return USAGE
+    say(f"error: {message[:1].lower()}{message[1:]}")
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        say(f"  hint: see: {context.command_path} --help")
+    return error.exit_code
+
+
+def _forget_stdout() -> None:
+    """Nobody reads any more: what the interpreter flushes at its end goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
