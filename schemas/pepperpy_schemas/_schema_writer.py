@@ -9,9 +9,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import msgspec.inspect as mi
 
+from pepperpy_schemas._schema_parts import Schema
 from pepperpy_schemas.errors import UnsupportedType
-
-Schema: TypeAlias = dict[str, Any]
 
 _SECTION = re.compile(r"^(Attributes|Args|Returns|Raises|Yields|Examples?|Notes?):\s*$", re.M)
 _ATTRIBUTE = re.compile(r"^ {4}(\w+)(?: \([^)]*\))?: (.*(?:\n {5,}.*)*)", re.M)

@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from pepperpy_schemas._reading import Comparison, Finding, Kind, Schema
+from pepperpy_schemas._reading import Comparison, Finding, Kind
+from pepperpy_schemas._schema_parts import Schema
 from pepperpy_schemas.errors import BadPayload, NotFound, SchemaIncompatible
 from pepperpy_schemas.jsonschema import INDEX
 
@@ -39,9 +40,16 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def compare(old: Schema, new: Schema, *, mode: Mode = "full") -> list[Change]:
-    """Returns every change between two JSON Schemas, the breaking ones first."""
-    backward = Comparison(old, new, names=("old", "new"), notes=True).findings()
-    forward = Comparison(new, old, names=("new", "old"), notes=False).findings()
+    """Returns every change between two JSON Schemas, the breaking ones first.
+
+    Raises:
+        SchemaIncompatible: A schema is nested without end, so that nobody can judge it.
+    """
+    try:
+        backward = Comparison(old, new, names=("old", "new"), notes=True).findings()
+        forward = Comparison(new, old, names=("new", "old"), notes=False).findings()
+    except RecursionError:
+        raise SchemaIncompatible("the schemas refer to themselves without end") from None
     changes = [_change(one, breaking=mode != "output" or one.always) for one in backward]
     changes += [_change(one, breaking=mode != "input") for one in forward]
     return _once_each(changes)

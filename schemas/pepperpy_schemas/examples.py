@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pepperpy_schemas._reading import alternatives
-from pepperpy_schemas._schema_writer import Schema
+from pepperpy_schemas._schema_parts import Schema, alternatives
 
 _STRINGS: Final = {
     "date-time": "2026-01-31T12:00:00Z",

@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from pepperpy_schemas._schema_writer import Schema, SchemaWriter, inspected, unsupported
+from pepperpy_schemas._schema_parts import Schema
+from pepperpy_schemas._schema_writer import SchemaWriter, inspected, unsupported
 from pepperpy_schemas.catalog import CATALOG
 from pepperpy_schemas.messages import ServiceReply
 from pepperpy_schemas.subjects import Subject

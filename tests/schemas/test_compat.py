@@ -341,6 +341,13 @@ def test_a_keyword_that_cannot_be_judged_is_refused_unless_both_say_the_same() -
     assert "not" in compare({"type": "string"}, new)[0].message
 
 
+def test_a_schema_without_end_is_refused() -> None:
+    endless = {"$ref": "#/$defs/A", "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}]}}}
+    with pytest.raises(SchemaIncompatible, match="without end"):
+        compare(endless, A)
+    assert compare({"$ref": "#"}, {}) == []
+
+
 def test_a_value_that_cannot_be_is_read_by_everybody() -> None:
     assert breaking({"not": {}}, A)[INPUT] == set()
     assert breaking(A, {"not": {}})[INPUT] == {("$", "retyped")}
