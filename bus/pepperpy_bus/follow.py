@@ -14,11 +14,13 @@ from pepperpy_bus.connection import Connection
 from pepperpy_bus.delivery import Delivery
 from pepperpy_bus.jetstream import api
 from pepperpy_bus.pull import Puller
+from pepperpy_bus.units import format_time
 from pepperpy_schemas.errors import NotFound, PepperError
 
 WINDOW = 256
 """Messages fetched ahead of the reader."""
 _IDLE_NS = 30_000_000_000
+_SILENCE = 2.0
 
 
 class Follower:
@@ -39,8 +41,8 @@ class Follower:
         self.pending = 0
 
     async def __aenter__(self) -> Self:
-        self._connection.on_reconnect.append(self._lost.set)
         await self._open()
+        self._connection.on_reconnect.append(self._lost.set)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -70,7 +72,14 @@ class Follower:
     async def until_end(self) -> AsyncIterator[Delivery]:
         """Yields what is there now, and ends."""
         while self.pending:
-            yield await self.next()
+            try:
+                async with asyncio.timeout(_SILENCE):
+                    delivery = await self.next()
+            except TimeoutError:
+                # What was pending may have expired or been purged since.
+                await self._reopen()
+            else:
+                yield delivery
 
     async def _take(self) -> Delivery | None:
         """The next message, or None when the position was lost."""
@@ -167,7 +176,7 @@ def follow(
     if since is not None:
         start: dict[str, Any] = {
             "deliver_policy": "by_start_time",
-            "opt_start_time": since.isoformat(),
+            "opt_start_time": format_time(since),
         }
     elif from_seq is not None:
         start = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, from_seq)}

@@ -112,8 +112,9 @@ class Puller:
         self._wake.set()
 
     def pause(self) -> None:
-        """Takes no more messages until `resume`; credit already given may still be used."""
+        """Takes no more messages until `resume`; what was asked for is withdrawn."""
         self._paused = True
+        self._start_over()
 
     def resume(self) -> None:
         """Takes messages again."""
@@ -136,6 +137,8 @@ class Puller:
 
     async def _run(self) -> None:
         while True:
+            if self._failures:
+                await asyncio.sleep(min(_MAX_BACKOFF, 0.05 * 2 ** min(self._failures, 6)))
             self._wake.clear()
             try:
                 if self._gone:
@@ -144,22 +147,24 @@ class Puller:
             except PepperError as error:
                 self._failures += 1
                 log.warning("pull.cannot_ask", consumer=self.consumer, error=str(error))
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._heartbeat):
                     await self._wake.wait()
             self._check_heartbeat()
 
-    def _patience(self) -> float:
-        if self._failures:
-            return float(min(_MAX_BACKOFF, 0.05 * 2 ** min(self._failures, 6)))
-        return self._heartbeat
-
     async def _ask(self) -> None:
-        batch = self._wanted()
-        if not batch or not self.connection.connected:
+        if not self._wanted() or not self.connection.connected:
             return
         if self._inbox_round != self._round:
             await self._open_inbox()
+        # Counted now: what the old inbox still brought while it closed has taken slots.
+        if self._paused and self._subscription is not None:
+            await self._subscription.drain()
+            self._subscription, self._inbox_round = None, -1
+        batch = self._wanted()
+        if not batch:
+            return
         if self._credit == 0:
             self._seen = time.monotonic()
         self._credit += batch
@@ -169,7 +174,11 @@ class Puller:
             "idle_heartbeat": int(self._heartbeat * 1e9),
         }
         subject = f"{API}.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer}"
-        await self.connection.publish(subject, encode(request), reply=self._inbox)
+        try:
+            await self.connection.publish(subject, encode(request), reply=self._inbox)
+        except PepperError:
+            self._start_over()
+            raise
 
     async def _open_inbox(self) -> None:
         """One inbox per round: closing the old one ends its requests at the server."""
@@ -203,17 +212,18 @@ class Puller:
     def _take(self, round_: int, message: Message) -> None:
         self._seen = time.monotonic()
         current = round_ == self._round
-        if message.status:
-            if current:
-                self._take_status(message)
-        elif message.reply:
+        if message.reply:
+            # Before its status: a sender may set a header of that name.
+            delivery = from_message(message, self.connection)
             self._failures = 0
             self.held += 1
             if current:
                 self._credit = max(0, self._credit - 1)
             if self._credit == 0:
                 self._wake.set()
-            self._on_delivery(from_message(message, self.connection))
+            self._on_delivery(delivery)
+        elif message.status and current:
+            self._take_status(message)
 
     def _take_status(self, message: Message) -> None:
         status, text = message.status, message.headers.get("description", "")
@@ -229,4 +239,3 @@ class Puller:
             self._gone = status == "503" or "deleted" in text.lower()
             self._failures += 1
             self._start_over()
-            self._wake.clear()

@@ -135,12 +135,14 @@ class Results:
             check.add_done_callback(self._checks.discard)
 
     async def _check_quietly(self, task_id: str) -> None:
-        for delay in (0.0, 0.25, 0.5, 1.0, 2.0, 4.0):
-            await asyncio.sleep(delay)
+        delay = 0.1
+        while task_id in self._waiting:
             try:
                 await self._check(task_id)
             except PepperError as error:
                 log.debug("results.check_failed", task_id=task_id, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 2.0)
             else:
                 return
 
