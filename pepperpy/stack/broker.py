@@ -1,15 +1,13 @@
 """A nats-server of our own as a child process."""
 
 import asyncio
-import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,11 +16,11 @@ from urllib.parse import quote
 import msgspec
 
 from pepperpy.stack.conf import Durability, Login, ServerConf, render
+from pepperpy.stack.parent import die_with_parent
 from pepperpy_bus.files import write_secret
 from pepperpy_schemas.errors import BrokerFailed
 
 POLL = 0.01  # seconds between two looks at a file or a process
-PR_SET_PDEATHSIG = 1
 
 
 class _Ports(msgspec.Struct, frozen=True):
@@ -250,7 +248,7 @@ class Broker:
                 stderr=log,
                 # Ctrl-C at a terminal is for the owner, who stops the broker last.
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509  # makes system calls only
+                preexec_fn=die_with_parent(),  # noqa: PLW1509  # makes system calls only
             )
 
     def _ready(self) -> bool:
@@ -278,19 +276,3 @@ class Broker:
     def _last_words(self) -> str:
         lines = self.log_file.read_text(errors="replace").strip().splitlines()
         return f"{self.log_file} says: {lines[-1] if lines else 'nothing'}"
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what makes a Linux child die with its parent, however the parent ends."""
-    if sys.platform != "linux":
-        return None
-    # Everything is looked up here: between fork and exec only the system calls may run.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def ask_kernel() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask_kernel

@@ -1,0 +1,84 @@
+"""The context that lets the operator's commands find the running stack by name."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from pepperpy_bus.files import write_secret
+from pepperpy_bus.migrations import CONFIG_VERSION, VERSION_KEY
+from pepperpy_bus.trust import Role
+
+NAME = "local"
+"""The context of the first stack on a machine; a second one at the same time adds its port."""
+
+_MARK = "# Written by `pepperpy up`, process "
+_OPERATOR: Role = "operator"
+
+
+@contextlib.contextmanager
+def context_file(
+    folder: Path | None, *, url: str, password_file: Path, prefix: str
+) -> Iterator[str | None]:
+    """Keep a context for the operator while the block runs.
+
+    Args:
+        folder: The user's contexts; None where the user has no home.
+        url: Address of the broker.
+        password_file: The operator's.
+        prefix: The deployment's prefix.
+
+    Yields:
+        The context's name; None when there is no place for it.
+    """
+    if folder is None:
+        yield None
+        return
+    name = NAME if _free(folder / f"{NAME}.toml") else f"{NAME}-{url.rsplit(':', 1)[1]}"
+    file = folder / f"{name}.toml"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = "\n".join(
+        (
+            f"{_MARK}{os.getpid()}; it goes when that ends.",
+            f"{VERSION_KEY} = {CONFIG_VERSION}",
+            "[nats]",
+            f"url = {_quoted(url)}",
+            f"user = {_quoted(_OPERATOR)}",
+            f"password_file = {_quoted(password_file)}",
+            "[bus]",
+            f"prefix = {_quoted(prefix)}",
+            "",
+        )
+    )
+    write_secret(file, text)
+    try:
+        yield name
+    finally:
+        if file.is_file() and file.read_text() == text:
+            file.unlink()
+
+
+def _free(file: Path) -> bool:
+    """Whether there is no file, or one of a stack that was killed."""
+    if not file.exists():
+        return True
+    head = file.read_text(errors="replace").partition("\n")[0]
+    pid = head.removeprefix(_MARK).partition(";")[0]
+    return head.startswith(_MARK) and pid.isdecimal() and not _alive(int(pid))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _quoted(text: str | Path) -> str:
+    # JSON's strings are TOML's basic strings.
+    return msgspec.json.encode(str(text)).decode()

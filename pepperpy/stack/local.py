@@ -1,0 +1,186 @@
+"""The local stack's own broker: a folder, a user for each role, and a server that is kept up."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pepperpy.stack.broker import Broker
+from pepperpy.stack.conf import role_logins
+from pepperpy.stack.output import Output
+from pepperpy.stack.secrets import private_folder, role_passwords
+from pepperpy.stack.supervisor import BACK_OFF
+from pepperpy_bus.config import Secret, Settings
+from pepperpy_bus.grants import ANONYMOUS, DEFAULT_INBOX
+from pepperpy_bus.trust import Role
+from pepperpy_schemas.errors import BrokerFailed
+
+NAME = "broker"
+"""The broker's name in the output."""
+
+_LOOK = 0.25  # seconds between two looks at the server and its log
+_LOUD = ("[WRN]", "[ERR]", "[FTL]")
+
+
+class LocalBroker(msgspec.Struct, frozen=True):
+    """A running broker of our own.
+
+    Attributes:
+        broker: The server.
+        folder: Where its data and secrets lie.
+    """
+
+    broker: Broker
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """Its address, without credentials."""
+        return self.broker.url
+
+    def password_file(self, role: Role) -> Path:
+        """Return where the password of a role lies."""
+        return self.folder / "secrets" / role
+
+    def environment(self, role: Role) -> dict[str, str]:
+        """Return the variables that make a process connect here in a role."""
+        return {
+            "PEPPERPY_NATS_URL": self.url,
+            "PEPPERPY_NATS_USER": role,
+            "PEPPERPY_NATS_PASSWORD_FILE": str(self.password_file(role)),
+            # Only the operator may create streams.
+            "PEPPERPY_BUS_PROVISION": "check",
+        }
+
+    def settings(self, role: Role, settings: Settings) -> Settings:
+        """Return the settings with which this process connects here in a role."""
+        replace = msgspec.structs.replace
+        nats = replace(
+            settings.nats,
+            url=self.url,
+            user=role,
+            password=Secret(self.broker.logins[role].password),
+            token=Secret(),
+            credentials=None,
+            inbox_prefix=DEFAULT_INBOX,
+            tls_ca=None,
+            tls_cert=None,
+            tls_key=None,
+        )
+        return replace(settings, nats=nats)
+
+
+@contextlib.asynccontextmanager
+async def local_broker(settings: Settings) -> AsyncIterator[LocalBroker]:
+    """Run a broker as the settings of the stack say.
+
+    Raises:
+        BrokerFailed: The port or the folder is taken, or the server does not start.
+    """
+    stack = settings.stack
+    check_port(stack.port)
+    with _folder(stack.persist) as folder:
+        passwords = role_passwords(folder / "secrets")
+        broker = Broker(
+            folder / "broker",
+            port=stack.port or -1,
+            durability=stack.durability,
+            logins=role_logins(passwords, prefix=settings.bus.prefix, anonymous=True),
+            anonymous=ANONYMOUS,
+        )
+        async with broker:
+            yield LocalBroker(broker, folder)
+
+
+async def keep_running(
+    broker: Broker, output: Output, *, back_off: Sequence[float] = BACK_OFF
+) -> None:
+    """Start the server again whenever it ends, and show what it warns of; runs for ever."""
+    seen = _size(broker.log_file)
+    crashes = 0
+    while True:
+        await asyncio.sleep(_LOOK)
+        seen = _show_warnings(broker.log_file, seen, output)
+        if broker.running:
+            continue
+        delay = back_off[min(crashes, len(back_off) - 1)]
+        output.note(f"{NAME} ended; it starts again in {delay:g} s")
+        await asyncio.sleep(delay)
+        crashes += 1
+        try:
+            await broker.restart()
+        except BrokerFailed as error:
+            output.note(f"{NAME} does not start: {error}")
+        else:
+            output.note(f"{NAME} is back at {broker.url}")
+            crashes = 0
+
+
+def check_port(port: int) -> None:
+    """Refuse a port that somebody listens on.
+
+    Raises:
+        BrokerFailed: It is in use.
+    """
+    if port == 0:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BrokerFailed(
+                f"port {port} cannot be used: {error.strerror}",
+                hint=f"take a free one: --port 0; or use the broker that runs there: "
+                f"--nats nats://127.0.0.1:{port}",
+            ) from error
+
+
+@contextlib.contextmanager
+def _folder(persist: Path | None) -> Iterator[Path]:
+    if persist is None:
+        folder = Path(tempfile.mkdtemp(prefix="pepperpy-"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    folder = persist.expanduser().absolute()
+    private_folder(folder)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BrokerFailed(
+                f"another stack keeps its data in {folder}",
+                hint="stop that one, or give another folder: --persist DIR",
+            ) from None
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def _show_warnings(log_file: Path, seen: int, output: Output) -> int:
+    size = _size(log_file)
+    if size <= seen:
+        return size
+    with log_file.open("rb") as file:
+        file.seek(seen)
+        whole = file.read(size - seen)
+    whole = whole[: whole.rfind(b"\n") + 1]
+    for line in whole.decode(errors="replace").splitlines():
+        if any(level in line for level in _LOUD):
+            output.line(NAME, line)
+    return seen + len(whole)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

@@ -1,0 +1,172 @@
+"""The supervisor: keeps children running, and ends them in good order."""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+from pepperpy.stack.child import Child, Run
+from pepperpy.stack.output import Output
+from pepperpy_schemas.errors import BadConfig
+
+EnvironmentOf = Callable[[Child], Mapping[str, str]]
+
+BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0)
+"""Seconds before a child that crashed is started again, the last one from then on."""
+STEADY = 30.0
+"""Seconds of running after which a child's earlier crashes are forgotten."""
+
+
+class Supervisor:
+    """Runs children until it is told to stop.
+
+    Args:
+        children: What to run.
+        environment_of: Gives each child its variables.
+        output: Where their lines and our notes go.
+        grace: Seconds from SIGTERM to SIGKILL.
+        back_off: See `BACK_OFF`.
+    """
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        environment_of: EnvironmentOf,
+        output: Output,
+        grace: float,
+        back_off: Sequence[float] = BACK_OFF,
+    ) -> None:
+        self._children = children
+        self._environment_of = environment_of
+        self._output = output
+        self._grace = grace
+        self._back_off = back_off
+        self._runs: dict[str, Run] = {}
+        self._up = False
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failure.add_done_callback(_looked_at)
+        output.align(*(child.name for child in children))
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process id of each child that runs, by name."""
+        return {name: run.pid for name, run in self._runs.items()}
+
+    def start(self) -> None:
+        """Start every child and keep it running."""
+        for child in self._children:
+            keeping = asyncio.create_task(self._keep(child), name=f"child-{child.name}")
+            keeping.add_done_callback(self._kept)
+            self._tasks[child.name] = keeping
+
+    def came_up(self) -> None:
+        """From now on a child that ends is started again, whatever its exit code."""
+        self._up = True
+
+    async def failed(self) -> None:
+        """Wait for ever, or until a child cannot be kept running: raise why."""
+        await asyncio.shield(self._failure)
+
+    async def stop(self) -> None:
+        """Let every child drain, kill what is left after the grace."""
+        self._stopping.set()
+        for run in self._runs.values():
+            run.signal(signal.SIGTERM)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=self._grace)
+            if late:
+                names = ", ".join(sorted(self._runs))
+                self._output.note(f"{names} did not end within {self._grace:g} s: killed")
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End every child at once."""
+        self._stopping.set()
+        for run in self._runs.values():
+            run.signal(signal.SIGKILL)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _kept(self, keeping: asyncio.Task[None]) -> None:
+        if keeping.cancelled() or self._failure.done():
+            return
+        if (error := keeping.exception()) is not None:
+            self._failure.set_exception(error)
+
+    async def _keep(self, child: Child) -> None:
+        crashes = 0
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            code = await self._run(child)
+            if self._stopping.is_set():
+                return
+            if code > 0 and not self._up:
+                # What is wrong from the start is a slip of a person, who is there to mend it.
+                raise BadConfig(
+                    f"{child.name} ended with exit code {code}: its last lines say why",
+                    hint=f"it was: {shlex.join(child.command)}",
+                )
+            crashes = 1 if time.monotonic() - begun > STEADY else crashes + 1
+            delay = self._back_off[min(crashes, len(self._back_off)) - 1]
+            self._output.note(f"{child.name} {_how(code)}; it starts again in {delay:g} s")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
+
+    async def _run(self, child: Child) -> int:
+        def write(line: str) -> None:
+            self._output.line(child.name, line)
+
+        run = Run(child, {**self._environment_of(child), **child.environment}, write)
+        await run.start()
+        self._runs[child.name] = run
+        if self._stopping.is_set():  # told to stop while it was starting
+            run.signal(signal.SIGTERM)
+        try:
+            return await run.ended()
+        except BaseException:
+            run.signal(signal.SIGKILL)
+            raise
+        finally:
+            del self._runs[child.name]
+
+
+@contextlib.asynccontextmanager
+async def supervised(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
+    """Drain the children that were started inside the block; kill them when it is cancelled."""
+    hurried = False
+    try:
+        yield supervisor
+    except asyncio.CancelledError:
+        hurried = True
+        raise
+    finally:
+        try:
+            if not hurried:
+                await supervisor.stop()
+        finally:
+            await asyncio.shield(supervisor.kill())
+
+
+def leader_of(pid: int) -> int | None:
+    """Return the leader of a process's group, which is how children's children are known."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _looked_at(failure: asyncio.Future[None]) -> None:
+    """Nobody may wait for it any more when the stack is stopping."""
+    if not failure.cancelled():
+        failure.exception()
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

@@ -1,0 +1,207 @@
+"""The whole stack: a broker, the processes around it, and what to tell the person before it."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from pepperpy.stack.child import Child
+from pepperpy.stack.context_file import context_file
+from pepperpy.stack.interrupts import first_of, interrupts
+from pepperpy.stack.local import NAME as BROKER
+from pepperpy.stack.local import LocalBroker, keep_running, local_broker
+from pepperpy.stack.output import Output
+from pepperpy.stack.supervisor import Supervisor, leader_of, supervised
+from pepperpy.stack.welcome import Ready, example, welcome
+from pepperpy_bus.client import Client, connect
+from pepperpy_bus.config import Settings
+from pepperpy_bus.config_files import contexts_folder
+from pepperpy_bus.options import limits_of
+from pepperpy_bus.provision import apply
+from pepperpy_bus.topology import streams
+from pepperpy_schemas.errors import PermissionDenied
+
+INTERRUPTED = 130
+_LONGER_THAN_WORKERS = 5.0  # seconds, so that their own grace ends first
+_LOGIN_VARIABLES = "PEPPERPY_NATS_"
+_WORKING = "running"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run.
+
+    Attributes:
+        settings: The settings in force.
+        children: The processes beside the broker.
+        foreign: Use the broker that the settings name, instead of one of our own.
+        environment: Variables for every child, besides those of this process.
+        as_json: Print one JSON object on stdout when ready, and logs as JSON.
+    """
+
+    settings: Settings
+    children: tuple[Child, ...] = ()
+    foreign: bool = False
+    environment: dict[str, str] = {}
+    as_json: bool = False
+
+
+async def run_stack(plan: Plan) -> int:
+    """Run the stack until it is told to stop, and return the exit code.
+
+    Raises:
+        BrokerFailed: The broker cannot be started.
+        Unreachable: The foreign broker does not answer.
+        BadConfig: A child cannot be started as it was asked for.
+    """
+    output = Output(
+        sys.stderr,
+        color=sys.stderr.isatty() and "NO_COLOR" not in os.environ,
+        as_json=plan.settings.log.format == "json",
+    )
+    stop = asyncio.Event()
+    stack = asyncio.create_task(_Stack(plan, output, stop).run(), name="stack")
+
+    def hurry() -> None:
+        stack.cancel("interrupted twice")
+
+    with interrupts(stop.set, hurry):
+        try:
+            await stack
+        except asyncio.CancelledError:
+            if not stack.cancelled():
+                raise
+            return INTERRUPTED
+    return 0
+
+
+class _Stack:
+    def __init__(self, plan: Plan, output: Output, stop: asyncio.Event) -> None:
+        self._plan = plan
+        self._settings = plan.settings
+        self._output = output
+        self._stop = stop
+
+    async def run(self) -> None:
+        """The life of the stack, with either kind of broker."""
+        if self._plan.foreign:
+            await self._serve(None)
+            return
+        self._output.align(BROKER)
+        async with local_broker(self._settings) as local:
+            try:
+                with context_file(
+                    contexts_folder(os.environ),
+                    url=local.url,
+                    password_file=local.password_file("operator"),
+                    prefix=self._settings.bus.prefix,
+                ) as context:
+                    await self._serve(local, context or "")
+            except asyncio.CancelledError:
+                local.broker.kill()
+                raise
+
+    async def _serve(self, local: LocalBroker | None, context: str = "") -> None:
+        supervisor = Supervisor(
+            self._plan.children,
+            environment_of=lambda child: self._environment(child, local),
+            output=self._output,
+            grace=self._settings.worker.grace + _LONGER_THAN_WORKERS,
+        )
+        async with supervised(supervisor):
+            await first_of(
+                stopped=self._stop.wait(),
+                failed=supervisor.failed(),
+                broker=keep_running(local.broker, self._output) if local else _for_ever(),
+                live=self._live(supervisor, local, context),
+            )
+            names = ", ".join(supervisor.pids)
+            self._output.note(f"stopping: {names or 'no worker'} first, Ctrl-C again ends at once")
+
+    async def _live(self, supervisor: Supervisor, local: LocalBroker | None, context: str) -> None:
+        operator = local.settings("operator", self._settings) if local else self._settings
+        async with connect(settings=operator) as client:
+            if local:
+                # Streams that were kept from an older version get the settings of this one.
+                declared = streams(self._settings.bus.prefix, limits_of(self._settings))
+                await apply(client.connection, declared)
+            supervisor.start()
+            bodies = await _workers_up(client, supervisor, [c.name for c in self._plan.children])
+        supervisor.came_up()
+        self._announce(
+            Ready(
+                url=local.url if local else self._settings.nats.url,
+                seconds=_age(),
+                prefix=self._settings.bus.prefix,
+                bodies=bodies,
+                context=context,
+                folder=str(local.folder) if local else "",
+                kept=self._settings.stack.persist is not None,
+                own=local is not None,
+                pids={**({BROKER: local.broker.pid} if local else {}), **supervisor.pids},
+            )
+        )
+        await _for_ever()
+
+    def _announce(self, ready: Ready) -> None:
+        self._output.text(welcome(ready))
+        if self._plan.as_json:
+            sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
+            sys.stdout.flush()
+
+    def _environment(self, child: Child, local: LocalBroker | None) -> Mapping[str, str]:
+        inherited: Mapping[str, str] = os.environ
+        login = {"PEPPERPY_NATS_URL": self._settings.nats.url}
+        if local:
+            # Whatever the person connects with elsewhere is no child's business.
+            inherited = {k: v for k, v in os.environ.items() if not k.startswith(_LOGIN_VARIABLES)}
+            login = local.environment(child.role)
+        return {
+            **inherited,
+            "PYTHONUNBUFFERED": "1",
+            "PEPPERPY_LOG_FORMAT": "json" if self._settings.log.format == "json" else "human",
+            **self._plan.environment,
+            **login,
+        }
+
+
+async def _workers_up(
+    client: Client, supervisor: Supervisor, names: list[str]
+) -> dict[str, dict[str, object]]:
+    """Wait until every child works; return an example body by topic."""
+    waiting = set(names)
+    topics: set[str] = set()
+    if not waiting:
+        return {}
+    try:
+        async for _, instance in client.registry.watch():
+            if instance is None or instance.host != socket.gethostname():
+                continue
+            leader = leader_of(instance.pid)
+            up = {name for name, pid in supervisor.pids.items() if pid == leader}
+            if up and instance.state == _WORKING:
+                waiting -= up
+                topics.update(instance.topics)
+            if not waiting:
+                break
+    except PermissionDenied:
+        return {}  # a foreign broker that lets us not see who is up
+    found = {topic: await client.schemas.latest(topic) for topic in sorted(topics)}
+    return {topic: example(schema.input) if schema else {} for topic, schema in found.items()}
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+def _age() -> float:
+    """Seconds since this process was started, imports included."""
+    try:
+        begun = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:  # not Linux
+        return time.perf_counter()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,122 @@
+"""What `pepperpy up` says when it is ready: what there is and what to try next."""
+
+import shlex
+from typing import Any
+
+import msgspec
+
+from pepperpy_schemas.catalog import TASK_BARE
+
+DEFAULT_URL = "nats://127.0.0.1:4222"
+
+_PLACEHOLDERS: dict[str, object] = {
+    "string": "…",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+}
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """A stack that is up.
+
+    Attributes:
+        url: Address of the broker.
+        seconds: From the start of the process until now.
+        prefix: The deployment's prefix.
+        bodies: An example body of each topic that has a worker.
+        context: The operator's context, or empty.
+        folder: Where data and secrets lie, or empty.
+        kept: Whether the folder outlives the stack.
+        own: Whether the broker is ours.
+        pids: Process id of each process, by name.
+    """
+
+    url: str
+    seconds: float
+    prefix: str
+    bodies: dict[str, dict[str, object]]
+    context: str
+    folder: str
+    kept: bool
+    own: bool
+    pids: dict[str, int]
+
+
+def welcome(ready: Ready) -> str:
+    """Return the text."""
+    rows = [*_publish(ready), *_operate(ready), *_data(ready)]
+    wide = max(len(label) for label, _ in rows)
+    workers = len(ready.pids) - ready.own
+    lines = [f"  {label:<{wide}}  {text}" for label, text in rows]
+    what = f"{workers} worker{'s' * (workers != 1)}" if workers else "no worker yet"
+    return "\n".join(
+        (
+            "",
+            f"PepperPy is up in {ready.seconds:.1f} s: {ready.url}, {what}",
+            "",
+            *lines,
+            "",
+            "Ctrl-C ends it: running tasks finish first.",
+            "",
+        )
+    )
+
+
+def example(schema: dict[str, Any]) -> dict[str, object]:
+    """Return a body with what an object schema requires; empty for any other schema."""
+    schema = _resolved(schema, schema)
+    properties = schema.get("properties", {})
+    return {
+        name: _placeholder(_resolved(properties.get(name, {}), schema))
+        for name in schema.get("required", ())
+    }
+
+
+def _publish(ready: Ready) -> list[tuple[str, str]]:
+    cli = "pepperpy" if ready.url == DEFAULT_URL else f"pepperpy --nats {ready.url}"
+    nats = "nats" if ready.url == DEFAULT_URL else f"nats -s {ready.url}"
+    if not ready.bodies:
+        worker = "pepperpy worker agent.py:agent"
+        if ready.own:
+            start = "pepperpy up agent.py:agent"
+            return [("start over with a worker", start), ("or write one", "pepperpy init my-agent")]
+        return [("start a worker", worker), ("or write one", "pepperpy init my-agent")]
+    topic, body = next(iter(ready.bodies.items()))
+    fields = " ".join(shlex.quote(f"{key}={_plain(value)}") for key, value in body.items())
+    text = msgspec.json.encode(body).decode()
+    subject = TASK_BARE.of(ready.prefix, topic=topic)
+    words = (cli, "publish", topic, fields, "--wait")
+    return [
+        ("submit a task", " ".join(filter(None, words))),
+        ("the same, any language", f"{nats} req {subject} {shlex.quote(text)}"),
+    ]
+
+
+def _operate(ready: Ready) -> list[tuple[str, str]]:
+    as_operator = f"pepperpy --context {ready.context}" if ready.context else "pepperpy"
+    return [("watch and steer", f"{as_operator} top | tail | agents | dlq ls")]
+
+
+def _data(ready: Ready) -> list[tuple[str, str]]:
+    if not ready.own:
+        return []
+    end = "kept" if ready.kept else "removed at the end; keep it with --persist DIR"
+    return [("data", f"{ready.folder} ({end})")]
+
+
+def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    definitions = root.get("$defs", {})
+    found = {**definitions.get(name, {}), "$defs": definitions} if name in definitions else schema
+    return dict(found)
+
+
+def _placeholder(schema: dict[str, Any]) -> object:
+    return _PLACEHOLDERS.get(str(schema.get("type")), "…")
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
