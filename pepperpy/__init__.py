@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
     from pepperpy_bus.client import Client, connect
     from pepperpy_bus.events import Heard
     from pepperpy_bus.watch import Update
@@ -14,16 +15,29 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agent": "pepperpy_agents",
+    "BlockingContext": "pepperpy_agents",
     "Client": "pepperpy_bus.client",
     "Context": "pepperpy_agents",
     "Heard": "pepperpy_bus.events",
     "PepperError": "pepperpy_schemas.errors",
     "Rejected": "pepperpy_schemas.errors",
+    "RetryPolicy": "pepperpy_agents",
     "Update": "pepperpy_bus.watch",
     "connect": "pepperpy_bus.client",
 }
 
-__all__ = ["Client", "Heard", "PepperError", "Rejected", "Update", "connect"]
+__all__ = [
+    "Agent",
+    "BlockingContext",
+    "Client",
+    "Context",
+    "Heard",
+    "PepperError",
+    "Rejected",
+    "RetryPolicy",
+    "Update",
+    "connect",
+]
 
 
 def __getattr__(name: str) -> Any:

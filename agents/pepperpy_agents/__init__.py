@@ -1,1 +1,8 @@
-"""PepperPy."""
+"""Agents: what they do, and the workers that run them."""
+
+from pepperpy_agents.agent import Agent
+from pepperpy_agents.context import BlockingContext, Context
+from pepperpy_agents.lifecycle import State
+from pepperpy_agents.retry import RetryPolicy
+
+__all__ = ["Agent", "BlockingContext", "Context", "RetryPolicy", "State"]

@@ -17,6 +17,7 @@ from pepperpy_schemas.messages import (
     ClaimEntry,
     FailureEntry,
     JournalEntry,
+    ReleaseEntry,
 )
 from pepperpy_schemas.subjects import stream_name
 
@@ -49,10 +50,28 @@ class Journal:
         self.entries = [STEP.decode(one.body) for one in stored]
         self._last = stored[-1].seq if stored else 0
 
+    def next_attempt(self, deliveries: int) -> int:
+        """Returns the number of the attempt that starts now: attempts are not deliveries.
+
+        An attempt that died with its worker left no trace but the delivery; a delivery that was
+        given back by a stopping worker left a trace and was no attempt.
+        """
+        recorded = max((entry_attempt(entry) for entry in self.entries), default=0)
+        released = sum(isinstance(entry, ReleaseEntry) for entry in self.entries)
+        return 1 + max(recorded, deliveries - 1 - released)
+
     @property
-    def next_attempt(self) -> int:
-        """The number of the attempt that starts now: attempts are not deliveries."""
-        return 1 + max((entry_attempt(entry) for entry in self.entries), default=0)
+    def failures(self) -> int:
+        """How many attempts ended with an error."""
+        return sum(isinstance(entry, FailureEntry) for entry in self.entries)
+
+    async def released(self) -> None:
+        """Records that this delivery was given back unfinished.
+
+        Raises:
+            Fenced: Another worker has the task now.
+        """
+        await self.append(ReleaseEntry(self._instance, datetime.now(UTC)))
 
     async def claim(self, attempt: int) -> None:
         """Takes the task for this attempt; every earlier one is fenced from here on.

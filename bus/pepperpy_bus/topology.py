@@ -20,6 +20,8 @@ PULSE: Final = ACK_WAIT / 3
 """Seconds between two signs of life."""
 MAX_DELIVER: Final = 50
 """Deliveries after which the server gives a task up: a stop for crash loops, not a retry policy."""
+LISTENER_MAX_DELIVER: Final = 10
+"""The same for an event whose listener fails."""
 
 Config = dict[str, Any]
 
@@ -174,4 +176,23 @@ def task_consumer(prefix: str, topic: str, *, high: bool = False) -> Config:
         # Workers pull no more than they have free slots; the server need not count again.
         "max_ack_pending": -1,
         "filter_subjects": [f"{prefix}.task.{lane}", f"{prefix}.task.{lane}.*"],
+    }
+
+
+def listener_consumer(agent: str, listener: str, lane: str, subject: str) -> Config:
+    """Returns the durable consumer that the instances of an agent share for one listener.
+
+    It begins with what happens after it was first made, and remembers its place for ever.
+    """
+    suffix = HIGH_LANE if lane == "high" else ""
+    name = f"l_{agent}_{listener}{suffix}"
+    return {
+        "name": name,
+        "durable_name": name,
+        "deliver_policy": "new",
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT * SECOND),
+        "max_deliver": LISTENER_MAX_DELIVER,
+        "max_ack_pending": -1,
+        "filter_subjects": [subject],
     }

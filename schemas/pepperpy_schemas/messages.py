@@ -133,6 +133,13 @@ class FailureEntry(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):
     error: ErrorInfo
 
 
+class ReleaseEntry(msgspec.Struct, frozen=True, tag="released", tag_field="kind"):
+    """A worker gave the delivery back unfinished while it was stopping; it is no attempt."""
+
+    instance: str
+    ts: Instant
+
+
 class StepEntry(msgspec.Struct, frozen=True, tag="step", tag_field="kind"):
     """A finished step with its result."""
 
@@ -154,7 +161,9 @@ class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_
     default: msgspec.Raw = _NULL
 
 
-JournalEntry: TypeAlias = InputEntry | ClaimEntry | FailureEntry | StepEntry | WaitEntry
+JournalEntry: TypeAlias = (
+    InputEntry | ClaimEntry | FailureEntry | ReleaseEntry | StepEntry | WaitEntry
+)
 """One line of a task's journal."""
 
 

@@ -1,0 +1,186 @@
+"""An agent: a name, a version, and what it does with which tasks and events."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from pepperpy_agents.handler import Handler, Where, read_handler
+from pepperpy_agents.retry import RetryPolicy
+from pepperpy_bus.events import event_subjects
+from pepperpy_bus.units import parse_duration
+from pepperpy_bus.where import compile_where
+from pepperpy_schemas.errors import BadConfig
+from pepperpy_schemas.tokens import check_token, check_topic
+
+F = TypeVar("F", bound=Callable[..., Any])
+Duration = float | str | timedelta
+Mode = Literal["shared", "broadcast"]
+AgentHook = Callable[[], Awaitable[None] | None]
+
+DEFAULT_TIMEOUT = 600.0
+"""Seconds that an attempt may take unless its task says otherwise."""
+
+_SEMVER = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+
+
+class TaskSpec(msgspec.Struct, frozen=True):
+    """What an agent does with one topic.
+
+    Attributes:
+        topic: The topic.
+        handler: The function.
+        retry: When a failed attempt is repeated.
+        timeout: Seconds that one attempt may take; None for ever.
+        concurrency: Attempts at once in one process; None for the worker's setting.
+    """
+
+    topic: str
+    handler: Handler
+    retry: RetryPolicy
+    timeout: float | None
+    concurrency: int | None
+
+
+class ListenerSpec(msgspec.Struct, frozen=True):
+    """What an agent does with events.
+
+    Attributes:
+        name: The function's name; names the durable consumer of the shared mode.
+        pattern: Entity, verb, scope and id from the left.
+        where: A condition on the fields, or empty.
+        mode: ``shared``: one instance gets each event. ``broadcast``: every instance does.
+        handler: The function.
+    """
+
+    name: str
+    pattern: str
+    where: str
+    mode: Mode
+    handler: Handler
+
+
+class Agent:
+    """A named set of handlers that workers run.
+
+    Args:
+        name: One token: letters, digits, ``_`` and ``-``.
+        version: Semantic version, such as ``1.2.0``.
+        capabilities: What it can do, for look-ups in the registry.
+
+    Raises:
+        BadName: The name is not one token.
+        BadConfig: The version is not a semantic one.
+
+    Example:
+        ```python
+        agent = Agent("echo", version="1.0.0")
+
+        @agent.task("echo")
+        async def echo(text: str) -> str:
+            return text
+        ```
+    """
+
+    def __init__(
+        self, name: str, *, version: str = "0.1.0", capabilities: tuple[str, ...] | list[str] = ()
+    ) -> None:
+        self.name = check_token(name, what="agent name")
+        if _SEMVER.fullmatch(version) is None:
+            raise BadConfig(
+                f"agent {name}: version {version!r} is not a semantic version",
+                hint='write three numbers, for example "1.2.0"',
+            )
+        self.version = version
+        self.capabilities = tuple(check_token(c, what="capability") for c in capabilities)
+        self.tasks: dict[str, TaskSpec] = {}
+        self.listeners: list[ListenerSpec] = []
+        self.start_hooks: list[AgentHook] = []
+        self.stop_hooks: list[AgentHook] = []
+
+    def task(
+        self,
+        topic: str,
+        *,
+        retries: int = 2,
+        retry_delay: Duration = 1.0,
+        retry_on: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+        timeout: Duration | None = DEFAULT_TIMEOUT,
+        concurrency: int | None = None,
+        where: Where | None = None,
+    ) -> Callable[[F], F]:
+        """Makes a function the handler of a topic.
+
+        The function takes the data and, if it likes, the context. Its annotations are the types
+        on the wire: Structs, dataclasses, pydantic models or plain types.
+
+        Args:
+            topic: The topic.
+            retries: Repeats after the first failure: N means N + 1 attempts.
+            retry_delay: Wait before the first repeat; each next one is twice as long.
+            retry_on: Exceptions that are worth a repeat.
+            timeout: How long one attempt may take; None for ever.
+            concurrency: Attempts at once in one process; the worker's setting by default.
+            where: ``process`` for a plain function that computes; ``async def`` runs in the event
+                loop and ``def`` in a thread by themselves.
+
+        Raises:
+            BadConfig: The function cannot be a handler, or the topic has one.
+        """
+        check_topic(topic)
+        only = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+        if retries < 0:
+            raise BadConfig(f"topic {topic}: retries is {retries}", hint="use 0 or more")
+        policy = RetryPolicy(retries=retries, delay=parse_duration(retry_delay), only=only)
+        seconds = None if timeout is None else parse_duration(timeout)
+
+        def register(function: F) -> F:
+            if topic in self.tasks:
+                taken = self.tasks[topic].handler.name
+                raise BadConfig(f"topic {topic} of agent {self.name} has a handler: {taken}")
+            handler = read_handler(function, where=where)
+            self.tasks[topic] = TaskSpec(topic, handler, policy, seconds, concurrency)
+            return function
+
+        return register
+
+    def on(self, pattern: str, *, where: str = "", mode: Mode = "shared") -> Callable[[F], F]:
+        """Makes a function a listener of events.
+
+        Args:
+            pattern: Entity, verb, scope and id from the left: ``task.failed.*``, ``llm.>``.
+            where: A condition on the fields: ``data.code == 'timeout'``.
+            mode: ``shared``: each event goes to one instance of the agent, is acknowledged and
+                survives restarts. ``broadcast``: every instance hears what happens while it is up.
+
+        Raises:
+            BadName: The pattern is not valid.
+            BadPayload: The condition cannot be read.
+        """
+        event_subjects("x", pattern)
+        if where:
+            compile_where(where)
+
+        def register(function: F) -> F:
+            name = check_token(function.__name__, what="listener name")
+            if any(one.name == name for one in self.listeners):
+                raise BadConfig(f"agent {self.name} has two listeners named {name}")
+            self.listeners.append(ListenerSpec(name, pattern, where, mode, read_handler(function)))
+            return function
+
+        return register
+
+    def on_start(self, hook: AgentHook) -> AgentHook:
+        """Runs the hook before the first task; when it raises, the agent does not start."""
+        self.start_hooks.append(hook)
+        return hook
+
+    def on_stop(self, hook: AgentHook) -> AgentHook:
+        """Runs the hook after the last task, on every way out."""
+        self.stop_hooks.append(hook)
+        return hook
+
+    def __repr__(self) -> str:
+        return f"Agent({self.name!r}, version={self.version!r}, topics={sorted(self.tasks)})"

@@ -1,0 +1,349 @@
+"""The life of one delivery: read, start, perform, settle.
+
+Every delivery ends in one of a closed set of outcomes, and each outcome has one way to settle it.
+Nothing is acknowledged before its result is stored. What fails in between, because the broker is
+away, is left unsettled: the broker delivers it again, and the journal and the first-result-wins
+rule make that harmless.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import Any, TypeAlias
+
+import msgspec
+
+from pepperpy_agents.agent import TaskSpec
+from pepperpy_agents.context import Context
+from pepperpy_agents.runner import Runner
+from pepperpy_agents.task import Task, read_task
+from pepperpy_bus.blobs import redeem
+from pepperpy_bus.client import Client
+from pepperpy_bus.clock import ServerClock
+from pepperpy_bus.deadletters import write_letter
+from pepperpy_bus.delivery import Delivery
+from pepperpy_bus.events import Emitter
+from pepperpy_bus.journal import Journal
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.trace import active, parse
+from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
+from pepperpy_schemas.errors import (
+    DeadlineExceeded,
+    ErrorInfo,
+    Fenced,
+    HandlerError,
+    PepperError,
+    TaskTimeout,
+    info_of,
+)
+from pepperpy_schemas.headers import ATTEMPT, BLOB, TOPIC, TRACEPARENT
+from pepperpy_schemas.messages import AttemptRecord, Result
+
+log = get_log("pepperpy.worker")
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """The handler returned."""
+
+    data: bytes
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The task is given up, with its last error."""
+
+    error: ErrorInfo
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """The attempt failed and is repeated after a wait."""
+
+    error: ErrorInfo
+    wait: float
+    failures: int
+
+
+class Released(msgspec.Struct, frozen=True):
+    """The worker is stopping and gives the delivery back; it is no attempt."""
+
+
+class Superseded(msgspec.Struct, frozen=True):
+    """The task has a result already."""
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """Another worker has claimed the task; this one must not touch it any more."""
+
+
+Outcome: TypeAlias = Completed | Failed | Repeat | Released | Superseded | Lost
+
+
+class _Overrun(Exception):
+    """The attempt's time is over; told apart from a TimeoutError of the handler's own."""
+
+
+class Attempt(msgspec.Struct):
+    """One attempt while it runs.
+
+    Attributes:
+        task: The task.
+        spec: What the agent does with it.
+        number: Which attempt it is, from 1; 0 until that is known.
+        journal: The task's journal, when it was read.
+        began: Monotonic time of the start.
+    """
+
+    task: Task
+    spec: TaskSpec
+    number: int = 0
+    journal: Journal | None = None
+    began: float = 0.0
+
+
+class Executor:
+    """Takes deliveries through their life, for one instance of an agent.
+
+    Args:
+        client: The client.
+        emitter: Where events go.
+        clock: The server's clock.
+        runner: Where handlers run.
+        instance: The instance, ``agent/instance``, written into journals and events.
+    """
+
+    def __init__(
+        self, client: Client, emitter: Emitter, clock: ServerClock, runner: Runner, instance: str
+    ) -> None:
+        self._client = client
+        self._emitter = emitter
+        self._clock = clock
+        self._runner = runner
+        self._instance = instance
+        self.done = 0
+        self.failed = 0
+
+    async def execute(self, spec: TaskSpec, delivery: Delivery) -> None:
+        """Takes one delivery through its life."""
+        task, wrong = read_task(delivery, spec.topic)
+        attempt = Attempt(task, spec, began=time.monotonic())
+        try:
+            outcome = await self._live(attempt, wrong)
+        except Fenced:
+            outcome = Lost()
+        except asyncio.CancelledError:
+            outcome = Released()
+        except PepperError as error:
+            # The broker did not answer: leave the delivery; it comes again.
+            log.warning("task.unsettled", task_id=task.id, error=str(error))
+            return
+        try:
+            await self._settle(attempt, outcome)
+        except PepperError as error:
+            log.warning("task.unsettled", task_id=task.id, error=str(error))
+
+    async def _live(self, attempt: Attempt, wrong: PepperError | None) -> Outcome:
+        if await self._has_result(attempt.task):
+            return Superseded()
+        await self._start(attempt)
+        if wrong is not None:
+            return Failed(wrong.info())
+        try:
+            data = await self._read_input(attempt)
+        except PepperError as error:
+            if error.category == "bus":
+                raise
+            return Failed(error.info())
+        return await self._perform(attempt, data)
+
+    # --- start ----------------------------------------------------------------------------------
+
+    async def _has_result(self, task: Task) -> bool:
+        if not (task.redelivered or task.chosen):
+            return False
+        return await self._client.results.get(task.id) is not None
+
+    async def _start(self, attempt: Attempt) -> None:
+        """Finds the attempt's number; a repeated one claims the task before user code runs."""
+        task = attempt.task
+        if not task.redelivered:
+            attempt.number = 1
+            return
+        attempt.journal = await self._read_journal(task)
+        attempt.number = attempt.journal.next_attempt(task.delivery.deliveries)
+        await attempt.journal.claim(attempt.number)
+
+    async def _read_journal(self, task: Task) -> Journal:
+        client = self._client
+        journal = Journal(client.connection, client.prefix, task.id, self._instance)
+        await journal.read()
+        return journal
+
+    async def _read_input(self, attempt: Attempt) -> Any:
+        delivery = attempt.task.delivery
+        body, headers = delivery.body, delivery.headers
+        if headers:
+            if BLOB.lower() in headers:
+                client = self._client
+                body = await redeem(client.connection, client.prefix, body, headers)
+            if is_cloudevent(headers):
+                body = unwrap(body, headers)
+        return attempt.spec.handler.decode(body)
+
+    # --- perform --------------------------------------------------------------------------------
+
+    async def _perform(self, attempt: Attempt, data: Any) -> Outcome:
+        task, spec = attempt.task, attempt.spec
+        left = task.seconds_left(self._clock)
+        if left is not None and left <= 0:
+            return Failed(
+                DeadlineExceeded(f"task {task.id} was not started before its deadline").info()
+            )
+        await self._tell(attempt, "started", {"instance": self._instance}, certain=True)
+        limit = min((s for s in (left, spec.timeout) if s is not None), default=None)
+        try:
+            value = await self._within(limit, attempt, data)
+        except _Overrun:
+            if limit == left:
+                return Failed(DeadlineExceeded(f"task {task.id} ran past its deadline").info())
+            overrun = TaskTimeout(f"{spec.topic} ran longer than {spec.timeout:g} s")
+            return await self._after_error(attempt, overrun)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            canceled = HandlerError("the handler raised CancelledError")
+            return await self._after_error(attempt, canceled)
+        except (Exception, SystemExit) as error:
+            return await self._after_error(attempt, error)
+        return _completed(spec, value)
+
+    async def _within(self, limit: float | None, attempt: Attempt, data: Any) -> Any:
+        watch = asyncio.timeout(limit)
+        try:
+            async with watch:
+                return await self._call(attempt, data)
+        except TimeoutError:
+            if watch.expired():
+                raise _Overrun from None
+            raise
+
+    async def _call(self, attempt: Attempt, data: Any) -> Any:
+        task = attempt.task
+        bound = log.bind(task_id=task.id, topic=task.topic, attempt=attempt.number)
+        context = Context(task, attempt.number, self._client, self._emitter, bound)
+        headers = task.delivery.headers
+        if headers and TRACEPARENT in headers:
+            with active(parse(headers)):
+                return await self._runner.run(attempt.spec.handler, data, context)
+        return await self._runner.run(attempt.spec.handler, data, context)
+
+    async def _after_error(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """Decides between repeating and giving up, and records the failure."""
+        info = info_of(error)
+        log.info(
+            "task.attempt_failed",
+            task_id=attempt.task.id,
+            attempt=attempt.number,
+            error=info.message,
+            exc_info=error if info.code == HandlerError.code else None,
+        )
+        if attempt.journal is None:
+            attempt.journal = await self._read_journal(attempt.task)
+            if attempt.journal.next_attempt(0) > attempt.number:
+                return Lost()
+        await attempt.journal.failed(attempt.number, info)
+        failures = attempt.journal.failures
+        policy = attempt.spec.retry
+        if policy.repeats(error, info, failures):
+            return Repeat(info, policy.wait(failures), failures)
+        return Failed(info)
+
+    # --- settle ---------------------------------------------------------------------------------
+
+    async def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        delivery = attempt.task.delivery
+        match outcome:
+            case Completed(data):
+                await self._end(attempt, Result(ok=True, data=msgspec.Raw(data)))
+            case Failed(error):
+                await self._give_up(attempt, error)
+            case Repeat(error, wait, failures):
+                told = {"error": msgspec.to_builtins(error), "wait": wait, "failures": failures}
+                await self._tell(attempt, "retry", told)
+                await delivery.nak(delay=wait)
+            case Released():
+                await self._give_back(attempt)
+            case Superseded():
+                await delivery.ack()
+            case Lost():
+                log.warning("task.lost", task_id=attempt.task.id, attempt=attempt.number)
+
+    async def _end(self, attempt: Attempt, result: Result) -> None:
+        task = attempt.task
+        headers = {TOPIC: task.topic, ATTEMPT: str(attempt.number)}
+        first = await self._client.results.put(
+            task.id, result, attempt=attempt.number, headers=headers
+        )
+        await task.delivery.ack()
+        self.done += 1
+        if not result.ok:
+            self.failed += 1
+        if first:
+            duration = round((time.monotonic() - attempt.began) * 1e3, 3)
+            data: dict[str, Any] = {"instance": self._instance, "duration_ms": duration}
+            if result.error is not None:
+                data["code"], data["message"] = result.error.code, result.error.message
+            await self._tell(attempt, result.state.verb, data, certain=True)
+
+    async def _give_up(self, attempt: Attempt, error: ErrorInfo) -> None:
+        """Files the dead letter first: a failed result always has one."""
+        task = attempt.task
+        if error.category != "control":
+            delivery = task.delivery
+            letter = write_letter(
+                task.id,
+                task.topic,
+                error,
+                body=delivery.body,
+                headers=delivery.headers,
+                attempts=self._attempts(attempt, error),
+                deliveries=delivery.deliveries,
+            )
+            await self._client.dead_letters.put(letter)
+        await self._end(attempt, Result(ok=False, error=error))
+
+    def _attempts(self, attempt: Attempt, error: ErrorInfo) -> list[AttemptRecord]:
+        if attempt.journal is not None and (known := attempt.journal.attempts()):
+            return known
+        stamp = self._clock.now()
+        return [AttemptRecord(max(1, attempt.number), stamp, self._instance, error)]
+
+    async def _give_back(self, attempt: Attempt) -> None:
+        with contextlib.suppress(PepperError):
+            journal = attempt.journal or await self._read_journal(attempt.task)
+            await journal.released()
+        await attempt.task.delivery.nak()
+
+    async def _tell(
+        self, attempt: Attempt, verb: str, data: dict[str, Any], *, certain: bool = False
+    ) -> None:
+        task = attempt.task
+        await self._emitter.emit(
+            "task",
+            verb,
+            scope=task.topic,
+            id=task.id,
+            correlation=task.root,
+            causation=task.headers.parent,
+            attempt=attempt.number,
+            priority=task.headers.priority,
+            data=data,
+            certain=certain,
+            event_id=f"{task.id}:{attempt.number}:{verb}",
+        )
+
+
+def _completed(spec: TaskSpec, value: Any) -> Outcome:
+    try:
+        return Completed(spec.handler.encode(value))
+    except PepperError as error:
+        return Failed(HandlerError(f"what {spec.handler.name} returned {error}").info())

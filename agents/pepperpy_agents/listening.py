@@ -1,0 +1,148 @@
+"""Listeners at work: events to handlers, shared between instances or to every one of them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pepperpy_agents.agent import Agent, ListenerSpec
+from pepperpy_agents.context import Context
+from pepperpy_agents.runner import Runner
+from pepperpy_agents.task import event_task
+from pepperpy_bus.client import Client
+from pepperpy_bus.delivery import Delivery
+from pepperpy_bus.events import Emitter, Heard, event_subjects, heard
+from pepperpy_bus.follow import follow
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.provision import ensure_consumer
+from pepperpy_bus.pull import Puller
+from pepperpy_bus.topology import listener_consumer
+from pepperpy_bus.where import compile_where
+from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.subjects import stream_name
+
+log = get_log("pepperpy.listener")
+
+SLOTS = 8
+"""Events of one lane that one listener handles at once."""
+RETRY_WAIT = 5.0
+"""Seconds before an event whose listener failed is handed over again."""
+
+
+class Listening:
+    """One listener of one instance while its context is open.
+
+    High-priority events travel on a lane of their own with slots of their own, so that a backlog
+    of normal ones never holds them up.
+    """
+
+    def __init__(
+        self, agent: Agent, spec: ListenerSpec, client: Client, emitter: Emitter, runner: Runner
+    ) -> None:
+        self._agent = agent
+        self._spec = spec
+        self._client = client
+        self._emitter = emitter
+        self._runner = runner
+        self._matches = compile_where(spec.where) if spec.where else None
+        self._stream = stream_name(client.prefix, "EVENTS")
+        self._running: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Listens until the end, then finishes the events in hand."""
+        async with contextlib.AsyncExitStack() as stack:
+            for lane, subject in zip(
+                ("high", "normal"),
+                event_subjects(self._client.prefix, self._spec.pattern),
+                strict=True,
+            ):
+                if self._spec.mode == "shared":
+                    await stack.enter_async_context(await self._share(lane, subject))
+                else:
+                    await stack.enter_async_context(self._broadcast(lane, subject))
+            yield
+        if self._running:
+            await asyncio.wait(self._running)
+
+    # --- shared ---------------------------------------------------------------------------------
+
+    async def _share(self, lane: str, subject: str) -> Puller:
+        config = listener_consumer(self._agent.name, self._spec.name, lane, subject)
+        connection = self._client.connection
+
+        async def ensure() -> None:
+            await ensure_consumer(connection, self._stream, config)
+
+        await ensure()
+
+        def take(delivery: Delivery) -> None:
+            task = asyncio.create_task(
+                self._handle_and_settle(puller, delivery), name=f"listen-{self._spec.name}"
+            )
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+        puller = Puller(
+            connection,
+            self._stream,
+            config["name"],
+            slots=SLOTS,
+            on_delivery=take,
+            ensure=ensure,
+        )
+        return puller
+
+    async def _handle_and_settle(self, puller: Puller, delivery: Delivery) -> None:
+        try:
+            if await self._handle(delivery):
+                await delivery.ack()
+            else:
+                await delivery.nak(delay=RETRY_WAIT)
+        except PepperError as error:
+            log.warning("listener.unsettled", listener=self._spec.name, error=str(error))
+        finally:
+            puller.release()
+
+    # --- broadcast ------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _broadcast(self, lane: str, subject: str) -> AsyncIterator[None]:
+        following = follow(self._client.connection, self._stream, [subject], new=True)
+        async with following as follower:
+
+            async def pump() -> None:
+                async for delivery in follower:
+                    await self._handle(delivery)
+
+            pumping = asyncio.create_task(pump(), name=f"listen-{self._spec.name}-{lane}")
+            try:
+                yield
+            finally:
+                pumping.cancel()
+                await asyncio.gather(pumping, return_exceptions=True)
+
+    # --- both -----------------------------------------------------------------------------------
+
+    async def _handle(self, delivery: Delivery) -> bool:
+        """Hands one event to the listener; returns whether it is done with."""
+        try:
+            event = heard(delivery)
+        except PepperError as error:
+            log.warning("listener.unreadable", subject=delivery.subject, error=str(error))
+            return True
+        if self._matches is not None and not self._matches(event.fields()):
+            return True
+        try:
+            await self._runner.run(self._spec.handler, event, self._context(event, delivery))
+        except Exception:
+            log.exception(
+                "listener.failed", listener=self._spec.name, event_name=event.name, id=event.id
+            )
+            return False
+        return True
+
+    def _context(self, event: Heard, delivery: Delivery) -> Any:
+        bound = log.bind(listener=self._spec.name, id=event.id)
+        task = event_task(event, delivery)
+        return Context(task, max(1, event.event.attempt), self._client, self._emitter, bound)

@@ -1,0 +1,67 @@
+"""From ``module:agent`` or ``folder/file.py:agent`` to the agent."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from pepperpy_agents.agent import Agent
+from pepperpy_schemas.errors import BadConfig
+
+
+def load_agent(reference: str) -> Agent:
+    """Returns the agent that a reference names.
+
+    Args:
+        reference: ``module:attribute`` or ``path/to/file.py:attribute``; without an attribute the
+            module's only agent is meant.
+
+    Raises:
+        BadConfig: There is no such module or agent; the message says what was found instead.
+    """
+    place, attribute = _split(reference)
+    module = _import(place)
+    agents = {name: one for name, one in vars(module).items() if isinstance(one, Agent)}
+    if attribute:
+        if attribute in agents:
+            return agents[attribute]
+        raise BadConfig(f"{place} has no agent named {attribute!r}", hint=_choices(place, agents))
+    if len(agents) == 1:
+        return next(iter(agents.values()))
+    raise BadConfig(f"{place} has {len(agents)} agents", hint=_choices(place, agents))
+
+
+def _split(reference: str) -> tuple[str, str]:
+    place, colon, attribute = reference.rpartition(":")
+    return (place, attribute) if colon and "/" not in attribute else (reference, "")
+
+
+def _choices(place: str, agents: dict[str, Agent]) -> str:
+    if not agents:
+        return 'define one: agent = Agent("name", version="1.0.0")'
+    return "name one of them: " + ", ".join(f"{place}:{name}" for name in agents)
+
+
+def _import(place: str) -> ModuleType:
+    if place.endswith(".py") or "/" in place:
+        path = Path(place).resolve()
+        if not path.is_file():
+            raise BadConfig(f"there is no file {place}")
+        folder, name = str(path.parent), path.stem
+    else:
+        folder, name = str(Path.cwd()), place
+    # Handlers that run in another process are found there by their module's name.
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0] and error.name != name:
+            raise BadConfig(
+                f"{place} cannot be imported: it needs {error.name}",
+                hint=f"pip install {error.name}",
+            ) from error
+        raise BadConfig(
+            f"there is no module {name!r} in {folder} or on the path",
+            hint="name a module (my.agents:agent) or a file (agents/support.py:agent)",
+        ) from error

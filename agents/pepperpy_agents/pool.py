@@ -1,0 +1,142 @@
+"""Several worker processes from one command, and their restart when a source file changes."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from pepperpy_bus.logs import get_log
+from pepperpy_schemas.errors import BadConfig
+
+log = get_log("pepperpy.pool")
+
+MAX_WAIT = 10.0
+"""Seconds that the wait before restarting a process that keeps crashing grows to."""
+SETTLED = 30.0
+"""Seconds after which a process counts as well, and its next crash as its first."""
+
+
+class Pool:
+    """Runs one command in several processes; crashed ones come back, the others drain at the end.
+
+    Args:
+        command: The command line of one process.
+        size: How many.
+    """
+
+    def __init__(self, command: Sequence[str], size: int) -> None:
+        self._command = list(command)
+        self._size = size
+        self._children: dict[int, asyncio.subprocess.Process] = {}
+        self._stopping = asyncio.Event()
+        self._reloading = False
+
+    async def run(self, watch: Sequence[Path] = ()) -> int:
+        """Runs until a signal arrives; returns the exit code.
+
+        Args:
+            watch: Folders whose changed Python files restart the processes.
+
+        Returns:
+            0 when every process drained, else the first code that was not 0.
+        """
+        self._on_signals()
+        keepers = [
+            asyncio.create_task(self._keep(number), name=f"process-{number}")
+            for number in range(self._size)
+        ]
+        watcher = asyncio.create_task(self._reload_on_change(watch), name="reload")
+        try:
+            codes = await asyncio.gather(*keepers)
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+            self._signal_all(signal.SIGKILL)
+        return next((code for code in codes if code), 0)
+
+    async def _keep(self, number: int) -> int:
+        crashes = 0
+        while True:
+            began = time.monotonic()
+            child = await asyncio.create_subprocess_exec(*self._command)
+            self._children[number] = child
+            code = await child.wait()
+            del self._children[number]
+            if self._stopping.is_set():
+                return abs(code)
+            if code == 0 and not self._reloading:
+                return 0  # it was drained by a command
+            crashes = 0 if code == 0 or time.monotonic() - began > SETTLED else crashes + 1
+            if crashes:
+                wait = min(MAX_WAIT, 0.25 * 2**crashes)
+                log.error("pool.process_died", number=number, code=code, restart_in=wait)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), wait)
+                    return abs(code)
+
+    async def _reload_on_change(self, folders: Sequence[Path]) -> None:
+        if not folders:
+            return
+        async for changed in _changes(folders):
+            log.info("pool.reload", files=sorted(changed))
+            self._reloading = True
+            children = list(self._children.values())
+            self._signal_all(signal.SIGTERM)
+            await asyncio.gather(*(child.wait() for child in children))
+            self._reloading = False
+
+    def _on_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_signal(number: signal.Signals) -> None:
+            # The second one is passed on too: the children end at once then.
+            self._stopping.set()
+            self._signal_all(signal.SIGTERM if number == signal.SIGINT else number)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal, number)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for child in self._children.values():
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(number)
+
+
+async def _changes(folders: Sequence[Path]) -> AsyncIterator[set[str]]:
+    try:
+        from watchfiles import PythonFilter, awatch
+    except ImportError:
+        raise BadConfig(
+            "--reload needs watchfiles", hint="pip install 'pepperpy[reload]'"
+        ) from None
+    async for changes in awatch(*folders, watch_filter=PythonFilter()):
+        yield {path for _, path in changes}
+
+
+def command_of_this_process(drop: Sequence[str]) -> list[str]:
+    """Returns the command line that started this process, without some options.
+
+    Args:
+        drop: Options to leave out; those ending in ``=`` take a value.
+    """
+    kept: list[str] = []
+    skip = False
+    for argument in sys.argv[1:]:
+        if skip:
+            skip = False
+        elif argument in drop:
+            continue
+        elif f"{argument}=" in drop:
+            skip = True
+        elif not any(one.endswith("=") and argument.startswith(one) for one in drop):
+            kept.append(argument)
+    return [sys.executable, "-m", "pepperpy", *kept]
+
+
+def single_process_environment() -> None:
+    """Makes children of this process run one process each, whatever the settings say."""
+    os.environ["PEPPERPY_WORKER_PROCESSES"] = "1"

@@ -1,0 +1,105 @@
+"""A worker process: agents, connection, signals, health checks."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from pepperpy_agents.agent import Agent
+from pepperpy_agents.health import serve_health
+from pepperpy_agents.worker import Worker, WorkerOptions
+from pepperpy_bus.client import connect
+from pepperpy_bus.config import Settings
+from pepperpy_bus.logs import get_log
+from pepperpy_schemas.errors import Unreachable
+
+log = get_log("pepperpy.worker")
+
+
+def run(agents: Sequence[Agent], settings: Settings) -> None:
+    """Runs agents in this process until SIGTERM or SIGINT; a second signal ends it at once.
+
+    Raises:
+        Unreachable: The broker closed the connection for good.
+        PepperError: An agent could not start.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(agents, settings))
+
+
+async def serve(
+    agents: Sequence[Agent], settings: Settings, *, stop: asyncio.Event | None = None
+) -> None:
+    """Runs agents until the event is set, or a signal arrives."""
+    stopping = stop or asyncio.Event()
+    _on_signals(stopping)
+    options = WorkerOptions(concurrency=settings.worker.concurrency, grace=settings.worker.grace)
+    async with connect(settings=settings, patient=True) as client:
+        closed = asyncio.Event()
+        client.on_close(closed.set)
+        workers = [Worker(agent, client, options) for agent in agents]
+        async with contextlib.AsyncExitStack() as stack:
+            if settings.worker.health_port is not None:
+                port = await stack.enter_async_context(
+                    serve_health(
+                        settings.worker.health_host,
+                        settings.worker.health_port,
+                        live=lambda: not closed.is_set(),
+                        ready=lambda: all(worker.ready for worker in workers),
+                    )
+                )
+                log.info("worker.health", host=settings.worker.health_host, port=port)
+            await _run_all(workers, stopping, closed)
+        if closed.is_set() and not stopping.is_set():
+            raise Unreachable("the broker closed the connection for good")
+
+
+async def _run_all(
+    workers: Sequence[Worker], stopping: asyncio.Event, closed: asyncio.Event
+) -> None:
+    # Start-up garbage never becomes garbage again: keep the collector from walking it.
+    gc.collect()
+    gc.freeze()
+    running = [
+        asyncio.create_task(worker.run(), name=f"worker-{worker.agent.name}") for worker in workers
+    ]
+    waits = [
+        asyncio.create_task(stopping.wait(), name="wait-stop"),
+        asyncio.create_task(closed.wait(), name="wait-closed"),
+    ]
+    try:
+        await asyncio.wait({*running, *waits}, return_when=asyncio.FIRST_COMPLETED)
+        for worker in workers:
+            worker.stop()
+        await asyncio.gather(*running)
+    finally:
+        for task in (*running, *waits):
+            task.cancel()
+        await asyncio.gather(*running, *waits, return_exceptions=True)
+
+
+def _on_signals(stopping: asyncio.Event) -> None:
+    """The first signal drains, the second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if stopping.is_set():
+            log.warning("worker.killed", signal=signal.Signals(number).name)
+            os._exit(128 + number)
+        log.info("worker.stopping", signal=signal.Signals(number).name)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, on_signal, number)
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

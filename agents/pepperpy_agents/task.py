@@ -1,0 +1,94 @@
+"""A task as a worker received it: everything but the decoded body."""
+
+import msgspec
+
+from pepperpy_bus.clock import ServerClock
+from pepperpy_bus.delivery import Delivery
+from pepperpy_bus.events import Heard
+from pepperpy_schemas.errors import BadHeader
+from pepperpy_schemas.headers import ID, NO_HEADERS, TaskHeaders, read_task_headers
+from pepperpy_schemas.tokens import TOKEN
+
+_BARE_TOKENS = 3
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One delivery of one task.
+
+    Attributes:
+        id: The task's id.
+        topic: The topic it is handled under, without the lane.
+        headers: What its headers say.
+        chosen: Whether the caller chose the id, so that an earlier result must be looked for.
+        delivery: The delivery, to settle it.
+    """
+
+    id: str
+    topic: str
+    headers: TaskHeaders
+    chosen: bool
+    delivery: Delivery
+
+    @property
+    def root(self) -> str:
+        """Id of the first task of the family."""
+        return self.headers.root or self.id
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether it was delivered before, to anybody."""
+        return self.delivery.deliveries > 1
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """When it must have ended, nanoseconds by the server's clock; None without a deadline."""
+        if not self.headers.timeout_ms:
+            return None
+        return self.delivery.time_ns + self.headers.timeout_ms * 1_000_000
+
+    def seconds_left(self, clock: ServerClock) -> float | None:
+        """Returns the seconds to the deadline, negative when it has passed; None without one."""
+        deadline = self.deadline_ns
+        return None if deadline is None else (deadline - clock.now_ns()) / 1e9
+
+
+def read_task(delivery: Delivery, topic: str) -> tuple[Task, BadHeader | None]:
+    """Returns the task of a delivery, and what is wrong with its headers if anything is.
+
+    The id is the header, else the subject's last token, else stream and sequence number. One that
+    cannot travel in a subject falls back to the latter, so that the refusal has an address.
+    """
+    wrong: BadHeader | None = None
+    headers = NO_HEADERS
+    if delivery.headers:
+        try:
+            headers = read_task_headers(delivery.headers)
+        except BadHeader as error:
+            wrong = error
+    by_sequence = f"{delivery.stream}-{delivery.seq}"
+    if headers.id:
+        if TOKEN.fullmatch(headers.id):
+            return Task(headers.id, topic, headers, True, delivery), wrong
+        wrong = wrong or BadHeader(
+            f"{ID} {headers.id!r:.80} is not a valid id",
+            hint="use 1 to 64 characters of A-Z a-z 0-9 _ -",
+            context={"header": ID},
+        )
+        return Task(by_sequence, topic, headers, False, delivery), wrong
+    tokens = delivery.subject.split(".")
+    if len(tokens) == _BARE_TOKENS:
+        return Task(by_sequence, topic, headers, False, delivery), wrong
+    if TOKEN.fullmatch(tokens[-1]):
+        return Task(tokens[-1], topic, headers, False, delivery), wrong
+    return Task(by_sequence, topic, headers, False, delivery), wrong or BadHeader(
+        f"the id in subject {delivery.subject!r:.120} is not valid",
+        hint="use 1 to 64 characters of A-Z a-z 0-9 _ -",
+    )
+
+
+def event_task(event: Heard, delivery: Delivery) -> Task:
+    """Returns an event in the form of a task, for the context of its listener."""
+    headers = TaskHeaders(
+        root=event.event.correlation, parent=event.id, priority=event.event.priority
+    )
+    return Task(event.id, event.scope, headers, False, delivery)

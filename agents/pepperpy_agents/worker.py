@@ -1,0 +1,348 @@
+"""A worker: one instance of an agent, pulling its tasks until it is told to stop."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from pepperpy_agents.agent import Agent, AgentHook, TaskSpec
+from pepperpy_agents.execution import Executor
+from pepperpy_agents.lifecycle import Lifecycle, State
+from pepperpy_agents.listening import Listening
+from pepperpy_agents.runner import Runner
+from pepperpy_bus.client import Client
+from pepperpy_bus.clock import ServerClock
+from pepperpy_bus.delivery import Delivery
+from pepperpy_bus.events import Emitter
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.message import Message
+from pepperpy_bus.provision import ensure_consumer
+from pepperpy_bus.pull import Puller
+from pepperpy_bus.registry import Vitals, describe_process, heartbeat
+from pepperpy_bus.topology import PULSE, task_consumer
+from pepperpy_schemas.catalog import AGENT_CONTROL
+from pepperpy_schemas.errors import PepperError, PermissionDenied
+from pepperpy_schemas.jsonschema import schema_of
+from pepperpy_schemas.messages import AgentInstance, TopicSchema
+from pepperpy_schemas.subjects import stream_name
+from pepperpy_schemas.tokens import new_id
+
+log = get_log("pepperpy.worker")
+
+HIGH_SHARE = 4
+"""The high-priority lane of a topic has this part of its slots, in addition to them."""
+
+
+TICK = 1.0
+"""Seconds between two looks at which tasks need a sign of life."""
+
+
+class _Held(msgspec.Struct):
+    """A delivery in hand and when its next sign of life is due, by the monotonic clock."""
+
+    delivery: Delivery
+    pulse_at: float
+
+
+class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker works.
+
+    Attributes:
+        concurrency: Tasks of one topic that run at once.
+        grace: Seconds that running tasks may go on after the worker was told to stop.
+    """
+
+    concurrency: int = 16
+    grace: float = 30.0
+
+
+class Worker:
+    """One instance of an agent.
+
+    Args:
+        agent: The agent.
+        client: A connected client.
+        options: How it works.
+    """
+
+    def __init__(self, agent: Agent, client: Client, options: WorkerOptions) -> None:
+        self.agent = agent
+        self.lifecycle = Lifecycle()
+        self._client = client
+        self._options = options
+        self.instance = new_id().replace("-", "").replace("_", "")[:10]
+        self._host, self._pid, self._started = describe_process()
+        self._pullers: list[Puller] = []
+        self._running: dict[asyncio.Task[None], _Held] = {}
+        self._stop = asyncio.Event()
+        self._beat_soon: Callable[[], None] = _not_yet
+        self._vitals = Vitals()
+        self._lag = 0.0
+        self._emitter = Emitter(client.connection, client.prefix)
+        self._clock = ServerClock(client.connection, client.prefix)
+        self._runner = Runner(max(1, sum(self._slots(s) for s in agent.tasks.values()) or 8))
+        self._executor = Executor(
+            client, self._emitter, self._clock, self._runner, f"{agent.name}/{self.instance}"
+        )
+        self.lifecycle.on_transition(self._tell)
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Works until `stop` is called, then drains.
+
+        Raises:
+            SchemaIncompatible: A topic's schema does not fit what was announced before.
+            PepperError: The broker refused something that the agent needs.
+        """
+        try:
+            async with self._emitter, contextlib.AsyncExitStack() as stack:
+                await self._start(stack)
+                await self._stop.wait()
+                await self._drain()
+                await stack.aclose()
+                await self._run_hooks(self.agent.stop_hooks)
+                await self.lifecycle.to(State.STOPPED)
+                await self._emitter.flush(2.0)
+        except BaseException:
+            if self.lifecycle.state not in (State.STOPPED, State.INITIALIZED):
+                await self.lifecycle.to(State.ERROR)
+            raise
+        finally:
+            self._runner.close()
+
+    def stop(self) -> None:
+        """Makes `run` drain and return."""
+        self._stop.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes tasks now."""
+        return self.lifecycle.state is State.RUNNING and self._client.connection.connected
+
+    @property
+    def in_flight(self) -> int:
+        """How many tasks run now."""
+        return len(self._running)
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        await self.lifecycle.to(State.STARTING)
+        await self._clock.sync()
+        await self._announce()
+        for hook in self.agent.start_hooks:
+            done = hook()
+            if done is not None:
+                await done
+        await self._listen_for_commands(stack)
+        for spec in self.agent.tasks.values():
+            await self._open_lane(stack, spec, high=True)
+            await self._open_lane(stack, spec, high=False)
+        for listener in self.agent.listeners:
+            listening = Listening(self.agent, listener, self._client, self._emitter, self._runner)
+            await stack.enter_async_context(listening.open())
+        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
+        stack.push_async_callback(_end, pulse)
+        await self.lifecycle.to(State.RUNNING)
+        beating = heartbeat(self._client.registry, self._describe)
+        self._beat_soon = await stack.enter_async_context(beating)
+        log.info(
+            "worker.ready",
+            agent=self.agent.name,
+            version=self.agent.version,
+            instance=self.instance,
+            topics=sorted(self.agent.tasks),
+            server=self._client.connection.server,
+        )
+
+    async def _drain(self) -> None:
+        """Takes nothing more, finishes what runs within the grace, gives the rest back."""
+        await self.lifecycle.to(State.STOPPING)
+        log.info("worker.draining", agent=self.agent.name, in_flight=self.in_flight)
+        await asyncio.gather(*(puller.stop() for puller in self._pullers))
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._options.grace)
+        late = list(self._running)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("worker.grace_over", released=len(late))
+            await asyncio.wait(late, timeout=5.0)
+
+    # --- tasks ----------------------------------------------------------------------------------
+
+    def _slots(self, spec: TaskSpec) -> int:
+        return spec.concurrency or self._options.concurrency
+
+    async def _open_lane(
+        self, stack: contextlib.AsyncExitStack, spec: TaskSpec, *, high: bool
+    ) -> None:
+        """Pulls one lane of one topic.
+
+        Each lane has slots of its own: a backlog of normal tasks, however long they run, never
+        keeps a high one waiting.
+        """
+        connection, prefix = self._client.connection, self._client.prefix
+        stream, config = stream_name(prefix, "TASKS"), task_consumer(prefix, spec.topic, high=high)
+
+        async def ensure() -> None:
+            await ensure_consumer(connection, stream, config)
+
+        await ensure()
+
+        def take(delivery: Delivery) -> None:
+            task = asyncio.create_task(
+                self._work(puller, spec, delivery), name=f"task-{spec.topic}"
+            )
+            self._running[task] = _Held(delivery, time.monotonic() + PULSE)
+            task.add_done_callback(self._forget)
+
+        slots = self._slots(spec)
+        puller = Puller(
+            connection,
+            stream,
+            config["name"],
+            slots=-(-slots // HIGH_SHARE) if high else slots,
+            on_delivery=take,
+            ensure=ensure,
+        )
+        self._pullers.append(puller)
+        await stack.enter_async_context(puller)
+
+    async def _work(self, puller: Puller, spec: TaskSpec, delivery: Delivery) -> None:
+        try:
+            if self.lifecycle.state is State.STOPPING:
+                await delivery.nak()
+            else:
+                await self._executor.execute(spec, delivery)
+        finally:
+            puller.release()
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("worker.task_crashed", exc_info=error)
+
+    async def _pulse_forever(self) -> None:
+        """Says of every running task that it is alive; by the way, measures the loop's lag."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(TICK)
+            now = time.monotonic()
+            self._lag = max(0.0, now - before - TICK)
+            for held in [one for one in self._running.values() if one.pulse_at <= now]:
+                held.pulse_at = now + PULSE
+                with contextlib.suppress(PepperError):
+                    await held.delivery.pulse()
+
+    # --- registry, schemas, commands ------------------------------------------------------------
+
+    async def _announce(self) -> None:
+        for spec in self.agent.tasks.values():
+            schema = TopicSchema(
+                topic=spec.topic,
+                version=1,
+                input=schema_of(spec.handler.input),
+                output=schema_of(spec.handler.output, mode="output"),
+                agent=self.agent.name,
+                agent_version=self.agent.version,
+                doc=spec.handler.doc,
+            )
+            await self._client.schemas.announce(schema)
+
+    def _describe(self) -> AgentInstance:
+        _, _, now = describe_process()
+        return AgentInstance(
+            agent=self.agent.name,
+            instance=self.instance,
+            version=self.agent.version,
+            state=self.lifecycle.state.value,
+            topics=sorted(self.agent.tasks),
+            capabilities=sorted(self.agent.capabilities),
+            load=self._vitals.measure(
+                in_flight=self.in_flight,
+                slots=sum(puller.slots for puller in self._pullers),
+                done=self._executor.done,
+                failed=self._executor.failed,
+                lag=self._lag,
+            ),
+            host=self._host,
+            pid=self._pid,
+            started=self._started,
+            beat=now,
+        )
+
+    async def _listen_for_commands(self, stack: contextlib.AsyncExitStack) -> None:
+        prefix = self._client.prefix
+        subject = AGENT_CONTROL.pattern(prefix, agent=self.agent.name)
+        commands: asyncio.Queue[Message] = asyncio.Queue(maxsize=100)
+        await stack.enter_async_context(
+            await self._client.connection.subscribe(subject, commands.put_nowait)
+        )
+
+        async def obey() -> None:
+            while True:
+                message = await commands.get()
+                try:
+                    await self._obey(message)
+                except PepperError as error:
+                    log.warning("worker.command_refused", error=str(error))
+
+        obeying = asyncio.create_task(obey(), name="commands")
+        stack.push_async_callback(_end, obeying)
+
+    async def _obey(self, message: Message) -> None:
+        command = AGENT_CONTROL.parse(self._client.prefix, message.subject)["command"]
+        request = AGENT_CONTROL.decode(message.body or b"{}")
+        if request.instance and request.instance != self.instance:
+            return
+        log.info("worker.command", command=command, by=request.by)
+        match command:
+            case "pause" if self.lifecycle.state is State.RUNNING:
+                for puller in self._pullers:
+                    puller.pause()
+                await self.lifecycle.to(State.PAUSED)
+            case "resume" if self.lifecycle.state is State.PAUSED:
+                for puller in self._pullers:
+                    puller.resume()
+                await self.lifecycle.to(State.RUNNING)
+            case "drain":
+                self.stop()
+            case _:
+                log.info("worker.command_ignored", command=command, state=self.lifecycle.state)
+        self._beat_soon()
+        if message.reply:
+            await self._client.connection.publish(message.reply, b'{"ok":true}')
+
+    async def _tell(self, before: State, after: State) -> None:
+        self._beat_soon()
+        if after is State.STARTING:
+            return
+        with contextlib.suppress(PermissionDenied):
+            await self._emitter.emit(
+                "agent",
+                after.value,
+                scope=self.agent.name,
+                id=self.instance,
+                data={"from": before.value, "version": self.agent.version},
+                certain=True,
+            )
+
+    async def _run_hooks(self, hooks: Iterable[AgentHook]) -> None:
+        for hook in hooks:
+            try:
+                done = hook()
+                if done is not None:
+                    await done
+            except Exception:
+                log.exception("worker.hook_failed", hook=getattr(hook, "__qualname__", ""))
+
+
+def _not_yet() -> None:
+    """Before the first heartbeat there is nothing to hasten."""
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,75 @@
+"""`pepperpy worker module:agent`: runs agents until SIGTERM or Ctrl-C, then drains."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_DROPPED = ("--processes=", "--reload")
+
+
+def command(
+    ctx: typer.Context,
+    agents: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="AGENT...", help="module:agent or path/to/file.py:agent.", show_default=False
+        ),
+    ],
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", "-c", min=1, help="Tasks of one topic at once."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", min=1, help="Processes to run.")
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when a Python file here changes.")
+    ] = False,
+    health_port: Annotated[
+        int | None,
+        typer.Option("--health-port", min=0, max=65_535, help="Serve /livez and /readyz there."),
+    ] = None,
+) -> None:
+    """Runs agents: their tasks are shared with every other worker of the same topics.
+
+    SIGTERM or Ctrl-C finishes the running tasks and exits 0; a second one ends at once.
+    """
+    from pepperpy.commands._failure import say
+    from pepperpy.commands._session import options_of
+    from pepperpy_bus.config import load
+    from pepperpy_bus.logs import configure
+
+    options = options_of(ctx)
+    flags = options.flags() | {
+        "worker.concurrency": concurrency,
+        "worker.processes": processes,
+        "worker.health_port": health_port,
+    }
+    loaded = load(flags=flags, config=options.config, context=options.context)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    settings = loaded.settings
+    configure(settings.log.level, settings.log.format)
+    if settings.worker.processes > 1 or reload:
+        _run_pool(settings.worker.processes, reload=reload)
+        return
+    from pepperpy_agents.loading import load_agent
+    from pepperpy_agents.serve import run
+
+    run([load_agent(reference) for reference in agents], settings)
+
+
+def _run_pool(size: int, *, reload: bool) -> None:
+    from pepperpy_agents.pool import Pool, command_of_this_process, single_process_environment
+
+    single_process_environment()
+
+    async def work() -> int:
+        pool = Pool(command_of_this_process(_DROPPED), size)
+        return await pool.run([Path.cwd()] if reload else [])
+
+    code = asyncio.run(work())
+    if code:
+        raise typer.Exit(code)
