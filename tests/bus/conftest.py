@@ -1,0 +1,153 @@
+"""What the bus tests share: connections, a deployment, a link that can be broken on purpose."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from pepperpy.stack.broker import Broker
+from pepperpy_bus import topology
+from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.provision import create_missing
+
+Connect = Callable[..., Awaitable[Connection]]
+
+
+@pytest.fixture
+async def connect(broker: Broker) -> AsyncIterator[Connect]:
+    """Opens connections with any options; they close with the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def open_one(url: str = "", **options: Any) -> Connection:
+            chosen = ConnectionOptions(servers=(url or broker.url,), **options)
+            return await stack.enter_async_context(open_connection(chosen))
+
+        yield open_one
+
+
+@pytest.fixture
+async def connection(connect: Connect) -> Connection:
+    """A connection to the shared broker."""
+    return await connect()
+
+
+@pytest.fixture
+async def own(connect: Connect, own_broker: Broker) -> Connection:
+    """A connection to the broker that the test may kill."""
+    return await connect(own_broker.url)
+
+
+async def create_streams(connection: Connection, prefix: str, *suffixes: str) -> None:
+    wanted = {f"{prefix.upper()}_{suffix}" for suffix in suffixes}
+    wanted |= {f"{kind}_{prefix}_{suffix}" for suffix in suffixes for kind in ("KV", "OBJ")}
+    declared = topology.streams(prefix, topology.Limits())
+    await create_missing(connection, [one for one in declared if one["name"] in wanted])
+
+
+@pytest.fixture
+def streams() -> Callable[..., Awaitable[None]]:
+    """Creates streams of a deployment by their suffixes: `await streams(connection, prefix, …)`."""
+    return create_streams
+
+
+async def wait_until(check: Callable[[], object], within: float = 5.0) -> None:
+    async with asyncio.timeout(within):
+        while not check():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """Returns when a check holds: `await eventually(lambda: …, within=5.0)`."""
+    return wait_until
+
+
+class Proxy:
+    """A TCP link to a broker that can be cut, and made silent in either direction."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target.rpartition("/")[2].split(":")
+        self._server: asyncio.Server | None = None
+        self._links: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flows = {"up": asyncio.Event(), "down": asyncio.Event()}
+        self.swallow = {"up": False, "down": False}
+        self.connections = 0
+        for flow in self._flows.values():
+            flow.set()
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        return f"nats://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Breaks every link."""
+        for link in list(self._links):
+            link.transport.abort()
+
+    def freeze(self, *directions: str) -> None:
+        """Takes no more bytes: `up` to the broker, `down` from it."""
+        for direction in directions or ("up", "down"):
+            self._flows[direction].clear()
+
+    def thaw(self) -> None:
+        for flow in self._flows.values():
+            flow.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._links |= {writer, far_writer}
+        for name, source, sink in (("up", reader, far_writer), ("down", far_reader, writer)):
+            task = asyncio.create_task(self._pump(name, source, sink), name=f"proxy-{name}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(
+        self, name: str, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+    ) -> None:
+        try:
+            while data := await source.read(65536):
+                await self._flows[name].wait()
+                if not self.swallow[name]:
+                    sink.write(data)
+                    await sink.drain()
+        except OSError:
+            pass
+        finally:
+            sink.transport.abort()
+            self._links.discard(sink)
+
+
+@pytest.fixture
+async def proxy_to() -> AsyncIterator[Callable[[str], Awaitable[Proxy]]]:
+    """Starts a breakable link to a broker's URL."""
+    started: list[Proxy] = []
+
+    async def start(url: str) -> Proxy:
+        proxy = Proxy(url)
+        started.append(proxy)
+        await proxy.start()
+        return proxy
+
+    yield start
+    for proxy in started:
+        await proxy.stop()
