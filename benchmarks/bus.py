@@ -32,7 +32,7 @@ CONTENDERS = (
         "PepperPy",
         "pepperpy_bus",
         "ours",
-        needs=("pepperpy:Agent", "pepperpy:connect"),
+        needs=("pepperpy:Agent", "pepperpy:connect", "pepperpy.commands.worker"),
         worker=("-m", "pepperpy", "worker", AGENT, "-c", "{slots}"),
     ),
     Contender("FastStream", "faststream_jetstream", "peer", needs=("faststream.nats",)),

@@ -18,7 +18,7 @@ from benchmarks.brokers import Broker
 from benchmarks.measure import SETTLE_SECONDS, cpu_seconds
 
 ROOT = Path(__file__).resolve().parents[1]
-ANSWER_SECONDS = 120
+ANSWER_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,24 @@ class Entrant:
         )
 
     def _answer(self) -> dict[str, Any]:
+        """Reads the client's next line; a worker that ends meanwhile ends the benchmark."""
         assert self._client.stdout is not None
-        ready, _, _ = select.select([self._client.stdout], [], [], ANSWER_SECONDS)
-        line = self._client.stdout.readline() if ready else b""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while not select.select([self._client.stdout], [], [], 0.5)[0]:
+            if any(each.poll() is not None for each in self.workers):
+                raise self._failed("a worker ended")
+            if time.monotonic() > deadline:
+                raise self._failed(f"the client gave no answer within {ANSWER_SECONDS} s")
+        line = self._client.stdout.readline()
         if not line:
-            self._log.seek(0)
-            said = self._log.read()[-2000:].decode(errors="replace")
-            raise SystemExit(f"{self.contender.name}: the client gave no answer\n{said}")
+            raise self._failed("the client ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _failed(self, what: str) -> SystemExit:
+        self._log.seek(0)
+        said = self._log.read()[-2000:].decode(errors="replace")
+        return SystemExit(f"{self.contender.name}: {what}\n{said}")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -23,7 +23,7 @@ from benchmarks.contenders import roles
 
 TASKS, RESULTS, EVENTS = "full.task.noop", "full.result", "full.event.task.completed.noop"
 NEXT = "$JS.API.CONSUMER.MSG.NEXT.FULL_TASKS.full"
-PULL_SECONDS = 30
+PULL_SECONDS, HEARTBEAT_SECONDS = 30, 2
 REPLY_SECONDS = 5.0
 ALREADY_STORED = 10071
 decode = msgspec.json.Decoder().decode
@@ -96,21 +96,34 @@ class Worker:
         self._replies = Replies(nc)
         self._inbox = nc.new_inbox()
         self._running: set[asyncio.Task[None]] = set()
+        self._heard = asyncio.get_running_loop().time()
 
-    async def start(self) -> None:
-        """Subscribes and asks for as many tasks as there are slots."""
+    async def serve(self) -> None:
+        """Asks for as many tasks as there are slots, again whenever the pull went silent."""
         await self._replies.start()
         await self._nc.subscribe(self._inbox, cb=self._on_message)
+        clock = asyncio.get_running_loop().time
         await self._ask()
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if clock() - self._heard > 2 * HEARTBEAT_SECONDS:
+                self._heard = clock()
+                self._free = self._slots - len(self._running)
+                await self._ask()
 
     async def _ask(self) -> None:
         if self._free * 2 < self._slots:
             return
         batch, self._free = self._free, 0
-        request = {"batch": batch, "expires": PULL_SECONDS * 10**9}
+        request = {
+            "batch": batch,
+            "expires": PULL_SECONDS * 10**9,
+            "idle_heartbeat": HEARTBEAT_SECONDS * 10**9,
+        }
         await self._nc.publish(NEXT, encode(request), reply=self._inbox)
 
     async def _on_message(self, msg: Msg) -> None:
+        self._heard = asyncio.get_running_loop().time()
         if not msg.reply:
             self._free += int((msg.headers or {}).get("Nats-Pending-Messages", 0))
             await self._ask()
@@ -150,8 +163,7 @@ async def noop(data: dict[str, Any]) -> dict[str, Any]:
 
 async def worker(url: str) -> None:
     """Serves the noop tasks."""
-    await Worker(await _connect(url), roles.IN_FLIGHT).start()
-    await roles.forever()
+    await Worker(await _connect(url), roles.IN_FLIGHT).serve()
 
 
 @asynccontextmanager

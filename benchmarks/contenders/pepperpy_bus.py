@@ -11,7 +11,7 @@ from benchmarks.contenders import roles
 @asynccontextmanager
 async def client(url: str) -> AsyncIterator[roles.RunOne]:
     """Submits a task and waits for its stored result."""
-    from pepperpy import connect  # noqa: PLC0415
+    from pepperpy import connect
 
     topic = os.environ.get("PEPPERPY_BENCH_TOPIC", "noop")
     async with connect(url) as bus:
