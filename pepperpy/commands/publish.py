@@ -1,0 +1,230 @@
+"""`pepperpy publish`: submits tasks, checked against what the topic's workers announced."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from pepperpy.commands._ends import WAIT, WAIT_FOR, WaitCommand
+
+if TYPE_CHECKING:
+    from pepperpy_bus.client import Client, SubmitOptions
+
+command_class = WaitCommand
+
+
+def command(
+    ctx: typer.Context,
+    topic: Annotated[str, typer.Argument(help="Who shall work on it.", show_default=False)],
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE | KEY:=JSON | @FILE | -]...",
+            help="Fields of an object, := for JSON values; or the whole body.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="JSON|@FILE|-", help="The whole body; - reads stdin.")
+    ] = None,
+    wait: Annotated[bool, WAIT] = False,
+    wait_for: Annotated[str | None, WAIT_FOR] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="The task's deadline from now: 5m.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Submit it this often.")] = 1,
+    task_id: Annotated[
+        str | None, typer.Option("--id", help="An id of your own: the same id twice runs once.")
+    ] = None,
+    priority: Annotated[Literal["normal", "high"], typer.Option()] = "normal",
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="One more header; repeatable.")
+    ] = None,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Send without asking for the topic's schema.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Submit a task and print its id, or with --wait what it returned.
+
+    The body is checked against the schema that the topic's workers announced, before it is sent.
+    """
+    from pepperpy.commands._ends import duration
+    from pepperpy.commands._session import open_bus, run
+
+    if task_id is not None and count > 1:
+        raise typer.BadParameter("one id is one task", param_hint="--id with --count")
+    body = body_of(fields or [], data)
+    options: SubmitOptions = {"priority": priority, "headers": _headers(header or [])}
+    if task_id is not None:
+        options["id"] = task_id
+    if (deadline := duration(timeout, "--timeout")) is not None:
+        options["timeout"] = deadline
+    limit = duration(wait_for, "--wait")
+
+    async def submit() -> None:
+        async with open_bus(ctx) as client:
+            if not no_check:
+                await _check(client, topic, body, options)
+            if count > 1:
+                await _many(client, topic, body, options, count, wait, limit, as_json)
+            else:
+                await _one(client, topic, body, options, wait, limit, as_json)
+
+    run(submit())
+
+
+def body_of(fields: list[str], data: str | None) -> bytes:
+    """Returns the body as the arguments say it.
+
+    Raises:
+        typer.BadParameter: They say no JSON, or two things.
+    """
+    if data is None and len(fields) == 1 and _is_whole(fields[0]):
+        data, fields = fields[0], []
+    if data is not None and fields:
+        raise typer.BadParameter("give either fields or the whole body", param_hint="--data")
+    if data is not None:
+        return _whole(data)
+    return json.dumps(dict(map(_field, fields)) if fields else None).encode()
+
+
+def _is_whole(text: str) -> bool:
+    return text == "-" or text.startswith(("@", "{", "["))
+
+
+def _whole(data: str) -> bytes:
+    from pepperpy_schemas.codec import decode
+    from pepperpy_schemas.errors import BadPayload
+
+    if data == "-":
+        body, origin = sys.stdin.buffer.read(), "stdin"
+    elif data.startswith("@"):
+        body, origin = Path(data[1:]).read_bytes(), data[1:]
+    else:
+        body, origin = data.encode(), "--data"
+    try:
+        decode(body, object)
+    except BadPayload as error:
+        raise typer.BadParameter(str(error), param_hint=origin) from None
+    return body
+
+
+def _field(text: str) -> tuple[str, Any]:
+    name, mark, value = text.partition("=")
+    if not mark or name in ("", ":"):
+        raise typer.BadParameter("write key=value, key:=JSON, @file or -", param_hint=repr(text))
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name[:-1], json.loads(value)
+    except ValueError as error:
+        raise typer.BadParameter(f"no JSON after := ({error})", param_hint=repr(text)) from None
+
+
+def _headers(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for (name, mark, _), text in zip(pairs, texts, strict=True):
+        if not name or not mark:
+            raise typer.BadParameter("write NAME=VALUE", param_hint=f"--header {text!r}")
+    return {name: value for name, _, value in pairs}
+
+
+async def _check(client: "Client", topic: str, body: bytes, options: "SubmitOptions") -> None:
+    """Refuses what the workers would refuse, and names the schema in the task's headers."""
+    from pepperpy.commands._failure import say
+    from pepperpy_bus.topic_schemas import schema_name, validate
+    from pepperpy_schemas.catalog import TASK_BARE
+    from pepperpy_schemas.errors import BadPayload
+    from pepperpy_schemas.headers import SCHEMA
+
+    schema = await client.schemas.latest(topic)
+    if schema is None:
+        say(await _unknown(client, topic))
+        return
+    try:
+        validate(schema, body)
+    except BadPayload as error:
+        subject = TASK_BARE.of(client.prefix, topic=topic)
+        error.add_note(f"for {subject} by {client.source} · schema {schema_name(schema)}")
+        raise
+    options["headers"] = {SCHEMA: schema_name(schema), **options.get("headers", {})}
+
+
+async def _unknown(client: "Client", topic: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(topic, [one.topic for one in await client.schemas.all()], 1)
+    guess = f'; did you mean "{near[0]}"?' if near else ""
+    return f'note: no worker has announced topic "{topic}": sent unchecked{guess}'
+
+
+async def _one(
+    client: "Client",
+    topic: str,
+    body: bytes,
+    options: "SubmitOptions",
+    wait: bool,
+    limit: float | None,
+    as_json: bool,
+) -> None:
+    from pepperpy.commands._ends import ended, show_end
+    from pepperpy.commands._output import print_json
+
+    task_id = await client.submit(topic, body, **options)
+    if wait:
+        show_end(await ended(client, task_id, limit), as_json=as_json)
+    elif as_json:
+        print_json({"id": task_id, "topic": topic})
+    else:
+        typer.echo(task_id)
+
+
+async def _many(
+    client: "Client",
+    topic: str,
+    body: bytes,
+    options: "SubmitOptions",
+    count: int,
+    wait: bool,
+    limit: float | None,
+    as_json: bool,
+) -> None:
+    """Submits the same again and again, as many at once as the settings let it."""
+    from pepperpy.commands._ends import as_document, ended
+    from pepperpy.commands._output import Progress, is_live, print_line
+
+    progress = Progress(count, "completed" if wait else "published")
+    failed = 0
+
+    async def lane(numbers: "range") -> None:
+        nonlocal failed
+        for _ in numbers:
+            task_id = await client.submit(topic, body, **options)
+            if wait:
+                end = await ended(client, task_id, limit)
+                failed += not end.result.ok
+                print_line(as_document(end))
+            elif as_json:
+                print_line({"id": task_id, "topic": topic})
+            elif not is_live():
+                typer.echo(task_id)
+            progress.step()
+
+    lanes = min(count, client.settings.bus.max_in_flight)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for n in range(lanes):
+                group.create_task(lane(range(n, count, lanes)), name=f"publish-{n}")
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    finally:
+        progress.end()
+    if failed:
+        from pepperpy.commands._failure import say
+
+        say(f"error: {failed} of {count} tasks did not complete")
+        raise typer.Exit(1)

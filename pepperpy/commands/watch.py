@@ -1,0 +1,124 @@
+"""`pepperpy watch`: one task's events, live output and end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pepperpy_bus.watch import Update
+    from pepperpy_schemas.messages import Token
+
+SILENT_AFTER = 2.0
+"""Seconds without a sign of the task after which its watcher is told so."""
+
+
+def command(
+    ctx: typer.Context,
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task.", show_default=False)],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line, as in a pipe.")
+    ] = False,
+) -> None:
+    """Follow one task from its beginning to its end; the exit code says how it ended."""
+    from pepperpy.commands._output import is_live
+    from pepperpy.commands._session import open_bus, run, say_when_away
+
+    screen = Screen() if is_live() and not as_json else Lines()
+
+    async def follow() -> None:
+        async with open_bus(ctx) as client:
+            say_when_away(client)
+            async for update in _told_when_silent(client.watch(task_id), task_id):
+                screen.show(update)
+
+    run(follow())
+    if not screen.ok:
+        raise typer.Exit(1)
+
+
+class Lines:
+    """Updates as NDJSON, for programs."""
+
+    ok = False
+
+    def show(self, update: "Update") -> None:
+        """Prints one update."""
+        from pepperpy.commands import _ends, _lines
+        from pepperpy.commands._output import print_line
+
+        if update.event is not None:
+            print_line(_lines.as_document(update.event))
+        elif update.token is not None:
+            print_line({"token": update.token})
+        elif update.ended is not None:
+            self.ok = update.ended.result.ok
+            print_line({"ended": _ends.as_document(update.ended)})
+
+
+class Screen:
+    """Updates on a terminal: events as lines, live output as running text."""
+
+    ok = False
+
+    def __init__(self) -> None:
+        self._attempt = 0
+        self._in_text = False
+
+    def show(self, update: "Update") -> None:
+        """Prints one update."""
+        from pepperpy.commands._ends import say_failure
+        from pepperpy.commands._lines import as_line
+        from pepperpy.commands._output import print_json
+
+        if update.token is not None:
+            self._write(update.token)
+            return
+        self._end_text()
+        if update.event is not None:
+            typer.echo(as_line(update.event, colour=True))
+        elif update.ended is not None:
+            self.ok = update.ended.result.ok
+            if self.ok:
+                print_json(update.ended.result.data)
+            else:
+                say_failure(update.ended)
+
+    def _write(self, token: "Token") -> None:
+        from pepperpy_bus.redaction import escape
+
+        if self._attempt and token.attempt != self._attempt:
+            self._end_text()
+            typer.echo(f"— attempt {token.attempt} —")
+        self._attempt = token.attempt
+        text = "\n".join(map(escape, token.t.split("\n")))
+        typer.echo(text, nl=False)
+        self._in_text = (bool(text) and not text.endswith("\n")) or (self._in_text and not text)
+
+    def _end_text(self) -> None:
+        if self._in_text:
+            typer.echo()
+        self._in_text = False
+
+
+async def _told_when_silent(
+    updates: "AsyncIterator[Update]", task_id: str
+) -> "AsyncIterator[Update]":
+    """The same updates; when none comes for a while, a person may have mistyped the id."""
+    from pepperpy.commands._failure import say
+
+    async def tell() -> None:
+        await asyncio.sleep(SILENT_AFTER)
+        say(f"note: nothing is known of {task_id} yet: waiting for it")
+
+    telling = asyncio.create_task(tell(), name="watch-silent")
+    try:
+        async for update in updates:
+            telling.cancel()
+            yield update
+    finally:
+        telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
