@@ -51,25 +51,21 @@ class Registry:
         Raises:
             BadName: The version range cannot be read.
         """
-        fits = _version_filter(version)
+        fits = selector(agent=agent, capability=capability, version=version, topic=topic)
         entries = await self._bucket.entries(f"{agent}.*" if agent else ">")
-        found = [decode(entry.value, AgentInstance) for entry in entries]
+        found = [_read(entry.key, entry.value) for entry in entries]
         return sorted(
-            (
-                one
-                for one in found
-                if (not capability or capability in one.capabilities)
-                and (not topic or topic in one.topics)
-                and fits(one.version)
-            ),
+            (one for one in found if one is not None and fits(one)),
             key=lambda one: (one.agent, one.instance),
         )
 
     async def watch(self) -> AsyncIterator[tuple[str, AgentInstance | None]]:
         """Yields ``agent.instance`` with each heartbeat, or with None when it is gone."""
         async for change in self._bucket.watch():
-            value = None if change.value is None else decode(change.value, AgentInstance)
-            yield change.key, value
+            if change.value is None:
+                yield change.key, None
+            elif (value := _read(change.key, change.value)) is not None:
+                yield change.key, value
 
     async def beat(self, instance: AgentInstance) -> None:
         """Writes one heartbeat."""
@@ -82,6 +78,23 @@ class Registry:
     def _key(self, instance: AgentInstance) -> str:
         subject = REGISTRY.of(self._prefix, agent=instance.agent, instance=instance.instance)
         return subject.split(".", 2)[2]
+
+
+def selector(
+    *, agent: str = "", capability: str = "", version: str = "", topic: str = ""
+) -> Callable[[AgentInstance], bool]:
+    """Returns a function that says whether an instance is wanted; see `Registry.instances`.
+
+    Raises:
+        BadName: The version range cannot be read.
+    """
+    in_range = _version_filter(version)
+    return lambda one: (
+        (not agent or one.agent == agent)
+        and (not capability or capability in one.capabilities)
+        and (not topic or topic in one.topics)
+        and in_range(one.version)
+    )
 
 
 @contextlib.asynccontextmanager
@@ -149,6 +162,15 @@ class Vitals:
 def describe_process() -> tuple[str, int, datetime]:
     """Returns host name, process id and the present time."""
     return socket.gethostname(), os.getpid(), datetime.now(UTC)
+
+
+def _read(key: str, value: bytes) -> AgentInstance | None:
+    """An entry, or None: one heartbeat that cannot be read must not hide all the others."""
+    try:
+        return decode(value, AgentInstance)
+    except PepperError as error:
+        log.warning("registry.unreadable", key=key, error=str(error))
+        return None
 
 
 def _rss_bytes() -> int:

@@ -1,0 +1,1 @@
+"""What `pepperpy doctor` looks at: this machine, the broker, the work on it."""

@@ -1,0 +1,90 @@
+"""Checks of the work on the bus: somebody for every waiting task, and what failed for good."""
+
+from collections.abc import Mapping
+
+from pepperpy.diagnosis.finding import Finding
+from pepperpy_bus.config import Settings
+from pepperpy_bus.connection import Connection
+from pepperpy_bus.figures import StreamFigures, stream_figures, subjects_of
+from pepperpy_bus.registry import Registry
+from pepperpy_bus.topology import task_consumer
+from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.messages import AgentInstance
+from pepperpy_schemas.subjects import stream_name
+from pepperpy_schemas.tokens import HIGH_LANE
+
+
+async def check_workers(connection: Connection, settings: Settings) -> Finding:
+    """Says who is up, and names every topic with waiting tasks that nobody takes."""
+    prefix = settings.bus.prefix
+    up = await Registry(connection, prefix).instances()
+    tasks = await stream_figures(connection, stream_name(prefix, "TASKS"))
+    waiting = {} if tasks is None else await _waiting(connection, prefix, tasks)
+    served = {topic for one in up if one.state == "RUNNING" for topic in one.topics}
+    # Workers in other languages pull without an entry in the registry.
+    served |= _pulled(prefix, tasks)
+    left = {topic: count for topic, count in waiting.items() if topic not in served}
+    message = f"{_people(up)}; {_backlog(waiting)}"
+    if not left:
+        return Finding("workers", "ok", message)
+    names = ", ".join(f"{topic} ({count} waiting)" for topic, count in left.items())
+    paused = sorted({one.agent for one in up if left.keys() & set(one.topics)})
+    fix = f"pepperpy agents resume {paused[0]}" if paused else "pepperpy worker MODULE:AGENT"
+    return Finding("workers", "warn", f"{message}; no worker for {names}", fix)
+
+
+async def check_dead_letters(connection: Connection, settings: Settings) -> Finding:
+    """Says how many tasks failed for good."""
+    letters = await stream_figures(connection, stream_name(settings.bus.prefix, "DLQ"))
+    count = letters.messages if letters else 0
+    if not count:
+        return Finding("dead letters", "ok", "none")
+    return Finding("dead letters", "warn", f"{count}", "pepperpy dlq ls")
+
+
+async def _waiting(connection: Connection, prefix: str, tasks: StreamFigures) -> dict[str, int]:
+    """Queued tasks by topic, those of the high lane included."""
+    counts: dict[str, int] = {}
+    for one in tasks.consumers or ():
+        topic = _topic(prefix, one.name)
+        if topic and one.lag:
+            counts[topic] = counts.get(topic, 0) + one.lag
+    if sum(counts.values()) < tasks.messages:
+        # Tasks of topics that never had a worker belong to no consumer.
+        subjects = await subjects_of(connection, tasks.name)
+        for topic, count in _by_topic(prefix, subjects).items():
+            counts[topic] = max(count, counts.get(topic, 0))
+    return dict(sorted(counts.items()))
+
+
+def _by_topic(prefix: str, subjects: Mapping[str, int]) -> dict[str, int]:
+    root = TASK.pattern(prefix).split("*")[0]
+    counts: dict[str, int] = {}
+    for subject, count in subjects.items():
+        if subject.startswith(root):
+            topic = subject[len(root) :].split(".")[0].removesuffix(HIGH_LANE)
+            counts[topic] = counts.get(topic, 0) + count
+    return counts
+
+
+def _pulled(prefix: str, tasks: StreamFigures | None) -> set[str]:
+    consumers = (tasks.consumers if tasks else None) or ()
+    return {_topic(prefix, one.name) for one in consumers if one.pulls or one.ack_pending}
+
+
+def _topic(prefix: str, consumer: str) -> str:
+    mark = str(task_consumer(prefix, "")["name"])
+    if not consumer.startswith(mark):
+        return ""
+    return consumer[len(mark) :].removesuffix(HIGH_LANE)
+
+
+def _people(up: list[AgentInstance]) -> str:
+    if not up:
+        return "no agent is up"
+    agents = sorted({one.agent for one in up})
+    return f"{len(up)} instances of {', '.join(agents)}"
+
+
+def _backlog(waiting: Mapping[str, int]) -> str:
+    return f"{sum(waiting.values())} tasks wait" if waiting else "no task waits"
