@@ -13,35 +13,40 @@ from pepperpy_agents.health import serve_health
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.client import connect
 from pepperpy_bus.config import Settings
-from pepperpy_bus.logs import get_log
+from pepperpy_bus.logs import configure, get_log
+from pepperpy_bus.reload import Reloader
 from pepperpy_schemas.errors import Unreachable
 
 log = get_log("pepperpy.worker")
 
 
-def run(agents: Sequence[Agent], settings: Settings) -> None:
+def run(agents: Sequence[Agent], reloader: Reloader) -> None:
     """Runs agents in this process until SIGTERM or SIGINT; a second signal ends it at once.
+
+    SIGHUP reads the settings again and applies those that may change while it runs.
 
     Raises:
         Unreachable: The broker closed the connection for good.
         PepperError: An agent could not start.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(agents, settings))
+        runner.run(serve(agents, reloader))
 
 
 async def serve(
-    agents: Sequence[Agent], settings: Settings, *, stop: asyncio.Event | None = None
+    agents: Sequence[Agent], reloader: Reloader, *, stop: asyncio.Event | None = None
 ) -> None:
     """Runs agents until the event is set, or a signal arrives."""
     stopping = stop or asyncio.Event()
     _on_signals(stopping)
-    options = WorkerOptions(concurrency=settings.worker.concurrency, grace=settings.worker.grace)
+    settings = reloader.settings
     async with connect(settings=settings, patient=True) as client:
         closed = asyncio.Event()
         client.on_close(closed.set)
-        workers = [Worker(agent, client, options) for agent in agents]
+        workers = [Worker(agent, client, options_from(settings)) for agent in agents]
         async with contextlib.AsyncExitStack() as stack:
+            reloader.on_change(lambda changed: _apply(changed, workers))
+            await stack.enter_async_context(reloader.watching())
             if settings.worker.health_port is not None:
                 port = await stack.enter_async_context(
                     serve_health(
@@ -55,6 +60,17 @@ async def serve(
             await _run_all(workers, stopping, closed)
         if closed.is_set() and not stopping.is_set():
             raise Unreachable("the broker closed the connection for good")
+
+
+def options_from(settings: Settings) -> WorkerOptions:
+    """Returns how a worker works, as the settings say."""
+    return WorkerOptions(concurrency=settings.worker.concurrency, grace=settings.worker.grace)
+
+
+def _apply(settings: Settings, workers: Sequence[Worker]) -> None:
+    configure(settings.log.level, settings.log.format)
+    for worker in workers:
+        worker.change(options_from(settings))
 
 
 async def _run_all(

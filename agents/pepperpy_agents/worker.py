@@ -31,6 +31,8 @@ from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.worker")
 
+MAX_THREADS = 256
+"""Threads of one worker; they are made only as plain handlers need them."""
 HIGH_SHARE = 4
 """The high-priority lane of a topic has this part of its slots, in addition to them."""
 
@@ -44,6 +46,14 @@ class _Held(msgspec.Struct):
 
     delivery: Delivery
     pulse_at: float
+
+
+class _Lane(msgspec.Struct, frozen=True):
+    """One lane of one topic."""
+
+    spec: TaskSpec
+    puller: Puller
+    high: bool
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +84,7 @@ class Worker:
         self._options = options
         self.instance = new_id().replace("-", "").replace("_", "")[:10]
         self._host, self._pid, self._started = describe_process()
-        self._pullers: list[Puller] = []
+        self._lanes: list[_Lane] = []
         self._running: dict[asyncio.Task[None], _Held] = {}
         self._stop = asyncio.Event()
         self._beat_soon: Callable[[], None] = _not_yet
@@ -82,7 +92,7 @@ class Worker:
         self._lag = 0.0
         self._emitter = Emitter(client.connection, client.prefix)
         self._clock = ServerClock(client.connection, client.prefix)
-        self._runner = Runner(max(1, sum(self._slots(s) for s in agent.tasks.values()) or 8))
+        self._runner = Runner(MAX_THREADS)
         self._executor = Executor(
             client, self._emitter, self._clock, self._runner, f"{agent.name}/{self.instance}"
         )
@@ -116,6 +126,12 @@ class Worker:
     def stop(self) -> None:
         """Makes `run` drain and return."""
         self._stop.set()
+
+    def change(self, options: WorkerOptions) -> None:
+        """Works by other options from now on; running tasks are not touched."""
+        self._options = options
+        for lane in self._lanes:
+            lane.puller.resize(self._slots(lane.spec, high=lane.high))
 
     @property
     def ready(self) -> bool:
@@ -160,7 +176,7 @@ class Worker:
         """Takes nothing more, finishes what runs within the grace, gives the rest back."""
         await self.lifecycle.to(State.STOPPING)
         log.info("worker.draining", agent=self.agent.name, in_flight=self.in_flight)
-        await asyncio.gather(*(puller.stop() for puller in self._pullers))
+        await asyncio.gather(*(lane.puller.stop() for lane in self._lanes))
         if self._running:
             await asyncio.wait(self._running, timeout=self._options.grace)
         late = list(self._running)
@@ -172,8 +188,9 @@ class Worker:
 
     # --- tasks ----------------------------------------------------------------------------------
 
-    def _slots(self, spec: TaskSpec) -> int:
-        return spec.concurrency or self._options.concurrency
+    def _slots(self, spec: TaskSpec, *, high: bool) -> int:
+        slots = spec.concurrency or self._options.concurrency
+        return -(-slots // HIGH_SHARE) if high else slots
 
     async def _open_lane(
         self, stack: contextlib.AsyncExitStack, spec: TaskSpec, *, high: bool
@@ -198,16 +215,15 @@ class Worker:
             self._running[task] = _Held(delivery, time.monotonic() + PULSE)
             task.add_done_callback(self._forget)
 
-        slots = self._slots(spec)
         puller = Puller(
             connection,
             stream,
             config["name"],
-            slots=-(-slots // HIGH_SHARE) if high else slots,
+            slots=self._slots(spec, high=high),
             on_delivery=take,
             ensure=ensure,
         )
-        self._pullers.append(puller)
+        self._lanes.append(_Lane(spec, puller, high))
         await stack.enter_async_context(puller)
 
     async def _work(self, puller: Puller, spec: TaskSpec, delivery: Delivery) -> None:
@@ -262,7 +278,7 @@ class Worker:
             capabilities=sorted(self.agent.capabilities),
             load=self._vitals.measure(
                 in_flight=self.in_flight,
-                slots=sum(puller.slots for puller in self._pullers),
+                slots=sum(lane.puller.slots for lane in self._lanes),
                 done=self._executor.done,
                 failed=self._executor.failed,
                 lag=self._lag,
@@ -300,12 +316,12 @@ class Worker:
         log.info("worker.command", command=command, by=request.by)
         match command:
             case "pause" if self.lifecycle.state is State.RUNNING:
-                for puller in self._pullers:
-                    puller.pause()
+                for lane in self._lanes:
+                    lane.puller.pause()
                 await self.lifecycle.to(State.PAUSED)
             case "resume" if self.lifecycle.state is State.PAUSED:
-                for puller in self._pullers:
-                    puller.resume()
+                for lane in self._lanes:
+                    lane.puller.resume()
                 await self.lifecycle.to(State.RUNNING)
             case "drain":
                 self.stop()

@@ -1,6 +1,7 @@
 """`pepperpy worker module:agent`: runs agents until SIGTERM or Ctrl-C, then drains."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def command(
     from pepperpy.commands._session import options_of
     from pepperpy_bus.config import load
     from pepperpy_bus.logs import configure
+    from pepperpy_bus.reload import Reloader
 
     options = options_of(ctx)
     flags = options.flags() | {
@@ -47,7 +49,8 @@ def command(
         "worker.processes": processes,
         "worker.health_port": health_port,
     }
-    loaded = load(flags=flags, config=options.config, context=options.context)
+    again = partial(load, flags=flags, config=options.config, context=options.context)
+    loaded = again()
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     settings = loaded.settings
@@ -58,7 +61,7 @@ def command(
     from pepperpy_agents.loading import load_agent
     from pepperpy_agents.serve import run
 
-    run([load_agent(reference) for reference in agents], settings)
+    run([load_agent(reference) for reference in agents], Reloader(loaded, again))
 
 
 def _run_pool(size: int, *, reload: bool) -> None:
