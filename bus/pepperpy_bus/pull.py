@@ -154,14 +154,14 @@ class Puller:
             self._check_heartbeat()
 
     async def _ask(self) -> None:
+        if self._paused and self._subscription is not None:
+            await self._subscription.drain()
+            self._subscription, self._inbox_round = None, -1
         if not self._wanted() or not self.connection.connected:
             return
         if self._inbox_round != self._round:
             await self._open_inbox()
         # Counted now: what the old inbox still brought while it closed has taken slots.
-        if self._paused and self._subscription is not None:
-            await self._subscription.drain()
-            self._subscription, self._inbox_round = None, -1
         batch = self._wanted()
         if not batch:
             return
