@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperCommand, TyperGroup
 
 
@@ -92,6 +93,8 @@ def load_command(name: str) -> Any:
 
 def overview() -> TyperGroup:
     """Returns the whole command line for the parser."""
+    # Without typer's own options --install-completion and --show-completion nobody else does it.
+    completion_init()
     return typer.main.get_group(app)
 
 
