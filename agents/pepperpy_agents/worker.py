@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from pepperpy_agents.agent import Agent, AgentHook, TaskSpec
+from pepperpy_agents.commands import obeyed
 from pepperpy_agents.execution import Executor
+from pepperpy_agents.in_hand import InHand
 from pepperpy_agents.lifecycle import Lifecycle, State
 from pepperpy_agents.listening import Listening
 from pepperpy_agents.runner import Runner
@@ -17,13 +18,11 @@ from pepperpy_bus.clock import ServerClock
 from pepperpy_bus.delivery import Delivery
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.message import Message
 from pepperpy_bus.provision import ensure_consumer
 from pepperpy_bus.pull import Puller
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
-from pepperpy_bus.topology import PULSE, task_consumer
-from pepperpy_schemas.catalog import AGENT_CONTROL
-from pepperpy_schemas.errors import PepperError, PermissionDenied
+from pepperpy_bus.topology import task_consumer
+from pepperpy_schemas.errors import PermissionDenied
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema
 from pepperpy_schemas.subjects import stream_name
@@ -33,19 +32,10 @@ log = get_log("pepperpy.worker")
 
 MAX_THREADS = 256
 """Threads of one worker; they are made only as plain handlers need them."""
+FLUSH = 2.0
+"""Seconds to wait at the end until the broker has the last events."""
 HIGH_SHARE = 4
 """The high-priority lane of a topic has this part of its slots, in addition to them."""
-
-
-TICK = 1.0
-"""Seconds between two looks at which tasks need a sign of life."""
-
-
-class _Held(msgspec.Struct):
-    """A delivery in hand and when its next sign of life is due, by the monotonic clock."""
-
-    delivery: Delivery
-    pulse_at: float
 
 
 class _Lane(msgspec.Struct, frozen=True):
@@ -85,11 +75,10 @@ class Worker:
         self.instance = new_id().replace("-", "").replace("_", "")[:10]
         self._host, self._pid, self._started = describe_process()
         self._lanes: list[_Lane] = []
-        self._running: dict[asyncio.Task[None], _Held] = {}
+        self._in_hand = InHand()
         self._stop = asyncio.Event()
         self._beat_soon: Callable[[], None] = _not_yet
         self._vitals = Vitals()
-        self._lag = 0.0
         self._emitter = Emitter(client.connection, client.prefix)
         self._clock = ServerClock(client.connection, client.prefix)
         self._runner = Runner(MAX_THREADS)
@@ -107,21 +96,20 @@ class Worker:
             SchemaIncompatible: A topic's schema does not fit what was announced before.
             PepperError: The broker refused something that the agent needs.
         """
-        try:
-            async with self._emitter, contextlib.AsyncExitStack() as stack:
-                await self._start(stack)
-                await self._stop.wait()
-                await self._drain()
-                await stack.aclose()
-                await self._run_hooks(self.agent.stop_hooks)
-                await self.lifecycle.to(State.STOPPED)
-                await self._emitter.flush(2.0)
-        except BaseException:
-            if self.lifecycle.state not in (State.STOPPED, State.INITIALIZED):
+        async with self._emitter:
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    await self._start(stack)
+                    await self._stop.wait()
+                    await self._drain()
+            except BaseException:
                 await self.lifecycle.to(State.ERROR)
-            raise
-        finally:
-            self._runner.close()
+                raise
+            finally:
+                await self._run_hooks(self.agent.stop_hooks)
+                self._runner.close()
+            await self.lifecycle.to(State.STOPPED)
+            await self._emitter.flush(FLUSH)
 
     def stop(self) -> None:
         """Makes `run` drain and return."""
@@ -141,25 +129,26 @@ class Worker:
     @property
     def in_flight(self) -> int:
         """How many tasks run now."""
-        return len(self._running)
+        return len(self._in_hand)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         await self.lifecycle.to(State.STARTING)
-        await self._clock.sync()
+        await stack.enter_async_context(self._clock.running())
         await self._announce()
         for hook in self.agent.start_hooks:
             done = hook()
             if done is not None:
                 await done
-        await self._listen_for_commands(stack)
+        await stack.enter_async_context(
+            obeyed(self._client, self.agent.name, self.instance, self._obey)
+        )
         for spec in self.agent.tasks.values():
             await self._open_lane(stack, spec, high=True)
             await self._open_lane(stack, spec, high=False)
         for listener in self.agent.listeners:
             listening = Listening(self.agent, listener, self._client, self._emitter, self._runner)
             await stack.enter_async_context(listening.open())
-        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
-        stack.push_async_callback(_end, pulse)
+        await stack.enter_async_context(self._in_hand.pulsing())
         await self.lifecycle.to(State.RUNNING)
         beating = heartbeat(self._client.registry, self._describe)
         self._beat_soon = await stack.enter_async_context(beating)
@@ -177,14 +166,9 @@ class Worker:
         await self.lifecycle.to(State.STOPPING)
         log.info("worker.draining", agent=self.agent.name, in_flight=self.in_flight)
         await asyncio.gather(*(lane.puller.stop() for lane in self._lanes))
-        if self._running:
-            await asyncio.wait(self._running, timeout=self._options.grace)
-        late = list(self._running)
-        for task in late:
-            task.cancel()
-        if late:
-            log.warning("worker.grace_over", released=len(late))
-            await asyncio.wait(late, timeout=5.0)
+        released = await self._in_hand.finish(self._options.grace)
+        if released:
+            log.warning("worker.grace_over", released=released)
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -209,11 +193,8 @@ class Worker:
         await ensure()
 
         def take(delivery: Delivery) -> None:
-            task = asyncio.create_task(
-                self._work(puller, spec, delivery), name=f"task-{spec.topic}"
-            )
-            self._running[task] = _Held(delivery, time.monotonic() + PULSE)
-            task.add_done_callback(self._forget)
+            work = self._work(puller, spec, delivery)
+            self._in_hand.start(work, delivery, name=f"task-{spec.topic}")
 
         puller = Puller(
             connection,
@@ -234,23 +215,6 @@ class Worker:
                 await self._executor.execute(spec, delivery)
         finally:
             puller.release()
-
-    def _forget(self, task: "asyncio.Task[None]") -> None:
-        self._running.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("worker.task_crashed", exc_info=error)
-
-    async def _pulse_forever(self) -> None:
-        """Says of every running task that it is alive; by the way, measures the loop's lag."""
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(TICK)
-            now = time.monotonic()
-            self._lag = max(0.0, now - before - TICK)
-            for held in [one for one in self._running.values() if one.pulse_at <= now]:
-                held.pulse_at = now + PULSE
-                with contextlib.suppress(PepperError):
-                    await held.delivery.pulse()
 
     # --- registry, schemas, commands ------------------------------------------------------------
 
@@ -281,7 +245,7 @@ class Worker:
                 slots=sum(lane.puller.slots for lane in self._lanes),
                 done=self._executor.done,
                 failed=self._executor.failed,
-                lag=self._lag,
+                lag=self._in_hand.lag,
             ),
             host=self._host,
             pid=self._pid,
@@ -289,31 +253,7 @@ class Worker:
             beat=now,
         )
 
-    async def _listen_for_commands(self, stack: contextlib.AsyncExitStack) -> None:
-        prefix = self._client.prefix
-        subject = AGENT_CONTROL.pattern(prefix, agent=self.agent.name)
-        commands: asyncio.Queue[Message] = asyncio.Queue(maxsize=100)
-        await stack.enter_async_context(
-            await self._client.connection.subscribe(subject, commands.put_nowait)
-        )
-
-        async def obey() -> None:
-            while True:
-                message = await commands.get()
-                try:
-                    await self._obey(message)
-                except PepperError as error:
-                    log.warning("worker.command_refused", error=str(error))
-
-        obeying = asyncio.create_task(obey(), name="commands")
-        stack.push_async_callback(_end, obeying)
-
-    async def _obey(self, message: Message) -> None:
-        command = AGENT_CONTROL.parse(self._client.prefix, message.subject)["command"]
-        request = AGENT_CONTROL.decode(message.body or b"{}")
-        if request.instance and request.instance != self.instance:
-            return
-        log.info("worker.command", command=command, by=request.by)
+    async def _obey(self, command: str) -> None:
         match command:
             case "pause" if self.lifecycle.state is State.RUNNING:
                 for lane in self._lanes:
@@ -328,8 +268,6 @@ class Worker:
             case _:
                 log.info("worker.command_ignored", command=command, state=self.lifecycle.state)
         self._beat_soon()
-        if message.reply:
-            await self._client.connection.publish(message.reply, b'{"ok":true}')
 
     async def _tell(self, before: State, after: State) -> None:
         self._beat_soon()
@@ -357,8 +295,3 @@ class Worker:
 
 def _not_yet() -> None:
     """Before the first heartbeat there is nothing to hasten."""
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -4,11 +4,15 @@ Deadlines count from the server's timestamp of a message. A worker whose own clo
 must not expire tasks, so the server's time is asked for and carried on with the monotonic clock.
 """
 
+import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from pepperpy_bus.connection import Connection
 from pepperpy_bus.jetstream import api
+from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.subjects import stream_name
 
 RESYNC = 600.0
@@ -22,17 +26,31 @@ class ServerClock:
         self._connection = connection
         self._request = f"STREAM.INFO.{stream_name(prefix, 'TASKS')}"
         self._offset_ns = time.time_ns() - time.monotonic_ns()
-        self._synced = float("-inf")
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Asks the server for its time now, and again every ten minutes, until the end."""
+        await self.sync()
+        keeping = asyncio.create_task(self._keep(), name="server-clock")
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        # A suspended machine's monotonic clock stands still while the server's goes on.
+        while True:
+            await asyncio.sleep(RESYNC)
+            with contextlib.suppress(PepperError):
+                await self.sync()
 
     async def sync(self) -> None:
-        """Asks the server for its time, unless it was asked within the last ten minutes."""
-        if time.monotonic() - self._synced < RESYNC:
-            return
+        """Asks the server for its time."""
         before = time.monotonic_ns()
         answer = await api(self._connection, self._request)
         middle = (before + time.monotonic_ns()) // 2
         self._offset_ns = int(_parse(answer["ts"]).timestamp() * 1e9) - middle
-        self._synced = time.monotonic()
 
     def now_ns(self) -> int:
         """Returns the server's time in nanoseconds since the epoch."""
