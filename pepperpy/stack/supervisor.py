@@ -111,6 +111,9 @@ class Supervisor:
                     f"{child.name} ended with exit code {code}: its last lines say why",
                     hint=f"it was: {shlex.join(child.command)}",
                 )
+            if code == 0:
+                self._output.note(f"{child.name} has ended; it was told to, and stays down")
+                return
             crashes = 1 if time.monotonic() - begun > STEADY else crashes + 1
             delay = self._back_off[min(crashes, len(self._back_off)) - 1]
             self._output.note(f"{child.name} {_how(code)}; it starts again in {delay:g} s")
