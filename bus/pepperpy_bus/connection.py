@@ -2,7 +2,8 @@
 
 What nats-py 2.16 does that callers of this module never see (each has a regression test):
 
-- ``flush()`` after ``subscribe()`` sends its PING ahead of the SUB: two make it live.
+- ``flush()`` after ``subscribe()`` sends its PING ahead of the SUB: two make it live. One that is
+  canceled or timed out ends the read loop when its answer comes late.
 - An exception in ``error_cb`` or in a message's dispatch ends the read loop while the connection
   still looks connected: nothing raised by a callback leaves this module.
 - Callbacks run one at a time behind a queue and a task for each subscription: messages are handed
@@ -30,6 +31,7 @@ from nats.aio.client import Client as NatsClient
 from nats.aio.client import Server
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from pepperpy_bus.address import read_servers
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.message import Message, from_library
 from pepperpy_bus.replies import Replies, nobody_listens
@@ -53,6 +55,7 @@ MIN_API_LEVEL = 4
 
 _PROTOCOL_ROOM = 4096
 _MAX_SUBJECT = 1024
+_FLUSH_TIMEOUT = 10.0
 _VIOLATION = re.compile(r'permissions violation for (\w+)[^"]* "([^"]+)"', re.IGNORECASE)
 _AUTH = ("authorization violation", "authentication")
 
@@ -61,7 +64,7 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach the broker.
 
     Attributes:
-        servers: URLs; any of them will do.
+        servers: URLs; any of them will do. A login in one of them holds where none is given here.
         name: Shown in the server's list of connections.
         user: User name, or empty.
         password: Its password.
@@ -85,6 +88,20 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout: float | None = 5.0
     request_timeout: float = 5.0
     ping_interval: float = 10.0
+
+    def __repr__(self) -> str:
+        return f"ConnectionOptions(name={self.name!r}, user={self.user!r})"
+
+    def with_login(self) -> Self:
+        """Returns the same with the login of the URLs taken out of them.
+
+        Raises:
+            BadConfig: A URL cannot be read.
+        """
+        servers, login = read_servers(self.servers)
+        if self.user or self.token or self.credentials:
+            return msgspec.structs.replace(self, servers=servers)
+        return msgspec.structs.replace(self, servers=servers, **msgspec.structs.asdict(login))
 
 
 class _Client(NatsClient):
@@ -156,7 +173,7 @@ class Connection:
     """
 
     def __init__(self, options: ConnectionOptions) -> None:
-        self.options = options
+        self.options = options.with_login()
         self._nats = _Client()
         self._up = asyncio.Event()
         self._refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -164,6 +181,7 @@ class Connection:
         self._many: dict[str, Replies] = {}
         self._proving: dict[str, PermissionDenied | None] = {}
         self._inbox = ""
+        self._pongs: set[asyncio.Future[None]] = set()
         self._requests = 0
         self._closing = False
         self.on_disconnect: list[Hook] = []
@@ -175,6 +193,7 @@ class Connection:
 
     async def _open(self) -> None:
         o = self.options
+        where = ", ".join(o.servers)
         auth: dict[str, Any] = {"user": o.user, "password": o.password, "token": o.token}
         connecting = asyncio.create_task(
             self._nats.connect(
@@ -209,16 +228,14 @@ class Connection:
             if not connecting.done():
                 why = f": {self._nats.last_error}" if self._nats.last_error else ""
                 raise Unreachable(
-                    f"no broker answered at {_without_passwords(o.servers)} "
-                    f"within {o.connect_timeout:g} s{why}"
+                    f"no broker answered at {where} within {o.connect_timeout:g} s{why}"
                 )
             connecting.result()
         except ssl.SSLError as error:
-            where = _without_passwords(o.servers)
             raise Unreachable(f"TLS with {where} failed: {error}") from error
         except (nats.errors.Error, OSError, ValueError) as error:
             raise BadConfig(
-                f"cannot connect to {_without_passwords(o.servers)}: {error}",
+                f"cannot connect to {where}: {error}",
                 hint="check the broker's URL and the credentials file",
             ) from error
         finally:
@@ -259,7 +276,7 @@ class Connection:
     def server(self) -> str:
         """The address of the server, without a password."""
         url = self._nats.connected_url
-        return f"nats://{url.hostname}:{url.port}" if url else self.options.servers[0]
+        return str(url.geturl()) if url else self.options.servers[0]
 
     @property
     def server_version(self) -> str:
@@ -282,8 +299,9 @@ class Connection:
         """Sends what is buffered and closes; nothing can be sent afterwards."""
         self._closing = True
         try:
-            async with asyncio.timeout(2.0):
-                await self.flush()
+            if self.connected:
+                async with asyncio.timeout(2.0):
+                    await self.flush()
         except Exception as error:
             log.debug("bus.closed_unflushed", error=str(error))
             self._nats.cut_off()
@@ -369,11 +387,24 @@ class Connection:
 
     async def flush(self) -> None:
         """Returns when the server has seen everything sent and subscribed so far."""
+        # The library sends the first one ahead of what waits.
+        await self._ping()
+        await self._ping()
+
+    async def _ping(self) -> None:
+        if not self.connected:
+            raise Unreachable(f"the broker at {self.server} is away")
+        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pongs.add(pong)
         try:
-            await self._nats.flush()
-            await self._nats.flush()
-        except nats.errors.Error as error:
-            raise Unreachable(f"the broker at {self.server} is away: {error}") from error
+            await self._nats._send_ping(pong)
+            async with asyncio.timeout(_FLUSH_TIMEOUT):
+                # A late answer to a canceled future would end the library's reader.
+                await asyncio.shield(pong)
+        except TimeoutError:
+            raise Unreachable(f"the broker at {self.server} does not answer") from None
+        finally:
+            self._pongs.discard(pong)
 
     # --- receiving ------------------------------------------------------------------------------
 
@@ -501,7 +532,11 @@ class Connection:
 
     async def _on_disconnected(self) -> None:
         self._up.clear()
-        self._fail_many(Unreachable("the connection broke while answers were awaited"))
+        broken = Unreachable("the connection broke while answers were awaited")
+        self._fail_many(broken)
+        for pong in self._pongs:
+            if not pong.done():
+                pong.set_exception(broken)
         if not self._closing:
             log.warning("bus.disconnected", server=self.server)
             await _run_hooks(self.on_disconnect)
@@ -572,10 +607,6 @@ def _check_subject(subject: str) -> None:
 
 def _length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
-
-
-def _without_passwords(servers: tuple[str, ...]) -> str:
-    return ", ".join(re.sub(r"//[^/@]*@", "//", server) for server in servers)
 
 
 def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 import ssl
 
+import msgspec
+
 from pepperpy_bus.config import Settings
 from pepperpy_bus.connection import ConnectionOptions
 from pepperpy_bus.grants import DEFAULT_INBOX, inbox_prefix
@@ -19,9 +21,12 @@ def connection_options(
         settings: The settings in force.
         name: Shown in the server's list of connections.
         patient: Wait for the first connection for ever, as workers do.
+
+    Raises:
+        BadConfig: An address or a TLS file cannot be read.
     """
     nats = settings.nats
-    return ConnectionOptions(
+    options = ConnectionOptions(
         servers=nats.servers,
         name=name or nats.name,
         user=nats.user,
@@ -29,9 +34,10 @@ def connection_options(
         token=nats.token.get_secret_value(),
         credentials=str(nats.credentials) if nats.credentials else "",
         tls=_tls(settings),
-        inbox_prefix=_inbox(settings),
+        inbox_prefix=nats.inbox_prefix,
         connect_timeout=None if patient else nats.connect_timeout,
-    )
+    ).with_login()
+    return msgspec.structs.replace(options, inbox_prefix=_inbox(options))
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -42,12 +48,11 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def _inbox(settings: Settings) -> str:
+def _inbox(options: ConnectionOptions) -> str:
     """The roles of a guarded deployment may only listen under their own inbox prefix."""
-    nats = settings.nats
-    if nats.user in ROLES and nats.inbox_prefix == DEFAULT_INBOX:
-        return inbox_prefix(nats.user)
-    return nats.inbox_prefix
+    if options.user in ROLES and options.inbox_prefix == DEFAULT_INBOX:
+        return inbox_prefix(options.user)
+    return options.inbox_prefix
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
