@@ -49,7 +49,7 @@ async def test_other_clients_read_what_was_put(blobs: Blobs, broker: Broker, pre
     client = await nats.connect(broker.url)
     bucket = await client.jetstream().object_store(f"{prefix}_blobs")
     into = io.BytesIO()
-    found = await bucket.get(name, writeinto=into)  # type: ignore[arg-type]  # a BytesIO will do
+    found = await bucket.get(name, writeinto=into)
     assert (into.getvalue(), found.info.chunks, found.info.size) == (body, 3, len(body))
     assert [one.name for one in await bucket.list()] == [name]
     await client.close()
