@@ -13,6 +13,21 @@ from pepperpy_schemas.errors import PepperError, Unreachable
 FAILED, USAGE, UNREACHABLE, TIMED_OUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 124, 130, 141
 
 
+class WrongUsage(typer.TyperException):
+    """Options that do not go together, or one that is missing.
+
+    Args:
+        message: What is wrong and what to write instead.
+        ctx: The command's context.
+    """
+
+    exit_code = USAGE
+
+    def __init__(self, message: str, ctx: typer.Context) -> None:
+        super().__init__(message)
+        self.ctx = ctx
+
+
 def explain(error: Exception) -> int:
     """Writes an error to stderr, as cause and cure, and returns the exit code for it.
 

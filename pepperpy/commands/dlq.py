@@ -132,6 +132,7 @@ def _each(
     ask: str | None = None,
 ) -> None:
     """Does one thing to each letter that the arguments name, and prints a line for each."""
+    from pepperpy.commands._failure import WrongUsage
     from pepperpy.commands._lines import start_of
     from pepperpy.commands._output import Progress, cell, print_line
     from pepperpy.commands._session import open_bus, run
@@ -139,14 +140,14 @@ def _each(
     begin = start_of(since)
     chosen = bool(topic or reason or since)
     if bool(numbers) + chosen + every != 1:
-        raise typer.BadParameter("give either numbers, or --topic, --reason, --since, or --all")
+        raise WrongUsage("give either numbers, or --topic, --reason, --since, or --all", ctx)
 
     async def work() -> None:
         async with open_bus(ctx) as client:
             # All numbers first: a task that fails again at once files a new letter.
             found = client.dead_letters.find(topic=topic, reason=reason, since=begin)
             wanted = numbers or [filed.seq async for filed in found]
-            if ask is not None and wanted and not _agreed(ask.format(len(wanted))):
+            if ask is not None and wanted and not _agreed(ctx, ask.format(len(wanted))):
                 raise typer.Abort
             progress = Progress(len(wanted), done)
             try:
@@ -163,9 +164,11 @@ def _each(
     run(work())
 
 
-def _agreed(question: str) -> bool:
+def _agreed(ctx: typer.Context, question: str) -> bool:
+    from pepperpy.commands._failure import WrongUsage
+
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody is here to be asked", param_hint="without --yes")
+        raise WrongUsage("nobody is here to be asked: add --yes", ctx)
     return typer.confirm(question, err=True)
 
 

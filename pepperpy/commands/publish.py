@@ -53,10 +53,11 @@ def command(
     The body is checked against the schema that the topic's workers announced, before it is sent.
     """
     from pepperpy.commands._ends import duration
+    from pepperpy.commands._failure import WrongUsage
     from pepperpy.commands._session import open_bus, run
 
     if task_id is not None and count > 1:
-        raise typer.BadParameter("one id is one task", param_hint="--id with --count")
+        raise WrongUsage("--id names one task: leave --count out", ctx)
     body = body_of(fields or [], data)
     options: SubmitOptions = {"priority": priority, "headers": _headers(header or [])}
     if task_id is not None:

@@ -1,11 +1,12 @@
 """`pepperpy schema`: what travels on the bus, as schemas to read, to write out, to compare."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from pepperpy.commands._output import print_rows
 
 if TYPE_CHECKING:
     from pepperpy_schemas.compat import Change
@@ -17,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON array.")]
 
 
 @app.command("ls")
@@ -36,7 +37,7 @@ def list_(
         ]
     else:
         rows = _messages()
-    _print_rows(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
 @app.command()
@@ -106,7 +107,7 @@ def check(
     from pepperpy_schemas.jsonschema import message_schemas
 
     changes = compat.compare_messages(compat.read_directory(old), message_schemas(), mode=mode)
-    _print_rows([_change_row(change) for change in changes], as_json=as_json)
+    print_rows([_change_row(change) for change in changes], as_json=as_json)
     breaking = sum(change.breaking for change in changes)
     if breaking:
         typer.echo(f"{breaking} incompatible changes since {old}", err=True)
@@ -116,22 +117,13 @@ def check(
 
 def _announced(ctx: typer.Context) -> "list[TopicSchema]":
     """The one place that asks the bus what its workers announced."""
-    import asyncio
+    from pepperpy.commands._session import open_bus, run
 
-    from pepperpy_bus.client import connect
+    async def read() -> "list[TopicSchema]":
+        async with open_bus(ctx) as client:
+            return await client.schemas.all()
 
-    options = ctx.obj if isinstance(ctx.obj, Mapping) else {}
-
-    async def ask() -> "list[TopicSchema]":
-        async with connect(
-            options.get("nats"),
-            config=options.get("config"),
-            context=options.get("context"),
-            source="cli",
-        ) as bus:
-            return await bus.schemas.all()
-
-    return asyncio.run(ask())
+    return run(read())
 
 
 def _topic(ctx: typer.Context, name: str) -> "TopicSchema":
@@ -189,34 +181,6 @@ def _type_name(field: dict[str, Any]) -> str:
         return " or ".join(_type_name(one) for one in field["anyOf"])
     items = f" of {_type_name(field['items'])}" if "items" in field else ""
     return f"{field.get('type', 'any JSON')}{items}"
-
-
-def _print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-    elif rows:
-        _print_table(rows)
-
-
-def _print_table(rows: Iterable[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = list(rows)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    Console().print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
 
 
 def _json(document: object) -> str:

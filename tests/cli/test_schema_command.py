@@ -28,9 +28,9 @@ def old(tmp_path: Path) -> Path:
 def test_ls_names_every_message_as_a_table_and_as_json() -> None:
     shown = run(app, ["ls"])
     assert shown.exit_code == 0
-    assert shown.stdout.splitlines()[0].split() == ["name", "subject", "stream", "doc"]
-    lines = run(app, ["ls", "--json"]).stdout.splitlines()
-    assert [json.loads(line)["name"] for line in lines] == [s.name for s in MESSAGES]
+    assert shown.stdout.splitlines()[0].split() == ["NAME", "SUBJECT", "STREAM", "DOC"]
+    rows = json.loads(run(app, ["ls", "--json"]).stdout)
+    assert [row["name"] for row in rows] == [s.name for s in MESSAGES]
 
 
 def test_show_tells_the_fields_of_a_message_with_an_example() -> None:
@@ -80,9 +80,9 @@ def announced(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("announced")
 def test_topics_are_listed_and_shown_from_what_workers_announced() -> None:
-    lines = run(app, ["ls", "--topics", "--json"]).stdout.splitlines()
+    rows = run(app, ["ls", "--topics", "--json"]).stdout
     row = {"topic": "triage", "version": 2, "agent": "support", "doc": "Sorts."}
-    assert [json.loads(line) for line in lines] == [row]
+    assert json.loads(rows) == [row]
     shown = run(app, ["show", "triage"]).stdout
     assert "triage.v2 takes\n  n  integer, optional" in shown
     assert "triage.v2 gives" in shown
@@ -133,7 +133,7 @@ def test_check_names_what_is_incompatible_and_exits_with_1(old: Path) -> None:
     assert checked.exit_code == 1
     assert "Token.seq" in checked.stdout
     assert "1 incompatible changes" in checked.stderr
-    lines = [json.loads(one) for one in run(app, ["check", str(old), "--json"]).stdout.splitlines()]
+    lines = json.loads(run(app, ["check", str(old), "--json"]).stdout)
     assert [(one["path"], one["breaking"]) for one in lines] == [
         ("Token.seq", True),
         ("Token.more", False),
