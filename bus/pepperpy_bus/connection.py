@@ -27,34 +27,28 @@ from typing import Any, Self
 
 import msgspec
 import nats
-from nats.aio.client import Client as NatsClient
 from nats.aio.client import Server
-from nats.aio.subscription import Subscription as NatsSubscription
 
 from pepperpy_bus.address import read_servers
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.message import Message, from_library
+from pepperpy_bus.message import Message
 from pepperpy_bus.replies import Replies, nobody_listens
+from pepperpy_bus.wire import Listener, OnMessage, Wire
 from pepperpy_schemas.errors import (
     BadConfig,
-    BadName,
     PepperError,
     PermissionDenied,
-    TooLarge,
     Unavailable,
     Unreachable,
 )
 
 log = get_log("pepperpy.bus")
 
-OnMessage = Callable[[Message], None]
 Hook = Callable[[], Awaitable[None] | None]
 
 MIN_API_LEVEL = 4
 """JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
 
-_PROTOCOL_ROOM = 4096
-_MAX_SUBJECT = 1024
 _FLUSH_TIMEOUT = 10.0
 _VIOLATION = re.compile(r'permissions violation for (\w+)[^"]* "([^"]+)"', re.IGNORECASE)
 _AUTH = ("authorization violation", "authentication")
@@ -104,44 +98,10 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, servers=servers, **msgspec.structs.asdict(login))
 
 
-class _Client(NatsClient):
-    """The library's client, but a link that broke is cut off."""
-
-    async def _process_op_err(self, e: Exception) -> None:
-        if not self.is_closed and not self.is_reconnecting:
-            self.cut_off()
-        await super()._process_op_err(e)
-
-    def cut_off(self) -> None:
-        """Drops the link with what is buffered for it."""
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is not None:
-            writer.transport.abort()
-
-
-class _Dispatch:
-    """Stands where the library has a queue: hands each message on as it is parsed."""
-
-    def __init__(self, on_message: OnMessage) -> None:
-        self._on_message = on_message
-        self.owner: NatsSubscription | None = None
-
-    def put_nowait(self, raw: Any) -> None:
-        if self.owner is not None:
-            self.owner._pending_size = 0  # nothing waits: the slow-consumer limit never applies
-        try:
-            self._on_message(from_library(raw))
-        except (Exception, asyncio.CancelledError):  # a canceled future's; it would end the reader
-            log.exception("bus.dispatch_failed", subject=raw.subject)
-
-    def qsize(self) -> int:
-        return 0
-
-
 class Subscription:
     """Interest in a subject; leaving its context, or `stop`, ends it."""
 
-    def __init__(self, connection: "Connection", inner: NatsSubscription) -> None:
+    def __init__(self, connection: "Connection", inner: Listener) -> None:
         self._connection = connection
         self._inner = inner
 
@@ -152,7 +112,7 @@ class Subscription:
 
     async def stop(self) -> None:
         """Ends the subscription; harmless when the connection is gone."""
-        await self._connection._unsubscribe(self._inner)
+        self._connection._nats.unlisten(self._inner)
 
     async def drain(self) -> None:
         """Ends the subscription after handing on what the server has already sent."""
@@ -174,7 +134,7 @@ class Connection:
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.options = options.with_login()
-        self._nats = _Client()
+        self._nats = Wire()
         self._up = asyncio.Event()
         self._refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending: dict[str, tuple[str, asyncio.Future[Message]]] = {}
@@ -233,7 +193,7 @@ class Connection:
             connecting.result()
         except ssl.SSLError as error:
             raise Unreachable(f"TLS with {where} failed: {error}") from error
-        except (nats.errors.Error, OSError, ValueError) as error:
+        except (nats.errors.Error, OSError, ValueError, ImportError) as error:
             raise BadConfig(
                 f"cannot connect to {where}: {error}",
                 hint="check the broker's URL and the credentials file",
@@ -322,16 +282,13 @@ class Connection:
         """Sends a message without an answer; it may be lost when the connection breaks.
 
         Raises:
+            BadName: The subject or a header's name cannot travel.
             TooLarge: Body and headers together are more than the server takes.
             Unreachable: The connection is closed, or down with its buffer full.
         """
-        self._check_size(subject, body, headers)
-        try:
-            await self._nats.publish(subject, body, reply, headers)  # type: ignore[arg-type]
-        except nats.errors.BadHeaderError as error:
-            raise BadName(f"header name {error} is not valid") from None
-        except nats.errors.Error as error:
-            raise Unreachable(f"cannot send to {subject}: {error}") from error
+        self._nats.write(subject, body, headers, reply)
+        if self._nats.crowded:
+            await self._nats.relieve()
 
     async def request(
         self,
@@ -424,18 +381,7 @@ class Connection:
         Raises:
             PermissionDenied: The broker does not allow it (found out only when ``live``).
         """
-        _check_subject(subject)
-        dispatch = _Dispatch(on_message)
-        try:
-            inner = await self._nats.subscribe(subject, queue=queue)
-        except nats.errors.Error as error:
-            raise Unreachable(f"cannot subscribe to {subject}: {error}") from error
-        dispatch.owner = inner
-        early = inner._pending_queue
-        inner._pending_queue = dispatch  # type: ignore[assignment]  # no queue and no task between
-        while not early.empty():
-            dispatch.put_nowait(early.get_nowait())
-        subscription = Subscription(self, inner)
+        subscription = Subscription(self, self._nats.listen(subject, queue, on_message))
         if live:
             await self._prove(subscription)
         return subscription
@@ -459,22 +405,15 @@ class Connection:
         """Returns a fresh subject under this connection's own inbox prefix."""
         return self._nats.new_inbox()
 
-    async def _unsubscribe(self, inner: NatsSubscription) -> None:
-        with contextlib.suppress(nats.errors.Error):
-            await inner.unsubscribe()
-
-    async def _drain(self, inner: NatsSubscription) -> None:
+    async def _drain(self, inner: Listener) -> None:
         # The library forgets a subscription before the server does; what comes between is lost.
         if self._nats.is_connected:
+            self._nats.unlisten(inner, forget=False)
             try:
-                await self._nats._send_unsubscribe(inner._id)
                 await self.flush()
-            except (nats.errors.Error, PepperError) as error:
+            except PepperError as error:
                 log.debug("bus.drain_cut_short", subject=inner.subject, error=str(error))
-            finally:
-                self._nats._remove_sub(inner._id)
-        else:
-            self._nats._remove_sub(inner._id)
+        self._nats.forget(inner)
 
     # --- what the library tells -----------------------------------------------------------------
 
@@ -567,18 +506,6 @@ class Connection:
         for replies in self._many.values():
             replies.fail(error)
 
-    def _check_size(self, subject: str, body: bytes, headers: Mapping[str, str] | None) -> None:
-        _check_subject(subject)
-        size = len(body)
-        if headers:
-            size += sum(len(name) + _length(value) + 4 for name, value in headers.items())
-        limit = self._nats._max_payload - (_PROTOCOL_ROOM if headers else 0)
-        if size > limit:
-            raise TooLarge(
-                f"{size} bytes for {subject} are more than the broker's {limit}",
-                context={"size": size, "limit": limit, "subject": subject},
-            )
-
 
 @contextlib.asynccontextmanager
 async def open_connection(options: ConnectionOptions) -> AsyncIterator[Connection]:
@@ -595,18 +522,6 @@ async def open_connection(options: ConnectionOptions) -> AsyncIterator[Connectio
         yield connection
     finally:
         await connection.close()
-
-
-def _check_subject(subject: str) -> None:
-    if len(subject) > _MAX_SUBJECT:
-        raise BadName(f"a subject of {len(subject)} characters is too long: {subject[:60]}…")
-    if subject.split(None, 1) != [subject]:
-        # A line end in a subject would be a command to the server.
-        raise BadName(f"subject {subject!r:.80} is empty or has a space or line end")
-
-
-def _length(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> None:

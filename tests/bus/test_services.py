@@ -313,7 +313,7 @@ async def test_a_large_request_and_a_large_answer_travel_by_reference(
         assert said.text == "x" * 2_000_000
 
 
-# --- streams ------------------------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 
 async def test_a_streamed_answer_comes_in_order_and_ends(
@@ -417,7 +417,7 @@ async def test_a_stream_that_nobody_serves_says_so(connection: Connection, prefi
             pass
 
 
-# --- ending ------------------------------------------------------------------------------
+# --- ending ---------------------------------------------------------------------------------------
 
 
 async def refusal(ask: Async) -> None:
@@ -464,7 +464,7 @@ async def test_a_restart_of_the_broker_is_survived(
         assert said.text == "back"
 
 
-# --- discovery ------------------------------------------------------------------------------
+# --- discovery ------------------------------------------------------------------------------------
 
 
 async def test_tools_discover_the_service_its_endpoints_and_figures(
@@ -528,7 +528,7 @@ async def test_replicas_share_the_requests(service: Any, connect: Async, ask: As
     assert min(each) > 5
 
 
-# --- trust ------------------------------------------------------------------------------
+# --- trust ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
