@@ -1,0 +1,19 @@
+.PHONY: demo test check setup clean help
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## set up, start the stack and digest a folder with three workers (ONCE=1 ends, FOLDER=… another)
+	@ONCE="$(ONCE)" FOLDER="$(FOLDER)" PORT="$(PORT)" scripts/demo
+
+test: ## set up and run everything that CI runs
+	@scripts/test
+
+check: ## lint, format, types and layers only
+	@scripts/test --check
+
+setup: ## the virtual environment alone
+	@scripts/setup --dev
+
+clean: ## remove what the other recipes made
+	@scripts/clean
