@@ -82,10 +82,11 @@ class Wire(NatsClient):
             size += len(block)
             self._check_size(subject, size, self._max_payload - _PROTOCOL_ROOM)
             line = f"HPUB {subject} {reply} {len(block)} {size}\r\n"
-            self._send(b"".join((line.encode(), block, body, b"\r\n")))
+            self._send(subject, b"".join((line.encode(), block, body, b"\r\n")))
         else:
             self._check_size(subject, size, self._max_payload)
-            self._send(b"".join((f"PUB {subject} {reply} {size}\r\n".encode(), body, b"\r\n")))
+            line = f"PUB {subject} {reply} {size}\r\n"
+            self._send(subject, b"".join((line.encode(), body, b"\r\n")))
 
     def listen(self, subject: str, queue: str, on_message: OnMessage) -> Listener:
         """Subscribes; every message is handed to the function inside the reader.
@@ -97,7 +98,7 @@ class Wire(NatsClient):
         check_subject(subject)
         self._sid += 1
         listener = Listener(self._sid, subject, queue, on_message)
-        self._send(f"SUB {subject} {queue} {self._sid}\r\n".encode())
+        self._send(subject, f"SUB {subject} {queue} {self._sid}\r\n".encode())
         self._subs[self._sid] = listener  # type: ignore[assignment]  # it has what is looked at
         return listener
 
@@ -109,7 +110,7 @@ class Wire(NatsClient):
             forget: Drop what the server sent before it knew; else call `forget` later.
         """
         if not self.is_closed:
-            self._send(f"UNSUB {listener._id}\r\n".encode())
+            self._send(listener.subject, f"UNSUB {listener._id}\r\n".encode())
         if forget:
             self.forget(listener)
 
@@ -132,11 +133,11 @@ class Wire(NatsClient):
         if writer is not None:
             writer.transport.abort()
 
-    def _send(self, command: bytes) -> None:
+    def _send(self, subject: str, command: bytes) -> None:
         if self.is_closed:
-            raise Unreachable("the connection is closed")
+            raise Unreachable(f"cannot use {subject}: the connection is closed")
         if self.crowded and not self.is_connected:
-            raise Unreachable("the broker is away and the buffer is full")
+            raise Unreachable(f"cannot use {subject}: the broker is away and the buffer is full")
         self._pending.append(command)
         self._pending_data_size += len(command)
         if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
