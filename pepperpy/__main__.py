@@ -72,6 +72,15 @@ class Overview(TyperGroup):
         name, stand_in, rest = super().resolve_command(ctx, args)
         return name, stand_in and load_command(str(stand_in.name)), rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; a reader who has gone away is no error to talk about."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            from pepperpy.commands._failure import explain
+
+            raise typer.Exit(explain(error)) from None
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's
         """Writes the commands under their headings."""
         for group in dict.fromkeys(entry.group for entry in COMMANDS.values()):
@@ -163,6 +172,15 @@ def options(
     )
 
 
+def _health(arguments: list[str]) -> int | None:
+    """The exit code of a plain `pepperpy health`, which containers ask every few seconds."""
+    if arguments[:1] != ["health"]:
+        return None
+    from pepperpy.commands.health import quick
+
+    return quick(arguments[1:])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code.
 
@@ -170,7 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the program's name; by default this process's.
     """
     try:
-        code = overview().main(arguments, prog_name="pepperpy", standalone_mode=False)
+        code = _health(sys.argv[1:] if arguments is None else list(arguments))
+        if code is None:
+            code = overview().main(arguments, prog_name="pepperpy", standalone_mode=False)
         sys.stdout.flush()
     except Exception as error:
         from pepperpy.commands._failure import explain

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pepperpy_bus.values import Loaded, Row, Secret, Settings
 
-__all__ = ["Loaded", "Row", "Secret", "Settings", "load", "locate"]
+__all__ = ["Loaded", "Row", "Secret", "Settings", "load", "locate", "peek"]
 
 
 def load(
@@ -34,7 +34,7 @@ def load(
         BadConfig: A name does not exist, a value does not fit, or a file cannot be read. The
             message names the value and its origin.
     """
-    from pepperpy_bus.loading import load_settings  # noqa: PLC0415 - it imports pydantic
+    from pepperpy_bus.loading import load_settings
 
     return load_settings(
         flags=flags or {},
@@ -52,6 +52,36 @@ def locate(
     cwd: Path | None = None,
 ) -> Path | None:
     """Returns the file that `load` reads with the same arguments, without reading its settings."""
-    from pepperpy_bus.config_files import file_in_force  # noqa: PLC0415 - as above
+    from pepperpy_bus.config_files import file_in_force
 
     return file_in_force(config, os.environ if environ is None else environ, cwd or Path.cwd())
+
+
+def peek(
+    *names: str,
+    config: str | Path | None = None,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> dict[str, object]:
+    """Returns what file, context and environment say of a few settings, as it is written there.
+
+    It validates nothing and knows no defaults: for commands that run every few seconds, as health
+    checks do, and cannot afford `load`.
+
+    Args:
+        *names: Dotted names of settings; those that are not set are left out.
+        config: As for `load`.
+        context: As for `load`.
+        environ: As for `load`.
+        cwd: As for `load`.
+    """
+    from pepperpy_bus.peeking import peek_settings
+
+    return peek_settings(
+        names,
+        config=config,
+        context=context,
+        environ=os.environ if environ is None else environ,
+        cwd=cwd or Path.cwd(),
+    )

@@ -1,51 +1,13 @@
 """The settings as data: names, kinds, defaults and meanings, read off the models."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
-import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from pepperpy_bus.setting import Kind, Known
 from pepperpy_bus.settings import SettingsModel
-from pepperpy_bus.units import format_duration, format_size
-
-Kind = Literal["duration", "size", "secret", "path", "number", "text"]
-
-
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting as tables, the reference and the readers of layers need it.
-
-    Attributes:
-        name: `section.key`.
-        kind: How its value is written.
-        default: As it is written.
-        meaning: One sentence.
-        choices: The allowed words, where only some are.
-        reloadable: Whether a running process takes a new value.
-    """
-
-    name: str
-    kind: Kind
-    default: str
-    meaning: str
-    choices: tuple[str, ...] = ()
-    reloadable: bool = False
-
-    @property
-    def variable(self) -> str:
-        """Name of the environment variable."""
-        return f"PEPPERPY_{self.name.replace('.', '_').upper()}"
-
-    def show(self, value: object) -> str | int | float | None:
-        """Returns a value as people write it; secrets stay hidden."""
-        if self.kind == "duration" and isinstance(value, float):
-            return format_duration(value)
-        if self.kind == "size" and isinstance(value, int):
-            return format_size(value)
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        return ("***" if str(value) else "") if self.kind == "secret" else str(value)
 
 
 def sections() -> dict[str, type[BaseModel]]:

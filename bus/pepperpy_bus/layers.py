@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pepperpy_bus.files import read_secret
-from pepperpy_bus.known import Known
+from pepperpy_bus.setting import Known
 from pepperpy_schemas.errors import BadConfig
 
 PREFIX = "PEPPERPY_"
@@ -129,7 +129,7 @@ def nearest(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> str:
         names: What could have been meant.
         cutoff: Likeness from 0 to 1 below which nothing is meant.
     """
-    import difflib  # noqa: PLC0415 - needed for errors only
+    import difflib
 
     return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)), "")
 

@@ -15,7 +15,8 @@ class ListByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts ``ls`` in front of options and of nothing."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+        bare = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        if bare and not ctx.resilient_parsing:  # a shell that completes names the command later
             args = ["ls", *args]
         return super().parse_args(ctx, args)
 
