@@ -137,7 +137,7 @@ class Connection:
         self._nats = Wire()
         self._up = asyncio.Event()
         self._refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending: dict[str, tuple[str, asyncio.Future[Message]]] = {}
+        self._pending: dict[str, tuple[str, asyncio.Future[Message], bool]] = {}
         self._many: dict[str, Replies] = {}
         self._proving: dict[str, PermissionDenied | None] = {}
         self._inbox = ""
@@ -250,7 +250,7 @@ class Connection:
             Unreachable: It is still down after that many seconds.
         """
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(0 if self.closed else timeout):
                 await self._up.wait()
         except TimeoutError:
             raise Unreachable(f"the broker at {self.server} is away") from None
@@ -297,20 +297,28 @@ class Connection:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        while_up: bool = False,
     ) -> Message:
         """Sends a message and returns the first answer.
+
+        Args:
+            subject: Where to ask.
+            body: The payload.
+            headers: Headers to send with it.
+            timeout: Seconds to wait for the answer; the connection's own default.
+            while_up: Fail as soon as the connection breaks, for callers who ask again then.
 
         Raises:
             PermissionDenied: The broker does not allow this user this subject.
             Unavailable: Nobody listens there, or nobody answered in time.
-            Unreachable: The connection is closed, or down with its buffer full.
+            Unreachable: The connection is closed, or down with its buffer full, or it broke.
         """
         seconds = self.options.request_timeout if timeout is None else timeout
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Message] = loop.create_future()
         self._requests += 1
         token = f"{self._requests:x}"
-        self._pending[token] = (subject, answer)
+        self._pending[token] = (subject, answer, while_up)
         timer = loop.call_later(seconds, _expire, answer, subject, seconds)
         try:
             await self.publish(subject, body, headers=headers, reply=self._inbox + token)
@@ -462,7 +470,7 @@ class Connection:
             if subject in self._proving:
                 self._proving[subject] = denied
             return
-        for waiting_on, future in self._pending.values():
+        for waiting_on, future, _ in self._pending.values():
             if waiting_on.lower() == subject and not future.done():
                 future.set_exception(denied)
         for replies in self._many.values():
@@ -473,6 +481,9 @@ class Connection:
         self._up.clear()
         broken = Unreachable("the connection broke while answers were awaited")
         self._fail_many(broken)
+        for _, future, while_up in self._pending.values():
+            if while_up and not future.done():
+                future.set_exception(broken)
         for pong in self._pongs:
             if not pong.done():
                 pong.set_exception(broken)
@@ -497,7 +508,7 @@ class Connection:
             await _run_hooks(self.on_close)
 
     def _fail_pending(self, error: PepperError) -> None:
-        for _, future in self._pending.values():
+        for _, future, _ in self._pending.values():
             if not future.done():
                 future.set_exception(error)
         self._fail_many(error)

@@ -34,7 +34,7 @@ _ATTEMPT_TIMEOUT = 5.0
 _NOT_FOUND = frozenset({10014, 10037, 10059})
 _FULL = frozenset({10047, 10077, 10122})
 _CONFLICT = frozenset({10071, 10164})
-_NO_SUCH_MESSAGE = 10057
+_NO_SUCH_MESSAGE = 10043
 # Only messages that were stored have it; a "Status" header may be their sender's.
 _SEQUENCE = "nats-sequence"
 STREAM_EXISTS: Final = 10058
@@ -151,7 +151,9 @@ async def store(
 async def _store_once(
     connection: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout: float
 ) -> PubAck:
-    reply = await connection.request(subject, body, headers=headers or None, timeout=timeout)
+    reply = await connection.request(
+        subject, body, headers=headers or None, timeout=timeout, while_up=True
+    )
     try:
         ack = _pub_acks.decode(reply.body)
     except msgspec.DecodeError:
@@ -250,7 +252,8 @@ async def delete_message(connection: Connection, stream: str, seq: int) -> bool:
     except NotFound:
         return False
     except RefusedByServer as error:
-        if error.err_code != _NO_SUCH_MESSAGE:
+        # Beyond the last one the server speaks of the end of its file.
+        if error.err_code != _NO_SUCH_MESSAGE and "EOF" not in error.message:
             raise
         return False
     return True
