@@ -6,8 +6,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from pepperpy_bus.known import Known, known_settings, sections
+from pepperpy_bus.grants import ANONYMOUS, DEFAULT_INBOX
+from pepperpy_bus.known import known_settings, sections
 from pepperpy_bus.migrations import CONFIG_VERSION, MIGRATIONS
+from pepperpy_bus.setting import Known
+from pepperpy_bus.trust import ROLES, SERVES, Role, permissions
 from pepperpy_bus.units import DURATION_EXAMPLES, SIZE_EXAMPLES
 from pepperpy_schemas.catalog import CATALOG
 from pepperpy_schemas.errors import error_types
@@ -137,6 +140,39 @@ refused.
 {table(("Step", "Change"), steps)}"""
 
 
+def roles_page() -> str:
+    """Returns what each role may do, by verb and subject."""
+    parts = "\n".join(
+        f"## {role}\n\n{_serves(role)}{_subjects('Publish', granted.publish)}\n"
+        f"{_subjects('Subscribe', granted.subscribe)}"
+        for role in ROLES
+        for granted in [permissions(role)]
+    )
+    return f"""# Roles
+
+Each process logs in as one role, and the broker lets it publish and subscribe what is listed here
+and nothing else. `pepperpy up` and `compose.yaml` make one user for each role; replies come under
+`_INBOX_<role>.`, which nobody else may subscribe. The last token of a service request
+(`pp.svc.<service>.<op>.<principal>`) is therefore the caller's true name.
+
+In the local stack a client on loopback without credentials is `{ANONYMOUS}`: a producer whose
+replies come under `{DEFAULT_INBOX}.`. Compose and production have no such user.
+
+The same for another prefix, or as JSON: `pepperpy --prefix WORD bus roles [--role NAME] [--json]`.
+Where `pepperpy doctor` says that a user may do less than its role, give it what is listed here.
+
+{parts}"""
+
+
+def _serves(role: Role) -> str:
+    services = ", ".join(f"`{one}`" for one in SERVES.get(role, ()))
+    return f"Alone offers the services {services}.\n\n" if services else ""
+
+
+def _subjects(verb: str, patterns: Sequence[str]) -> str:
+    return table((verb,), [(f"`{one}`",) for one in patterns])
+
+
 def _settings(section: str) -> str:
     rows = [
         (f"`{key}`", f"`{one.default}`" if one.default else "", _about(one), f"`{one.variable}`")
@@ -172,6 +208,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/errors.md": errors_page,
     "docs/reference/wire.md": wire_page,
     "docs/reference/settings.md": settings_page,
+    "docs/reference/roles.md": roles_page,
 }
 """Every generated page and the function that writes it."""
 
