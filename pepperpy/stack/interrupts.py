@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,9 +29,25 @@ def interrupts(first: Callable[[], None], second: Callable[[], None]) -> Iterato
             loop.remove_signal_handler(number)
 
 
-async def first_of(**coroutines: Coroutine[Any, Any, object]) -> None:
-    """Run coroutines until the first of them ends, and raise what it raised; cancel the rest."""
-    tasks = [asyncio.create_task(one, name=name) for name, one in coroutines.items()]
+@contextlib.asynccontextmanager
+async def background(
+    coroutine: Coroutine[Any, Any, None], *, name: str
+) -> AsyncIterator[Awaitable[None]]:
+    """Run a coroutine beside the block; it yields what waits for its end, and cancels it after."""
+    task = asyncio.create_task(coroutine, name=name)
+    try:
+        yield asyncio.shield(task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def first_of(**awaitables: Awaitable[object]) -> None:
+    """Wait until the first of several ends, and raise what it raised; cancel the rest."""
+    tasks = [asyncio.ensure_future(one) for one in awaitables.values()]
+    for name, task in zip(awaitables, tasks, strict=True):
+        if isinstance(task, asyncio.Task):
+            task.set_name(name)
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

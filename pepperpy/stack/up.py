@@ -12,7 +12,7 @@ import msgspec
 
 from pepperpy.stack.child import Child
 from pepperpy.stack.context_file import context_file
-from pepperpy.stack.interrupts import first_of, interrupts
+from pepperpy.stack.interrupts import background, first_of, interrupts
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.local import LocalBroker, keep_running, local_broker
 from pepperpy.stack.output import Output
@@ -112,11 +112,13 @@ class _Stack:
             output=self._output,
             grace=self._settings.worker.grace + _LONGER_THAN_WORKERS,
         )
-        async with supervised(supervisor):
+        keeping = keep_running(local.broker, self._output) if local else _for_ever()
+        # The broker is kept up while workers drain: what they finish must reach it.
+        async with background(keeping, name="broker") as kept, supervised(supervisor):
             await first_of(
                 stopped=self._stop.wait(),
                 failed=supervisor.failed(),
-                broker=keep_running(local.broker, self._output) if local else _for_ever(),
+                broker=kept,
                 live=self._live(supervisor, local, context),
             )
             names = ", ".join(supervisor.pids)
@@ -171,7 +173,7 @@ class _Stack:
 
 async def _workers_up(
     client: Client, supervisor: Supervisor, names: list[str]
-) -> dict[str, dict[str, object]]:
+) -> dict[str, object]:
     """Wait until every child works; return an example body by topic."""
     waiting = set(names)
     topics: set[str] = set()
@@ -183,7 +185,7 @@ async def _workers_up(
                 continue
             leader = leader_of(instance.pid)
             up = {name for name, pid in supervisor.pids.items() if pid == leader}
-            if up and instance.state == _WORKING:
+            if up and instance.state.lower() == _WORKING:
                 waiting -= up
                 topics.update(instance.topics)
             if not waiting:

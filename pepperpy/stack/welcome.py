@@ -16,6 +16,7 @@ _PLACEHOLDERS: dict[str, object] = {
     "boolean": True,
     "array": [],
     "object": {},
+    "null": None,
 }
 
 
@@ -37,7 +38,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     seconds: float
     prefix: str
-    bodies: dict[str, dict[str, object]]
+    bodies: dict[str, object]
     context: str
     folder: str
     kept: bool
@@ -65,9 +66,11 @@ def welcome(ready: Ready) -> str:
     )
 
 
-def example(schema: dict[str, Any]) -> dict[str, object]:
-    """Return a body with what an object schema requires; empty for any other schema."""
+def example(schema: dict[str, Any]) -> object:
+    """Return a body that a schema might take: of an object, what is required."""
     schema = _resolved(schema, schema)
+    if schema.get("type") != "object":
+        return _placeholder(schema)
     properties = schema.get("properties", {})
     return {
         name: _placeholder(_resolved(properties.get(name, {}), schema))
@@ -85,12 +88,11 @@ def _publish(ready: Ready) -> list[tuple[str, str]]:
             return [("start over with a worker", start), ("or write one", "pepperpy init my-agent")]
         return [("start a worker", worker), ("or write one", "pepperpy init my-agent")]
     topic, body = next(iter(ready.bodies.items()))
-    fields = " ".join(shlex.quote(f"{key}={_plain(value)}") for key, value in body.items())
     text = msgspec.json.encode(body).decode()
+    fields = [f"{k}={_plain(v)}" for k, v in body.items()] if isinstance(body, dict) else [text]
     subject = TASK_BARE.of(ready.prefix, topic=topic)
-    words = (cli, "publish", topic, fields, "--wait")
     return [
-        ("submit a task", " ".join(filter(None, words))),
+        ("submit a task", f"{cli} publish {topic} {shlex.join(fields)} --wait"),
         ("the same, any language", f"{nats} req {subject} {shlex.quote(text)}"),
     ]
 

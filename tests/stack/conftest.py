@@ -1,0 +1,3 @@
+from tests.running import start_up
+
+__all__ = ["start_up"]

@@ -1,0 +1,265 @@
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import tomllib
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pepperpy import connect
+from pepperpy_schemas.errors import PermissionDenied
+from tests.running import gone, until
+
+AGENT = "tasks.py:agent"
+
+
+async def test_a_stack_with_workers_is_ready_within_seconds_and_takes_a_task_of_anybody(
+    start_up, record_property
+):
+    up = await start_up(AGENT, "--workers", "2", "--port", "0")
+    await up.is_ready()
+
+    record_property("ready_seconds", up.ready["seconds"])
+    print(f"up, with two workers, in {up.ready['seconds']:.2f} s")
+    assert up.ready["seconds"] < 10
+    assert set(up.pids) == {"broker", "worker.1", "worker.2"}
+    async with connect(up.url) as bus:
+        assert await bus.run("add", [1, 2, 3], type=int, wait="10s") == 6
+    assert f"PepperPy is up in {up.ready['seconds']:.1f} s: {up.url}, 2 workers" in up.text
+    assert "publish" in up.text
+    assert "req pp.task.add" in up.text
+
+
+async def test_ctrl_c_lets_running_tasks_finish_and_leaves_nothing(start_up):
+    up = await start_up(AGENT, "--workers", "1", "--port", "0")
+    await up.is_ready()
+    folder = Path(up.ready["folder"])
+    async with connect(up.url) as bus:
+        task = await bus.submit("nap", 1.0)
+        await up.says("napping")
+        up.signal(signal.SIGINT)
+        assert await bus.result(task, wait="10s") == "rested"
+        code = await up.ends()
+
+    assert code == 0
+    assert "stopping: worker.1 first" in up.text
+    assert all(gone(pid) for pid in up.pids.values())
+    assert not folder.exists()
+    assert list(up.home.rglob("*.toml")) == []
+
+
+async def test_a_second_ctrl_c_ends_everything_at_once(start_up):
+    up = await start_up(AGENT, "--workers", "1", "--port", "0")
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        await bus.submit("nap", 60)
+        await up.says("napping")
+    up.signal(signal.SIGINT)
+    await up.says("worker.draining")
+    up.signal(signal.SIGINT)
+
+    assert await up.ends(within=5) == 130
+    assert all(gone(pid) for pid in up.pids.values())
+    assert list(up.home.rglob("*.toml")) == []
+
+
+async def test_a_worker_that_crashes_is_started_again(start_up):
+    up = await start_up(AGENT, "--workers", "1", "--port", "0")
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        first = await bus.run("who", wait="10s")
+        os.kill(first, signal.SIGKILL)
+        await up.says("it starts again")
+        second = await bus.run("who", wait="20s")
+
+    assert first == up.pids["worker.1"]
+    assert second != first
+    assert "worker.1 was killed by SIGKILL; it starts again in 0.2 s" in up.text
+
+
+async def test_a_broker_that_crashes_comes_back_with_its_tasks(start_up):
+    up = await start_up(AGENT, "--workers", "1", "--port", "0")
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        result = asyncio.create_task(bus.run("nap", 2.0, wait="45s"))
+        await up.says("napping")
+        os.kill(up.pids["broker"], signal.SIGKILL)
+        assert await result == "rested"
+
+    assert f"broker is back at {up.url}" in up.text
+
+
+async def test_a_broker_that_crashes_comes_back_for_workers_that_drain(start_up):
+    up = await start_up(AGENT, "--workers", "1", "--port", "0")
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        result = asyncio.create_task(bus.run("nap", 1.0, wait="45s"))
+        await up.says("napping")
+        up.signal(signal.SIGINT)
+        await up.says("worker.draining")
+        os.kill(up.pids["broker"], signal.SIGKILL)
+        await up.says("broker is back")
+        await result
+
+    assert await up.ends() == 0
+
+
+async def test_no_child_outlives_a_stack_that_is_killed(start_up):
+    up = await start_up(AGENT, "--workers", "2", "--port", "0")
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        await bus.submit("nap", 60)
+        await up.says("napping")
+    up.signal(signal.SIGKILL)
+    await up.ends()
+
+    await until(lambda: all(gone(pid) for pid in up.pids.values()), "every child's end", within=5)
+
+
+async def test_an_agent_that_cannot_be_loaded_ends_the_stack_with_the_reason(start_up):
+    up = await start_up("tasks.py:nobody", "--port", "0")
+
+    assert await up.ends() == 1
+    assert "has no agent named 'nobody'" in up.text
+    assert "name one of them: tasks.py:agent" in up.text
+    assert any(line.startswith("error: worker.") for line in up.lines)
+
+
+async def test_what_was_persisted_is_there_after_a_restart(start_up, tmp_path):
+    data = tmp_path / "data"
+    up = await start_up("--port", "0", "--persist", data)
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        task = await bus.submit("add", [20, 22])
+    up.signal(signal.SIGTERM)
+    assert await up.ends() == 0
+
+    up = await start_up(AGENT, "--workers", "1", "--port", "0", "--persist", data)
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        assert await bus.result(task, wait="10s", type=int) == 42
+    assert f"{data} (kept)" in up.text
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    for secret in (data / "secrets").iterdir():
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600, secret
+
+
+async def test_two_stacks_do_not_share_a_folder(start_up, tmp_path):
+    first = await start_up("--port", "0", "--persist", tmp_path / "data")
+    await first.is_ready()
+    second = await start_up("--port", "0", "--persist", tmp_path / "data")
+
+    assert await second.ends() == 1
+    assert "another stack keeps its data in" in second.text
+
+
+async def test_a_port_in_use_is_named_with_ways_out(start_up):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up = await start_up("--port", str(port))
+        assert await up.ends() == 1
+
+    assert f"error: port {port} cannot be used: Address already in use" in up.text
+    assert "--port 0" in up.text
+    assert f"--nats nats://127.0.0.1:{port}" in up.text
+
+
+async def test_a_foreign_broker_is_used_as_it_is(start_up, broker, prefix):
+    up = await start_up(AGENT, "--workers", "1", "--nats", broker.url, PEPPERPY_BUS_PREFIX=prefix)
+    await up.is_ready()
+    assert set(up.pids) == {"worker.1"}
+    assert up.ready["context"] == ""
+    async with connect(broker.url, bus__prefix=prefix) as bus:
+        assert await bus.run("add", [1, 1], wait="10s") == 2
+    up.signal(signal.SIGINT)
+
+    assert await up.ends() == 0
+    assert broker.running
+
+
+async def test_a_foreign_broker_that_is_not_there_is_reported(start_up):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    up = await start_up("--nats", f"nats://127.0.0.1:{port}", PEPPERPY_NATS_CONNECT_TIMEOUT="1s")
+
+    assert await up.ends() == 3
+    assert f"127.0.0.1:{port}" in up.text
+
+
+async def test_the_local_context_is_the_operator_and_nobody_else_reads_it(start_up, monkeypatch):
+    up = await start_up("--port", "0")
+    await up.is_ready()
+    file = up.home / ".config/pepperpy/contexts/local.toml"
+    assert up.ready["context"] == "local"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert tomllib.loads(file.read_text())["nats"]["user"] == "operator"
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(up.home / ".config"))
+    stream = "$JS.API.STREAM.PURGE.PP_TASKS"
+    async with connect(context="local") as operator:
+        answer = await operator.connection.request(stream, b"{}", timeout=5)
+        assert json.loads(answer.body)["success"]
+    async with connect(up.url) as anonymous:
+        with pytest.raises(PermissionDenied):
+            await anonymous.connection.request(stream, b"{}", timeout=5)
+
+
+async def test_a_context_of_the_users_own_is_left_alone(start_up, tmp_path):
+    own = tmp_path / "home/.config/pepperpy/contexts/local.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[nats]\nurl = "nats://example.org"\n')
+    up = await start_up("--port", "0")
+    await up.is_ready()
+    name = f"local-{up.url.rsplit(':', 1)[1]}"
+    assert up.ready["context"] == name
+    assert own.with_stem(name).exists()
+    up.signal(signal.SIGINT)
+    assert await up.ends() == 0
+
+    assert "example.org" in own.read_text()
+    assert not own.with_stem(name).exists()
+
+
+async def test_a_context_that_a_killed_stack_left_is_replaced(start_up):
+    first = await start_up("--port", "0")
+    await first.is_ready()
+    first.signal(signal.SIGKILL)
+    await first.ends()
+
+    second = await start_up("--port", "0")
+    await second.is_ready()
+    file = second.home / ".config/pepperpy/contexts/local.toml"
+    assert second.ready["context"] == "local"
+    assert tomllib.loads(file.read_text())["nats"]["url"] == second.url
+
+
+async def test_logs_are_json_when_asked_for_and_name_their_child(start_up):
+    up = await start_up(AGENT, "--workers", "1", "--port", "0", PEPPERPY_LOG_FORMAT="json")
+    await up.is_ready()
+    up.signal(signal.SIGINT)
+    assert await up.ends() == 0
+
+    events = [json.loads(line) for line in up.lines]
+    assert any(e["child"] == "worker.1" and e["event"] == "worker.ready" for e in events)
+    assert any(e["child"] == "up" and "stopping" in e["event"] for e in events)
+
+
+async def test_workers_hold_connections_to_nothing_but_the_broker(start_up):
+    up = await start_up(AGENT, "--workers", "2", "--port", "0")
+    await up.is_ready()
+    async with connect(up.url) as bus:
+        await asyncio.gather(*(bus.run("add", [1], wait="10s") for _ in range(20)))
+    broker_port = int(up.url.rsplit(":", 1)[1])
+    stack = psutil.Process(up.process.pid)
+    processes = [p for p in stack.children(recursive=True) if p.pid != up.pids["broker"]]
+
+    assert {p.pid for p in processes} == {up.pids["worker.1"], up.pids["worker.2"]}
+    for process in processes:
+        connections = process.net_connections(kind="inet")
+        assert {(c.raddr.ip, c.raddr.port) for c in connections} == {("127.0.0.1", broker_port)}
+    # The one who started them keeps none at all once they are up.
+    assert stack.net_connections(kind="inet") == []
