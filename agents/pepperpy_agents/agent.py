@@ -133,8 +133,12 @@ class Agent:
         only = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         if retries < 0:
             raise BadConfig(f"topic {topic}: retries is {retries}", hint="use 0 or more")
+        if concurrency is not None and concurrency < 1:
+            raise BadConfig(f"topic {topic}: concurrency is {concurrency}", hint="use 1 or more")
         policy = RetryPolicy(retries=retries, delay=parse_duration(retry_delay), only=only)
         seconds = None if timeout is None else parse_duration(timeout)
+        if seconds == 0:
+            raise BadConfig(f"topic {topic}: timeout is 0", hint="use None for no time-out")
 
         def register(function: F) -> F:
             if topic in self.tasks:

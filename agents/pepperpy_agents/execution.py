@@ -17,7 +17,7 @@ from pepperpy_agents.agent import TaskSpec
 from pepperpy_agents.context import Context
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import Task, read_task
-from pepperpy_bus.blobs import redeem
+from pepperpy_bus.blobs import claim_check, redeem
 from pepperpy_bus.client import Client
 from pepperpy_bus.clock import ServerClock
 from pepperpy_bus.deadletters import write_letter
@@ -27,19 +27,27 @@ from pepperpy_bus.journal import Journal
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.trace import active, parse
 from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
+from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import (
+    BadPayload,
     DeadlineExceeded,
     ErrorInfo,
     Fenced,
     HandlerError,
     PepperError,
     TaskTimeout,
+    TooLarge,
     info_of,
 )
 from pepperpy_schemas.headers import ATTEMPT, BLOB, TOPIC, TRACEPARENT
-from pepperpy_schemas.messages import AttemptRecord, Result
+from pepperpy_schemas.messages import AttemptRecord, DeadLetter, Result
 
 log = get_log("pepperpy.worker")
+
+MAX_ERROR = 32 * 1024
+"""Bytes above which an error is cut down to its code and the beginning of its message."""
+MAX_MESSAGE = 2000
+"""Characters of the message that are kept then."""
 
 
 class Completed(msgspec.Struct, frozen=True):
@@ -140,6 +148,12 @@ class Executor:
         except PepperError as error:
             log.warning("task.unsettled", task_id=task.id, error=str(error))
 
+    async def give_back(self, spec: TaskSpec, delivery: Delivery) -> None:
+        """Gives one delivery back before it was started; it is no attempt."""
+        task, _ = read_task(delivery, spec.topic)
+        with contextlib.suppress(PepperError):
+            await self._give_back(Attempt(task, spec))
+
     async def _live(self, attempt: Attempt, wrong: PepperError | None) -> Outcome:
         if await self._has_result(attempt.task):
             return Superseded()
@@ -152,6 +166,9 @@ class Executor:
             if error.category == "bus":
                 raise
             return Failed(error.info())
+        except Exception as error:
+            # A type's own validation may raise anything; the body is to blame all the same.
+            return Failed(BadPayload(f"$: {type(error).__name__}: {error}").info())
         return await self._perform(attempt, data)
 
     # --- start ----------------------------------------------------------------------------------
@@ -238,7 +255,7 @@ class Executor:
 
     async def _after_error(self, attempt: Attempt, error: BaseException) -> Outcome:
         """Decides between repeating and giving up, and records the failure."""
-        info = info_of(error)
+        info = _short(info_of(error))
         log.info(
             "task.attempt_failed",
             task_id=attempt.task.id,
@@ -263,7 +280,10 @@ class Executor:
         delivery = attempt.task.delivery
         match outcome:
             case Completed(data):
-                await self._end(attempt, Result(ok=True, data=msgspec.Raw(data)))
+                try:
+                    await self._end(attempt, Result(ok=True, data=msgspec.Raw(data)))
+                except TooLarge as error:
+                    await self._give_up(attempt, error.info())
             case Failed(error):
                 await self._give_up(attempt, error)
             case Repeat(error, wait, failures):
@@ -296,7 +316,7 @@ class Executor:
 
     async def _give_up(self, attempt: Attempt, error: ErrorInfo) -> None:
         """Files the dead letter first: a failed result always has one."""
-        task = attempt.task
+        task, error = attempt.task, _short(error)
         if error.category != "control":
             delivery = task.delivery
             letter = write_letter(
@@ -308,14 +328,29 @@ class Executor:
                 attempts=self._attempts(attempt, error),
                 deliveries=delivery.deliveries,
             )
-            await self._client.dead_letters.put(letter)
+            await self._file(letter, delivery.body)
         await self._end(attempt, Result(ok=False, error=error))
 
+    async def _file(self, letter: DeadLetter, body: bytes) -> None:
+        try:
+            await self._client.dead_letters.put(letter)
+        except TooLarge:
+            # What fitted as a body need not fit inside JSON: it goes by reference.
+            client = self._client
+            ours = {k: v for k, v in letter.headers.items() if k.startswith("pp-")}
+            text, headers = await claim_check(client.connection, client.prefix, body, ours, 0)
+            letter = msgspec.structs.replace(
+                letter, body=text.decode(), body_base64=None, headers=headers
+            )
+            await client.dead_letters.put(letter)
+
     def _attempts(self, attempt: Attempt, error: ErrorInfo) -> list[AttemptRecord]:
-        if attempt.journal is not None and (known := attempt.journal.attempts()):
+        number = max(1, attempt.number)
+        known = attempt.journal.attempts() if attempt.journal is not None else []
+        if known and known[-1].attempt == number and known[-1].error is not None:
             return known
-        stamp = self._clock.now()
-        return [AttemptRecord(max(1, attempt.number), stamp, self._instance, error)]
+        last = AttemptRecord(number, self._clock.now(), self._instance, error)
+        return [*(one for one in known if one.attempt != number), last]
 
     async def _give_back(self, attempt: Attempt) -> None:
         with contextlib.suppress(PepperError):
@@ -347,3 +382,15 @@ def _completed(spec: TaskSpec, value: Any) -> Outcome:
         return Completed(spec.handler.encode(value))
     except PepperError as error:
         return Failed(HandlerError(f"what {spec.handler.name} returned {error}").info())
+    except Exception as error:
+        # A model's own serialiser may raise anything.
+        told = f"what {spec.handler.name} returned cannot be written as JSON: {error}"
+        return Failed(HandlerError(told).info())
+
+
+def _short(info: ErrorInfo) -> ErrorInfo:
+    """An error that fits into a journal, an event and a dead letter, whatever was raised."""
+    if len(encode(info)) <= MAX_ERROR:
+        return info
+    message = info.message[:MAX_MESSAGE] + ("…" if len(info.message) > MAX_MESSAGE else "")
+    return msgspec.structs.replace(info, message=message, hint="", context={}, cause=None)

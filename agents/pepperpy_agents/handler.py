@@ -1,5 +1,6 @@
 """A handler: a function with its types, and where it runs."""
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable
@@ -49,6 +50,8 @@ class Handler(msgspec.Struct, frozen=True):
 
     def encode(self, value: Any) -> bytes:
         """Returns the JSON of what the function returned."""
+        if value is not None and _is_pydantic(self.output) and not _is_pydantic(type(value)):
+            return bytes(_adapter(self.output).dump_json(value))  # a list of models, say
         return to_json(value)
 
 
@@ -121,11 +124,18 @@ def _is_pydantic(kind: Any) -> bool:
     return any(hasattr(one, "__pydantic_validator__") for one in (kind, *typing.get_args(kind)))
 
 
+@functools.cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
 def _decode_pydantic(body: bytes, kind: Any) -> Any:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(kind).validate_json(body)
+        return _adapter(kind).validate_json(body or b"null")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first["loc"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from pepperpy_agents.agent import Agent, ListenerSpec
 from pepperpy_agents.context import Context
+from pepperpy_agents.in_hand import InHand
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import event_task
 from pepperpy_bus.client import Client
@@ -37,7 +38,14 @@ class Listening:
     """
 
     def __init__(
-        self, agent: Agent, spec: ListenerSpec, client: Client, emitter: Emitter, runner: Runner
+        self,
+        agent: Agent,
+        spec: ListenerSpec,
+        client: Client,
+        emitter: Emitter,
+        runner: Runner,
+        *,
+        grace: float,
     ) -> None:
         self._agent = agent
         self._spec = spec
@@ -46,12 +54,14 @@ class Listening:
         self._runner = runner
         self._matches = compile_where(spec.where) if spec.where else None
         self._stream = stream_name(client.prefix, "EVENTS")
-        self._running: set[asyncio.Task[None]] = set()
+        self._in_hand = InHand()
+        self._grace = grace
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Listens until the end, then finishes the events in hand."""
-        async with contextlib.AsyncExitStack() as stack:
+        """Listens until the end, then finishes the events in hand within the grace."""
+        async with self._in_hand.pulsing(), contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._in_hand.finish, self._grace)
             for lane, subject in zip(
                 ("high", "normal"),
                 event_subjects(self._client.prefix, self._spec.pattern),
@@ -62,8 +72,6 @@ class Listening:
                 else:
                     await stack.enter_async_context(self._broadcast(lane, subject))
             yield
-        if self._running:
-            await asyncio.wait(self._running)
 
     # --- shared ---------------------------------------------------------------------------------
 
@@ -77,11 +85,8 @@ class Listening:
         await ensure()
 
         def take(delivery: Delivery) -> None:
-            task = asyncio.create_task(
-                self._handle_and_settle(puller, delivery), name=f"listen-{self._spec.name}"
-            )
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            work = self._handle_and_settle(puller, delivery)
+            self._in_hand.start(work, delivery, name=f"listen-{self._spec.name}")
 
         puller = Puller(
             connection,
@@ -112,8 +117,11 @@ class Listening:
         async with following as follower:
 
             async def pump() -> None:
-                async for delivery in follower:
-                    await self._handle(delivery)
+                try:
+                    async for delivery in follower:
+                        await self._handle(delivery)
+                except PepperError:
+                    log.exception("listener.deaf", listener=self._spec.name)
 
             pumping = asyncio.create_task(pump(), name=f"listen-{self._spec.name}-{lane}")
             try:
@@ -135,9 +143,16 @@ class Listening:
             return True
         try:
             await self._runner.run(self._spec.handler, event, self._context(event, delivery))
-        except Exception:
-            log.exception(
-                "listener.failed", listener=self._spec.name, event_name=event.name, id=event.id
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            log.error(
+                "listener.failed",
+                listener=self._spec.name,
+                event_name=event.name,
+                id=event.id,
+                exc_info=error,
             )
             return False
         return True

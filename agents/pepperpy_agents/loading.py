@@ -49,12 +49,12 @@ def _import(place: str) -> ModuleType:
             raise BadConfig(f"there is no file {place}")
         folder, name = str(path.parent), path.stem
     else:
-        folder, name = str(Path.cwd()), place
+        path, folder, name = None, str(Path.cwd()), place
     # Handlers that run in another process are found there by their module's name.
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name.partition(".")[0] and error.name != name:
             raise BadConfig(
@@ -65,3 +65,10 @@ def _import(place: str) -> ModuleType:
             f"there is no module {name!r} in {folder} or on the path",
             hint="name a module (my.agents:agent) or a file (agents/support.py:agent)",
         ) from error
+    found = getattr(module, "__file__", None)
+    if path is not None and (found is None or Path(found).resolve() != path):
+        raise BadConfig(
+            f"{place} has the name of another module: {found or name}",
+            hint="give the file a name of its own",
+        )
+    return module

@@ -44,6 +44,8 @@ class Pool:
         Returns:
             0 when every process drained, else the first code that was not 0.
         """
+        if watch:
+            _require_watchfiles()
         self._on_signals()
         keepers = [
             asyncio.create_task(self._keep(number), name=f"process-{number}")
@@ -64,10 +66,13 @@ class Pool:
             began = time.monotonic()
             child = await asyncio.create_subprocess_exec(*self._command)
             self._children[number] = child
+            if self._stopping.is_set():
+                child.send_signal(signal.SIGTERM)  # told to stop while it was being started
             code = await child.wait()
             del self._children[number]
             if self._stopping.is_set():
-                return abs(code)
+                # One that had not begun to work yet dies of the signal, and has lost nothing.
+                return 0 if code == -signal.SIGTERM else abs(code)
             if code == 0 and not self._reloading:
                 return 0  # it was drained by a command
             crashes = 0 if code == 0 or time.monotonic() - began > SETTLED else crashes + 1
@@ -106,13 +111,18 @@ class Pool:
                 child.send_signal(number)
 
 
-async def _changes(folders: Sequence[Path]) -> AsyncIterator[set[str]]:
+def _require_watchfiles() -> None:
     try:
-        from watchfiles import PythonFilter, awatch
+        import watchfiles  # noqa: F401 - only whether it is there
     except ImportError:
         raise BadConfig(
             "--reload needs watchfiles", hint="pip install 'pepperpy[reload]'"
         ) from None
+
+
+async def _changes(folders: Sequence[Path]) -> AsyncIterator[set[str]]:
+    from watchfiles import PythonFilter, awatch
+
     async for changes in awatch(*folders, watch_filter=PythonFilter()):
         yield {path for _, path in changes}
 

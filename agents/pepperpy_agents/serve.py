@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.health import serve_health
+from pepperpy_agents.runner import THREADS
 from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus.client import connect
+from pepperpy_bus.client import Client, connect
 from pepperpy_bus.config import Settings
 from pepperpy_bus.logs import configure, get_log
 from pepperpy_bus.reload import Reloader
@@ -31,6 +34,11 @@ def run(agents: Sequence[Agent], reloader: Reloader) -> None:
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(agents, reloader))
+    if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
+        # The interpreter would wait for handlers that were given up after the grace.
+        log.warning("worker.threads_given_up")
+        logging.shutdown()
+        os._exit(0)
 
 
 async def serve(
@@ -40,26 +48,44 @@ async def serve(
     stopping = stop or asyncio.Event()
     _on_signals(stopping)
     settings = reloader.settings
-    async with connect(settings=settings, patient=True) as client:
+    async with contextlib.AsyncExitStack() as stack:
+        client = await _connect(stack, settings, stopping)
+        if client is None:
+            return
         closed = asyncio.Event()
         client.on_close(closed.set)
         workers = [Worker(agent, client, options_from(settings)) for agent in agents]
-        async with contextlib.AsyncExitStack() as stack:
-            reloader.on_change(lambda changed: _apply(changed, workers))
-            await stack.enter_async_context(reloader.watching())
-            if settings.worker.health_port is not None:
-                port = await stack.enter_async_context(
-                    serve_health(
-                        settings.worker.health_host,
-                        settings.worker.health_port,
-                        live=lambda: not closed.is_set(),
-                        ready=lambda: all(worker.ready for worker in workers),
-                    )
+        reloader.on_change(lambda changed: _apply(changed, workers))
+        await stack.enter_async_context(reloader.watching())
+        if settings.worker.health_port is not None:
+            port = await stack.enter_async_context(
+                serve_health(
+                    settings.worker.health_host,
+                    settings.worker.health_port,
+                    live=lambda: not closed.is_set(),
+                    ready=lambda: all(worker.ready for worker in workers),
                 )
-                log.info("worker.health", host=settings.worker.health_host, port=port)
-            await _run_all(workers, stopping, closed)
+            )
+            log.info("worker.health", host=settings.worker.health_host, port=port)
+        await _run_all(workers, stopping, closed)
         if closed.is_set() and not stopping.is_set():
             raise Unreachable("the broker closed the connection for good")
+
+
+async def _connect(
+    stack: contextlib.AsyncExitStack, settings: Settings, stopping: asyncio.Event
+) -> Client | None:
+    """Waits for the broker, for ever; returns None when told to stop meanwhile."""
+    opening = connect(settings=settings, patient=True)
+    connecting = asyncio.create_task(stack.enter_async_context(opening), name="connect")
+    told = asyncio.create_task(stopping.wait(), name="wait-stop")
+    try:
+        await asyncio.wait({connecting, told}, return_when=asyncio.FIRST_COMPLETED)
+        return connecting.result() if connecting.done() else None
+    finally:
+        for task in (connecting, told):
+            task.cancel()
+        await asyncio.gather(connecting, told, return_exceptions=True)
 
 
 def options_from(settings: Settings) -> WorkerOptions:
@@ -87,7 +113,13 @@ async def _run_all(
         asyncio.create_task(closed.wait(), name="wait-closed"),
     ]
     try:
-        await asyncio.wait({*running, *waits}, return_when=asyncio.FIRST_COMPLETED)
+        left = set(running)
+        while left and not any(task.done() for task in waits):
+            # A drained agent leaves the others of the process at work; a failed one does not.
+            ended, _ = await asyncio.wait({*left, *waits}, return_when=asyncio.FIRST_COMPLETED)
+            left -= ended
+            if any(task.exception() is not None for task in ended):
+                break
         for worker in workers:
             worker.stop()
         await asyncio.gather(*running)

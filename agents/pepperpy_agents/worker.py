@@ -146,7 +146,14 @@ class Worker:
             await self._open_lane(stack, spec, high=True)
             await self._open_lane(stack, spec, high=False)
         for listener in self.agent.listeners:
-            listening = Listening(self.agent, listener, self._client, self._emitter, self._runner)
+            listening = Listening(
+                self.agent,
+                listener,
+                self._client,
+                self._emitter,
+                self._runner,
+                grace=self._options.grace,
+            )
             await stack.enter_async_context(listening.open())
         await stack.enter_async_context(self._in_hand.pulsing())
         await self.lifecycle.to(State.RUNNING)
@@ -210,7 +217,7 @@ class Worker:
     async def _work(self, puller: Puller, spec: TaskSpec, delivery: Delivery) -> None:
         try:
             if self.lifecycle.state is State.STOPPING:
-                await delivery.nak()
+                await self._executor.give_back(spec, delivery)
             else:
                 await self._executor.execute(spec, delivery)
         finally:
@@ -237,7 +244,7 @@ class Worker:
             agent=self.agent.name,
             instance=self.instance,
             version=self.agent.version,
-            state=self.lifecycle.state.value,
+            state=self.lifecycle.state.name,
             topics=sorted(self.agent.tasks),
             capabilities=sorted(self.agent.capabilities),
             load=self._vitals.measure(
