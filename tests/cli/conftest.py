@@ -5,6 +5,7 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from tests.cli.command_line import Cli
+from tests.cli.inline import Inline
 
 
 @pytest.fixture
@@ -24,3 +25,8 @@ def cli_on(tmp_path: Path, prefix: str) -> Iterator[Callable[[str], Cli]]:
 @pytest.fixture
 def cli(broker: Broker, cli_on: Callable[[str], Cli]) -> Cli:
     return cli_on(broker.url)
+
+
+@pytest.fixture
+def inline(broker: Broker, prefix: str, capsys: pytest.CaptureFixture[str]) -> Inline:
+    return Inline(broker.url, prefix, capsys)
