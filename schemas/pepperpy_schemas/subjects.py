@@ -11,6 +11,8 @@ from pepperpy_schemas.tokens import TOKEN, check_token
 
 T = TypeVar("T")
 
+_TAIL = re.compile(rf"{TOKEN.pattern}(\.{TOKEN.pattern})*")
+
 
 @dataclass(frozen=True, slots=True)
 class Subject(Generic[T]):
@@ -23,6 +25,8 @@ class Subject(Generic[T]):
         doc: One sentence that says what it is for.
         stream: Suffix of the stream that keeps it (``TASKS`` of ``PP_TASKS``), or empty.
         examples: Bodies as they look on the wire, for the documents.
+        tokens: The names of its tokens, in order.
+        prefixed: Whether it begins with the deployment's prefix; the server's own do not.
     """
 
     name: str
@@ -32,10 +36,18 @@ class Subject(Generic[T]):
     stream: str = ""
     examples: tuple[str, ...] = ()
     tokens: tuple[str, ...] = field(init=False)
+    prefixed: bool = field(init=False)
+    _root: tuple[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         names = tuple(n for _, n, _, _ in string.Formatter().parse(self.template) if n)
-        object.__setattr__(self, "tokens", tuple(n for n in names if n != "p"))
+        tokens = tuple(n for n in names if n != "p")
+        tail = ".".join("{" + name + "}" for name in tokens)
+        assert self.template.endswith(tail), "the tokens of a template are its end"
+        before, _, after = self.template.removesuffix(tail).rpartition("{p}")
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "prefixed", "{p}" in self.template)
+        object.__setattr__(self, "_root", (before, after))
 
     def of(self, prefix: str, **tokens: str) -> str:
         """Returns the subject for these tokens.
@@ -43,10 +55,13 @@ class Subject(Generic[T]):
         Raises:
             BadName: A token has characters that cannot travel.
         """
-        for what, value in tokens.items():
-            if TOKEN.fullmatch(value) is None:
+        tail = ".".join([tokens[name] for name in self.tokens])
+        if _TAIL.fullmatch(tail) is None or tail.count(".") != len(self.tokens) - 1:
+            for what, value in tokens.items():
                 check_token(value, what=what)
-        return self.template.format(p=prefix, **tokens)
+        before, after = self._root
+        # A root without a prefix, the server's own, stands wholly behind it.
+        return f"{before}{prefix}{after}{tail}" if self.prefixed else f"{after}{tail}"
 
     def pattern(self, prefix: str, **tokens: str) -> str:
         """Returns the subject with ``*`` for every token that is not given."""
