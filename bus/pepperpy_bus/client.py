@@ -88,7 +88,12 @@ class Client:
         self.registry = Registry(connection, self.prefix)
         self.dead_letters = DeadLetters(connection, self.prefix)
         self.schemas = TopicSchemas(connection, self.prefix)
-        self.results = Results(connection, self.prefix)
+        self.results = Results(
+            connection,
+            self.prefix,
+            threshold=settings.bus.blob_threshold,
+            keep=settings.bus.result_ttl,
+        )
         self._slots = asyncio.Semaphore(settings.bus.max_in_flight)
         self._closed = False
 

@@ -14,7 +14,7 @@ import msgspec
 from pepperpy_bus.connection import Connection
 from pepperpy_bus.message import Message
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.codec import decode, encode
+from pepperpy_schemas.codec import convert, decode, encode
 from pepperpy_schemas.errors import (
     NotFound,
     PepperError,
@@ -37,6 +37,7 @@ _CONFLICT = frozenset({10071, 10164})
 _NO_SUCH_MESSAGE = 10043
 # Only messages that were stored have it; a "Status" header may be their sender's.
 _SEQUENCE = "nats-sequence"
+_NO_MESSAGE_FOUND = 10037
 STREAM_EXISTS: Final = 10058
 CONSUMER_EXISTS: Final = frozenset({10013, 10148})
 
@@ -87,6 +88,14 @@ class Stored(msgspec.Struct, frozen=True):
     time: str
     body: bytes
     headers: Mapping[str, str]
+
+
+class _RawMessage(msgspec.Struct, frozen=True):
+    subject: str
+    seq: int
+    time: str
+    data: bytes = b""
+    hdrs: bytes = b""
 
 
 _pub_acks = msgspec.json.Decoder(PubAck)
@@ -188,6 +197,26 @@ async def api(
 async def last_on(connection: Connection, stream: str, subject: str) -> Stored | None:
     """Returns the last message on a subject by direct get, or None."""
     return await _direct_get(connection, f"{API}.DIRECT.GET.{stream}.{subject}", b"")
+
+
+async def last_as_stored(connection: Connection, stream: str, subject: str) -> Stored | None:
+    """Returns the last message on a subject with no header but those it was stored with, or None.
+
+    A direct get adds the server's own headers to the stored ones, which hides that a message came
+    with such headers: that it is itself the server's copy of another.
+
+    Raises:
+        NotFound: There is no such stream.
+    """
+    try:
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+    except NotFound as error:
+        if error.context.get("err_code") != _NO_MESSAGE_FOUND:
+            raise
+        return None
+    found = convert(answer["message"], _RawMessage)
+    headers = h.fold(_lines(found.hdrs)) if found.hdrs else {}
+    return Stored(found.subject, found.seq, found.time, found.data, headers)
 
 
 async def message_at(connection: Connection, stream: str, seq: int) -> Stored | None:
@@ -295,3 +324,13 @@ def _stored(reply: Message) -> Stored:
         body=reply.body,
         headers=fields,
     )
+
+
+def _lines(block: bytes) -> dict[str, str]:
+    """The headers of a stored header block, the first of equal names."""
+    fields: dict[str, str] = {}
+    for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            fields.setdefault(name.strip(), value.strip())
+    return fields
