@@ -28,6 +28,7 @@ AGENT = "benchmarks/contenders/pepperpy_agent.py:agent"
 CONTENDERS = (
     Contender("raw loop", "raw_loop", "floor"),
     Contender("full loop", "full_loop", "control"),
+    Contender("tuned loop", "tuned_loop", "floor"),
     Contender(
         "PepperPy",
         "pepperpy_bus",

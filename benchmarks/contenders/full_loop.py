@@ -1,9 +1,10 @@
-"""The control: all guarantees of a stored task, written by hand in the cheapest way.
+"""The control: all guarantees of a stored task, written by hand with the library's own means.
 
 Message id and PubAck on submit, one continuous pull with credit for the free slots only, the
 result stored create-if-absent with a message id and a PubAck, a confirmed ack, one completed
-event in an events stream. Waiters share one wildcard subscription. Replies to all of it come
-over one subscription and plain futures, which is cheaper than `Client.request`.
+event in an events stream; waiters share one wildcard subscription. It is what a careful engineer
+writes with nats-py: `js.publish`, `Msg.ack_sync`, callback subscriptions. What can still be taken
+out of it by going around the library's requests is the tuned loop beside it.
 """
 
 import asyncio
@@ -18,73 +19,17 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
+from nats.js.client import JetStreamContext
+from nats.js.errors import BadRequestError
 
 from benchmarks.contenders import roles
 
-TASKS, RESULTS, EVENTS = "full.task.noop", "full.result", "full.event.task.completed.noop"
-NEXT = "$JS.API.CONSUMER.MSG.NEXT.FULL_TASKS.full"
+TASKS, RESULTS, EVENTS = "hand.task.noop", "hand.result", "hand.event.task.completed.noop"
+NEXT = "$JS.API.CONSUMER.MSG.NEXT.HAND_TASKS.hand"
 PULL_SECONDS, HEARTBEAT_SECONDS = 30, 2
-REPLY_SECONDS = 5.0
 ALREADY_STORED = 10071
 decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
-
-
-class PubAck(msgspec.Struct):
-    """What the server answers to a publish into a stream."""
-
-    error: dict[str, Any] | None = None
-    seq: int = 0
-    duplicate: bool = False
-
-
-pub_ack = msgspec.json.Decoder(PubAck).decode
-
-
-class Replies:
-    """Matches replies to the requests that wait for them."""
-
-    def __init__(self, nc: Client) -> None:
-        self._nc = nc
-        self._loop = asyncio.get_running_loop()
-        self._prefix = nc.new_inbox() + "."
-        self._waiting: dict[str, tuple[float, asyncio.Future[Msg]]] = {}
-        self._numbers = count()
-
-    async def start(self) -> None:
-        """Subscribes to the inbox and starts to look for replies that are overdue."""
-        await self._nc.subscribe(self._prefix + "*", cb=self._on_reply)
-        self._expire()
-
-    async def request(
-        self, subject: str, body: bytes, headers: dict[str, str] | None = None
-    ) -> asyncio.Future[Msg]:
-        """Publishes and returns the future reply."""
-        token = str(next(self._numbers))
-        future: asyncio.Future[Msg] = self._loop.create_future()
-        self._waiting[token] = (self._loop.time() + REPLY_SECONDS, future)
-        await self._nc.publish(subject, body, reply=self._prefix + token, headers=headers)
-        return future
-
-    async def store(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
-        """Publishes into a stream and waits until the server has it."""
-        answer = pub_ack((await (await self.request(subject, body, headers))).data)
-        if answer.error is not None and answer.error.get("err_code") != ALREADY_STORED:
-            raise RuntimeError(answer.error)
-
-    async def _on_reply(self, msg: Msg) -> None:
-        _, future = self._waiting.pop(msg.subject[len(self._prefix) :])
-        if not future.done():
-            future.set_result(msg)
-
-    def _expire(self) -> None:
-        now = self._loop.time()
-        for token, (deadline, future) in list(self._waiting.items()):
-            if deadline > now:
-                break
-            del self._waiting[token]
-            future.set_exception(TimeoutError(token))
-        self._loop.call_later(1, self._expire)
 
 
 class Worker:
@@ -92,15 +37,14 @@ class Worker:
 
     def __init__(self, nc: Client, slots: int) -> None:
         self._nc = nc
+        self._js: JetStreamContext = nc.jetstream()
         self._slots = self._free = slots
-        self._replies = Replies(nc)
         self._inbox = nc.new_inbox()
         self._running: set[asyncio.Task[None]] = set()
         self._heard = asyncio.get_running_loop().time()
 
     async def serve(self) -> None:
         """Asks for as many tasks as there are slots, again whenever the pull went silent."""
-        await self._replies.start()
         await self._nc.subscribe(self._inbox, cb=self._on_message)
         clock = asyncio.get_running_loop().time
         await self._ask()
@@ -142,18 +86,24 @@ class Worker:
     async def _perform(self, msg: Msg) -> None:
         token = msg.subject.rpartition(".")[2]
         data = await noop(decode(msg.data))
-        await self._replies.store(
-            f"{RESULTS}.{token}",
-            encode({"ok": True, "data": data}),
-            {"Nats-Msg-Id": f"{token}:r:1", "Nats-Expected-Last-Subject-Sequence": "0"},
-        )
-        confirmed = await self._replies.request(msg.reply, b"+ACK")
+        try:
+            await self._js.publish(
+                f"{RESULTS}.{token}",
+                encode({"ok": True, "data": data}),
+                headers={
+                    "Nats-Msg-Id": f"{token}:r:1",
+                    "Nats-Expected-Last-Subject-Sequence": "0",
+                },
+            )
+        except BadRequestError as error:
+            if error.err_code != ALREADY_STORED:
+                raise
+        await msg.ack_sync()
         await self._nc.publish(
             f"{EVENTS}.{token}",
             encode({"id": token, "attempt": 1}),
             headers={"Nats-Msg-Id": f"{token}:completed"},
         )
-        await confirmed
 
 
 async def noop(data: dict[str, Any]) -> dict[str, Any]:
@@ -170,8 +120,7 @@ async def worker(url: str) -> None:
 async def client(url: str) -> AsyncIterator[roles.RunOne]:
     """Submits with a message id and waits for the stored result."""
     nc = await _connect(url)
-    replies = Replies(nc)
-    await replies.start()
+    js = nc.jetstream()
     prefix, numbers = uuid4().hex[:12], count()
     loop = asyncio.get_running_loop()
     waiting: dict[str, asyncio.Future[bytes]] = {}
@@ -185,7 +134,7 @@ async def client(url: str) -> AsyncIterator[roles.RunOne]:
     async def run_one() -> None:
         token = f"{prefix}-{next(numbers)}"
         waiting[token] = result = loop.create_future()
-        await replies.store(f"{TASKS}.{token}", roles.BODY, {"Nats-Msg-Id": token})
+        await js.publish(f"{TASKS}.{token}", roles.BODY, headers={"Nats-Msg-Id": token})
         assert decode(await result)["data"] == roles.PAYLOAD
 
     yield run_one
@@ -196,12 +145,12 @@ async def _connect(url: str) -> Client:
     nc = await nats.connect(url)
     js = nc.jetstream()
     await js.add_stream(
-        name="FULL_TASKS", subjects=[f"{TASKS}.*"], retention=RetentionPolicy.WORK_QUEUE
+        name="HAND_TASKS", subjects=[f"{TASKS}.*"], retention=RetentionPolicy.WORK_QUEUE
     )
-    await js.add_stream(name="FULL_RESULTS", subjects=[f"{RESULTS}.*"], max_msgs_per_subject=1)
-    await js.add_stream(name="FULL_EVENTS", subjects=[f"{EVENTS}.*"])
+    await js.add_stream(name="HAND_RESULTS", subjects=[f"{RESULTS}.*"], max_msgs_per_subject=1)
+    await js.add_stream(name="HAND_EVENTS", subjects=[f"{EVENTS}.*"])
     await js.add_consumer(
-        "FULL_TASKS", ConsumerConfig("full", ack_policy=AckPolicy.EXPLICIT, max_ack_pending=10_000)
+        "HAND_TASKS", ConsumerConfig("hand", ack_policy=AckPolicy.EXPLICIT, max_ack_pending=10_000)
     )
     return nc
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nats
+import pytest
 
 from benchmarks import brokers
 from benchmarks.bus import CONTENDERS, KEYS
@@ -43,14 +44,18 @@ def test_the_last_line_is_one_flat_object_with_exactly_the_named_keys() -> None:
     assert "round 3 of 3" in done.stderr
 
 
-def test_the_full_loop_stores_one_result_and_one_event_per_task_and_acks_them_all() -> None:
-    control = next(each for each in CONTENDERS if each.kind == "control")
+@pytest.mark.parametrize(("name", "streams"), [("full loop", "HAND"), ("tuned loop", "TUNED")])
+def test_a_loop_by_hand_stores_one_result_and_one_event_per_task_and_acks_them_all(
+    name: str, streams: str
+) -> None:
+    control = next(each for each in CONTENDERS if each.name == name)
     with brokers.nats_server() as broker, Entrant(control, broker) as entrant:
         entrant.wait_for_client()
         entrant.add_worker()
         entrant.add_worker()
         seen = entrant.run(TASKS, 50)
-        wanted = {"FULL_TASKS": 0, "FULL_RESULTS": TASKS, "FULL_EVENTS": TASKS}
+        kept = {"TASKS": 0, "RESULTS": TASKS, "EVENTS": TASKS}
+        wanted = {f"{streams}_{suffix}": count for suffix, count in kept.items()}
         assert _eventually(broker.url, wanted) == wanted
     assert seen["latencies"]["p50"] <= seen["latencies"]["p99"]
 
