@@ -11,8 +11,10 @@ import msgspec
 from pepperpy_bus.connection import Connection
 from pepperpy_bus.jetstream import CONSUMER_EXISTS, STREAM_EXISTS, api
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.topology import Config
+from pepperpy_bus.topology import Config, task_consumer
 from pepperpy_schemas.errors import NotFound, PermissionDenied, RefusedByServer, TopologyDrift
+from pepperpy_schemas.subjects import stream_name
+from pepperpy_schemas.tokens import check_topic
 
 log = get_log("pepperpy.bus")
 
@@ -146,6 +148,18 @@ async def ensure_consumer(connection: Connection, stream: str, config: Config) -
     except RefusedByServer as error:
         if error.err_code not in CONSUMER_EXISTS:
             raise
+
+
+async def ensure_topic(connection: Connection, prefix: str, topic: str) -> None:
+    """Creates the consumers of both lanes of a topic unless they are there.
+
+    Raises:
+        BadName: The topic is not a valid name.
+    """
+    check_topic(topic)
+    for high in (False, True):
+        config = task_consumer(prefix, topic, high=high)
+        await ensure_consumer(connection, stream_name(prefix, "TASKS"), config)
 
 
 def _same(declared: Any, actual: Any) -> bool:

@@ -43,12 +43,20 @@ def apply(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask, as where nobody sits at a terminal.")
     ] = False,
+    topics: Annotated[
+        list[str] | None,
+        typer.Option("--topic", metavar="NAME", help="Make this topic's consumers too."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what differs, then create and change streams as declared."""
+    """Show what differs, then create and change streams as declared.
+
+    A Python worker makes the consumers of its topics itself; for a topic that only workers in
+    other languages serve, name it with --topic.
+    """
     from pepperpy.commands._session import run
     from pepperpy_bus.provision import apply as make
-    from pepperpy_bus.provision import compare
+    from pepperpy_bus.provision import compare, ensure_topic
 
     async def mend() -> list[dict[str, Any]]:
         from pepperpy.commands._link import open_link
@@ -59,7 +67,11 @@ def apply(
             _print(_rows(drifts), as_json=as_json)
             if any(one.setting != "stream" and not one.fixed for one in drifts):
                 _ask(yes)
-            return _rows(await make(link.connection, declared)) if drifts else []
+            changes = _rows(await make(link.connection, declared)) if drifts else []
+            for topic in topics or ():
+                await ensure_topic(link.connection, link.prefix, topic)
+                typer.echo(f"ok: workers in any language can serve {topic}", err=True)
+            return changes
 
     done = run(mend())
     typer.echo(f"applied {len(done)} changes" if done else "ok: nothing to do", err=True)

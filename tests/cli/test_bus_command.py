@@ -61,6 +61,22 @@ def test_apply_makes_what_is_missing_and_then_has_nothing_to_do(inline: Inline) 
     assert (inline.out, inline.err) == ("", "ok: nothing to do\n")
 
 
+def test_apply_makes_the_consumers_of_a_topic_that_only_foreign_workers_serve(
+    inline: Inline, broker: Broker, prefix: str
+) -> None:
+    async def consumers() -> set[str]:
+        async with open_connection(ConnectionOptions(servers=(broker.url,))) as connection:
+            answer = await api(connection, f"CONSUMER.NAMES.{stream_name(prefix, 'TASKS')}")
+            return set(answer["consumers"])
+
+    for _ in range(2):
+        assert inline.run("bus", "apply", "--topic", "echo") == 0
+        assert "workers in any language can serve echo" in inline.err
+        assert asyncio.run(consumers()) == {"w_echo", "w_echo-hi"}
+    assert inline.run("bus", "apply", "--topic", "a.b") == 1
+    assert "a.b" in inline.err
+
+
 def test_check_shows_a_setting_beside_its_declaration_and_apply_mends_it(
     inline: Inline, broker: Broker, prefix: str
 ) -> None:
