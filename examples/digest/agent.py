@@ -132,20 +132,20 @@ def confined(name: str) -> Path:
 def fingerprint(content: BinaryIO) -> tuple[str, str]:
     """Returns the hash of an open file and the encoding of its text; empty for a binary one."""
     sha256 = hashlib.sha256()
-    first = True
-    encoding, decoder = "", None
-    for chunk in iter(lambda: content.read(CHUNK), b""):
+    beginning = content.read(CHUNK)
+    encoding = guess(beginning)
+    decoder = getincrementaldecoder("utf-8")()
+    chunk = beginning
+    while True:
         sha256.update(chunk)
-        if first:
-            encoding = guess(chunk)
-            decoder = getincrementaldecoder(encoding)() if encoding == "utf-8" else None
-            first = False
-        if decoder is not None:
+        if encoding == "utf-8":
             try:
-                decoder.decode(chunk)
+                decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError:
-                encoding, decoder = "latin-1", None
-    return sha256.hexdigest(), "utf-8" if first else encoding
+                encoding = "latin-1"
+        if not chunk:
+            return sha256.hexdigest(), encoding
+        chunk = content.read(CHUNK)
 
 
 def guess(chunk: bytes) -> str:

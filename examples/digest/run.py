@@ -107,6 +107,9 @@ class Job:
         ended = [self._files[path] for path in self._paths if path in self._files]
         for file in ended:
             file.worker = self._workers.get(file.task, "")
+        if self._killed is not None:
+            # Its last events came after the kill.
+            self._killed.held = sorted(self._view.held[self._killed.worker].values())
         return Report(
             totals=summarize(ended, missing=len(self._paths) - len(ended)),
             workers=self._view.done,

@@ -55,8 +55,6 @@ class View:
 
     def started(self, worker: str, task: str, path: str, attempt: int) -> None:
         """A worker has begun with a file."""
-        for files in self.held.values():
-            files.pop(task, None)
         self.held.setdefault(worker, {})[task] = path
         self.done.setdefault(worker, 0)
         if attempt > 1:
@@ -81,7 +79,7 @@ class View:
 
     def say(self, text: str) -> None:
         """Writes a line above the picture."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _picture(self) -> Group:
         table = Table.grid(padding=(0, 2))
