@@ -75,10 +75,11 @@ def _worker_url(config: Path | None, context: str | None) -> str | None:
             f"{port} is 0, a free port: the worker's log names it", param_hint="--url"
         )
     address = str(found.get(host, ""))
-    address = _EVERYWHERE.get(address, address)
-    return (
-        f"http://[{address}]:{found[port]}" if ":" in address else f"http://{address}:{found[port]}"
-    )
+    return f"http://{_authority(_EVERYWHERE.get(address, address), found[port])}"
+
+
+def _authority(host: str, port: object) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _ask(url: str, path: str) -> tuple[bool, str]:
@@ -86,7 +87,7 @@ def _ask(url: str, path: str) -> tuple[bool, str]:
     from pepperpy_bus.redaction import escape
 
     host, port, path = _parts(url, path)
-    where = escape(f"http://{host}:{port}{path}")
+    where = escape(f"http://{_authority(host, port)}{path}")
     try:
         status = _status(host, port, path)
     except OSError as error:
@@ -111,7 +112,7 @@ def _parts(url: str, path: str) -> tuple[str, int, str]:
 
 def _status(host: str, port: int, path: str) -> int | None:
     """The status code of a GET; `http.client` would cost more than the rest of the command."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    request = f"GET {path} HTTP/1.1\r\nHost: {_authority(host, port)}\r\nConnection: close\r\n\r\n"
     with socket.create_connection((host, port), timeout=_TIMEOUT) as connection:
         connection.sendall(request.encode("ascii", "replace"))
         head = b""
