@@ -139,8 +139,8 @@ class Emitter:
             verb: What happened, one token.
             scope: The topic, agent or rule.
             id: The task's, agent's or alert's id.
-            correlation: Id of the root task.
-            causation: Id of the task or event that caused it.
+            correlation: Id of the root task; the id itself by default.
+            causation: Id of the task or event that caused it; the correlation by default.
             attempt: Number of the task's attempt.
             priority: ``high`` ones travel on their own lane, which listeners read first.
             data: The event's own values.
@@ -152,8 +152,8 @@ class Emitter:
         event = Event(
             id=event_id or new_id(),
             ts=datetime.now(UTC),
-            correlation=correlation,
-            causation=causation,
+            correlation=correlation or id,
+            causation=causation or correlation or id,
             attempt=attempt,
             priority=priority,
             data=dict(data) if data else {},
