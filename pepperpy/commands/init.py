@@ -42,8 +42,13 @@ def module_of(name: str) -> str:
     from keyword import iskeyword
 
     module = re.sub(r"\W", "_", name.lower(), flags=re.ASCII)
-    taken = module in sys.stdlib_module_names or module in packages_distributions()
-    if taken or iskeyword(module) or not module.isidentifier() or module in ("tests", "conftest"):
+    taken = (
+        module in sys.stdlib_module_names
+        or module in packages_distributions()
+        or module.startswith("pepperpy")
+        or module in ("tests", "conftest")
+    )
+    if taken or iskeyword(module) or not module.isidentifier():
         return f"agent_{module.strip('_')}"
     return module
 
