@@ -50,6 +50,7 @@ class Run:
         self._environment = environment
         self._write = write
         self._process: asyncio.subprocess.Process | None = None
+        self._pipe: asyncio.ReadTransport | None = None
         self._reader: asyncio.Task[None] | None = None
 
     @property
@@ -60,31 +61,51 @@ class Run:
 
     async def start(self) -> None:
         """Start the process; call it in the main thread, see `die_with_parent`."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self.child.command,
-            env=dict(self._environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C at a terminal is for the stack, which stops its children in order.
-            start_new_session=True,
-            preexec_fn=die_with_parent(self.child.orphan_signal),
-        )
-        assert self._process.stdout is not None
-        self._reader = asyncio.create_task(
-            _lines(self._process.stdout, self._write), name=f"lines-{self.child.name}"
-        )
+        # A pipe of our own: asyncio takes a child with one of its pipes for running as long as
+        # any of its own children holds it.
+        reading, writing = os.pipe()
+        try:
+            await self._open(reading)
+            self._process = await asyncio.create_subprocess_exec(
+                *self.child.command,
+                env=dict(self._environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                # Ctrl-C at a terminal is for the stack, which stops its children in order.
+                start_new_session=True,
+                preexec_fn=die_with_parent(self.child.orphan_signal),
+            )
+        finally:
+            os.close(writing)
 
     async def ended(self) -> int:
         """Wait for its end and its last lines; return its exit code, negative for a signal."""
         assert self._process is not None
         assert self._reader is not None
-        code = await self._process.wait()
-        self.signal(signal.SIGKILL)  # what it leaves behind would hold the pipe open
-        await asyncio.wait([self._reader], timeout=_LAST_LINES)
+        try:
+            code = await self._process.wait()
+            self.signal(signal.SIGKILL)  # to what it leaves behind
+            await asyncio.wait([self._reader], timeout=_LAST_LINES)
+        finally:
+            await self._close()
+        return code
+
+    async def _open(self, handle: int) -> None:
+        stream = asyncio.StreamReader()
+        self._pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(handle, "rb", 0)
+        )
+        self._reader = asyncio.create_task(
+            _lines(stream, self._write), name=f"lines-{self.child.name}"
+        )
+
+    async def _close(self) -> None:
+        assert self._pipe is not None
+        assert self._reader is not None
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
-        return code
+        self._pipe.close()
 
     def signal(self, number: int) -> None:
         """Send a signal: SIGKILL to it and all that it started, others to it alone."""

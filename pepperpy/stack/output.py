@@ -30,7 +30,7 @@ class Output:
     def align(self, *names: str) -> None:
         """Make room for these names, in the order of their colours."""
         for name in (OWN, *names):
-            colour = _DIM if name == OWN else _COLOURS[len(self._names) % len(_COLOURS)]
+            colour = _DIM if name == OWN else _COLOURS[(len(self._names) - 1) % len(_COLOURS)]
             self._names.setdefault(name, colour)
         self._width = max(map(len, self._names))
 

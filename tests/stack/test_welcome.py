@@ -1,0 +1,97 @@
+import pytest
+
+from pepperpy.stack.services import workers
+from pepperpy.stack.welcome import Ready, example, welcome
+
+
+def ready(**changes):
+    usual = {
+        "url": "nats://127.0.0.1:4222",
+        "seconds": 0.94,
+        "prefix": "pp",
+        "bodies": {"echo": {"text": "…"}},
+        "context": "local",
+        "folder": "/data",
+        "kept": False,
+        "own": True,
+        "pids": {"broker": 1, "worker.1": 2},
+    }
+    return Ready(**{**usual, **changes})
+
+
+def test_the_commands_need_no_url_at_the_default_port():
+    text = welcome(ready())
+    assert "PepperPy is up in 0.9 s: nats://127.0.0.1:4222, 1 worker\n" in text
+    assert "pepperpy publish echo 'text=…' --wait" in text
+    assert """nats req pp.task.echo '{"text":"…"}'""" in text
+    assert "pepperpy --context local top" in text
+    assert "/data (removed at the end; keep it with --persist DIR)" in text
+
+
+def test_the_commands_name_another_port_and_prefix():
+    text = welcome(ready(url="nats://127.0.0.1:5", prefix="t1", bodies={"n": 1}, kept=True))
+    assert "pepperpy --nats nats://127.0.0.1:5 publish n 1 --wait" in text
+    assert "nats -s nats://127.0.0.1:5 req t1.task.n 1" in text
+    assert "/data (kept)" in text
+
+
+@pytest.mark.parametrize(
+    ("own", "command"), [(True, "pepperpy up agent.py:agent"), (False, "pepperpy worker agent.py")]
+)
+def test_without_workers_it_says_how_to_start_one(own, command):
+    text = welcome(ready(bodies={}, own=own, pids={"broker": 1} if own else {}, context=""))
+    assert "no worker yet" in text
+    assert command in text
+    assert "pepperpy top" in text
+
+
+@pytest.mark.parametrize(
+    ("schema", "body"),
+    [
+        ({"type": "array"}, []),
+        ({"type": "object", "properties": {"a": {}}}, {}),
+        ({"anyOf": [{"type": "string"}]}, "…"),
+        (
+            {
+                "$ref": "#/$defs/T",
+                "$defs": {
+                    "T": {
+                        "type": "object",
+                        "required": ["n", "u", "ok"],
+                        "properties": {
+                            "n": {"type": "integer"},
+                            "u": {"$ref": "#/$defs/U"},
+                            "ok": {"type": "boolean"},
+                        },
+                    },
+                    "U": {"type": "object"},
+                },
+            },
+            {"n": 1, "u": {}, "ok": True},
+        ),
+    ],
+)
+def test_an_example_holds_what_the_schema_requires(schema, body):
+    assert example(schema) == body
+
+
+def names(*agents: str, copies: int = 1) -> list[str]:
+    return [child.name for child in workers(agents, copies)]
+
+
+def test_workers_are_named_after_what_tells_them_apart():
+    assert names("x.py:agent", copies=2) == ["worker.1", "worker.2"]
+    assert names("shop.agent:agent", "mail.py:agent", "a.b:triage") == [
+        "shop.1",
+        "mail.1",
+        "triage.1",
+    ]
+    assert names("a/x.py:agent", "b/x.py:agent") == ["x-1.1", "x-2.1"]
+
+
+def test_a_reloading_worker_is_told_to_end_with_the_stack_and_others_are_killed():
+    (plain,) = workers(["x.py"], 1)
+    (reloading,) = workers(["x.py"], 1, reload=True)
+    assert plain.orphan_signal.name == "SIGKILL"
+    assert reloading.orphan_signal.name == "SIGTERM"
+    assert reloading.command[-1] == "--reload"
