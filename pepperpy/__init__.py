@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
     from pepperpy_bus.client import Client, connect
     from pepperpy_bus.events import Heard
+    from pepperpy_bus.sync import connect_sync
     from pepperpy_bus.watch import Update
     from pepperpy_schemas.errors import PepperError, Rejected
 
@@ -24,6 +25,7 @@ _HOMES = {
     "RetryPolicy": "pepperpy_agents",
     "Update": "pepperpy_bus.watch",
     "connect": "pepperpy_bus.client",
+    "connect_sync": "pepperpy_bus.sync",
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "RetryPolicy",
     "Update",
     "connect",
+    "connect_sync",
 ]
 
 

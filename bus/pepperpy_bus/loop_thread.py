@@ -1,0 +1,172 @@
+"""An event loop in a thread of its own, for callers that have none or must not block theirs."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Generic, Self, TypeVar
+
+from pepperpy_schemas.errors import Unreachable
+
+O = TypeVar("O")  # noqa: E741 - what it owns
+T = TypeVar("T")
+
+_GRACE: Final = 5.0
+_END: Final = object()
+
+
+class LoopThread(Generic[O]):
+    """Holds an async context open in a new thread and runs coroutines there, while it is open.
+
+    Args:
+        context: What the thread owns: entered and left there.
+        name: The thread's name.
+    """
+
+    def __init__(self, context: AbstractAsyncContextManager[O], *, name: str) -> None:
+        self._context = context
+        self._opened: concurrent.futures.Future[O] = concurrent.futures.Future()
+        self._begun = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._owning: asyncio.Task[Any] | None = None
+        self._stop: asyncio.Event | None = None
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._iterated: set[AsyncIterator[Any]] = set()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    # --- for other threads ----------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self._opened.result()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        self._end()
+        if self._error is not None and kind is None:
+            raise self._error
+
+    @property
+    def owned(self) -> O:
+        """What the context gave."""
+        return self._opened.result()
+
+    def wait(self, begin: Callable[[], Awaitable[T]]) -> T:
+        """Runs there what is begun, and returns or raises what it ends with.
+
+        A signal that interrupts the waiting thread cancels it, and goes on when it has ended.
+
+        Raises:
+            Unreachable: The thread has stopped, or stops meanwhile.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a hook must not wait for the bus that calls it: start a thread")
+        ended = threading.Event()
+        future = self._submit(begin, ended)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise Unreachable("the bus was closed meanwhile") from None
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                ended.wait(_GRACE)
+            raise
+
+    def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
+        """Yields what an async iterator yields there, and closes it at the end."""
+        try:
+            while (item := self.wait(lambda: self._next(items))) is not _END:
+                yield item
+        finally:
+            self._give_up(items)
+
+    def _give_up(self, items: AsyncIterator[Any]) -> None:
+        if threading.current_thread() is self._thread:  # the garbage collector ran there
+            closing = asyncio.ensure_future(self._close(items))
+            self._calls.add(closing)
+            closing.add_done_callback(self._calls.discard)
+            return
+        with contextlib.suppress(Unreachable):  # it was closed with the bus
+            self.wait(lambda: self._close(items))
+
+    def _submit(
+        self, begin: Callable[[], Awaitable[T]], ended: threading.Event
+    ) -> "concurrent.futures.Future[T]":
+        call = self._call(begin, ended)
+        try:
+            assert self._loop is not None, "it is open"
+            return asyncio.run_coroutine_threadsafe(call, self._loop)
+        except RuntimeError:
+            call.close()
+            raise Unreachable("the bus is closed") from None
+
+    def _end(self) -> None:
+        self._begun.wait()
+        assert self._loop is not None, "it has begun"
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._leave)
+        self._thread.join()
+
+    # --- in the thread --------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._own())
+        except BaseException as error:  # raised again in the thread that waits
+            if self._opened.done():
+                self._error = error
+            else:
+                self._opened.set_exception(error)
+
+    async def _own(self) -> None:
+        self._loop, self._owning = asyncio.get_running_loop(), asyncio.current_task()
+        self._stop = asyncio.Event()
+        self._begun.set()
+        async with self._context as owned:
+            self._opened.set_result(owned)
+            await self._stop.wait()
+            await self._end_calls()
+
+    def _leave(self) -> None:
+        assert self._stop is not None, "it has begun"
+        assert self._owning is not None, "it has begun"
+        if self._opened.done():
+            self._stop.set()
+        else:
+            self._owning.cancel()
+
+    async def _call(self, begin: Callable[[], Awaitable[T]], ended: threading.Event) -> T:
+        task = asyncio.current_task()
+        assert task is not None, "it runs as a task"
+        self._calls.add(task)
+        try:
+            return await begin()
+        finally:
+            self._calls.discard(task)
+            ended.set()
+
+    async def _next(self, items: AsyncIterator[T]) -> Any:
+        self._iterated.add(items)
+        return await anext(items, _END)
+
+    async def _close(self, items: AsyncIterator[Any]) -> None:
+        self._iterated.discard(items)
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+
+    async def _end_calls(self) -> None:
+        calls = list(self._calls)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        for items in list(self._iterated):
+            await self._close(items)

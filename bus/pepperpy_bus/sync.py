@@ -1,0 +1,229 @@
+"""The client for scripts and notebooks: the same verbs, without ``await``.
+
+```python
+with connect_sync() as bus:
+    report = bus.run("report", {"topic": "otters"})
+```
+
+Everything is done by the async client on an event loop in a background thread, so it works where
+a loop runs already, as in a notebook. Hooks are called in that thread.
+"""
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
+
+from pepperpy_bus.client import Client, ClientState, Duration, SubmitOptions, connect
+from pepperpy_bus.config import Settings
+from pepperpy_bus.connection import Hook
+from pepperpy_bus.deadletters import DeadLetters
+from pepperpy_bus.events import Emitter
+from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.registry import Registry
+from pepperpy_bus.topic_schemas import TopicSchemas
+
+A = TypeVar("A")
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class _Facade(Generic[A]):
+    """An async thing, used from another thread."""
+
+    def __init__(self, thread: LoopThread[Client], inner: A) -> None:
+        self._thread = thread
+        self._inner = inner
+
+
+def _waits(
+    method: Callable[Concatenate[A, P], Awaitable[R]],
+) -> Callable[Concatenate[_Facade[A], P], R]:
+    """Returns the method as one that waits."""
+
+    @functools.wraps(method)
+    def waiting(facade: _Facade[A], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return facade._thread.wait(lambda: method(facade._inner, *args, **kwargs))
+
+    return waiting
+
+
+def _iterates(
+    method: Callable[Concatenate[A, P], AsyncIterator[R]],
+) -> Callable[Concatenate[_Facade[A], P], Generator[R, None, None]]:
+    """Returns the method as one whose iterator waits; its `close` ends it early."""
+
+    @functools.wraps(method)
+    def iterating(
+        facade: _Facade[A], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Generator[R, None, None]:
+        return facade._thread.iterate(method(facade._inner, *args, **kwargs))
+
+    return iterating
+
+
+class SyncDeadLetters(_Facade[DeadLetters]):
+    """The dead letters of a deployment; see `DeadLetters`."""
+
+    put = _waits(DeadLetters.put)
+    find = _iterates(DeadLetters.find)
+    get = _waits(DeadLetters.get)
+    replay = _waits(DeadLetters.replay)
+    drop = _waits(DeadLetters.drop)
+
+
+class SyncRegistry(_Facade[Registry]):
+    """The live agents of a deployment; see `Registry`."""
+
+    instances = _waits(Registry.instances)
+    watch = _iterates(Registry.watch)
+
+
+class SyncTopicSchemas(_Facade[TopicSchemas]):
+    """What each topic takes and gives; see `TopicSchemas`."""
+
+    announce = _waits(TopicSchemas.announce)
+    latest = _waits(TopicSchemas.latest)
+    all = _waits(TopicSchemas.all)
+
+
+class SyncEmitter(_Facade[Emitter]):
+    """Sends events; see `Emitter`."""
+
+    emit = _waits(Emitter.emit)
+    flush = _waits(Emitter.flush)
+
+    @property
+    def dropped(self) -> int:
+        """How many events were dropped."""
+        return self._inner.dropped
+
+
+class SyncClient(_Facade[Client]):
+    """A connected client for scripts and notebooks; `connect_sync` makes one.
+
+    Attributes:
+        registry: The live agents.
+        dead_letters: The tasks that failed for good.
+        schemas: What each topic takes and gives.
+    """
+
+    def __init__(self, thread: LoopThread[Client], inner: Client) -> None:
+        super().__init__(thread, inner)
+        self.registry = SyncRegistry(thread, inner.registry)
+        self.dead_letters = SyncDeadLetters(thread, inner.dead_letters)
+        self.schemas = SyncTopicSchemas(thread, inner.schemas)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._inner.settings
+
+    @property
+    def prefix(self) -> str:
+        """The deployment's prefix."""
+        return self._inner.prefix
+
+    @property
+    def source(self) -> str:
+        """Who this client says it is, sent with every task; empty for nobody."""
+        return self._inner.source
+
+    @property
+    def state(self) -> ClientState:
+        """Where the connection is now."""
+        return self._inner.state
+
+    def on_disconnect(self, hook: Hook) -> Hook:
+        """Calls the hook whenever the connection is lost; usable as a decorator."""
+        return self._inner.on_disconnect(hook)
+
+    def on_reconnect(self, hook: Hook) -> Hook:
+        """Calls the hook whenever the connection is back; usable as a decorator."""
+        return self._inner.on_reconnect(hook)
+
+    def on_close(self, hook: Hook) -> Hook:
+        """Calls the hook when the connection ends for good; usable as a decorator."""
+        return self._inner.on_close(hook)
+
+    submit = _waits(Client.submit)
+    result = _waits(Client.result)
+    ended = _waits(Client.ended)
+    watch = _iterates(Client.watch)
+    events = _iterates(Client.events)
+
+    @overload
+    def run(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        type: type[T],
+        wait: Duration | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> T: ...
+    @overload
+    def run(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        wait: Duration | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Any: ...
+    @functools.wraps(Client.run)
+    def run(self, topic: str, data: Any = None, **options: Any) -> Any:
+        """Submits a task, waits for its end and returns what its handler returned."""
+        return self._thread.wait(lambda: self._inner.run(topic, data, **options))
+
+    @contextlib.contextmanager
+    def emitter(self) -> Iterator[SyncEmitter]:
+        """Opens an emitter of events; what it has sent is with the broker at the end."""
+        context = self._inner.emitter()
+        emitter = self._thread.wait(context.__aenter__)
+        try:
+            yield SyncEmitter(self._thread, emitter)
+        finally:
+            self._thread.wait(lambda: context.__aexit__(None, None, None))
+
+
+@contextlib.contextmanager
+def connect_sync(
+    url: str | None = None,
+    *,
+    settings: Settings | None = None,
+    context: str | None = None,
+    config: str | Path | None = None,
+    source: str = "",
+    patient: bool = False,
+    **flags: object,
+) -> Iterator[SyncClient]:
+    """Connects to the bus while its context is open, for callers without ``await``.
+
+    Args:
+        url: Address of the broker; by default what file and environment say (`PEPPERPY_NATS_URL`).
+        settings: Ready settings; nothing is read then.
+        context: The context to apply.
+        config: The settings file to read.
+        source: Who this client is, sent as a claim with every task.
+        patient: Wait for the broker for ever, as workers do.
+        **flags: More settings by name, with ``__`` for the dot: ``bus__prefix="test"``.
+
+    Raises:
+        Unreachable: No broker answered.
+        PermissionDenied: The broker refuses the user.
+        BadConfig: A setting is wrong, or the server lacks something that PepperPy needs.
+    """
+    connecting = connect(
+        url,
+        settings=settings,
+        context=context,
+        config=config,
+        source=source,
+        patient=patient,
+        **flags,
+    )
+    with LoopThread(connecting, name="pepperpy-bus") as thread:
+        yield SyncClient(thread, thread.owned)
