@@ -187,7 +187,7 @@ async def api(
     """
     subject = f"{API}.{action}"
     body = b"" if request is None else encode(request)
-    reply = await connection.request(subject, body, timeout=timeout)
+    reply = await connection.request(subject, body, timeout=timeout, while_up=True)
     answer: dict[str, Any] = decode(reply.body, dict)
     if "error" in answer:
         raise _refusal(msgspec.convert(answer["error"], ApiError), subject)
@@ -225,7 +225,7 @@ async def message_at(connection: Connection, stream: str, seq: int) -> Stored | 
 
 
 async def _direct_get(connection: Connection, subject: str, query: bytes) -> Stored | None:
-    reply = await connection.request(subject, query)
+    reply = await connection.request(subject, query, while_up=True)
     if _SEQUENCE in reply.headers:
         return _stored(reply)
     if reply.status == "404":
