@@ -10,7 +10,9 @@ from pepperpy.stack.broker import Broker
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One open server for all tests; isolate with `prefix`, never kill it."""
-    with Broker(tmp_path_factory.mktemp("broker")) as shared:
+    # Every prefix reserves 2 GiB for its streams, and none of them is ever full.
+    room = {"max_file_store": 1 << 50}
+    with Broker(tmp_path_factory.mktemp("broker"), options=room) as shared:
         yield shared
 
 
