@@ -51,6 +51,12 @@ async def check_broker(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         async with open_connection(connection_options(settings)) as connection:
+            if deaf := await _deaf(connection, settings):
+                yield Finding("broker", "ok", f"nats-server {connection.server_version}")
+                yield deaf
+                for finding in _skipped(NEEDS_BROKER[1:]):
+                    yield finding
+                return
             yield await _found(connection, silent)
             for name, check in CHECKS.items():
                 yield await _made(name, check, connection, settings)
@@ -180,6 +186,17 @@ async def _made(name: str, check: Check, connection: Connection, settings: Setti
         raise
     except PepperError as error:
         return Finding(name, "fail", error.message, error.hint)
+
+
+async def _deaf(connection: Connection, settings: Settings) -> Finding | None:
+    """What to say when this user may not hear replies: every other question would time out."""
+    try:
+        await (await connection.subscribe(connection.new_inbox(), lambda _: None, live=True)).stop()
+    except PermissionDenied:
+        inbox, user = connection.options.inbox_prefix, _user(settings) or "the anonymous user"
+        fix = "export PEPPERPY_NATS_INBOX_PREFIX=the prefix that the broker gives this user"
+        return Finding("login", "fail", f"{user} may not hear replies under {inbox}", fix)
+    return None
 
 
 def _skipped(names: tuple[str, ...]) -> list[Finding]:
