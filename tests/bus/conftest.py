@@ -5,12 +5,21 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy_bus import topology
+from pepperpy_bus.blobs import redeem
+from pepperpy_bus.client import Client
+from pepperpy_bus.client import connect as connect_client
 from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.provision import create_missing
+from pepperpy_bus.delivery import Delivery
+from pepperpy_bus.provision import create_missing, ensure_consumer
+from pepperpy_bus.pull import Puller
+from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.messages import Result
+from pepperpy_schemas.subjects import stream_name
 
 Connect = Callable[..., Awaitable[Connection]]
 
@@ -151,3 +160,67 @@ async def proxy_to() -> AsyncIterator[Callable[[str], Awaitable[Proxy]]]:
     yield start
     for proxy in started:
         await proxy.stop()
+
+
+@pytest.fixture
+async def bus(broker: Broker, prefix: str) -> AsyncIterator[Client]:
+    """A client of a deployment of its own."""
+    async with connect_client(broker.url, bus__prefix=prefix, source="tester") as client:
+        yield client
+
+
+class Worker:
+    """Answers the tasks of one topic with their own body, by the contract alone."""
+
+    def __init__(self, client: Client, topic: str, *, hold: bool = False) -> None:
+        self._client = client
+        self._topic = topic
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stack = contextlib.AsyncExitStack()
+        self.free = asyncio.Event()
+        self.seen: list[Delivery] = []
+        if not hold:
+            self.free.set()
+
+    async def __aenter__(self) -> "Worker":
+        stream = stream_name(self._client.prefix, "TASKS")
+        for high in (True, False):
+            config = topology.task_consumer(self._client.prefix, self._topic, high=high)
+            await ensure_consumer(self._client.connection, stream, config)
+            puller = Puller(
+                self._client.connection,
+                stream,
+                config["name"],
+                slots=10,
+                on_delivery=self._take,
+            )
+            await self._stack.enter_async_context(puller)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _take(self, delivery: Delivery) -> None:
+        self.seen.append(delivery)
+        task = asyncio.create_task(self._answer(delivery), name="answer")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, delivery: Delivery) -> None:
+        await self.free.wait()
+        client = self._client
+        body = await redeem(client.connection, client.prefix, delivery.body, delivery.headers)
+        result = Result(ok=True, data=msgspec.Raw(body))
+        if body.startswith(b'{"fail"'):
+            result = Result(ok=False, error=BadPayload("no", hint="mend it").info())
+        await client.results.put(delivery.subject.rpartition(".")[2], result, attempt=1)
+        await delivery.ack()
+
+
+@pytest.fixture
+def worker() -> type[Worker]:
+    """Answers tasks: `async with worker(bus, "topic"): …`; `hold=True` waits for `free.set()`."""
+    return Worker
