@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -181,22 +182,20 @@ def run(script: Path, folder: Path, environment: dict[str, str]) -> int:
     except subprocess.TimeoutExpired:
         return 124
     finally:
-        end_group(bash.pid)
-        bash.wait()
+        end(bash)
 
 
-def end_group(group: int) -> None:
+def end(bash: subprocess.Popen[bytes]) -> None:
     """What a page left running in the background ends with it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + 15
         try:
-            os.killpg(group, number)
+            os.killpg(bash.pid, number)
+            while time.monotonic() < deadline:
+                bash.poll()  # a group is there as long as its leader is not waited for
+                os.killpg(bash.pid, 0)
+                time.sleep(0.05)
         except ProcessLookupError:
-            return
-        waiter = subprocess.run(
-            ["timeout", "15", "bash", "-c", f"while kill -0 -{group} 2>/dev/null; do sleep .1; done"],
-            check=False,
-        )
-        if waiter.returncode == 0:
             return
 
 

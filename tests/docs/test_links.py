@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,7 @@ def links_of(page: Path) -> list[str]:
 
 def anchors_of(page: Path) -> set[str]:
     tokens = MarkdownIt().parse(page.read_text("utf-8"))
-    heads = [after.content for at, after in zip(tokens, tokens[1:], strict=False)
-             if at.type == "heading_open"]
+    heads = [after.content for at, after in pairwise(tokens) if at.type == "heading_open"]
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
@@ -32,9 +32,8 @@ def broken(page: Path) -> list[str]:
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not target.exists():
-            found.append(link)
-        elif anchor and target.suffix == ".md" and anchor not in anchors_of(target):
+        there = target.exists()
+        if not there or (anchor and target.suffix == ".md" and anchor not in anchors_of(target)):
             found.append(link)
     return found
 
