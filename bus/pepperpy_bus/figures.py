@@ -143,7 +143,7 @@ async def subjects_of(connection: Connection, stream: str) -> dict[str, int]:
 
 
 async def _consumers(connection: Connection, stream: str) -> tuple[ConsumerFigures, ...] | None:
-    found: list[ConsumerFigures] = []
+    found: list[dict[str, Any]] = []
     while True:
         try:
             page = await api(connection, f"CONSUMER.LIST.{stream}", {"offset": len(found)})
@@ -152,9 +152,10 @@ async def _consumers(connection: Connection, stream: str) -> tuple[ConsumerFigur
         except NotFound:
             return ()
         consumers = page.get("consumers") or []
-        found += [_consumer(one) for one in consumers]
+        found += consumers
         if not consumers or len(found) >= page.get("total", 0):
-            return tuple(found)
+            # Followers come and go, and nobody waits for what they have not read.
+            return tuple(_consumer(one) for one in found if one["config"].get("durable_name"))
 
 
 def _consumer(info: dict[str, Any]) -> ConsumerFigures:

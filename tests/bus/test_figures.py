@@ -6,11 +6,12 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
 from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
 from pepperpy_bus.figures import account, stream_figures, subjects_of, who_am_i
+from pepperpy_bus.follow import follow
 from pepperpy_bus.jetstream import store
 from pepperpy_bus.provision import create_missing, ensure_consumer
 from pepperpy_bus.topology import Limits, streams, task_consumer
 from pepperpy_bus.trust import permissions
-from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.catalog import EVENT, TASK
 from pepperpy_schemas.errors import PermissionDenied
 from pepperpy_schemas.subjects import stream_name
 
@@ -50,6 +51,16 @@ async def test_a_stream_tells_its_messages_limits_and_how_far_its_consumers_are(
         by_subject = await subjects_of(connection, tasks)
         assert by_subject[TASK.of(prefix, topic="b", id="3")] == 1
         assert len(by_subject) == 3
+
+
+async def test_a_follower_is_nobody_who_is_behind(broker: Broker, prefix: str) -> None:
+    async with open_connection(at(broker)) as connection:
+        await fill(connection, prefix)
+        events = stream_name(prefix, "EVENTS")
+        async with follow(connection, events, [EVENT.pattern(prefix)]):
+            found = await stream_figures(connection, events)
+            assert found is not None
+            assert (found.consumers, found.lag) == ((), 0)
 
 
 async def test_a_stream_that_is_not_there_has_no_figures(broker: Broker, prefix: str) -> None:

@@ -4,10 +4,12 @@ import os
 import pty
 import select
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,6 +194,28 @@ def test_an_agent_is_told_and_seen_to_obey(
         assert lines[0] == ["AGENT", "INSTANCE", "STATE"]
         assert lines[1:] == [["support", name, STATES[told]] for name in "ab"]
     assert deployment.heard[0].by.startswith("cli/")
+
+
+def test_a_real_worker_pauses_resumes_and_drains(cli: Cli, inline: Inline, tmp_path: Path) -> None:
+    (tmp_path / "echoing.py").write_text(
+        "from pepperpy import Agent\n"
+        'agent = Agent("echoing", version="1.0.0", capabilities=["echo"])\n'
+        '@agent.task("echo")\n'
+        "async def echo(text: str) -> str:\n"
+        "    return text\n"
+    )
+    worker = cli.start("worker", "echoing:agent", stderr=subprocess.DEVNULL)
+    assert cli.run("publish", "echo", "--data", '"up"', "--wait=20s").stdout == '"up"\n'
+    (row,) = inline.json("agents", "--capability", "echo")
+    assert (row["state"], row["topics"]) == ("RUNNING", ["echo"])
+    assert inline.json("agents", "pause", "echoing")[0]["state"] == "PAUSED"
+    assert cli.run("publish", "echo", "--data", '"wait"', "--id", "one").returncode == 0
+    assert cli.run("result", "one", "--wait=500ms").returncode == 124
+    assert inline.json("agents", "resume", "echoing")[0]["state"] == "RUNNING"
+    assert cli.run("result", "one", "--wait=20s").stdout == '"wait"\n'
+    assert inline.json("agents", "drain", "echoing")[0]["state"] in ("STOPPING", "STOPPED")
+    assert worker.wait(20) == 0
+    assert inline.json("agents") == []
 
 
 def test_one_instance_is_told_alone(inline: Inline, deployment: Deployment) -> None:
