@@ -18,7 +18,7 @@ from pepperpy_bus.config_files import (
     read_file,
 )
 from pepperpy_bus.files import open_to_all
-from pepperpy_bus.known import Known, known_settings
+from pepperpy_bus.known import known_settings
 from pepperpy_bus.layers import (
     CONTEXT_VARIABLE,
     Layer,
@@ -29,6 +29,7 @@ from pepperpy_bus.layers import (
     stray_variables,
 )
 from pepperpy_bus.redaction import scrub
+from pepperpy_bus.setting import Known
 from pepperpy_bus.settings import validated
 from pepperpy_bus.values import Loaded, Row, Secret, Settings, value_of
 from pepperpy_schemas.errors import BadConfig
