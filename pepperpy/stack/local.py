@@ -26,6 +26,7 @@ NAME = "broker"
 """The broker's name in the output."""
 
 _LOOK = 0.25  # seconds between two looks at the server and its log
+_RESERVED = 4 * 1024**3  # bytes; the streams ask for half of it, full or not
 _LOUD = ("[WRN]", "[ERR]", "[FTL]")
 
 
@@ -94,6 +95,7 @@ async def local_broker(settings: Settings) -> AsyncIterator[LocalBroker]:
             durability=stack.durability,
             logins=role_logins(passwords, prefix=settings.bus.prefix, anonymous=True),
             anonymous=ANONYMOUS,
+            options={"max_file_store": _room(folder)},
         )
         async with broker:
             yield LocalBroker(broker, folder)
@@ -166,6 +168,11 @@ def _folder(persist: Path | None) -> Iterator[Path]:
         yield folder
     finally:
         os.close(handle)
+
+
+def _room(folder: Path) -> int:
+    """Three quarters of the free disk, as the server does it, but never less than is reserved."""
+    return max(_RESERVED, shutil.disk_usage(folder).free * 3 // 4)
 
 
 def _show_warnings(log_file: Path, seen: int, output: Output) -> int:
