@@ -1,13 +1,17 @@
 """Following a stream: every message once, in order, without a gap, over reconnects.
 
 The server keeps nothing for a follower that could not be made anew: when the connection was away,
-or a delivery is missing, a fresh consumer goes on after the last message that was handed out.
+or a delivery is missing, a fresh consumer goes on after the last message that was handed out: after
+its time, because a stream that lost its end (a killed server, asynchronous persistence, memory)
+gives the same sequence numbers out again.
 """
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Self
 
 from pepperpy_bus.connection import Connection
@@ -33,20 +37,22 @@ class Follower:
         self._stream = stream
         self._subjects = list(subjects)
         self._start = start
-        self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._lost = asyncio.Event()
+        self._inbox: deque[Delivery] = deque()
+        self._lost = False
+        self._stirred = asyncio.Event()
         self._puller: Puller | None = None
         self._expected = 1
+        self._last_ns = 0
         self.last_seq = 0
         self.pending = 0
 
     async def __aenter__(self) -> Self:
         await self._open()
-        self._connection.on_reconnect.append(self._lost.set)
+        self._connection.on_reconnect.append(self._lose)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._connection.on_reconnect.remove(self._lost.set)
+        self._connection.on_reconnect.remove(self._lose)
         if self._puller is not None:
             await self._puller.stop()
 
@@ -57,10 +63,11 @@ class Follower:
             if delivery is None:
                 await self._reopen()
             elif delivery.consumer_seq != self._expected:
-                self._lost.set()
+                self._lose()
             else:
                 self._expected += 1
                 self.last_seq, self.pending = delivery.seq, delivery.pending
+                self._last_ns = delivery.time_ns
                 if self._puller is not None:
                     self._puller.release()
                 return delivery
@@ -83,18 +90,18 @@ class Follower:
 
     async def _take(self) -> Delivery | None:
         """The next message, or None when the position was lost."""
-        if self._lost.is_set():
-            return None
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
-        getting = asyncio.ensure_future(self._inbox.get())
-        losing = asyncio.ensure_future(self._lost.wait())
-        try:
-            await asyncio.wait({getting, losing}, return_when=asyncio.FIRST_COMPLETED)
-            return getting.result() if getting.done() else None
-        finally:
-            getting.cancel()
-            losing.cancel()
+        while not self._lost and not self._inbox:
+            self._stirred.clear()
+            await self._stirred.wait()
+        return None if self._lost else self._inbox.popleft()
+
+    def _lose(self) -> None:
+        self._lost = True
+        self._stirred.set()
+
+    def _arrive(self, inbox: "deque[Delivery]", delivery: Delivery) -> None:
+        inbox.append(delivery)
+        self._stirred.set()
 
     async def _open(self) -> None:
         name = f"f_{uuid.uuid4().hex}"
@@ -106,30 +113,29 @@ class Follower:
             "inactive_threshold": _IDLE_NS,
             "max_deliver": 1,
             "filter_subjects": self._subjects,
-            **(
-                {"deliver_policy": "by_start_sequence", "opt_start_seq": self.last_seq + 1}
-                if self.last_seq
-                else self._start
-            ),
+            **(_from_time(_rfc3339(self._last_ns + 1)) if self._last_ns else self._start),
         }
         request = {"stream_name": self._stream, "config": config, "action": "create"}
         answer = await api(self._connection, f"CONSUMER.CREATE.{self._stream}.{name}", request)
+        if self._start["deliver_policy"] == "new":
+            # Should it be lost before its first message, "new" means from now on still.
+            self._start = _from_time(answer["created"])
         self.pending = int(answer.get("num_pending", 0))
         self._expected = 1
-        self._inbox = asyncio.Queue()
-        self._lost.clear()
+        self._inbox = deque()
+        self._lost = False
         self._puller = Puller(
             self._connection,
             self._stream,
             name,
             slots=WINDOW,
-            on_delivery=self._inbox.put_nowait,
+            on_delivery=partial(self._arrive, self._inbox),
             ensure=self._consumer_gone,
         )
         await self._puller.__aenter__()
 
     async def _consumer_gone(self) -> None:
-        self._lost.set()
+        self._lose()
 
     async def _reopen(self) -> None:
         if self._puller is not None:
@@ -185,3 +191,12 @@ def follow(
     else:
         start = {"deliver_policy": "new" if new else "all"}
     return Follower(connection, stream, subjects, start)
+
+
+def _from_time(moment: str) -> dict[str, Any]:
+    return {"deliver_policy": "by_start_time", "opt_start_time": moment}
+
+
+def _rfc3339(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"

@@ -168,6 +168,30 @@ async def test_a_crash_while_nothing_happens_is_survived(
             assert await take(follower, 1, within=3) == [number]
 
 
+async def test_a_stream_that_lost_its_end_in_a_crash_is_followed_on(
+    own: Connection, own_broker: Broker, prefix: str
+) -> None:
+    events = Log(own, prefix)
+    await events.create(persist_mode="async")
+    async with events.follow() as follower:
+        for start in (0, 20, 40):
+            await events.write(20, start=start)
+            assert await take(follower, 20, within=3) == list(range(start, start + 20))
+            # What is not yet on disk is lost, and its sequence numbers are given out again.
+            own_broker.kill()
+            await own_broker.start()
+
+
+async def test_a_crash_before_the_first_new_message_loses_none(
+    own_journal: Log, own_broker: Broker
+) -> None:
+    async with own_journal.follow(new=True) as follower:
+        own_broker.kill()
+        await own_broker.start()
+        await own_journal.write(2)
+        assert await take(follower, 2) == [0, 1]
+
+
 async def test_a_follower_waits_for_a_server_that_is_away_for_long(
     own_journal: Log, own_broker: Broker, eventually: Async
 ) -> None:
@@ -204,7 +228,7 @@ async def test_a_delivery_that_was_lost_on_the_way_is_fetched_again(
     await journal.write(50)
     async with journal.follow() as follower:
         assert await take(follower, 10) == list(range(10))
-        lost = follower._inbox.get_nowait()
+        lost = follower._inbox.popleft()
         assert lost.seq == 11
         assert await take(follower, 40) == list(range(10, 50))
 
@@ -254,7 +278,7 @@ async def test_what_the_server_refuses_on_the_way_is_an_error(
 ) -> None:
     async with journal.follow() as follower:
         follower._start = {"deliver_policy": "nonsense"}
-        follower._lost.set()
+        follower._lose()
         with pytest.raises(RefusedByServer):
             await asyncio.wait_for(follower.next(), 5)
 
