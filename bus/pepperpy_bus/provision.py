@@ -12,7 +12,14 @@ from pepperpy_bus.connection import Connection
 from pepperpy_bus.jetstream import CONSUMER_EXISTS, STREAM_EXISTS, api
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.topology import Config, task_consumer
-from pepperpy_schemas.errors import NotFound, PermissionDenied, RefusedByServer, TopologyDrift
+from pepperpy_schemas.errors import (
+    BadConfig,
+    NotFound,
+    PermissionDenied,
+    QueueFull,
+    RefusedByServer,
+    TopologyDrift,
+)
 from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import check_topic
 
@@ -47,6 +54,12 @@ async def create_missing(connection: Connection, declared: list[Config]) -> list
     for config in missing:
         try:
             await api(connection, f"STREAM.CREATE.{config['name']}", config)
+        except QueueFull as error:
+            raise BadConfig(
+                f"the broker has too little storage for stream {config['name']}, "
+                f"which reserves {config.get('max_bytes', 0)} bytes: {error}",
+                hint="free disk space there, or raise its jetstream max_file_store",
+            ) from error
         except RefusedByServer as error:
             # Another process has just made it; comparing is not ours to do here.
             if error.err_code != STREAM_EXISTS:
