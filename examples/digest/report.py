@@ -13,6 +13,7 @@ LONGEST = 3
 TERMS = 12
 EVERYWHERE = 0.6  # a term of more than this share of the texts tells nothing about any
 ENOUGH_TEXTS = 5  # below this many, no such share is known
+WIDE = 30  # characters of a path that a row has room for
 ROWS = 30  # of the table; --json has every file
 
 
@@ -125,36 +126,32 @@ def show(report: Report, console: Console) -> None:
 
 def _files(files: Sequence[File]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, side in (
-        ("file", "left"),
-        ("size", "right"),
-        ("lines", "right"),
-        ("words", "right"),
-        ("reading", "right"),
-        ("try", "right"),
-        ("most frequent", "left"),
-    ):
-        table.add_column(name, justify=side, no_wrap=name != "file")  # type: ignore[arg-type]
+    table.add_column("file", no_wrap=True)
+    for name, width in (("size", 8), ("lines", 5), ("words", 5), ("reading", 7), ("try", 3)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=width)
+    table.add_column("most frequent", no_wrap=True)
     for file in files[:ROWS]:
         table.add_row(*_cells(file))
     if len(files) > ROWS:
-        table.add_row(f"… and {len(files) - ROWS} more (all with --json)")
+        table.caption = f"… and {len(files) - ROWS} more: all of them with --json"
+        table.caption_justify = "left"
     return table
 
 
 def _cells(file: File) -> list[str]:
     one = file.digest
     attempt = str(file.attempt)
+    path = file.path if len(file.path) <= WIDE else f"…{file.path[1 - WIDE :]}"
     if one is None:
-        return [file.path, "", "", "", "", attempt, f"failed: {file.error}"]
+        return [path, "", "", "", "", attempt, f"failed: {file.error}"]
     if one.kind == "unreadable":
-        return [file.path, "", "", "", "", attempt, f"unreadable: {one.problem}"]
+        return [path, "", "", "", "", attempt, f"unreadable: {one.problem}"]
     size = _size(one.size)
     if one.kind == "binary":
-        return [file.path, size, "", "", "", attempt, "(binary)"]
+        return [path, size, "", "", "", attempt, "(binary)"]
     terms = " ".join(term.term for term in one.terms[:3])
     reading = _time(one.reading_seconds)
-    return [file.path, size, str(one.lines), str(one.words), reading, attempt, terms]
+    return [path, size, str(one.lines), str(one.words), reading, attempt, terms]
 
 
 def _totals(report: Report) -> Table:
