@@ -40,8 +40,8 @@ class LoopThread(Generic[O]):
     # --- for other threads ----------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self._thread.start()
         try:
+            self._thread.start()
             self._opened.result()
         except BaseException:
             self._end()
@@ -109,7 +109,8 @@ class LoopThread(Generic[O]):
             raise Unreachable("the bus is closed") from None
 
     def _end(self) -> None:
-        self._begun.wait()
+        if not self._begun.wait(_GRACE):
+            return  # the thread was never started
         assert self._loop is not None, "it has begun"
         with contextlib.suppress(RuntimeError):  # it has ended by itself
             self._loop.call_soon_threadsafe(self._leave)
