@@ -69,9 +69,7 @@ async def serve(url: str, prefix: str, topics: list[str]) -> None:
                 task.add_done_callback(running.discard)
                 task.add_done_callback(lambda _: pullers[topics.index(topic)].release())
 
-            puller = Puller(
-                client.connection, stream, consumer["name"], slots=16, on_delivery=take
-            )
+            puller = Puller(client.connection, stream, consumer["name"], slots=16, on_delivery=take)
             pullers.append(await puller.__aenter__())
         print("ready", flush=True)
         await asyncio.Event().wait()

@@ -1,0 +1,182 @@
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from pepperpy.commands.publish import body_of
+from pepperpy_bus.client import connect
+from pepperpy_schemas.messages import TopicSchema
+from tests.cli.command_line import Cli
+
+TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+
+
+@pytest.fixture
+def triage(cli: Cli) -> Cli:
+    """A deployment where a worker once announced the topic triage, and none is up."""
+
+    async def announce() -> None:
+        async with connect(cli.url, bus__prefix=cli.prefix) as bus:
+            await bus.schemas.announce(TopicSchema("triage", 1, TEXT, {"type": "string"}))
+
+    asyncio.run(announce())
+    return cli
+
+
+def stored(cli: Cli, topic: str) -> dict[str, str]:
+    """The headers of the first task of a topic, read as any client may."""
+
+    async def read() -> dict[str, str]:
+        from pepperpy_bus.jetstream import message_at
+        from pepperpy_schemas.subjects import stream_name
+
+        async with connect(cli.url, bus__prefix=cli.prefix) as bus:
+            found = await message_at(bus.connection, stream_name(cli.prefix, "TASKS"), 1)
+        assert found is not None
+        assert found.subject.split(".")[2].startswith(topic)
+        return {**found.headers, "body": found.body.decode(), "subject": found.subject}
+
+    return asyncio.run(read())
+
+
+def test_fields_make_an_object_and_colon_fields_carry_json() -> None:
+    body = body_of(["text=a=b", "n:=3", "tags:=[true]", "empty="], None)
+    assert json.loads(body) == {"text": "a=b", "n": 3, "tags": [True], "empty": ""}
+    assert body_of([], None) == b"null"
+
+
+def test_a_whole_body_comes_from_an_argument_a_file_or_an_option(tmp_path: Path) -> None:
+    file = tmp_path / "task.json"
+    file.write_text('{"text": "from a file"}')
+    assert body_of([f"@{file}"], None) == b'{"text": "from a file"}'
+    assert body_of([], f"@{file}") == b'{"text": "from a file"}'
+    assert body_of(['{"a": 1}'], None) == b'{"a": 1}'
+    assert body_of([], '"text"') == b'"text"'
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "fact"),
+    [
+        (["word"], None, "key=value"),
+        (["=x"], None, "key=value"),
+        (["n:=x"], None, "no JSON after :="),
+        (["a=b"], "{}", "either fields or the whole body"),
+        ([], "{bad", "is not JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_read_says_how_to_write_it(
+    fields: list[str], data: str | None, fact: str
+) -> None:
+    with pytest.raises(typer.BadParameter, match=fact):
+        body_of(fields, data)
+
+
+def test_a_task_carries_its_source_priority_deadline_and_headers(cli: Cli) -> None:
+    more = ["--priority", "high", "--timeout", "5m", "--header", "X-Shop=west", "--id", "order-7"]
+    done = cli.run("publish", "triage", "text=hi", *more)
+    assert (done.returncode, done.stdout) == (0, "order-7\n"), done.stderr
+    task = stored(cli, "triage-hi")
+    assert task["pp-source"] == "cli/ana"
+    assert task["pp-priority"] == "high"
+    assert task["pp-timeout-ms"] == "300000"
+    assert task["x-shop"] == "west"
+    assert task["subject"].endswith(".order-7")
+
+
+def test_a_topic_nobody_announced_is_sent_with_a_note(triage: Cli) -> None:
+    done = triage.run("publish", "triagee", "text=hi")
+    assert done.returncode == 0
+    assert 'no worker has announced topic "triagee": sent unchecked' in done.stderr
+    assert 'did you mean "triage"?' in done.stderr
+
+
+def test_a_body_that_does_not_fit_is_refused_before_it_is_sent(triage: Cli) -> None:
+    done = triage.run("publish", "triage", "customer=c42")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        'error: topic "triage" refused the task: $.text is missing (expected string)',
+        f"  for {triage.prefix}.task.triage by cli/ana · schema triage.v1",
+        "  hint: show the schema with: pepperpy schema show triage",
+    ]
+    assert triage.run("publish", "triage", "customer=c42", "--no-check").returncode == 0
+    assert "pp-schema" not in stored(triage, "triage")
+
+
+def test_a_checked_task_names_its_schema(triage: Cli) -> None:
+    assert triage.json("publish", "triage", "text=hi")["topic"] == "triage"
+    assert stored(triage, "triage")["pp-schema"] == "triage.v1"
+
+
+def test_wait_prints_what_the_task_returned(cli: Cli) -> None:
+    cli.worker("echo")
+    done = cli.run("publish", "echo", "-", "--wait=20s", stdin='{"n": 1}')
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"n": 1})
+    document = cli.json("publish", "echo", "n:=2", "--wait")
+    assert (document["state"], document["ok"], document["data"]) == ("completed", True, {"n": 2})
+
+
+def test_wait_fails_with_the_error_of_the_task(cli: Cli) -> None:
+    cli.worker("echo")
+    done = cli.run("publish", "echo", "fail:=true", "--wait")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "failed: it broke" in done.stderr
+    assert "  code: handler_error\n  hint: mend it" in done.stderr
+    failed = cli.run("publish", "echo", "fail:=true", "--wait", "--json")
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["error"]["code"] == "handler_error"
+
+
+def test_wait_gives_up_with_124_and_says_how_to_go_on(cli: Cli) -> None:
+    done = cli.run("publish", "nobody", "--wait=200ms", "--id", "slow")
+    assert (done.returncode, done.stdout) == (124, "")
+    assert "error: task slow has not ended within 200ms" in done.stderr
+    assert "pepperpy result slow --wait" in done.stderr
+
+
+def test_count_publishes_that_many_and_says_how_fast(cli: Cli) -> None:
+    done = cli.run("publish", "pile", "n:=1", "--count", "500")
+    assert done.returncode == 0, done.stderr
+    assert len(set(done.stdout.split())) == 500
+    assert "published 500 in " in done.stderr
+    assert done.stderr.rstrip().endswith("/s")
+
+
+def test_count_with_wait_prints_every_end_and_fails_when_one_failed(cli: Cli) -> None:
+    cli.worker("echo")
+    done = cli.run("publish", "echo", "n:=1", "--count", "50", "--wait")
+    ends = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert [end["data"] for end in ends] == [{"n": 1}] * 50
+    failed = cli.run("publish", "echo", "fail:=true", "--count", "3", "--wait")
+    assert failed.returncode == 1
+    assert "3 of 3 tasks did not complete" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (["echo", "--count", "2", "--id", "x"], "--id names one task"),
+        (["echo", "--wait=soon"], "duration 'soon' is not understood"),
+        (["echo", "--header", "novalue"], "write NAME=VALUE"),
+        (["echo", "--priority", "urgent"], "urgent"),
+        ([], "missing argument"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_names_the_fix(
+    cli: Cli, arguments: list[str], fact: str
+) -> None:
+    done = cli.run("publish", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert fact in done.stderr
+    assert "pepperpy publish --help" in done.stderr
+
+
+def test_a_missing_file_and_a_bad_topic_are_errors_with_a_name(cli: Cli) -> None:
+    missing = cli.run("publish", "echo", "@nowhere.json")
+    assert (missing.returncode, missing.stderr) == (
+        1,
+        "error: nowhere.json: No such file or directory\n",
+    )
+    assert "topic 'a.b' is not a valid name" in cli.run("publish", "a.b").stderr
