@@ -8,6 +8,7 @@ all; ``"say": [...]`` is written as live output.
 import asyncio
 import json
 import sys
+from typing import Any
 
 import msgspec
 
@@ -28,7 +29,7 @@ async def work(client: Client, emitter: Emitter, topic: str, delivery: Delivery)
     task_id = delivery.subject.rsplit(".", 1)[1]
     body = json.loads(delivery.body)
     wants = body if isinstance(body, dict) else {}
-    about = {"scope": topic, "id": task_id, "attempt": 1, "certain": True}
+    about: dict[str, Any] = {"scope": topic, "id": task_id, "attempt": 1, "certain": True}
     await emitter.emit("task", "started", **about)
     if wants.get("hang"):
         return
@@ -57,8 +58,8 @@ async def work(client: Client, emitter: Emitter, topic: str, delivery: Delivery)
 async def serve(url: str, prefix: str, topics: list[str]) -> None:
     async with connect(url, bus__prefix=prefix) as client, client.emitter() as emitter:
         stream = stream_name(prefix, "TASKS")
-        running = set()
-        pullers = []
+        running: set[asyncio.Task[None]] = set()
+        pullers: list[Puller] = []
         for topic in topics:
             consumer = topology.task_consumer(prefix, topic)
             await ensure_consumer(client.connection, stream, consumer)
