@@ -118,20 +118,24 @@ async def heartbeat(
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
         with contextlib.suppress(PepperError, TimeoutError):
-            await asyncio.wait_for(registry.forget(describe()), 1.0)
+            async with asyncio.timeout(1.0):
+                await registry.forget(describe())
 
 
 async def _beat_forever(
     registry: Registry, describe: Callable[[], AgentInstance], soon: asyncio.Event
 ) -> None:
+    # Python 3.11's wait_for loses a cancellation that comes together with the answer.
     while True:
         soon.clear()
         try:
-            await asyncio.wait_for(registry.beat(describe()), BEAT)
+            async with asyncio.timeout(BEAT):
+                await registry.beat(describe())
         except (PepperError, TimeoutError) as error:
             log.warning("registry.beat_failed", error=str(error) or type(error).__name__)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(soon.wait(), BEAT)
+            async with asyncio.timeout(BEAT):
+                await soon.wait()
 
 
 class Vitals:
