@@ -11,6 +11,9 @@ from pepperpy import Agent, Client, Heard, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.deadletters import Filed
+from pepperpy_bus.jetstream import api
+from pepperpy_bus.topology import Limits, streams
+from pepperpy_schemas.errors import NotFound
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Worker]]
 
@@ -27,6 +30,13 @@ async def wait_until(check: Callable[[], Any], within: float = 8.0) -> Any:
             await asyncio.sleep(0.01)
 
 
+async def clear(client: Client) -> None:
+    """Streams reserve their largest size at the broker, which all tests share."""
+    for config in streams(client.prefix, Limits()):
+        with contextlib.suppress(NotFound):
+            await api(client.connection, f"STREAM.DELETE.{config['name']}")
+
+
 @pytest.fixture
 def eventually() -> Callable[..., Awaitable[Any]]:
     """`await eventually(lambda: …, within=8.0)`."""
@@ -37,6 +47,7 @@ def eventually() -> Callable[..., Awaitable[Any]]:
 async def client(broker: Broker, prefix: str) -> AsyncIterator[Client]:
     async with connect(broker.url, bus__prefix=prefix) as one:
         yield one
+        await clear(one)
 
 
 @pytest.fixture
