@@ -5,6 +5,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pepperpy_bus.grants import ANONYMOUS, DEFAULT_INBOX
 from pepperpy_bus.known import known_settings, sections
@@ -173,6 +174,49 @@ def _subjects(verb: str, patterns: Sequence[str]) -> str:
     return table((verb,), [(f"`{one}`",) for one in patterns])
 
 
+def cli_page() -> str:
+    """Returns every command with its arguments and options."""
+    from pepperpy.__main__ import COMMANDS, load_command, overview
+
+    top = overview()
+    context = top.make_context("pepperpy", [], resilient_parsing=True)
+    groups: dict[str, list[str]] = {}
+    for name, entry in COMMANDS.items():
+        section = _command(name, load_command(name), context)
+        groups.setdefault(entry.group, []).append(section)
+    commands = "\n".join(
+        "\n".join((f"## {group}\n", *sections)) for group, sections in groups.items()
+    )
+    return f"""# The command line
+
+`pepperpy [OPTIONS] COMMAND …`. Data goes to stdout, talk to stderr. Where people see a table,
+`--json` prints the same as one JSON document; what streams prints one JSON object a line, and does
+so by itself in a pipe. The options of all commands stand before the command:
+
+{_parameters(top, context)}
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the broker is unreachable, 124 timed out, 130 ended by
+Ctrl-C.
+
+{commands.rstrip()}
+"""
+
+
+def _command(name: str, command: Any, parent: Any) -> str:
+    """A command's section; a group's has one for each of its commands."""
+    context = command.make_context(name, [], parent=parent, resilient_parsing=True)
+    about = (command.help or "").strip()
+    title = f"### {context.command_path.replace('pepperpy ', '', 1)}\n\n{about}\n"
+    inner = "\n".join(_command(n, c, context) for n, c in getattr(command, "commands", {}).items())
+    rows = _parameters(command, context)
+    return "\n".join(part for part in (title, rows, inner) if part)
+
+
+def _parameters(command: Any, context: Any) -> str:
+    records = [one.get_help_record(context) for one in command.params]
+    rows = [(f"`{name}`", about) for name, about in filter(None, records)]
+    return table(("Argument or option", "Meaning"), rows) if rows else ""
+
+
 def _settings(section: str) -> str:
     rows = [
         (f"`{key}`", f"`{one.default}`" if one.default else "", _about(one), f"`{one.variable}`")
@@ -207,6 +251,7 @@ def _meaning(error: type[Exception]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/errors.md": errors_page,
     "docs/reference/wire.md": wire_page,
+    "docs/reference/cli.md": cli_page,
     "docs/reference/settings.md": settings_page,
     "docs/reference/roles.md": roles_page,
 }

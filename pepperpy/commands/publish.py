@@ -18,12 +18,12 @@ command_class = WaitCommand
 
 def command(
     ctx: typer.Context,
-    topic: Annotated[str, typer.Argument(help="Who shall work on it.", show_default=False)],
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Where its workers listen.")],
     fields: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE | KEY:=JSON | @FILE | -]...",
-            help="Fields of an object, := for JSON values; or the whole body.",
+            metavar="[FIELD]...",
+            help="key=value and key:=JSON make an object; @FILE, - or JSON is the whole body.",
             show_default=False,
         ),
     ] = None,
@@ -35,11 +35,16 @@ def command(
     timeout: Annotated[
         str | None, typer.Option(metavar="DURATION", help="The task's deadline from now: 5m.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Submit it this often.")] = 1,
+    count: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Submit it this often.", show_default=False)
+    ] = 1,
     task_id: Annotated[
-        str | None, typer.Option("--id", help="An id of your own: the same id twice runs once.")
+        str | None,
+        typer.Option("--id", metavar="ID", help="An id of your own: the same id twice runs once."),
     ] = None,
-    priority: Annotated[Literal["normal", "high"], typer.Option()] = "normal",
+    priority: Annotated[
+        Literal["normal", "high"], typer.Option(help="High ones are taken first.")
+    ] = "normal",
     header: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="One more header; repeatable.")
     ] = None,
