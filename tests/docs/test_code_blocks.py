@@ -147,7 +147,11 @@ def test_the_blocks_of_a_page_do_what_it_says(
 
 def script_of(blocks: list[Block], folder: Path) -> str:
     """One bash for the whole page, so that what one block starts and exports is there later."""
-    lines = [f"exec </dev/null; echo 0 > {folder}/at; : > {folder}/out0"]
+    lines = [
+        f"exec </dev/null; echo 0 > {folder}/at; : > {folder}/out0",
+        # What runs in the background is told before what it needs is taken away.
+        "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT",
+    ]
     for block in blocks:
         source = folder / f"block{block.line}"
         if block.title:
