@@ -17,6 +17,27 @@ _GRACE: Final = 5.0
 _END: Final = object()
 
 
+class _Call(Generic[T]):
+    """What one thread waits for."""
+
+    def __init__(self, begin: Callable[[], Awaitable[T]]) -> None:
+        self._begin = begin
+        self._task: asyncio.Task[Any] | None = None
+        self._canceled = False
+        self.ended = threading.Event()
+
+    async def run(self, task: asyncio.Task[Any]) -> T:
+        self._task = task
+        if self._canceled:
+            raise asyncio.CancelledError
+        return await self._begin()
+
+    def cancel(self) -> None:
+        self._canceled = True
+        if self._task is not None:
+            self._task.cancel()
+
+
 class LoopThread(Generic[O]):
     """Holds an async context open in a new thread and runs coroutines there, while it is open.
 
@@ -33,7 +54,7 @@ class LoopThread(Generic[O]):
         self._owning: asyncio.Task[Any] | None = None
         self._stop: asyncio.Event | None = None
         self._calls: set[asyncio.Task[Any]] = set()
-        self._iterated: set[AsyncIterator[Any]] = set()
+        self._iterated: dict[AsyncIterator[Any], asyncio.Task[Any] | None] = {}
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -68,16 +89,15 @@ class LoopThread(Generic[O]):
         """
         if threading.current_thread() is self._thread:
             raise RuntimeError("a hook must not wait for the bus that calls it: start a thread")
-        ended = threading.Event()
-        future = self._submit(begin, ended)
+        call = _Call(begin)
         try:
-            return future.result()
+            return self._submit(call).result()
         except concurrent.futures.CancelledError:
             raise Unreachable("the bus was closed meanwhile") from None
         except BaseException:
-            if not future.done():
-                future.cancel()
-                ended.wait(_GRACE)
+            if not call.ended.is_set():  # this thread was interrupted, wherever it was
+                self._in_loop(call.cancel)
+                call.ended.wait(_GRACE)
             raise
 
     def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
@@ -97,23 +117,25 @@ class LoopThread(Generic[O]):
         with contextlib.suppress(Unreachable):  # it was closed with the bus
             self.wait(lambda: self._close(items))
 
-    def _submit(
-        self, begin: Callable[[], Awaitable[T]], ended: threading.Event
-    ) -> "concurrent.futures.Future[T]":
-        call = self._call(begin, ended)
+    def _submit(self, call: "_Call[T]") -> "concurrent.futures.Future[T]":
+        assert self._loop is not None, "it is open"
+        running = self._run_call(call)
         try:
-            assert self._loop is not None, "it is open"
-            return asyncio.run_coroutine_threadsafe(call, self._loop)
+            return asyncio.run_coroutine_threadsafe(running, self._loop)
         except RuntimeError:
-            call.close()
+            running.close()
+            call.ended.set()
             raise Unreachable("the bus is closed") from None
+
+    def _in_loop(self, do: Callable[[], None]) -> None:
+        assert self._loop is not None, "it has begun"
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(do)
 
     def _end(self) -> None:
         if not self._begun.wait(_GRACE):
             return  # the thread was never started
-        assert self._loop is not None, "it has begun"
-        with contextlib.suppress(RuntimeError):  # it has ended by itself
-            self._loop.call_soon_threadsafe(self._leave)
+        self._in_loop(self._leave)
         self._thread.join()
 
     # --- in the thread --------------------------------------------------------------------------
@@ -144,22 +166,29 @@ class LoopThread(Generic[O]):
         else:
             self._owning.cancel()
 
-    async def _call(self, begin: Callable[[], Awaitable[T]], ended: threading.Event) -> T:
+    async def _run_call(self, call: "_Call[T]") -> T:
         task = asyncio.current_task()
         assert task is not None, "it runs as a task"
         self._calls.add(task)
         try:
-            return await begin()
+            return await call.run(task)
         finally:
             self._calls.discard(task)
-            ended.set()
+            call.ended.set()
 
     async def _next(self, items: AsyncIterator[T]) -> Any:
-        self._iterated.add(items)
-        return await anext(items, _END)
+        self._iterated[items] = asyncio.current_task()
+        try:
+            return await anext(items, _END)
+        finally:
+            if items in self._iterated:
+                self._iterated[items] = None
 
     async def _close(self, items: AsyncIterator[Any]) -> None:
-        self._iterated.discard(items)
+        running = self._iterated.pop(items, None)
+        if running is not None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
         close = getattr(items, "aclose", None)
         if close is not None:
             await close()
