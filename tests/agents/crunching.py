@@ -1,0 +1,47 @@
+"""Handlers that run in another process, which finds them by name; loaded as a user's file is."""
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+from pepperpy import Agent
+
+
+class Job(msgspec.Struct):
+    folder: str
+    seconds: float = 0.0
+
+
+agent = Agent("crunch")
+
+
+@agent.task("square", where="process")
+def square(n: int) -> int:
+    return n * n
+
+
+@agent.task("pid", where="process")
+def pid(data: None) -> int:
+    return os.getpid()
+
+
+@agent.task("spin", where="process", timeout=1.5, retries=1, retry_delay=0.01)
+def spin(job: Job) -> str:
+    mark = Path(job.folder) / f"spin-{os.getpid()}-{time.monotonic_ns()}"
+    mark.write_text("")
+    end = time.monotonic() + job.seconds
+    while time.monotonic() < end:
+        pass
+    return "done"
+
+
+@agent.task("crash", where="process", retries=1, retry_delay=0.01)
+def crash(data: None) -> None:
+    os._exit(7)
+
+
+@agent.task("stop", where="process", retries=0)
+def stop(data: None) -> None:
+    raise StopIteration("x")
