@@ -1,6 +1,6 @@
 """Runs what README.md and docs/ tell the reader to type.
 
-The blocks of a page run in order, in one bash and one empty folder, against a broker of its own:
+The blocks of a page run in order, in one bash and one folder with nothing but ``examples``, against a broker of its own:
 the one that the page starts with ``pepperpy up``, else one of the test's. Which blocks:
 
 - ``bash`` is run; ``python`` is run as a script; with ``title="name"`` either is written to that
@@ -122,6 +122,7 @@ def test_the_blocks_of_a_page_do_what_it_says(
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()
+    (work / "examples").symlink_to(ROOT / "examples")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PEPPERPY_")}
     environment |= {
         "HOME": str(home),
