@@ -200,9 +200,7 @@ class Connection:
             ) from error
         finally:
             self._refused.cancel()
-            if not connecting.done():
-                connecting.cancel()
-                await asyncio.gather(connecting, return_exceptions=True)
+            await _cancel(connecting)
         self._check_server()
         self._up.set()
         self._inbox = f"{self._nats.new_inbox()}."
@@ -533,6 +531,15 @@ async def open_connection(options: ConnectionOptions) -> AsyncIterator[Connectio
         yield connection
     finally:
         await connection.close()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    """Cancels until it has ended: the library, and `wait_for` before 3.12, can miss it once."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+    if not task.cancelled():
+        task.exception()  # seen
 
 
 def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> None:

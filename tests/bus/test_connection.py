@@ -294,6 +294,22 @@ async def test_a_broker_that_says_nothing_is_an_error_after_the_time_to_connect(
             pass
 
 
+async def test_a_wait_for_the_broker_can_be_canceled_at_any_moment(nowhere: str) -> None:
+    options = ConnectionOptions(servers=(nowhere,), connect_timeout=None)
+
+    async def connect() -> None:
+        async with open_connection(options):
+            pass
+
+    for turns in range(60):
+        connecting = asyncio.create_task(connect())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        await asyncio.wait({connecting}, timeout=2)
+        assert connecting.cancelled()
+
+
 async def test_without_a_limit_a_client_waits_for_the_broker(own_broker: Broker) -> None:
     own_broker.kill()
     options = ConnectionOptions(servers=(own_broker.url,), connect_timeout=None)
