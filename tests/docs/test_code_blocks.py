@@ -1,7 +1,8 @@
 """Runs what README.md and docs/ tell the reader to type.
 
-The blocks of a page run in order, in one bash and one folder with nothing but ``examples``, against a broker of its own:
-the one that the page starts with ``pepperpy up``, else one of the test's. Which blocks:
+The blocks of a page run in order, in one bash and one folder with nothing but ``examples``, against
+a broker of its own: the one that the page starts with ``pepperpy up``, else one of the test's.
+Which blocks:
 
 - ``bash`` is run; ``python`` is run as a script; with ``title="name"`` either is written to that
   file instead, and so is a ``yaml`` or ``toml`` block.
