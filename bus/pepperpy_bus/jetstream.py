@@ -35,6 +35,7 @@ _NOT_FOUND = frozenset({10014, 10037, 10059})
 _FULL = frozenset({10047, 10077, 10122})
 _CONFLICT = frozenset({10071, 10164})
 _NO_SUCH_MESSAGE = 10043
+_BATCH_BYTES = 8 * 1024 * 1024
 # Only messages that were stored have it; a "Status" header may be their sender's.
 _SEQUENCE = "nats-sequence"
 _NO_MESSAGE_FOUND = 10037
@@ -239,7 +240,7 @@ async def all_on(
     """Returns every message on a subject, in order, up to a limit.
 
     The server answers a request with a batch of direct gets; a 204 ends it and says how many are
-    left, because it sends no more than some MiB at once; a 404 says there is none.
+    left, because it was asked for no more than some MiB; a 404 says there is none.
 
     Raises:
         PermissionDenied: The broker does not allow it.
@@ -250,7 +251,12 @@ async def all_on(
     more = True
     while more and len(found) < limit:
         start = found[-1].seq + 1 if found else 1
-        query = {"next_by_subj": subject, "batch": limit - len(found), "seq": start}
+        query = {
+            "next_by_subj": subject,
+            "batch": limit - len(found),
+            "seq": start,
+            "max_bytes": _BATCH_BYTES,
+        }
         more = await _one_batch(connection, f"{API}.DIRECT.GET.{stream}", query, found)
     return found
 

@@ -208,7 +208,7 @@ async def test_a_server_that_stays_away_is_an_error_in_the_end(
 
 async def test_a_subject_is_read_whole_and_in_order_however_much_it_is(stream: Stream) -> None:
     await stream.create()
-    size, number = 200_000, 120  # more than the server sends for one request
+    size, number = 200_000, 120  # several batches
     sending = (
         store(stream.connection, stream.subject, b"%06d" % n + b"x" * size) for n in range(number)
     )

@@ -356,6 +356,21 @@ async def test_an_error_in_the_middle_of_a_stream_is_raised_after_its_items(
     assert seen == ["one"]
 
 
+async def test_an_empty_message_with_a_header_is_no_end(
+    connection: Connection, prefix: str
+) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    def answer(message: Message) -> None:
+        headers = {"X-Note": "still working"}
+        tasks.append(asyncio.create_task(connection.publish(message.reply, headers=headers)))
+
+    async with await connection.subscribe(f"{prefix}.svc.zoo.feed.*", answer, live=True):
+        items = call_stream(connection, prefix, "zoo", "feed", type=Said)
+        with pytest.raises(BadPayload, match="not JSON"):
+            await collect(items, [])
+
+
 async def test_silence_in_a_stream_is_an_error_and_frees_the_service(
     service: Any, connect: Async, prefix: str, gate: Gate, eventually: Async
 ) -> None:
