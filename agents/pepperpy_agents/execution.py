@@ -303,7 +303,6 @@ class Executor:
         first = await self._client.results.put(
             task.id, result, attempt=attempt.number, headers=headers
         )
-        await task.delivery.ack()
         self.done += 1
         if not result.ok:
             self.failed += 1
@@ -313,6 +312,8 @@ class Executor:
             if result.error is not None:
                 data["code"], data["message"] = result.error.code, result.error.message
             await self._tell(attempt, result.state.verb, data, certain=True)
+        # Last, so that event and acknowledgement leave in one piece.
+        await task.delivery.ack()
 
     async def _give_up(self, attempt: Attempt, error: ErrorInfo) -> None:
         """Files the dead letter first: a failed result always has one."""

@@ -28,6 +28,8 @@ class Handler(msgspec.Struct, frozen=True):
         takes_context: Whether it has a second parameter.
         where: Where it runs.
         doc: The first paragraph of its docstring.
+        input_is_model: Whether the input type is pydantic's.
+        output_is_model: Whether the output type is.
     """
 
     call: Callable[..., Any]
@@ -37,6 +39,8 @@ class Handler(msgspec.Struct, frozen=True):
     takes_context: bool
     where: Where
     doc: str
+    input_is_model: bool
+    output_is_model: bool
 
     def decode(self, body: bytes) -> Any:
         """Returns the body as the input type.
@@ -44,13 +48,13 @@ class Handler(msgspec.Struct, frozen=True):
         Raises:
             BadPayload: It does not fit; ``context.path`` names the field.
         """
-        if _is_pydantic(self.input):
+        if self.input_is_model:
             return _decode_pydantic(body, self.input)
         return decode(body or b"null", self.input)
 
     def encode(self, value: Any) -> bytes:
         """Returns the JSON of what the function returned."""
-        if value is not None and _is_pydantic(self.output) and not _is_pydantic(type(value)):
+        if self.output_is_model and value is not None and not _is_pydantic(type(value)):
             return bytes(_adapter(self.output).dump_json(value))  # a list of models, say
         return to_json(value)
 
@@ -88,14 +92,17 @@ def read_handler(function: Callable[..., Any], *, where: Where | None = None) ->
                 f"handler {name} is defined inside a function; another process cannot find it",
                 hint="define it at the top of its module",
             )
+    given, returned = hints.get(parameters[0], Any), hints.get("return", Any)
     return Handler(
         call=function,
         name=name,
-        input=hints.get(parameters[0], Any),
-        output=hints.get("return", Any),
+        input=given,
+        output=returned,
         takes_context=takes_context,
         where=place,
         doc=inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0],
+        input_is_model=_is_pydantic(given),
+        output_is_model=_is_pydantic(returned),
     )
 
 

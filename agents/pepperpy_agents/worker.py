@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -26,7 +27,6 @@ from pepperpy_schemas.errors import PermissionDenied
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema
 from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.worker")
 
@@ -72,7 +72,7 @@ class Worker:
         self.lifecycle = Lifecycle()
         self._client = client
         self._options = options
-        self.instance = new_id().replace("-", "").replace("_", "")[:10]
+        self.instance = secrets.token_hex(5)
         self._host, self._pid, self._started = describe_process()
         self._lanes: list[_Lane] = []
         self._in_hand = InHand()
