@@ -86,6 +86,7 @@ class SyncTopicSchemas(_Facade[TopicSchemas]):
 
     announce = _waits(TopicSchemas.announce)
     latest = _waits(TopicSchemas.latest)
+    versions = _waits(TopicSchemas.versions)
     all = _waits(TopicSchemas.all)
 
 

@@ -1,5 +1,7 @@
 """What each topic takes and gives: announced by workers, kept when none of them is up."""
 
+from typing import Any
+
 import msgspec
 
 from pepperpy_bus.connection import Connection
@@ -28,21 +30,20 @@ class TopicSchemas:
     async def announce(self, schema: TopicSchema) -> TopicSchema:
         """Makes a topic's schema known; returns it with its version.
 
-        An unchanged schema writes nothing. A compatible change becomes the next version.
+        An unchanged schema writes nothing. A compatible change becomes the next version. It must
+        fit every version there is, not only the newest: tasks of all of them may still be queued.
 
         Raises:
             SchemaIncompatible: The change would break tasks or readers that exist; the message
-                names the field.
+                names the field and the version.
         """
         for _ in range(_TRIES):
-            latest = await self.latest(schema.topic)
-            if latest is not None and _same(latest, schema):
-                return latest
-            if latest is not None:
-                topic = schema.topic
-                check(latest.input, schema.input, what=f"the input of {topic}", mode="input")
-                check(latest.output, schema.output, what=f"the output of {topic}", mode="output")
-            version = latest.version + 1 if latest else 1
+            versions = await self.versions(schema.topic)
+            if versions and _same(versions[-1], schema):
+                return versions[-1]
+            for earlier in reversed(versions):
+                _refuse_breaking(earlier, schema)
+            version = versions[-1].version + 1 if versions else 1
             versioned = msgspec.structs.replace(schema, version=version)
             try:
                 await self._bucket.create(self._key(schema.topic, version), encode(versioned))
@@ -53,10 +54,15 @@ class TopicSchemas:
 
     async def latest(self, topic: str) -> TopicSchema | None:
         """Returns the newest schema of a topic, or None when no worker ever announced one."""
+        versions = await self.versions(topic)
+        return versions[-1] if versions else None
+
+    async def versions(self, topic: str) -> list[TopicSchema]:
+        """Returns every schema that a topic ever had, the oldest first."""
         check_token(topic, what="topic")
         entries = await self._bucket.entries(f"{topic}.*")
         found = [decode(entry.value, TopicSchema) for entry in entries]
-        return max(found, key=lambda one: one.version, default=None)
+        return sorted(found, key=lambda one: one.version)
 
     async def all(self) -> list[TopicSchema]:
         """Returns the newest schema of every topic, by name."""
@@ -86,7 +92,8 @@ def validate(schema: TopicSchema, body: bytes) -> None:
         path, fact = _path(error.instance_path), error.message
         missing = getattr(error.kind, "property", None) if error.kind.name == "required" else None
         if missing is not None:
-            path, fact = f"{path}.{missing}", f"is missing (expected {_kind(schema, missing)})"
+            kind = _kind(schema.input, [*error.instance_path, missing])
+            path, fact = f"{path}.{missing}", f"is missing (expected {kind})"
         raise BadPayload(
             f'topic "{schema.topic}" refused the task: {path} {fact}',
             hint=f"show the schema with: pepperpy schema show {schema.topic}",
@@ -98,18 +105,36 @@ def _path(steps: list[str | int]) -> str:
     return "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
 
 
-def _kind(schema: TopicSchema, field: str) -> str:
-    """The declared type of a top-level field, for the error message."""
-    found = schema.input
-    if "$ref" in found:
-        found = found.get("$defs", {}).get(str(found["$ref"]).rpartition("/")[2], {})
-    kind = found.get("properties", {}).get(field, {})
-    return str(kind.get("type", "a value"))
+def _kind(root: dict[str, Any], steps: list[str | int]) -> str:
+    """The declared type of a field, for the error message."""
+    found: Any = root
+    for step in steps:
+        found = _resolved(found, root)
+        found = (
+            found.get("items") if isinstance(step, int) else found.get("properties", {}).get(step)
+        )
+    kind = _resolved(found, root).get("type")
+    return kind if isinstance(kind, str) else "a value"
+
+
+def _resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(schema, dict):  # True, False, or not declared
+        return {}
+    if "$ref" not in schema:
+        return schema
+    name = str(schema["$ref"]).rpartition("/")[2]
+    return dict(root.get("$defs", {}).get(name, {}))
 
 
 def schema_name(schema: TopicSchema) -> str:
     """Returns the schema's name as the ``Pp-Schema`` header has it: ``triage.v1``."""
     return f"{schema.topic}.v{schema.version}"
+
+
+def _refuse_breaking(earlier: TopicSchema, schema: TopicSchema) -> None:
+    since = f"of {schema.topic} (since version {earlier.version})"
+    check(earlier.input, schema.input, what=f"the input {since}", mode="input")
+    check(earlier.output, schema.output, what=f"the output {since}", mode="output")
 
 
 def _same(one: TopicSchema, other: TopicSchema) -> bool:
