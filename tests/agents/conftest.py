@@ -14,6 +14,7 @@ from pepperpy_bus.deadletters import Filed
 from pepperpy_bus.jetstream import api
 from pepperpy_bus.topology import Limits, streams
 from pepperpy_schemas.errors import NotFound
+from tests.worker_processes import workers  # noqa: F401 - a fixture
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Worker]]
 
