@@ -15,6 +15,7 @@ import msgspec
 
 from pepperpy_agents.agent import TaskSpec
 from pepperpy_agents.context import Context
+from pepperpy_agents.handler import Handler
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.blobs import claim_check, redeem
@@ -116,6 +117,11 @@ class Executor:
         clock: The server's clock.
         runner: Where handlers run.
         instance: The instance, ``agent/instance``, written into journals and events.
+
+    Attributes:
+        stopping: What is delivered from now on is given back without a start.
+        done: Tasks ended.
+        failed: Tasks ended otherwise than completed.
     """
 
     def __init__(
@@ -126,6 +132,7 @@ class Executor:
         self._clock = clock
         self._runner = runner
         self._instance = instance
+        self.stopping = False
         self.done = 0
         self.failed = 0
 
@@ -134,7 +141,7 @@ class Executor:
         task, wrong = read_task(delivery, spec.topic)
         attempt = Attempt(task, spec, began=time.monotonic())
         try:
-            outcome = await self._live(attempt, wrong)
+            outcome = Released() if self.stopping else await self._live(attempt, wrong)
         except Fenced:
             outcome = Lost()
         except asyncio.CancelledError:
@@ -147,12 +154,6 @@ class Executor:
             await self._settle(attempt, outcome)
         except PepperError as error:
             log.warning("task.unsettled", task_id=task.id, error=str(error))
-
-    async def give_back(self, spec: TaskSpec, delivery: Delivery) -> None:
-        """Gives one delivery back before it was started; it is no attempt."""
-        task, _ = read_task(delivery, spec.topic)
-        with contextlib.suppress(PepperError):
-            await self._give_back(Attempt(task, spec))
 
     async def _live(self, attempt: Attempt, wrong: PepperError | None) -> Outcome:
         if await self._has_result(attempt.task):
@@ -250,8 +251,8 @@ class Executor:
         headers = task.delivery.headers
         if headers and TRACEPARENT in headers:
             with active(parse(headers)):
-                return await self._runner.run(attempt.spec.handler, data, context)
-        return await self._runner.run(attempt.spec.handler, data, context)
+                return await call_handler(self._runner, attempt.spec.handler, data, context)
+        return await call_handler(self._runner, attempt.spec.handler, data, context)
 
     async def _after_error(self, attempt: Attempt, error: BaseException) -> Outcome:
         """Decides between repeating and giving up, and records the failure."""
@@ -395,3 +396,19 @@ def _short(info: ErrorInfo) -> ErrorInfo:
         return info
     message = info.message[:MAX_MESSAGE] + ("…" if len(info.message) > MAX_MESSAGE else "")
     return msgspec.structs.replace(info, message=message, hint="", context={}, cause=None)
+
+
+async def call_handler(runner: Runner, handler: Handler, data: Any, context: Context) -> Any:
+    """Returns what a handler returns, from where it belongs.
+
+    A canceled handler in the loop gets CancelledError. A thread cannot be stopped: it runs on and
+    its result is dropped. A process is killed.
+
+    Raises:
+        Unavailable: The handler's process died, or was killed with another that overran.
+    """
+    if handler.where != "loop":
+        return await runner.run(handler, data, context)
+    if handler.takes_context:
+        return await handler.call(data, context)
+    return await handler.call(data)

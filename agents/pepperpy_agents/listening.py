@@ -7,7 +7,7 @@ from typing import Any
 
 from pepperpy_agents.agent import Agent, ListenerSpec
 from pepperpy_agents.context import Context
-from pepperpy_agents.in_hand import InHand
+from pepperpy_agents.execution import call_handler
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import event_task
 from pepperpy_bus.client import Client
@@ -16,7 +16,7 @@ from pepperpy_bus.events import Emitter, Heard, event_subjects, heard
 from pepperpy_bus.follow import follow
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.provision import ensure_consumer
-from pepperpy_bus.pull import Puller
+from pepperpy_bus.pull import InHand, WorkPuller
 from pepperpy_bus.topology import listener_consumer
 from pepperpy_bus.where import compile_where
 from pepperpy_schemas.errors import PepperError
@@ -75,7 +75,7 @@ class Listening:
 
     # --- shared ---------------------------------------------------------------------------------
 
-    async def _share(self, lane: str, subject: str) -> Puller:
+    async def _share(self, lane: str, subject: str) -> WorkPuller:
         config = listener_consumer(self._agent.name, self._spec.name, lane, subject)
         connection = self._client.connection
 
@@ -84,21 +84,17 @@ class Listening:
 
         await ensure()
 
-        def take(delivery: Delivery) -> None:
-            work = self._handle_and_settle(puller, delivery)
-            self._in_hand.start(work, delivery, name=f"listen-{self._spec.name}")
-
-        puller = Puller(
+        return WorkPuller(
             connection,
             self._stream,
             config["name"],
             slots=SLOTS,
-            on_delivery=take,
+            work=self._handle_and_settle,
+            in_hand=self._in_hand,
             ensure=ensure,
         )
-        return puller
 
-    async def _handle_and_settle(self, puller: Puller, delivery: Delivery) -> None:
+    async def _handle_and_settle(self, delivery: Delivery) -> None:
         try:
             if await self._handle(delivery):
                 await delivery.ack()
@@ -106,8 +102,6 @@ class Listening:
                 await delivery.nak(delay=RETRY_WAIT)
         except PepperError as error:
             log.warning("listener.unsettled", listener=self._spec.name, error=str(error))
-        finally:
-            puller.release()
 
     # --- broadcast ------------------------------------------------------------------------------
 
@@ -142,7 +136,8 @@ class Listening:
         if self._matches is not None and not self._matches(event.fields()):
             return True
         try:
-            await self._runner.run(self._spec.handler, event, self._context(event, delivery))
+            context = self._context(event, delivery)
+            await call_handler(self._runner, self._spec.handler, event, context)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             current = asyncio.current_task()
             if current is not None and current.cancelling():

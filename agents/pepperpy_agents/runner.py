@@ -34,23 +34,10 @@ class Runner:
         self._processes: ProcessPoolExecutor | None = None
 
     async def run(self, handler: Handler, data: Any, context: Context) -> Any:
-        """Returns what the handler returns.
-
-        A cancelled handler in the loop gets CancelledError. A thread cannot be stopped: it runs
-        on and its result is dropped. A process is killed.
-
-        Raises:
-            Unavailable: The handler's process died, or was killed with another that overran.
-        """
-        match handler.where:
-            case "loop":
-                if handler.takes_context:
-                    return await handler.call(data, context)
-                return await handler.call(data)
-            case "thread":
-                return await self._in_thread(handler, data, context)
-            case "process":
-                return await self._in_process(handler, data)
+        """Returns what a handler of a thread or process returns; see `call_handler`."""
+        if handler.where == "process":
+            return await self._in_process(handler, data)
+        return await self._in_thread(handler, data, context)
 
     def close(self) -> None:
         """Ends the threads and processes; what still runs in them is given up."""

@@ -4,23 +4,22 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 
 from pepperpy_agents.agent import Agent, AgentHook, TaskSpec
 from pepperpy_agents.commands import obeyed
 from pepperpy_agents.execution import Executor
-from pepperpy_agents.in_hand import InHand
 from pepperpy_agents.lifecycle import Lifecycle, State
 from pepperpy_agents.listening import Listening
 from pepperpy_agents.runner import Runner
 from pepperpy_bus.client import Client
 from pepperpy_bus.clock import ServerClock
-from pepperpy_bus.delivery import Delivery
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.provision import ensure_consumer
-from pepperpy_bus.pull import Puller
+from pepperpy_bus.pull import InHand, WorkPuller
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
 from pepperpy_bus.topology import task_consumer
 from pepperpy_schemas.errors import PermissionDenied
@@ -42,7 +41,7 @@ class _Lane(msgspec.Struct, frozen=True):
     """One lane of one topic."""
 
     spec: TaskSpec
-    puller: Puller
+    puller: WorkPuller
     high: bool
 
 
@@ -172,6 +171,7 @@ class Worker:
         """Takes nothing more, finishes what runs within the grace, gives the rest back."""
         await self.lifecycle.to(State.STOPPING)
         log.info("worker.draining", agent=self.agent.name, in_flight=self.in_flight)
+        self._executor.stopping = True
         await asyncio.gather(*(lane.puller.stop() for lane in self._lanes))
         released = await self._in_hand.finish(self._options.grace)
         if released:
@@ -199,29 +199,17 @@ class Worker:
 
         await ensure()
 
-        def take(delivery: Delivery) -> None:
-            work = self._work(puller, spec, delivery)
-            self._in_hand.start(work, delivery, name=f"task-{spec.topic}")
-
-        puller = Puller(
+        puller = WorkPuller(
             connection,
             stream,
             config["name"],
             slots=self._slots(spec, high=high),
-            on_delivery=take,
+            work=partial(self._executor.execute, spec),
+            in_hand=self._in_hand,
             ensure=ensure,
         )
         self._lanes.append(_Lane(spec, puller, high))
         await stack.enter_async_context(puller)
-
-    async def _work(self, puller: Puller, spec: TaskSpec, delivery: Delivery) -> None:
-        try:
-            if self.lifecycle.state is State.STOPPING:
-                await self._executor.give_back(spec, delivery)
-            else:
-                await self._executor.execute(spec, delivery)
-        finally:
-            puller.release()
 
     # --- registry, schemas, commands ------------------------------------------------------------
 

@@ -12,14 +12,18 @@ the requests are taken as lost and made anew: a lost request is never waited out
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any
+
+import msgspec
 
 from pepperpy_bus.connection import Connection, Subscription
 from pepperpy_bus.delivery import Delivery, from_message
 from pepperpy_bus.jetstream import API
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.message import Message
+from pepperpy_bus.topology import PULSE
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import PepperError
 
@@ -30,7 +34,13 @@ HEARTBEAT = 5.0
 EXPIRES = 300.0
 """Seconds after which an unanswered request ends and is made anew."""
 
+TICK = 1.0
+"""Seconds between two looks at which deliveries need a sign of life."""
+CLEAN_UP = 5.0
+"""Seconds that canceled work may take to clean up."""
+
 OnDelivery = Callable[[Delivery], None]
+Work = Callable[[Delivery], Awaitable[None]]
 Ensure = Callable[[], Awaitable[None]]
 
 _MISSED = 2.4
@@ -239,3 +249,108 @@ class Puller:
             self._gone = status == "503" or "deleted" in text.lower()
             self._failures += 1
             self._start_over()
+
+
+class _Held(msgspec.Struct):
+    """A delivery and when its next sign of life is due, by the monotonic clock."""
+
+    delivery: Delivery
+    pulse_at: float
+
+
+class InHand:
+    """Deliveries that are being worked on, kept alive meanwhile; several pullers may share it.
+
+    Attributes:
+        lag: Seconds that the event loop was late at the last tick.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[asyncio.Task[None], _Held] = {}
+        self.lag = 0.0
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, None], delivery: Delivery, *, name: str) -> None:
+        """Starts the work on a delivery."""
+        task = asyncio.create_task(work, name=name)
+        self._running[task] = _Held(delivery, time.monotonic() + PULSE)
+        task.add_done_callback(self._forget)
+
+    async def finish(self, grace: float) -> int:
+        """Waits for what runs, then cancels the rest; returns how many were canceled."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        late = list(self._running)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CLEAN_UP)
+        return len(late)
+
+    @contextlib.asynccontextmanager
+    async def pulsing(self) -> AsyncIterator[None]:
+        """Sends the signs of life while its context is open."""
+        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
+        try:
+            yield
+        finally:
+            pulse.cancel()
+            await asyncio.gather(pulse, return_exceptions=True)
+
+    async def _pulse_forever(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(TICK)
+            now = time.monotonic()
+            self.lag = max(0.0, now - before - TICK)
+            for held in [one for one in self._running.values() if one.pulse_at <= now]:
+                held.pulse_at = now + PULSE
+                with contextlib.suppress(PepperError):
+                    await held.delivery.pulse()
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("pull.work_crashed", task=task.get_name(), exc_info=error)
+
+
+class WorkPuller(Puller):
+    """A puller that runs a coroutine on each delivery and frees the slot when it is done.
+
+    Args:
+        connection: The connection.
+        stream: The consumer's stream.
+        consumer: The consumer's name.
+        slots: The most deliveries to work on at once.
+        work: Works on a delivery and settles it.
+        in_hand: Where the running ones are kept alive.
+        ensure: Makes the consumer anew when the server says that it is gone.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: str,
+        consumer: str,
+        *,
+        slots: int,
+        work: Work,
+        in_hand: InHand,
+        ensure: Ensure | None = None,
+    ) -> None:
+        super().__init__(
+            connection, stream, consumer, slots=slots, on_delivery=self._begin, ensure=ensure
+        )
+        self._work_on = work
+        self._in_hand = in_hand
+
+    def _begin(self, delivery: Delivery) -> None:
+        self._in_hand.start(self._work(delivery), delivery, name=self.consumer)
+
+    async def _work(self, delivery: Delivery) -> None:
+        try:
+            await self._work_on(delivery)
+        finally:
+            self.release()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pepperpy import Agent, BlockingContext, Client, Context, Heard
-from pepperpy_agents import in_hand, listening
-from pepperpy_bus import topology
+from pepperpy_agents import listening
+from pepperpy_bus import pull, topology
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 Eventually = Callable[..., Awaitable[Any]]
@@ -185,8 +185,8 @@ async def test_a_long_listener_is_kept_alive(
     client: Client, working: Working, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topology, "ACK_WAIT", 0.6)
-    monkeypatch.setattr(in_hand, "PULSE", 0.1)
-    monkeypatch.setattr(in_hand, "TICK", 0.05)
+    monkeypatch.setattr(pull, "PULSE", 0.1)
+    monkeypatch.setattr(pull, "TICK", 0.05)
     agent, heard = Agent("ears"), []
 
     @agent.on("thing.*")

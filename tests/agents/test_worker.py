@@ -10,10 +10,9 @@ import pytest
 
 from pepperpy import Agent, Client, Context
 from pepperpy.stack.broker import Broker
-from pepperpy_agents import in_hand
 from pepperpy_agents.lifecycle import State
 from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus import topology
+from pepperpy_bus import pull, topology
 from pepperpy_bus.control import steer
 from pepperpy_bus.jetstream import api
 from pepperpy_schemas.catalog import AGENT_CONTROL
@@ -150,8 +149,8 @@ async def test_a_long_task_is_kept_alive_and_runs_once(
     client: Client, working: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topology, "ACK_WAIT", 0.5)
-    monkeypatch.setattr(in_hand, "PULSE", 0.1)
-    monkeypatch.setattr(in_hand, "TICK", 0.05)
+    monkeypatch.setattr(pull, "PULSE", 0.1)
+    monkeypatch.setattr(pull, "TICK", 0.05)
     agent, begun = Agent("long"), []
 
     @agent.task("long")
@@ -300,7 +299,7 @@ async def test_what_arrives_while_draining_is_given_back_and_is_no_attempt(
     async with working(gate.agent, concurrency=2) as worker:
         first = await client.submit("wait", 1)
         await eventually(lambda: gate.running == 1)
-        await worker.lifecycle.to(State.STOPPING)  # pullers still ask, as in the moment of a drain
+        worker._executor.stopping = True  # pullers still ask, as in the moment of a drain
         second = await client.submit("wait", 2)
 
         async def given_back() -> bool:
@@ -309,7 +308,7 @@ async def test_what_arrives_while_draining_is_given_back_and_is_no_attempt(
             return bool(info["state"]["messages"])
 
         await eventually(given_back)
-        worker.lifecycle.state = State.RUNNING
+        worker._executor.stopping = False
         gate.open.set()
         await results_of(client, [first])
         ended = await client.ended(second, wait=5)
