@@ -1,3 +1,6 @@
+import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +12,24 @@ from pepperpy.stack.broker import Broker
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """One open server for all tests; isolate with `prefix`, never kill it."""
+    """One open server for all tests; isolate with `prefix`, never kill it.
+
+    Its hundreds of streams lie in memory where the system has a place for that: a disk would be
+    busy with syncing them, and these tests are not about the disk.
+    """
     # Every prefix reserves 2 GiB for its streams, and none of them is ever full.
     room = {"max_file_store": 1 << 50}
-    with Broker(tmp_path_factory.mktemp("broker"), options=room) as shared:
-        yield shared
+    folder = tmp_path_factory.mktemp("broker")
+    with tempfile.TemporaryDirectory(dir=_memory(), prefix="pepperpy-tests-") as store:
+        options = {**room, "store_dir": Path(store)}
+        with Broker(folder, options=options) as shared:
+            yield shared
+
+
+def _memory() -> str | None:
+    shared = Path("/dev/shm")
+    roomy = shared.is_dir() and shutil.disk_usage(shared).free > 1 << 30
+    return str(shared) if roomy and os.access(shared, os.W_OK) else None
 
 
 @pytest.fixture
