@@ -5,7 +5,6 @@ library's own bucket is not used: it returns a marker's empty value for an expir
 to create it; it raises when a bucket is empty; and its watchers stall after a server restart.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 
@@ -13,14 +12,13 @@ import msgspec
 
 from pepperpy_bus.connection import Connection
 from pepperpy_bus.follow import follow
-from pepperpy_bus.jetstream import API, last_on, store
-from pepperpy_bus.message import Message
+from pepperpy_bus.jetstream import all_on, last_on, store
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.codec import encode
-from pepperpy_schemas.errors import BadName, Unavailable, WrongSequence
+from pepperpy_schemas.errors import BadName, WrongSequence
 
 _KEY = re.compile(r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+)*")
 _MAX_KEY = 256
+_MAX_ENTRIES = 1_000_000
 _GONE_OPERATIONS = frozenset({"DEL", "PURGE"})
 
 
@@ -103,32 +101,21 @@ class Bucket:
         await store(self._connection, self._subject(key), b"", headers={h.KV_OPERATION: "DEL"})
 
     async def entries(self, pattern: str = ">") -> list[Entry]:
-        """Returns every entry whose key matches, with one request.
+        """Returns every entry whose key matches.
 
-        The server answers a multi-subject direct get with one message per key and a 204 at the
-        end (NATS ADR-31).
+        Each key has one message in the stream, so they are read in batches of the stream's order.
+        The server's direct get of the last message of many subjects refuses more than 1024.
         """
-        found: list[Entry] = []
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def take(message: Message) -> None:
-            if message.status:
-                if not done.done():
-                    done.set_result(None)
-            elif not _is_marker(message.headers):
-                key = message.headers["nats-subject"][len(self._root) :]
-                found.append(Entry(key, message.body, int(message.headers["nats-sequence"])))
-
-        inbox = self._connection.new_inbox()
-        async with await self._connection.subscribe(inbox, take):
-            query = encode({"multi_last": [f"{self._root}{pattern}"], "batch": 100_000})
-            await self._connection.publish(f"{API}.DIRECT.GET.{self._stream}", query, reply=inbox)
-            try:
-                async with asyncio.timeout(self._connection.options.request_timeout):
-                    await done
-            except TimeoutError:
-                raise Unavailable(f"no answer when listing {self._root}{pattern}") from None
-        return found
+        found: dict[str, Entry] = {}
+        stored = await all_on(
+            self._connection, self._stream, f"{self._root}{pattern}", limit=_MAX_ENTRIES
+        )
+        for one in stored:
+            key = one.subject[len(self._root) :]
+            found.pop(key, None)  # it was changed between two batches
+            if not _is_marker(one.headers):
+                found[key] = Entry(key, one.body, one.seq)
+        return list(found.values())
 
     async def watch(self, pattern: str = ">") -> AsyncIterator[Change]:
         """Yields every present entry that matches, then every change, over reconnects."""
