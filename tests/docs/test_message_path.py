@@ -53,7 +53,7 @@ class Stacks:
         if name in SENDS:
             return str(frame.f_locals.get("subject")).startswith(self._ours)
         if name == "create_task":
-            return str(frame.f_locals.get("name")).startswith("task-")
+            return str(frame.f_locals.get("name")).startswith("w_")
         return name == handler_of_the_path.__qualname__
 
 
@@ -77,3 +77,4 @@ async def test_a_task_crosses_the_files_that_the_architecture_names(
             worker.stop()
             await working
     assert sorted(stacks.files) == sorted(named_in_the_document())
+    assert len(stacks.files) <= 8
