@@ -1,12 +1,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import api
-from pepperpy_bus.kv import Bucket, Change, Entry
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.streams.kv import Bucket, Change, Entry
 from pepperpy_schemas.errors import BadName, Unavailable, WrongSequence
 
 Streams = Callable[..., Awaitable[None]]
@@ -199,6 +200,37 @@ async def test_a_purge_marker_of_other_clients_is_no_value(
     assert await bucket.create("a", b"2")
     info = await api(connection, f"STREAM.INFO.KV_{prefix}_state")
     assert info["state"]["messages"] == 1
+
+
+@pytest.mark.parametrize("verb", ["put", "create", "update", "delete"])
+async def test_a_lost_acknowledgement_is_no_conflict(
+    bucket: Bucket,
+    broker: Broker,
+    prefix: str,
+    connect: Callable[..., Awaitable[Connection]],
+    proxy_to: Callable[..., Awaitable[Any]],
+    verb: str,
+) -> None:
+    """The value is stored, its acknowledgement is lost with the link; the second try finds it."""
+    proxy = await proxy_to(broker.url)
+    other = Bucket(await connect(proxy.url), f"{prefix}_state")
+    revision = await other.put("a", b"0") if verb in ("update", "delete") else 0
+    uses = {
+        "put": lambda: other.put("a", b"1"),
+        "create": lambda: other.create("a", b"1"),
+        "update": lambda: other.update("a", b"1", revision=revision),
+        "delete": lambda: other.delete("a"),
+    }
+    watching = bucket.watch("a")
+    if revision:
+        await anext(watching)
+    proxy.swallow["down"] = True
+    writing = asyncio.create_task(uses[verb]())
+    change = await anext(watching)
+    proxy.swallow["down"] = False
+    proxy.cut()
+    assert await asyncio.wait_for(writing, 10) == (None if verb == "delete" else change.revision)
+    await _close(watching)
 
 
 async def _close(watching: AsyncIterator[Change]) -> None:
