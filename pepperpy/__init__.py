@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pepperpy_bus.client import Client, connect
     from pepperpy_bus.events import Heard
     from pepperpy_bus.sync import connect_sync
-    from pepperpy_bus.watch import Update
+    from pepperpy_bus.tasks.watch import Update
     from pepperpy_schemas.errors import PepperError, Rejected
 
 _HOMES = {
@@ -23,7 +23,7 @@ _HOMES = {
     "PepperError": "pepperpy_schemas.errors",
     "Rejected": "pepperpy_schemas.errors",
     "RetryPolicy": "pepperpy_agents",
-    "Update": "pepperpy_bus.watch",
+    "Update": "pepperpy_bus.tasks.watch",
     "connect": "pepperpy_bus.client",
     "connect_sync": "pepperpy_bus.sync",
 }

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pepperpy_bus.grants import ANONYMOUS, DEFAULT_INBOX
-from pepperpy_bus.known import known_settings, sections
-from pepperpy_bus.migrations import CONFIG_VERSION, MIGRATIONS
-from pepperpy_bus.setting import Known
-from pepperpy_bus.trust import ROLES, SERVES, Role, permissions
+from pepperpy_bus.config.known import known_settings, sections
+from pepperpy_bus.config.migrations import CONFIG_VERSION, MIGRATIONS
+from pepperpy_bus.config.setting import Known
+from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX
+from pepperpy_bus.trust.roles import ROLES, SERVES, Role, permissions
 from pepperpy_bus.units import DURATION_EXAMPLES, SIZE_EXAMPLES
 from pepperpy_schemas.catalog import CATALOG
 from pepperpy_schemas.errors import error_types

@@ -103,7 +103,11 @@ class Up:
         self.process.send_signal(number)
 
     async def ends(self, *, within: float = 20) -> int:
-        code = await asyncio.wait_for(self.process.wait(), within)
+        try:
+            code = await asyncio.wait_for(self.process.wait(), within)
+        except TimeoutError as error:
+            error.add_note(self.text)
+            raise
         await asyncio.gather(*self.readers)
         return code
 

@@ -18,14 +18,14 @@ from pepperpy_agents.context import Context
 from pepperpy_agents.handler import Handler
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import Task, read_task
-from pepperpy_bus.blobs import claim_check, redeem
 from pepperpy_bus.client import Client
-from pepperpy_bus.clock import ServerClock
-from pepperpy_bus.deadletters import write_letter
-from pepperpy_bus.delivery import Delivery
 from pepperpy_bus.events import Emitter
-from pepperpy_bus.journal import Journal
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.blobs import claim_check, redeem
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.tasks.deadletters import write_letter
+from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.trace import active, parse
 from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
 from pepperpy_schemas.codec import encode

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from pepperpy_bus.clock import ServerClock
-from pepperpy_bus.delivery import Delivery
 from pepperpy_bus.events import Heard
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_schemas.errors import BadHeader
 from pepperpy_schemas.headers import ID, NO_HEADERS, TaskHeaders, read_task_headers
 from pepperpy_schemas.tokens import TOKEN

@@ -15,13 +15,13 @@ from pepperpy_agents.lifecycle import Lifecycle, State
 from pepperpy_agents.listening import Listening
 from pepperpy_agents.runner import Runner
 from pepperpy_bus.client import Client
-from pepperpy_bus.clock import ServerClock
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.provision import ensure_consumer
-from pepperpy_bus.pull import InHand, WorkPuller
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
-from pepperpy_bus.topology import task_consumer
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.provision import ensure_consumer
+from pepperpy_bus.streams.pull import InHand, WorkPuller
+from pepperpy_bus.streams.topology import task_consumer
 from pepperpy_schemas.errors import PermissionDenied
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema

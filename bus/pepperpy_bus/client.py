@@ -8,22 +8,22 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
-from pepperpy_bus.blobs import claim_check
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.config import Settings, load
-from pepperpy_bus.connection import Connection, Hook, open_connection
-from pepperpy_bus.deadletters import DeadLetters
 from pepperpy_bus.events import Emitter, Heard, listen
-from pepperpy_bus.jetstream import message_at, store
+from pepperpy_bus.link.connection import Connection, Hook, open_connection
 from pepperpy_bus.options import connection_options, limits_of
-from pepperpy_bus.provision import provision
 from pepperpy_bus.registry import Registry
-from pepperpy_bus.results import Ended, Results
-from pepperpy_bus.topic_schemas import TopicSchemas, schema_name, validate
-from pepperpy_bus.topology import streams
+from pepperpy_bus.streams.blobs import claim_check
+from pepperpy_bus.streams.jetstream import message_at, store
+from pepperpy_bus.streams.provision import provision
+from pepperpy_bus.streams.topology import streams
+from pepperpy_bus.tasks.deadletters import DeadLetters
+from pepperpy_bus.tasks.results import Ended, Results
+from pepperpy_bus.tasks.topic_schemas import TopicSchemas, schema_name, validate
+from pepperpy_bus.tasks.watch import Update, watch_task
 from pepperpy_bus.trace import current
 from pepperpy_bus.units import parse_duration
-from pepperpy_bus.watch import Update, watch_task
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import TASK
 from pepperpy_schemas.codec import decode

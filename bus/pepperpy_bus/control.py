@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from pepperpy_bus.connection import Connection
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
 from pepperpy_schemas.catalog import AGENT_CONTROL
 from pepperpy_schemas.errors import NotFound, Unavailable, Unreachable

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from pepperpy_bus.connection import Connection, Subscription
-from pepperpy_bus.delivery import Delivery
-from pepperpy_bus.follow import follow
+from pepperpy_bus.link.connection import Connection, Subscription
+from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.message import Message
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.where import compile_where
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.kv import Bucket
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.kv import Bucket
 from pepperpy_schemas.catalog import REGISTRY
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadName, PepperError

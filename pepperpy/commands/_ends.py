@@ -8,7 +8,7 @@ from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from pepperpy_bus.client import Client
-    from pepperpy_bus.results import Ended
+    from pepperpy_bus.tasks.results import Ended
 
 
 class WaitCommand(TyperCommand):

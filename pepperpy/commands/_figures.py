@@ -13,7 +13,7 @@ import msgspec
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Heard
-from pepperpy_bus.jetstream import api, message_at
+from pepperpy_bus.streams.jetstream import api, message_at
 from pepperpy_bus.units import parse_time
 from pepperpy_schemas.catalog import DEAD_LETTER, EVENT, EVENT_HIGH, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName, NotFound, PepperError, PermissionDenied

@@ -11,8 +11,8 @@ from pepperpy.commands._session import start
 
 if TYPE_CHECKING:
     from pepperpy_bus.config import Settings
-    from pepperpy_bus.connection import Connection
-    from pepperpy_bus.topology import Config
+    from pepperpy_bus.link.connection import Connection
+    from pepperpy_bus.streams.topology import Config
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Link(msgspec.Struct, frozen=True):
     def declared(self) -> "list[Config]":
         """Returns the streams as the settings declare them."""
         from pepperpy_bus.options import limits_of
-        from pepperpy_bus.topology import streams
+        from pepperpy_bus.streams.topology import streams
 
         return streams(self.prefix, limits_of(self.settings))
 
@@ -38,7 +38,7 @@ class Link(msgspec.Struct, frozen=True):
 async def open_link(ctx: typer.Context) -> "AsyncIterator[Link]":
     """Connects to the broker with the settings in force, and changes nothing there."""
     settings = start(ctx).settings
-    from pepperpy_bus.connection import open_connection
+    from pepperpy_bus.link.connection import open_connection
     from pepperpy_bus.options import connection_options
 
     async with open_connection(connection_options(settings)) as connection:

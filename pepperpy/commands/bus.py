@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pepperpy_bus.provision import Drift
+    from pepperpy_bus.streams.provision import Drift
 
 app = typer.Typer(
     help="Compare the broker's streams with the declared ones, and mend them.",
@@ -20,7 +20,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Compare every stream with its declaration; exit 1 when one differs."""
     from pepperpy.commands._session import run
-    from pepperpy_bus.provision import compare
+    from pepperpy_bus.streams.provision import compare
 
     async def read() -> tuple[int, list[dict[str, Any]]]:
         from pepperpy.commands._link import open_link
@@ -55,8 +55,8 @@ def apply(
     other languages serve, name it with --topic.
     """
     from pepperpy.commands._session import run
-    from pepperpy_bus.provision import apply as make
-    from pepperpy_bus.provision import compare, ensure_topic
+    from pepperpy_bus.streams.provision import apply as make
+    from pepperpy_bus.streams.provision import compare, ensure_topic
 
     async def mend() -> list[dict[str, Any]]:
         from pepperpy.commands._link import open_link
@@ -88,7 +88,7 @@ def info(
 
     async def read() -> list[Any]:
         from pepperpy.commands._link import open_link
-        from pepperpy_bus.figures import stream_figures
+        from pepperpy_bus.streams.figures import stream_figures
 
         async with open_link(ctx) as link:
             names = [config["name"] for config in link.declared()]
@@ -111,7 +111,7 @@ def roles(
     """Print what each role may publish and subscribe; the broker enforces it."""
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import load_settings
-    from pepperpy_bus.trust import ROLES, permissions
+    from pepperpy_bus.trust.roles import ROLES, permissions
 
     if role and role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role: {', '.join(ROLES)}", param_hint="--role")

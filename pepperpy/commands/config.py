@@ -49,7 +49,7 @@ def check(ctx: typer.Context, file: FileArgument = None) -> None:
 @app.command()
 def migrate(ctx: typer.Context, file: FileArgument = None) -> None:
     """Rewrite a file in the current version; the old one stays beside it as `.bak`."""
-    from pepperpy_bus.rewriting import migrate_file
+    from pepperpy_bus.config.rewriting import migrate_file
 
     done = migrate_file(file or _path_in_force(ctx))
     if done.backup is None:

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from pepperpy_bus.client import Client
-    from pepperpy_bus.deadletters import Filed
+    from pepperpy_bus.tasks.deadletters import Filed
 
 app = typer.Typer(
     help="List, show, replay and drop the tasks that failed for good.",

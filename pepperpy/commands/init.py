@@ -57,7 +57,7 @@ def render(name: str, module: str) -> dict[Path, str]:
     """Returns the files of a new project by their place in it."""
     from importlib.resources import files
 
-    from pepperpy_bus.migrations import CONFIG_VERSION
+    from pepperpy_bus.config.migrations import CONFIG_VERSION
 
     words = {
         "__NAME__": name,

@@ -142,7 +142,7 @@ def _headers(texts: list[str]) -> dict[str, str]:
 async def _check(client: "Client", topic: str, body: bytes, options: "SubmitOptions") -> None:
     """Refuses what the workers would refuse, and names the schema in the task's headers."""
     from pepperpy.commands._failure import say
-    from pepperpy_bus.topic_schemas import schema_name, validate
+    from pepperpy_bus.tasks.topic_schemas import schema_name, validate
     from pepperpy_schemas.catalog import TASK_BARE
     from pepperpy_schemas.errors import BadPayload
     from pepperpy_schemas.headers import SCHEMA

@@ -53,7 +53,7 @@ def command(
     from pepperpy.stack.services import workers as worker_children
     from pepperpy.stack.up import Plan, run_stack
     from pepperpy_bus.config import load
-    from pepperpy_bus.layers import CONFIG_VARIABLE, CONTEXT_VARIABLE
+    from pepperpy_bus.config.layers import CONFIG_VARIABLE, CONTEXT_VARIABLE
     from pepperpy_bus.logs import configure
 
     options = options_of(ctx)

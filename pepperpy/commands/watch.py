@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pepperpy_bus.watch import Update
+    from pepperpy_bus.tasks.watch import Update
     from pepperpy_schemas.messages import Token
 
 SILENT_AFTER = 2.0

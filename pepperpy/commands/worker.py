@@ -40,8 +40,8 @@ def command(
     from pepperpy.commands._failure import say
     from pepperpy.commands._session import options_of
     from pepperpy_bus.config import load
+    from pepperpy_bus.config.reload import Reloader
     from pepperpy_bus.logs import configure
-    from pepperpy_bus.reload import Reloader
 
     options = options_of(ctx)
     flags = options.flags() | {

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import store
-from pepperpy_bus.trust import Role, permissions
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.trust.roles import Role, permissions
 from pepperpy_schemas import catalog
 from pepperpy_schemas.errors import PermissionDenied, QueueFull, Unavailable, WrongSequence
 from pepperpy_schemas.subjects import Subject

@@ -12,12 +12,12 @@ from pepperpy.diagnosis.machine import rounded
 from pepperpy.diagnosis.reach import Reached, reach
 from pepperpy.diagnosis.work import check_dead_letters, check_workers
 from pepperpy_bus.config import Settings
-from pepperpy_bus.connection import Connection, open_connection
-from pepperpy_bus.figures import Usage, account, stream_figures, who_am_i
+from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.options import connection_options, limits_of
-from pepperpy_bus.provision import Drift, compare
-from pepperpy_bus.topology import streams
-from pepperpy_bus.trust import ROLES, Role
+from pepperpy_bus.streams.figures import Usage, account, stream_figures, who_am_i
+from pepperpy_bus.streams.provision import Drift, compare
+from pepperpy_bus.streams.topology import streams
+from pepperpy_bus.trust.roles import ROLES, Role
 from pepperpy_schemas.errors import PepperError, PermissionDenied, Unreachable
 from pepperpy_schemas.subjects import stream_name
 

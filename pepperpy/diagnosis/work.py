@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from pepperpy.diagnosis.finding import Finding
 from pepperpy_bus.config import Settings
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.figures import StreamFigures, stream_figures, subjects_of
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
-from pepperpy_bus.topology import task_consumer
+from pepperpy_bus.streams.figures import StreamFigures, stream_figures, subjects_of
+from pepperpy_bus.streams.topology import task_consumer
 from pepperpy_schemas.catalog import TASK
 from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name

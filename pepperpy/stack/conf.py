@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from pepperpy_bus.grants import ANONYMOUS, Permissions
-from pepperpy_bus.trust import ROLES, Role, anonymous_permissions, permissions
+from pepperpy_bus.trust.grants import ANONYMOUS, Permissions
+from pepperpy_bus.trust.roles import ROLES, Role, anonymous_permissions, permissions
 
 Durability = Literal["fast", "strict"]
 

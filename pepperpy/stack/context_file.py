@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from pepperpy_bus.config.migrations import CONFIG_VERSION, VERSION_KEY
 from pepperpy_bus.files import write_secret
-from pepperpy_bus.migrations import CONFIG_VERSION, VERSION_KEY
-from pepperpy_bus.trust import Role
+from pepperpy_bus.trust.roles import Role
 
 NAME = "local"
 """The context of the first stack on a machine; a second one at the same time adds its port."""

@@ -18,8 +18,8 @@ from pepperpy.stack.output import Output
 from pepperpy.stack.secrets import private_folder, role_passwords
 from pepperpy.stack.supervisor import BACK_OFF
 from pepperpy_bus.config import Secret, Settings
-from pepperpy_bus.grants import ANONYMOUS, DEFAULT_INBOX
-from pepperpy_bus.trust import Role
+from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX
+from pepperpy_bus.trust.roles import Role
 from pepperpy_schemas.errors import BrokerFailed
 
 NAME = "broker"

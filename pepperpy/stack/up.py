@@ -20,10 +20,10 @@ from pepperpy.stack.supervisor import Supervisor, leader_of, supervised
 from pepperpy.stack.welcome import Ready, example, welcome
 from pepperpy_bus.client import Client, connect
 from pepperpy_bus.config import Settings
-from pepperpy_bus.config_files import contexts_folder
+from pepperpy_bus.config.files import contexts_folder
 from pepperpy_bus.options import limits_of
-from pepperpy_bus.provision import apply
-from pepperpy_bus.topology import streams
+from pepperpy_bus.streams.provision import apply
+from pepperpy_bus.streams.topology import streams
 from pepperpy_schemas.errors import PermissionDenied
 
 INTERRUPTED = 130

@@ -10,9 +10,9 @@ import pytest
 from pepperpy import Agent, Client, Heard, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus.deadletters import Filed
-from pepperpy_bus.jetstream import api
-from pepperpy_bus.topology import Limits, streams
+from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.streams.topology import Limits, streams
+from pepperpy_bus.tasks.deadletters import Filed
 from pepperpy_schemas.errors import NotFound
 from tests.worker_processes import workers  # noqa: F401 - a fixture
 

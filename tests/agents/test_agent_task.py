@@ -3,11 +3,11 @@ import time
 import pytest
 
 from pepperpy_agents.task import event_task, read_task
-from pepperpy_bus.clock import ServerClock
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.delivery import Delivery, from_message
 from pepperpy_bus.events import Heard
-from pepperpy_bus.message import Message
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.delivery import Delivery, from_message
 from pepperpy_schemas.messages import Event
 
 NOBODY: Connection = None  # type: ignore[assignment]  # nothing is sent here

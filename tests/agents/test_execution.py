@@ -13,11 +13,11 @@ import pydantic
 import pytest
 
 from pepperpy import Agent, Client, Context, PepperError, Rejected
-from pepperpy_bus import topology
-from pepperpy_bus.jetstream import api, store
-from pepperpy_bus.journal import Journal
-from pepperpy_bus.provision import ensure_consumer
-from pepperpy_bus.pull import Puller
+from pepperpy_bus.streams import topology
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.provision import ensure_consumer
+from pepperpy_bus.streams.pull import Puller
+from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.trace import active, new_trace
 from pepperpy_schemas.catalog import TASK, TASK_BARE
 from pepperpy_schemas.errors import (

@@ -8,7 +8,7 @@ import pytest
 
 from pepperpy import Agent, BlockingContext, Client, Context, Heard
 from pepperpy_agents import listening
-from pepperpy_bus import pull, topology
+from pepperpy_bus.streams import pull, topology
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 Eventually = Callable[..., Awaitable[Any]]

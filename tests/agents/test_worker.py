@@ -12,9 +12,9 @@ from pepperpy import Agent, Client, Context
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.lifecycle import State
 from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus import pull, topology
 from pepperpy_bus.control import steer
-from pepperpy_bus.jetstream import api
+from pepperpy_bus.streams import pull, topology
+from pepperpy_bus.streams.jetstream import api
 from pepperpy_schemas.catalog import AGENT_CONTROL
 from pepperpy_schemas.errors import SchemaIncompatible
 from pepperpy_schemas.messages import AgentCommand, AgentInstance

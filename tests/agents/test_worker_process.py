@@ -17,7 +17,7 @@ from pepperpy import Agent, Client, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.serve import serve
 from pepperpy_bus.config import load
-from pepperpy_bus.reload import Reloader
+from pepperpy_bus.config.reload import Reloader
 from pepperpy_schemas.errors import SchemaIncompatible, Unreachable
 
 Eventually = Callable[..., Awaitable[Any]]

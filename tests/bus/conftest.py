@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus import topology
-from pepperpy_bus.blobs import redeem
 from pepperpy_bus.client import Client
 from pepperpy_bus.client import connect as connect_client
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.delivery import Delivery
-from pepperpy_bus.provision import create_missing, ensure_consumer
-from pepperpy_bus.pull import Puller
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.streams import topology
+from pepperpy_bus.streams.blobs import redeem
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.provision import create_missing, ensure_consumer
+from pepperpy_bus.streams.pull import Puller
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.subjects import stream_name

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login as BrokerLogin
-from pepperpy_bus.address import Login, read_servers, split_login
 from pepperpy_bus.config import load
-from pepperpy_bus.connection import ConnectionOptions, open_connection
+from pepperpy_bus.link.address import Login, read_servers, split_login
+from pepperpy_bus.link.connection import ConnectionOptions, open_connection
 from pepperpy_bus.options import connection_options
 from pepperpy_schemas.errors import BadConfig, PepperError, PermissionDenied, Unreachable
 

@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from pepperpy_bus import migrations
-from pepperpy_bus.config import Loaded, Secret, Settings, load, locate
+from pepperpy_bus.config import Loaded, Secret, Settings, load, locate, migrations
+from pepperpy_bus.config.known import known_settings
+from pepperpy_bus.config.migrations import CONFIG_VERSION
+from pepperpy_bus.config.reload import Change, Reloader
+from pepperpy_bus.config.rewriting import migrate_file
+from pepperpy_bus.config.values import value_of
 from pepperpy_bus.files import write_secret
-from pepperpy_bus.known import known_settings
-from pepperpy_bus.migrations import CONFIG_VERSION
 from pepperpy_bus.redaction import redact
-from pepperpy_bus.reload import Change, Reloader
-from pepperpy_bus.rewriting import migrate_file
-from pepperpy_bus.values import value_of
 from pepperpy_schemas.errors import BadConfig, BadName
 
 Load = Callable[..., Loaded]
@@ -151,7 +150,8 @@ def test_the_frozen_value_cannot_be_changed_and_can_be_sent_to_a_child(load_here
 
 def test_importing_config_costs_no_pydantic_and_loading_does() -> None:
     code = (
-        "import sys; from pepperpy_bus import config, reload, logs, groups, units, files;"
+        "import sys; from pepperpy_bus import config, logs, groups, units, files;"
+        "from pepperpy_bus.config import reload;"
         "assert 'pydantic' not in sys.modules and 'tomlkit' not in sys.modules;"
         "config.load(environ={});"
         "assert 'pydantic_settings' in sys.modules and 'tomlkit' not in sys.modules"

@@ -10,9 +10,9 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.grants import Permissions
-from pepperpy_bus.message import Message
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.trust.grants import Permissions
 from pepperpy_schemas.errors import (
     BadConfig,
     BadName,
@@ -405,7 +405,7 @@ async def test_it_reconnects_however_long_the_broker_was_away(
     own: Connection, own_broker: Broker, eventually: Async, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert own._nats.options["max_reconnect_attempts"] < 0
-    monkeypatch.setattr("pepperpy_bus.connection.random.uniform", lambda low, high: 0.002)
+    monkeypatch.setattr("pepperpy_bus.link.connection.random.uniform", lambda low, high: 0.002)
     own_broker.kill()
     await eventually(lambda: own._nats._server_pool[0].reconnects > 65, within=10)
     await own_broker.start()

@@ -7,13 +7,13 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
 from pepperpy_bus.control import Command, Obeyed, steer
-from pepperpy_bus.message import Message
-from pepperpy_bus.provision import create_missing
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.message import Message
 from pepperpy_bus.registry import Registry
-from pepperpy_bus.topology import Limits, streams
-from pepperpy_bus.trust import permissions
+from pepperpy_bus.streams.provision import create_missing
+from pepperpy_bus.streams.topology import Limits, streams
+from pepperpy_bus.trust.roles import permissions
 from pepperpy_schemas.catalog import AGENT_CONTROL
 from pepperpy_schemas.errors import NotFound, PermissionDenied, Unavailable
 from pepperpy_schemas.messages import AgentCommand, AgentInstance, Load

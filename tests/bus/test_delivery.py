@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.delivery import Delivery, from_message
-from pepperpy_bus.jetstream import api, store
-from pepperpy_bus.message import Message
-from pepperpy_bus.pull import Puller
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.streams.delivery import Delivery, from_message
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.pull import Puller
 from pepperpy_schemas.errors import BadPayload, Unavailable
 
 Async = Callable[..., Coroutine[Any, Any, Any]]

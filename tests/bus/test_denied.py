@@ -5,11 +5,11 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus import topology
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.grants import ANONYMOUS, inbox_prefix
-from pepperpy_bus.provision import apply, compare, create_missing, ensure_consumer
-from pepperpy_bus.trust import ROLES
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.streams import topology
+from pepperpy_bus.streams.provision import apply, compare, create_missing, ensure_consumer
+from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
+from pepperpy_bus.trust.roles import ROLES
 from pepperpy_schemas.errors import PermissionDenied
 
 DECLARED = topology.streams("pp", topology.Limits())

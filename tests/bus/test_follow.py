@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.delivery import Delivery
-from pepperpy_bus.follow import WINDOW, Follower, follow
-from pepperpy_bus.jetstream import api, message_at, purge, store
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.follow import WINDOW, Follower, follow
+from pepperpy_bus.streams.jetstream import api, message_at, purge, store
 from pepperpy_bus.units import BadUnit, parse_time
 from pepperpy_schemas.errors import NotFound, RefusedByServer
 

@@ -11,12 +11,12 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus import topology
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.grants import ANONYMOUS, inbox_prefix
-from pepperpy_bus.jetstream import Stored, api, last_as_stored, store
-from pepperpy_bus.provision import create_missing
-from pepperpy_bus.results import Results
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.streams import topology
+from pepperpy_bus.streams.jetstream import Stored, api, last_as_stored, store
+from pepperpy_bus.streams.provision import create_missing
+from pepperpy_bus.tasks.results import Results
+from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
 from pepperpy_schemas.errors import NotFound, Unavailable
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.tokens import new_id
@@ -180,7 +180,7 @@ async def test_a_subject_that_is_written_without_end_is_given_up(
         return seen
 
     await forge(parties, victim)
-    monkeypatch.setattr("pepperpy_bus.results.last_as_stored", look_too_early)
+    monkeypatch.setattr("pepperpy_bus.tasks.results.last_as_stored", look_too_early)
     with pytest.raises(Unavailable, match="keeps writing"):
         await Results(parties["worker"], "pp").put(victim, TRUE, attempt=1)
 

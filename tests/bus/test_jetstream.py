@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus import jetstream
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import (
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.streams import jetstream
+from pepperpy_bus.streams.jetstream import (
     all_on,
     api,
     delete_message,
@@ -17,7 +18,6 @@ from pepperpy_bus.jetstream import (
     purge,
     store,
 )
-from pepperpy_bus.message import Message
 from pepperpy_schemas.errors import (
     NotFound,
     PermissionDenied,

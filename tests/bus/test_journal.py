@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import api, store
-from pepperpy_bus.journal import Journal, entry_attempt
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.tasks.journal import Journal, entry_attempt
 from pepperpy_schemas.errors import ErrorInfo, Fenced
 from pepperpy_schemas.messages import ClaimEntry, InputEntry, ReleaseEntry, StepEntry
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.blobs import Blobs
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import all_on, api, last_on, store
-from pepperpy_bus.results import Ended, Results
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.blobs import Blobs
+from pepperpy_bus.streams.jetstream import all_on, api, last_on, store
+from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.errors import ErrorInfo, NotFound, TooLarge
 from pepperpy_schemas.messages import Result

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import api, store
-from pepperpy_bus.provision import (
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.provision import (
     Drift,
     apply,
     compare,
@@ -15,7 +15,7 @@ from pepperpy_bus.provision import (
     provision,
     stream_names,
 )
-from pepperpy_bus.topology import Config, Limits, streams, task_consumer
+from pepperpy_bus.streams.topology import Config, Limits, streams, task_consumer
 from pepperpy_schemas.errors import NotFound, QueueFull, RefusedByServer, TopologyDrift
 
 Async = Callable[..., Coroutine[Any, Any, Any]]
@@ -79,7 +79,7 @@ async def test_a_race_with_another_process_that_creates_otherwise_is_no_error(
     async def nothing(_: Connection) -> set[str]:
         return set()
 
-    monkeypatch.setattr("pepperpy_bus.provision.stream_names", nothing)
+    monkeypatch.setattr("pepperpy_bus.streams.provision.stream_names", nothing)
     await create_missing(connection, [the(declared, "_DLQ")])
     assert (await config_of(connection, other["name"]))["max_age"] == 5 * 10**9
     with pytest.raises(RefusedByServer):
@@ -150,7 +150,7 @@ async def test_names_are_read_page_by_page(
         start = request["offset"]
         return {"streams": names[start : start + 256], "total": len(names)}
 
-    monkeypatch.setattr("pepperpy_bus.provision.api", paged)
+    monkeypatch.setattr("pepperpy_bus.streams.provision.api", paged)
     assert await stream_names(connection) == set(names)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.delivery import Delivery
-from pepperpy_bus.jetstream import api, store
-from pepperpy_bus.provision import ensure_consumer
-from pepperpy_bus.pull import Puller
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.provision import ensure_consumer
+from pepperpy_bus.streams.pull import Puller
 
 Async = Callable[..., Coroutine[Any, Any, Any]]
 ACK_WAIT = 30_000_000_000
@@ -212,7 +212,7 @@ async def test_a_handler_that_raises_does_not_stop_the_pull(
 async def test_a_request_that_ends_is_made_anew(
     queue: Queue, eventually: Async, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pepperpy_bus.pull.EXPIRES", 0.2)
+    monkeypatch.setattr("pepperpy_bus.streams.pull.EXPIRES", 0.2)
     async with queue.pull(slots=4, heartbeat=0.05):
         await queue.put(1)
         await eventually(lambda: len(queue.taken) == 1)

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus import jetstream
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.jetstream import store
-from pepperpy_bus.results import Results
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams import jetstream
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.tasks.results import Results
 from pepperpy_schemas.errors import BadName, ErrorInfo
 from pepperpy_schemas.messages import Result
 

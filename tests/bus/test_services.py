@@ -10,12 +10,12 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.grants import ANONYMOUS, inbox_prefix
-from pepperpy_bus.jetstream import api, store
-from pepperpy_bus.message import Message
-from pepperpy_bus.services import Call, Endpoint, Service, call, call_stream
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.services.service import Call, Endpoint, Service, call, call_stream
+from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.trace import active, current, new_trace
+from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
 from pepperpy_schemas.errors import (
     BadPayload,
     Canceled,

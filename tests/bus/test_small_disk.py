@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.connection import ConnectionOptions, open_connection
-from pepperpy_bus.provision import create_missing
-from pepperpy_bus.topology import Limits, streams
+from pepperpy_bus.link.connection import ConnectionOptions, open_connection
+from pepperpy_bus.streams.provision import create_missing
+from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_schemas.errors import BadConfig
 
 

@@ -11,11 +11,11 @@ import pepperpy
 from pepperpy.stack.broker import Broker
 from pepperpy_bus import sync
 from pepperpy_bus.client import Client, ClientState, connect
-from pepperpy_bus.deadletters import DeadLetters, write_letter
 from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.sync import SyncClient, connect_sync
-from pepperpy_bus.topic_schemas import TopicSchemas
+from pepperpy_bus.tasks.deadletters import DeadLetters, write_letter
+from pepperpy_bus.tasks.topic_schemas import TopicSchemas
 from pepperpy_schemas.errors import (
     BadName,
     BadPayload,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pepperpy_bus.connection import Connection
-from pepperpy_bus.kv import Bucket
-from pepperpy_bus.topic_schemas import TopicSchemas, schema_name, validate
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.kv import Bucket
+from pepperpy_bus.tasks.topic_schemas import TopicSchemas, schema_name, validate
 from pepperpy_schemas.errors import BadName, BadPayload, SchemaIncompatible, WrongSequence
 from pepperpy_schemas.messages import TopicSchema
 

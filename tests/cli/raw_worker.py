@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from pepperpy_bus import topology
 from pepperpy_bus.client import Client, connect
-from pepperpy_bus.deadletters import write_letter
-from pepperpy_bus.delivery import Delivery
 from pepperpy_bus.events import Emitter
-from pepperpy_bus.provision import ensure_consumer
-from pepperpy_bus.pull import Puller
+from pepperpy_bus.streams import topology
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.provision import ensure_consumer
+from pepperpy_bus.streams.pull import Puller
+from pepperpy_bus.tasks.deadletters import write_letter
 from pepperpy_schemas.catalog import TOKEN
 from pepperpy_schemas.errors import ErrorInfo
 from pepperpy_schemas.messages import Result, Token

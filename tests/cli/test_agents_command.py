@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.message import Message
-from pepperpy_bus.provision import create_missing
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.message import Message
 from pepperpy_bus.registry import Registry
-from pepperpy_bus.topology import Limits, streams
+from pepperpy_bus.streams.provision import create_missing
+from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_schemas.catalog import AGENT_CONTROL
 from pepperpy_schemas.messages import AgentCommand, AgentInstance, Load
 from tests.cli.command_line import Cli
@@ -172,7 +172,7 @@ def test_what_instances_say_of_themselves_cannot_forge_a_line(
 def test_a_heartbeat_that_cannot_be_read_hides_nobody(
     inline: Inline, deployment: Deployment
 ) -> None:
-    from pepperpy_bus.kv import Bucket
+    from pepperpy_bus.streams.kv import Bucket
     from pepperpy_schemas.subjects import bucket_name
 
     async def garbage(connection: Connection) -> None:

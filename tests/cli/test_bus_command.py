@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.connection import ConnectionOptions, open_connection
-from pepperpy_bus.jetstream import api, store
-from pepperpy_bus.provision import create_missing, ensure_consumer
-from pepperpy_bus.topology import Limits, streams, task_consumer
-from pepperpy_bus.trust import ROLES, permissions
+from pepperpy_bus.link.connection import ConnectionOptions, open_connection
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.provision import create_missing, ensure_consumer
+from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.trust.roles import ROLES, permissions
 from pepperpy_schemas.catalog import TASK
 from pepperpy_schemas.subjects import stream_name
 from tests.cli.command_line import Cli

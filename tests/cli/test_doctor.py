@@ -21,16 +21,16 @@ from pepperpy.diagnosis.finding import Finding
 from pepperpy.diagnosis.reach import reach
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
-from pepperpy_bus import figures
 from pepperpy_bus.client import connect
 from pepperpy_bus.config import load
-from pepperpy_bus.connection import Connection, ConnectionOptions, open_connection
-from pepperpy_bus.deadletters import DeadLetters, write_letter
-from pepperpy_bus.jetstream import store
-from pepperpy_bus.provision import create_missing, ensure_consumer
+from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
 from pepperpy_bus.registry import Registry
-from pepperpy_bus.topology import Limits, streams, task_consumer
-from pepperpy_bus.trust import Role, anonymous_permissions, permissions
+from pepperpy_bus.streams import figures
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.provision import create_missing, ensure_consumer
+from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.tasks.deadletters import DeadLetters, write_letter
+from pepperpy_bus.trust.roles import Role, anonymous_permissions, permissions
 from pepperpy_bus.units import parse_time
 from pepperpy_schemas.catalog import TASK, TASK_BARE
 from pepperpy_schemas.errors import ErrorInfo
@@ -475,7 +475,7 @@ async def test_a_worker_in_another_language_is_seen_by_its_pulls(
     broker: Broker, prefix: str
 ) -> None:
     from pepperpy.diagnosis.work import check_workers
-    from pepperpy_bus.pull import Puller
+    from pepperpy_bus.streams.pull import Puller
 
     tasks = stream_name(prefix, "TASKS")
     settings = load(flags={"nats.url": broker.url, "bus.prefix": prefix}, environ={}).settings

@@ -17,10 +17,10 @@ from nats.js.errors import NotFoundError
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login, role_logins
-from pepperpy_bus.connection import ConnectionOptions, open_connection
-from pepperpy_bus.grants import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
-from pepperpy_bus.provision import create_missing, ensure_consumer
-from pepperpy_bus.topology import Limits, streams, task_consumer
+from pepperpy_bus.link.connection import ConnectionOptions, open_connection
+from pepperpy_bus.streams.provision import create_missing, ensure_consumer
+from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
 from pepperpy_schemas.catalog import RESULT, TASK, TASK_BARE
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.subjects import stream_name

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pepperpy_bus.grants import inbox_prefix
+from pepperpy_bus.trust.grants import inbox_prefix
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.messages import Result
 

@@ -1,0 +1,214 @@
+"""What can be set: every setting with its meaning, default and limits.
+
+The reference page is generated from these models, and `config.load` validates with them. A field
+added here is added to `pepperpy_bus.config.values` too, which is what the program reads.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pepperpy_bus.config.migrations import CONFIG_VERSION
+from pepperpy_bus.config.values import Durability, LogFormat, LogLevel, Provision
+from pepperpy_bus.units import parse_duration, parse_size
+from pepperpy_schemas.tokens import TOKEN
+
+_SCHEMES = ("nats", "tls", "ws", "wss")
+
+
+def _check_prefix(value: str) -> str:
+    if TOKEN.fullmatch(value) is None:
+        raise ValueError("use 1 to 64 characters of A-Z a-z 0-9 _ -")
+    return value
+
+
+def _check_inbox(value: str) -> str:
+    for token in value.split("."):
+        _check_prefix(token)
+    return value
+
+
+def _check_urls(value: str) -> str:
+    urls = [one.strip() for one in value.split(",")]
+    return ",".join(_check_url(one) for one in urls)
+
+
+def _check_url(url: str) -> str:
+    scheme, mark, rest = url.rpartition("://")
+    scheme = scheme if mark else "nats"
+    if scheme not in _SCHEMES or not rest or any(sign.isspace() for sign in rest):
+        raise ValueError("write it like nats://host:4222, tls://host:4222 or wss://host:443")
+    return f"{scheme}://{rest}"
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), "duration"]
+"""Seconds, written `5m`, `1h30m`, `250ms` or as a plain number."""
+
+Size = Annotated[int, BeforeValidator(parse_size), "size"]
+"""Bytes, written `64MiB`, `512KiB`, `10MB` or as a plain number."""
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def _setting(default: object, meaning: str, *, reloadable: bool = False) -> Any:
+    return Field(default=default, description=meaning, json_schema_extra={"reloadable": reloadable})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class NatsSection(_Section):
+    """How to reach the broker and as whom."""
+
+    url: Annotated[str, AfterValidator(_check_urls)] = _setting(
+        "nats://127.0.0.1:4222",
+        "Address of the broker; several, with commas between, of a cluster.",
+    )
+    name: str = _setting("pepperpy", "Name that the broker shows in its list of connections.")
+    user: str = _setting("", "User name, where the broker asks for one.")
+    password: SecretStr = _setting(SecretStr(""), "Password of the user.")
+    token: SecretStr = _setting(SecretStr(""), "Token, where the broker asks for one alone.")
+    credentials: Path | None = _setting(None, "A `.creds` file with the user's JWT and seed.")
+    inbox_prefix: Annotated[str, AfterValidator(_check_inbox)] = _setting(
+        "_INBOX", "First token of the subjects for replies; each role has its own."
+    )
+    connect_timeout: Duration = _setting("5s", "How long to try before the broker is unreachable.")
+    tls_ca: Path | None = _setting(None, "Certificates that the broker's must be signed by (PEM).")
+    tls_cert: Path | None = _setting(None, "Certificate of this client (PEM); needs `tls_key`.")
+    tls_key: Path | None = _setting(None, "Key of this client's certificate (PEM).")
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together: set both or neither")
+        if self.password.get_secret_value() and not self.user:
+            raise ValueError("password is set without user: set both, or use token")
+        if self.token.get_secret_value() and self.user:
+            raise ValueError("user and token exclude each other: set one of them")
+        return self
+
+
+class BusSection(_Section):
+    """How messages are kept and published."""
+
+    prefix: Annotated[str, AfterValidator(_check_prefix)] = _setting(
+        "pp", "First token of every subject, and in capitals of every stream."
+    )
+    provision: Provision = _setting(
+        "auto", "`auto` creates missing streams at start, `check` only says which are missing."
+    )
+    replicas: Annotated[int, Field(ge=1, le=5)] = _setting(
+        1, "Copies of each stream that is created; 3 needs a cluster of three."
+    )
+    publish_timeout: Duration = _setting(
+        "30s", "How long a publish is tried again, for example while a cluster elects a leader."
+    )
+    max_in_flight: Annotated[int, Field(ge=1)] = _setting(
+        256, "Publishes of one client that may wait for the broker's answer; more wait their turn."
+    )
+    blob_threshold: Size = _setting(
+        "512KiB", "Bodies above this travel by reference through the object store."
+    )
+    result_ttl: Duration = _setting("7d", "How long results are kept, in a stream that is created.")
+
+
+class WorkerSection(_Section):
+    """How a worker takes and ends tasks."""
+
+    concurrency: Annotated[int, Field(ge=1)] = _setting(
+        16, "Tasks that one process handles at a time.", reloadable=True
+    )
+    processes: Annotated[int, Field(ge=1)] = _setting(1, "Processes that one command starts.")
+    grace: Duration = _setting(
+        "30s",
+        "How long running tasks may finish after SIGTERM; then they go back.",
+        reloadable=True,
+    )
+    health_host: str = _setting("127.0.0.1", "Where `/livez` and `/readyz` listen.")
+    health_port: Port | None = _setting(
+        None, "Port of `/livez` and `/readyz`; 0 takes a free one, unset turns them off."
+    )
+
+
+class LogSection(_Section):
+    """What is logged and in which form."""
+
+    level: LogLevel = _setting("info", "The least level that is written.", reloadable=True)
+    format: LogFormat = _setting(
+        "auto", "`human`, `json`, or `auto`: human on a terminal.", reloadable=True
+    )
+
+
+class StackSection(_Section):
+    """What `pepperpy up` starts."""
+
+    workers: Annotated[int, Field(ge=0)] = _setting(2, "Worker processes.")
+    port: Port = _setting(4222, "Port of the broker on loopback; 0 takes a free one.")
+    persist: Path | None = _setting(
+        None, "Folder that keeps the streams; unset, they end with the stack."
+    )
+    durability: Durability = _setting(
+        "fast", "`fast` syncs the disk every 100 ms, `strict` before each acknowledgement."
+    )
+
+
+class SettingsModel(BaseSettings):
+    """Every setting of one process."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    config_version: int = Field(
+        default=CONFIG_VERSION, description="Version of the file's keys; kept by `config migrate`."
+    )
+    nats: NatsSection = NatsSection()
+    bus: BusSection = BusSection()
+    worker: WorkerSection = WorkerSection()
+    log: LogSection = LogSection()
+    stack: StackSection = StackSection()
+
+
+def validated(layers: Iterable[Mapping[str, Any]]) -> SettingsModel:
+    """Returns the validated settings.
+
+    Args:
+        layers: Nested values by section, the strongest layer first.
+    """
+    tables = tuple(layers)
+
+    class Layered(SettingsModel):
+        @classmethod
+        def settings_customise_sources(  # type: ignore[override]  # called by keyword only
+            cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(_Layer(settings_cls, table) for table in tables)
+
+    return Layered()
+
+
+class _Layer(PydanticBaseSettingsSource):
+    def __init__(self, settings_cls: type[BaseSettings], table: Mapping[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._table = table
+
+    def get_field_value(
+        self,
+        field: FieldInfo,  # noqa: ARG002 - the library's interface
+        field_name: str,
+    ) -> tuple[Any, str, bool]:
+        return self._table.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(self._table)

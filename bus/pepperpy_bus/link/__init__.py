@@ -1,0 +1,1 @@
+"""The connection to the broker: the client library's traps end here."""

@@ -1,0 +1,571 @@
+"""One connection to the broker; the client library's traps end here.
+
+What nats-py 2.16 does that callers of this module never see (each has a regression test):
+
+- ``flush()`` after ``subscribe()`` sends its PING ahead of the SUB: two make it live. One that is
+  canceled or timed out ends the read loop when its answer comes late.
+- An exception in ``error_cb`` or in a message's dispatch ends the read loop while the connection
+  still looks connected: nothing raised by a callback leaves this module.
+- Callbacks run one at a time behind a queue and a task for each subscription: messages are handed
+  to a plain function as they are parsed instead.
+- It gives up reconnecting after 60 tries, and half-open links stay unnoticed for minutes.
+- A body that fits with headers that do not makes the server cut the connection, and every call on
+  it: sizes are checked here, headers included.
+- A permission violation arrives apart from the call that caused it, which then times out: it is
+  carried to the calls that wait on that subject.
+- A broken link is closed only after it has taken what is buffered, which a half-open one never
+  does: it is cut off instead.
+"""
+
+import asyncio
+import contextlib
+import random
+import re
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Self
+
+import msgspec
+import nats
+from nats.aio.client import Server
+
+from pepperpy_bus.link.address import read_servers
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.replies import Replies, nobody_listens
+from pepperpy_bus.link.wire import Listener, OnMessage, Wire
+from pepperpy_bus.logs import get_log
+from pepperpy_schemas.errors import (
+    BadConfig,
+    PepperError,
+    PermissionDenied,
+    Unavailable,
+    Unreachable,
+)
+
+log = get_log("pepperpy.bus")
+
+Hook = Callable[[], Awaitable[None] | None]
+
+MIN_API_LEVEL = 4
+"""JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
+
+_FLUSH_TIMEOUT = 10.0
+_VIOLATION = re.compile(r'permissions violation for (\w+)[^"]* "([^"]+)"', re.IGNORECASE)
+_AUTH = ("authorization violation", "authentication")
+
+
+class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach the broker.
+
+    Attributes:
+        servers: URLs; any of them will do. A login in one of them holds where none is given here.
+        name: Shown in the server's list of connections.
+        user: User name, or empty.
+        password: Its password.
+        token: A token instead of both.
+        credentials: Path of a ``.creds`` file, or empty.
+        tls: A ready TLS context for ``tls://`` servers.
+        inbox_prefix: First tokens of every reply subject; one per principal.
+        connect_timeout: Seconds to wait for the first connection; None waits for ever.
+        request_timeout: Seconds that a request waits for its answer by default.
+        ping_interval: Seconds between two pings; a link is given up when two are unanswered.
+    """
+
+    servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
+    name: str = "pepperpy"
+    user: str = ""
+    password: str = ""
+    token: str = ""
+    credentials: str = ""
+    tls: ssl.SSLContext | None = None
+    inbox_prefix: str = "_INBOX"
+    connect_timeout: float | None = 5.0
+    request_timeout: float = 5.0
+    ping_interval: float = 10.0
+
+    def __repr__(self) -> str:
+        return f"ConnectionOptions(name={self.name!r}, user={self.user!r})"
+
+    def with_login(self) -> Self:
+        """Returns the same with the login of the URLs taken out of them.
+
+        Raises:
+            BadConfig: A URL cannot be read.
+        """
+        servers, login = read_servers(self.servers)
+        if self.user or self.token or self.credentials:
+            return msgspec.structs.replace(self, servers=servers)
+        return msgspec.structs.replace(self, servers=servers, **msgspec.structs.asdict(login))
+
+
+class Subscription:
+    """Interest in a subject; leaving its context, or `stop`, ends it."""
+
+    def __init__(self, connection: "Connection", inner: Listener) -> None:
+        self._connection = connection
+        self._inner = inner
+
+    @property
+    def subject(self) -> str:
+        """The subject as it was subscribed."""
+        return self._inner.subject
+
+    async def stop(self) -> None:
+        """Ends the subscription; harmless when the connection is gone."""
+        self._connection._nats.unlisten(self._inner)
+
+    async def drain(self) -> None:
+        """Ends the subscription after handing on what the server has already sent."""
+        await self._connection._drain(self._inner)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+
+class Connection:
+    """A live connection; `open_connection` makes one.
+
+    It reconnects for ever. While it is down, publishes wait in a buffer of 2 MiB and requests wait
+    for their time-out.
+    """
+
+    def __init__(self, options: ConnectionOptions) -> None:
+        self.options = options.with_login()
+        self._nats = Wire()
+        self._up = asyncio.Event()
+        self._refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending: dict[str, tuple[str, asyncio.Future[Message], bool]] = {}
+        self._many: dict[str, Replies] = {}
+        self._proving: dict[str, PermissionDenied | None] = {}
+        self._inbox = ""
+        self._pongs: set[asyncio.Future[None]] = set()
+        self._requests = 0
+        self._closing = False
+        self.on_disconnect: list[Hook] = []
+        self.on_reconnect: list[Hook] = []
+        self.on_close: list[Hook] = []
+        self.on_lame_duck: list[Hook] = []
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        o = self.options
+        where = ", ".join(o.servers)
+        auth: dict[str, Any] = {"user": o.user, "password": o.password, "token": o.token}
+        connecting = asyncio.create_task(
+            self._nats.connect(
+                servers=list(o.servers),
+                name=o.name,
+                tls=o.tls,
+                user_credentials=o.credentials or None,
+                inbox_prefix=o.inbox_prefix,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # slept as it is: a float works
+                reconnect_to_server_handler=_next_server,
+                ping_interval=o.ping_interval,  # type: ignore[arg-type]  # slept as it is
+                max_outstanding_pings=2,
+                skip_subject_validation=True,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnected,
+                reconnected_cb=self._on_reconnected,
+                closed_cb=self._on_closed,
+                lame_duck_mode_cb=self._on_lame_duck,
+                **{name: value for name, value in auth.items() if value},
+            ),
+            name="bus-connect",
+        )
+        try:
+            await asyncio.wait(
+                {connecting, self._refused},
+                timeout=o.connect_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if self._refused.done():
+                self._refused.result()
+            if not connecting.done():
+                why = f": {self._nats.last_error}" if self._nats.last_error else ""
+                raise Unreachable(
+                    f"no broker answered at {where} within {o.connect_timeout:g} s{why}"
+                )
+            connecting.result()
+        except ssl.SSLError as error:
+            raise Unreachable(f"TLS with {where} failed: {error}") from error
+        except (nats.errors.Error, OSError, ValueError, ImportError) as error:
+            raise BadConfig(
+                f"cannot connect to {where}: {error}",
+                hint="check the broker's URL and the credentials file",
+            ) from error
+        finally:
+            self._refused.cancel()
+            await _cancel(connecting)
+        self._check_server()
+        self._up.set()
+        self._inbox = f"{self._nats.new_inbox()}."
+        await self.subscribe(f"{self._inbox}*", self._on_reply)
+
+    def _check_server(self) -> None:
+        info = self._nats._server_info
+        where = f"nats-server {info.get('version', '?')} at {self.server}"
+        if not info.get("jetstream"):
+            raise BadConfig(
+                f"{where} runs without JetStream", hint="start it with -js, or use: pepperpy up"
+            )
+        if int(info.get("api_lvl", 0)) < MIN_API_LEVEL:
+            raise BadConfig(
+                f"{where} has JetStream API level {info.get('api_lvl', 0)}, "
+                f"PepperPy needs {MIN_API_LEVEL}",
+                hint="run nats-server 2.14 or newer",
+            )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up now."""
+        return self._up.is_set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed for good, by us or by the server."""
+        return self._closing or self._nats.is_closed
+
+    @property
+    def server(self) -> str:
+        """The address of the server, without a password."""
+        url = self._nats.connected_url
+        return str(url.geturl()) if url else self.options.servers[0]
+
+    @property
+    def server_version(self) -> str:
+        """The server's version, for example ``2.15.1``."""
+        return str(self._nats._server_info.get("version", "?"))
+
+    async def wait_connected(self, timeout: float) -> None:
+        """Returns when the connection is up.
+
+        Raises:
+            Unreachable: It is still down after that many seconds.
+        """
+        try:
+            async with asyncio.timeout(0 if self.closed else timeout):
+                await self._up.wait()
+        except TimeoutError:
+            raise Unreachable(f"the broker at {self.server} is away") from None
+
+    async def close(self) -> None:
+        """Sends what is buffered and closes; nothing can be sent afterwards."""
+        self._closing = True
+        try:
+            if self.connected:
+                async with asyncio.timeout(2.0):
+                    await self.flush()
+        except Exception as error:
+            log.debug("bus.closed_unflushed", error=str(error))
+            self._nats.cut_off()
+        with contextlib.suppress(Exception):  # it may never have connected
+            await self._nats.close()
+        self._fail_pending(Unreachable("the connection was closed"))
+
+    # --- sending --------------------------------------------------------------------------------
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        reply: str = "",
+    ) -> None:
+        """Sends a message without an answer; it may be lost when the connection breaks.
+
+        Raises:
+            BadName: The subject or a header's name cannot travel.
+            TooLarge: Body and headers together are more than the server takes.
+            Unreachable: The connection is closed, or down with its buffer full.
+        """
+        self._nats.write(subject, body, headers, reply)
+        if self._nats.crowded:
+            await self._nats.relieve()
+
+    async def request(
+        self,
+        subject: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        while_up: bool = False,
+    ) -> Message:
+        """Sends a message and returns the first answer.
+
+        Args:
+            subject: Where to ask.
+            body: The payload.
+            headers: Headers to send with it.
+            timeout: Seconds to wait for the answer; the connection's own default.
+            while_up: Fail as soon as the connection breaks, for callers who ask again then.
+
+        Raises:
+            PermissionDenied: The broker does not allow this user this subject.
+            Unavailable: Nobody listens there, or nobody answered in time.
+            Unreachable: The connection is closed, or down with its buffer full, or it broke.
+        """
+        seconds = self.options.request_timeout if timeout is None else timeout
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Message] = loop.create_future()
+        self._requests += 1
+        token = f"{self._requests:x}"
+        self._pending[token] = (subject, answer, while_up)
+        timer = loop.call_later(seconds, _expire, answer, subject, seconds)
+        try:
+            await self.publish(subject, body, headers=headers, reply=self._inbox + token)
+            message = await answer
+        finally:
+            timer.cancel()
+            self._pending.pop(token, None)
+        if message.status == "503":
+            raise nobody_listens(subject)
+        return message
+
+    @contextlib.asynccontextmanager
+    async def request_many(
+        self, subject: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Replies]:
+        """Sends a message and gives its answers, as many as are read inside the block.
+
+        Raises:
+            Unreachable: The connection is closed, or down.
+        """
+        if not self.connected:
+            raise Unreachable(f"the broker at {self.server} is away")
+        self._requests += 1
+        token = f"{self._requests:x}"
+        replies = self._many[token] = Replies(subject)
+        try:
+            await self.publish(subject, body, headers=headers, reply=self._inbox + token)
+            yield replies
+        finally:
+            del self._many[token]
+
+    async def flush(self) -> None:
+        """Returns when the server has seen everything sent and subscribed so far."""
+        # The library sends the first one ahead of what waits.
+        await self._ping()
+        await self._ping()
+
+    async def _ping(self) -> None:
+        if not self.connected:
+            raise Unreachable(f"the broker at {self.server} is away")
+        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pongs.add(pong)
+        try:
+            await self._nats._send_ping(pong)
+            async with asyncio.timeout(_FLUSH_TIMEOUT):
+                # A late answer to a canceled future would end the library's reader.
+                await asyncio.shield(pong)
+        except TimeoutError:
+            raise Unreachable(f"the broker at {self.server} does not answer") from None
+        finally:
+            self._pongs.discard(pong)
+
+    # --- receiving ------------------------------------------------------------------------------
+
+    async def subscribe(
+        self, subject: str, on_message: OnMessage, *, queue: str = "", live: bool = False
+    ) -> Subscription:
+        """Hands every message of a subject to a plain function, as it arrives.
+
+        The function must not block; it runs inside the reader. What it raises is logged.
+
+        Args:
+            subject: The subject, wildcards allowed.
+            on_message: Called with each message.
+            queue: Members of one queue share the messages.
+            live: Return only when the server has the subscription.
+
+        Raises:
+            PermissionDenied: The broker does not allow it (found out only when ``live``).
+        """
+        subscription = Subscription(self, self._nats.listen(subject, queue, on_message))
+        if live:
+            await self._prove(subscription)
+        return subscription
+
+    async def _prove(self, subscription: Subscription) -> None:
+        """Returns when the server has the subscription; raises what it said against it."""
+        subject = subscription.subject.lower()
+        self._proving[subject] = None
+        denied: PepperError | None = None
+        try:
+            await self.flush()
+        except PepperError as error:
+            denied = error
+        finally:
+            denied = self._proving.pop(subject, None) or denied
+        if denied is not None:
+            await subscription.stop()
+            raise denied
+
+    def new_inbox(self) -> str:
+        """Returns a fresh subject under this connection's own inbox prefix."""
+        return self._nats.new_inbox()
+
+    async def _drain(self, inner: Listener) -> None:
+        # The library forgets a subscription before the server does; what comes between is lost.
+        if self._nats.is_connected:
+            self._nats.unlisten(inner, forget=False)
+            try:
+                await self.flush()
+            except PepperError as error:
+                log.debug("bus.drain_cut_short", subject=inner.subject, error=str(error))
+        self._nats.forget(inner)
+
+    # --- what the library tells -----------------------------------------------------------------
+
+    def _on_reply(self, message: Message) -> None:
+        token = message.subject[len(self._inbox) :]
+        waiting = self._pending.get(token)
+        if waiting is None:
+            if token in self._many:
+                self._many[token].take(message)
+        elif not waiting[1].done():
+            waiting[1].set_result(message)
+
+    async def _on_error(self, error: Exception) -> None:
+        try:
+            self._take_error(error)
+        except Exception:
+            log.exception("bus.error_callback_failed")
+
+    def _take_error(self, error: Exception) -> None:
+        text = str(error)
+        found = _VIOLATION.search(text)
+        if found:
+            self._deny(found[1].lower(), found[2])
+        elif any(words in text.lower() for words in _AUTH):
+            who = f"user {self.options.user!r}" if self.options.user else "an anonymous client"
+            log.error("bus.auth_refused", server=self.server, user=self.options.user)
+            if not self._refused.done():
+                self._refused.set_exception(
+                    PermissionDenied(
+                        f"the broker at {self.server} refuses {who}",
+                        hint="check PEPPERPY_NATS_USER and PEPPERPY_NATS_PASSWORD",
+                    )
+                )
+        elif not self._closing:
+            log.debug("bus.connection_error", error=text, type=type(error).__name__)
+
+    def _deny(self, what: str, subject: str) -> None:
+        # The library lowers the case of the server's words, and with it the subject.
+        verb = "publish to" if what == "publish" else "subscribe to"
+        user = self.options.user or "the anonymous user"
+        denied = PermissionDenied(
+            f"{user} may not {verb} {subject}", context={"subject": subject, "verb": what}
+        )
+        log.warning("bus.permission_denied", subject=subject, verb=what)
+        if what != "publish":
+            if subject in self._proving:
+                self._proving[subject] = denied
+            return
+        for waiting_on, future, _ in self._pending.values():
+            if waiting_on.lower() == subject and not future.done():
+                future.set_exception(denied)
+        for replies in self._many.values():
+            if replies.subject.lower() == subject:
+                replies.fail(denied)
+
+    async def _on_disconnected(self) -> None:
+        self._up.clear()
+        broken = Unreachable("the connection broke while answers were awaited")
+        self._fail_many(broken)
+        for _, future, while_up in self._pending.values():
+            if while_up and not future.done():
+                future.set_exception(broken)
+        for pong in self._pongs:
+            if not pong.done():
+                pong.set_exception(broken)
+        if not self._closing:
+            log.warning("bus.disconnected", server=self.server)
+            await _run_hooks(self.on_disconnect)
+
+    async def _on_reconnected(self) -> None:
+        self._up.set()
+        log.info("bus.reconnected", server=self.server)
+        await _run_hooks(self.on_reconnect)
+
+    async def _on_lame_duck(self) -> None:
+        log.warning("bus.lame_duck", server=self.server)
+        await _run_hooks(self.on_lame_duck)
+
+    async def _on_closed(self) -> None:
+        self._up.clear()
+        if not self._closing:
+            log.error("bus.closed", server=self.server)
+            self._fail_pending(Unreachable("the broker closed the connection for good"))
+            await _run_hooks(self.on_close)
+
+    def _fail_pending(self, error: PepperError) -> None:
+        for _, future, _ in self._pending.values():
+            if not future.done():
+                future.set_exception(error)
+        self._fail_many(error)
+
+    def _fail_many(self, error: PepperError) -> None:
+        for replies in self._many.values():
+            replies.fail(error)
+
+
+@contextlib.asynccontextmanager
+async def open_connection(options: ConnectionOptions) -> AsyncIterator[Connection]:
+    """Connects, and closes at the end.
+
+    Raises:
+        Unreachable: Nobody answered within ``connect_timeout``.
+        PermissionDenied: The broker refuses the user.
+        BadConfig: The server lacks something that PepperPy needs.
+    """
+    connection = Connection(options)
+    try:
+        await connection._open()
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    """Cancels until it has ended: the library, and `wait_for` before 3.12, can miss it once."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+    if not task.cancelled():
+        task.exception()  # seen
+
+
+def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> None:
+    if not answer.done():
+        answer.set_exception(
+            Unavailable(
+                f"no answer on {subject} within {seconds:g} s", context={"subject": subject}
+            )
+        )
+
+
+def _next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
+    """Chooses where to reconnect: the least tried server, after a growing, random delay."""
+    server = min(servers, key=lambda s: s.reconnects)
+    ceiling = min(1.5, 0.1 * 2 ** min(server.reconnects, 4))
+    return server, random.uniform(0.02, ceiling)  # noqa: S311 - spreads load, keeps no secret
+
+
+async def _run_hooks(hooks: list[Hook]) -> None:
+    for hook in list(hooks):
+        try:
+            done = hook()
+            if done is not None:
+                await done
+        except (Exception, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            log.exception("bus.hook_failed", hook=getattr(hook, "__qualname__", repr(hook)))

@@ -1,0 +1,211 @@
+"""The client library's client, with a short way in and a short way out.
+
+nats-py checks, copies and queues every message several times, in as many coroutines. Here a
+message is written into its buffer, and handed to its listener as it is parsed, in one step each.
+This is the only module that knows nats-py's inside; the version is bounded for its sake.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from nats.aio.client import Client as NatsClient
+from nats.aio.client import Srv
+
+from pepperpy_bus.link.message import NO_HEADERS, Message
+from pepperpy_bus.logs import get_log
+from pepperpy_schemas.errors import BadName, TooLarge, Unreachable
+from pepperpy_schemas.headers import fold
+
+log = get_log("pepperpy.bus")
+
+OnMessage = Callable[[Message], None]
+
+BUFFER = 2 << 20
+"""Bytes that wait for the socket above which a sender waits, or is refused while it is down."""
+
+_PROTOCOL_ROOM = 4096
+_MAX_SUBJECT = 1024
+_MAX_KNOWN_NAMES = 512
+_NAME_SIGNS = frozenset("!#$%&'*+-.^_`|~")
+_known_names: dict[str, bytes] = {}
+
+
+class Listener:
+    """An entry of the library's table of subscriptions; it has what the library looks at."""
+
+    __slots__ = (
+        "_id",
+        "_max_msgs",
+        "_message_iterator",
+        "_pending_next_msgs_calls",
+        "_queue",
+        "_received",
+        "_subject",
+        "_wait_for_msgs_task",
+        "on_message",
+    )
+
+    def __init__(self, number: int, subject: str, queue: str, on_message: OnMessage) -> None:
+        self._id = number
+        self._subject = subject
+        self._queue = queue
+        self._max_msgs = 0
+        self._received = 0
+        self._wait_for_msgs_task = None
+        self._message_iterator = None
+        self._pending_next_msgs_calls = None
+        self.on_message = on_message
+
+    @property
+    def subject(self) -> str:
+        """The subject as it was subscribed."""
+        return self._subject
+
+
+class Wire(NatsClient):
+    """A connection of the library's, with our way in and out."""
+
+    def write(
+        self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str
+    ) -> None:
+        """Puts a message into the buffer; it is sent when the loop comes round.
+
+        Raises:
+            BadName: The subject or a header's name cannot travel.
+            TooLarge: Body and headers together are more than the server takes.
+            Unreachable: The connection is closed, or down with its buffer full.
+        """
+        check_subject(subject)
+        size = len(body)
+        if headers:
+            block = _header_block(headers)
+            size += len(block)
+            self._check_size(subject, size, self._max_payload - _PROTOCOL_ROOM)
+            line = f"HPUB {subject} {reply} {len(block)} {size}\r\n"
+            self._send(subject, b"".join((line.encode(), block, body, b"\r\n")))
+        else:
+            self._check_size(subject, size, self._max_payload)
+            line = f"PUB {subject} {reply} {size}\r\n"
+            self._send(subject, b"".join((line.encode(), body, b"\r\n")))
+
+    def listen(self, subject: str, queue: str, on_message: OnMessage) -> Listener:
+        """Subscribes; every message is handed to the function inside the reader.
+
+        Raises:
+            BadName: The subject cannot travel.
+            Unreachable: The connection is closed.
+        """
+        check_subject(subject)
+        self._sid += 1
+        listener = Listener(self._sid, subject, queue, on_message)
+        self._send(subject, f"SUB {subject} {queue} {self._sid}\r\n".encode())
+        self._subs[self._sid] = listener  # type: ignore[assignment]  # it has what is looked at
+        return listener
+
+    def unlisten(self, listener: Listener, *, forget: bool = True) -> None:
+        """Ends a subscription; harmless when the connection is gone.
+
+        Args:
+            listener: The subscription.
+            forget: Drop what the server sent before it knew; else call `forget` later.
+        """
+        if not self.is_closed:
+            self._send(listener.subject, f"UNSUB {listener._id}\r\n".encode())
+        if forget:
+            self.forget(listener)
+
+    def forget(self, listener: Listener) -> None:
+        """Hands nothing more to a listener."""
+        self._subs.pop(listener._id, None)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits for the socket that senders should wait for it."""
+        return bool(self._pending_data_size > BUFFER)
+
+    async def relieve(self) -> None:
+        """Returns when the socket has taken what waits."""
+        await self._flush_pending(force_flush=True)
+
+    def cut_off(self) -> None:
+        """Drops the link with what is buffered for it."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
+    def _send(self, subject: str, command: bytes) -> None:
+        if self.is_closed:
+            raise Unreachable(f"cannot use {subject}: the connection is closed")
+        if self.crowded and not self.is_connected:
+            raise Unreachable(f"cannot use {subject}: the broker is away and the buffer is full")
+        self._pending.append(command)
+        self._pending_data_size += len(command)
+        if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    def _check_size(self, subject: str, size: int, limit: int) -> None:
+        if size > limit:
+            raise TooLarge(
+                f"{size} bytes for {subject} are more than the broker's {limit}",
+                context={"size": size, "limit": limit, "subject": subject},
+            )
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        listener = self._subs.get(sid)
+        if not isinstance(listener, Listener):
+            return  # ended since
+        folded = fold(await self._process_headers(headers)) if headers else NO_HEADERS
+        message = Message(subject.decode(), data, folded, reply.decode())
+        try:
+            listener.on_message(message)
+        except (Exception, asyncio.CancelledError):  # a canceled future's; it would end the reader
+            log.exception("bus.dispatch_failed", subject=message.subject)
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        self.cut_off()  # one that was refused is left open otherwise
+        await super()._connect_to_server(s)
+
+    async def _process_op_err(self, e: Exception) -> None:
+        # The library closes a broken link only after it has taken what is buffered, which a
+        # half-open one never does.
+        if not self.is_closed and not self.is_reconnecting:
+            self.cut_off()
+        await super()._process_op_err(e)
+
+
+def check_subject(subject: str) -> None:
+    """Refuses what would be another command to the server, or make it cut the connection.
+
+    Raises:
+        BadName: The subject is empty, too long, or has a space or line end.
+    """
+    if len(subject) > _MAX_SUBJECT:
+        raise BadName(f"a subject of {len(subject)} characters is too long: {subject[:60]}…")
+    if subject.split(None, 1) != [subject]:
+        raise BadName(f"subject {subject!r:.80} is empty or has a space or line end")
+
+
+def _header_block(headers: Mapping[str, str]) -> bytes:
+    parts = [b"NATS/1.0\r\n"]
+    for name, value in headers.items():
+        parts.append(_known_names.get(name) or _header_name(name))
+        parts.append(_header_value(value))
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def _header_value(value: str) -> bytes:
+    if "\r" in value or "\n" in value:
+        value = value.replace("\r", " ").replace("\n", " ")
+    return f"{value.strip()}\r\n".encode()
+
+
+def _header_name(name: str) -> bytes:
+    if not name or not all(c.isascii() and (c.isalnum() or c in _NAME_SIGNS) for c in name):
+        raise BadName(f"header name {name!r:.80} is not valid")
+    if len(_known_names) >= _MAX_KNOWN_NAMES:
+        _known_names.clear()
+    written = _known_names[name] = f"{name}: ".encode()
+    return written

@@ -1,0 +1,1 @@
+"""JetStream: streams and buckets, read, written, followed and provisioned."""

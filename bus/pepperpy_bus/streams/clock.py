@@ -1,0 +1,67 @@
+"""The server's clock, read without trusting this machine's.
+
+Deadlines count from the server's timestamp of a message. A worker whose own clock is an hour off
+must not expire tasks, so the server's time is asked for and carried on with the monotonic clock.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.jetstream import api
+from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.subjects import stream_name
+
+RESYNC = 600.0
+"""Seconds after which the server is asked again."""
+
+
+class ServerClock:
+    """Tells the server's time; `sync` asks for it, half a round trip is the error."""
+
+    def __init__(self, connection: Connection, prefix: str) -> None:
+        self._connection = connection
+        self._request = f"STREAM.INFO.{stream_name(prefix, 'TASKS')}"
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Asks the server for its time now, and again every ten minutes, until the end."""
+        await self.sync()
+        keeping = asyncio.create_task(self._keep(), name="server-clock")
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        # A suspended machine's monotonic clock stands still while the server's goes on.
+        while True:
+            await asyncio.sleep(RESYNC)
+            with contextlib.suppress(PepperError):
+                await self.sync()
+
+    async def sync(self) -> None:
+        """Asks the server for its time."""
+        before = time.monotonic_ns()
+        answer = await api(self._connection, self._request)
+        middle = (before + time.monotonic_ns()) // 2
+        self._offset_ns = int(_parse(answer["ts"]).timestamp() * 1e9) - middle
+
+    def now_ns(self) -> int:
+        """Returns the server's time in nanoseconds since the epoch."""
+        return time.monotonic_ns() + self._offset_ns
+
+    def now(self) -> datetime:
+        """Returns the server's time."""
+        return datetime.fromtimestamp(self.now_ns() / 1e9, UTC)
+
+
+def _parse(text: str) -> datetime:
+    # Nanoseconds are more than fromisoformat takes.
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds}.{fraction[:6] or '0'}").replace(tzinfo=UTC)

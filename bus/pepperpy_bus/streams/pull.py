@@ -1,0 +1,356 @@
+"""The pull loop: takes messages from a consumer, never more than there are free slots.
+
+Credit is what the server has been asked for and not yet delivered. At every moment
+``held + credit <= slots``, so that a worker that dies delays no more than its slots. Asking for
+one message at a time costs several times the processor time of a standing request, so credit is
+topped up when a quarter of the slots is free, or when there is none left.
+
+The server sends heartbeats while a request stands. When they stop, or the connection came back,
+the requests are taken as lost and made anew: a lost request is never waited out.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from pepperpy_bus.link.connection import Connection, Subscription
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.delivery import Delivery, from_message
+from pepperpy_bus.streams.jetstream import API
+from pepperpy_bus.streams.topology import PULSE
+from pepperpy_schemas.codec import encode
+from pepperpy_schemas.errors import PepperError
+
+log = get_log("pepperpy.pull")
+
+HEARTBEAT = 5.0
+"""Seconds between the server's signs of life while nothing arrives."""
+EXPIRES = 300.0
+"""Seconds after which an unanswered request ends and is made anew."""
+
+TICK = 1.0
+"""Seconds between two looks at which deliveries need a sign of life."""
+CLEAN_UP = 5.0
+"""Seconds that canceled work may take to clean up."""
+
+OnDelivery = Callable[[Delivery], None]
+Work = Callable[[Delivery], Awaitable[None]]
+Ensure = Callable[[], Awaitable[None]]
+
+_MISSED = 2.4
+_MAX_BACKOFF = 2.0
+
+
+class Puller:
+    """Pulls from one consumer while its context is open.
+
+    Args:
+        connection: The connection.
+        stream: The consumer's stream.
+        consumer: The consumer's name.
+        slots: The most messages to hold at once.
+        on_delivery: Called with each message, inside the reader: it must not block. Every
+            delivery takes a slot until `release` is called.
+        ensure: Makes the consumer anew when the server says that it is gone.
+        heartbeat: Seconds between the server's signs of life.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: str,
+        consumer: str,
+        *,
+        slots: int,
+        on_delivery: OnDelivery,
+        ensure: Ensure | None = None,
+        heartbeat: float = HEARTBEAT,
+    ) -> None:
+        self.connection = connection
+        self.stream = stream
+        self.consumer = consumer
+        self.held = 0
+        self._slots = slots
+        self._on_delivery = on_delivery
+        self._ensure = ensure
+        self._heartbeat = heartbeat
+        self._credit = 0
+        self._round = 0
+        self._failures = 0
+        self._seen = time.monotonic()
+        self._gone = False
+        self._paused = False
+        self._wake = asyncio.Event()
+        self._inbox = ""
+        self._inbox_round = -1
+        self._subscription: Subscription | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Puller":
+        self.connection.on_reconnect.append(self._start_over)
+        self._loop_task = asyncio.create_task(self._run(), name=f"pull-{self.consumer}")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stops asking; what the server has already sent still reaches ``on_delivery``."""
+        task, self._loop_task = self._loop_task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self.connection.on_reconnect.remove(self._start_over)
+        if self._subscription is not None:
+            await self._subscription.drain()
+
+    @property
+    def slots(self) -> int:
+        """The most messages held at once."""
+        return self._slots
+
+    def resize(self, slots: int) -> None:
+        """Changes the number of slots; fewer take effect as messages are released."""
+        self._slots = slots
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Takes no more messages until `resume`; what was asked for is withdrawn."""
+        self._paused = True
+        self._start_over()
+
+    def resume(self) -> None:
+        """Takes messages again."""
+        self._paused = False
+        self._wake.set()
+
+    def release(self) -> None:
+        """Frees the slot of one delivery."""
+        self.held -= 1
+        if self._wanted():
+            self._wake.set()
+
+    def _wanted(self) -> int:
+        free = self._slots - self.held - self._credit
+        if self._paused or free <= 0:
+            return 0
+        return free if self._credit == 0 or free * 4 >= self._slots else 0
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            if self._failures:
+                await asyncio.sleep(min(_MAX_BACKOFF, 0.05 * 2 ** min(self._failures, 6)))
+            self._wake.clear()
+            try:
+                if self._gone:
+                    await self._recover()
+                await self._ask()
+            except PepperError as error:
+                self._failures += 1
+                log.warning("pull.cannot_ask", consumer=self.consumer, error=str(error))
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat):
+                    await self._wake.wait()
+            self._check_heartbeat()
+
+    async def _ask(self) -> None:
+        if self._paused and self._subscription is not None:
+            await self._subscription.drain()
+            self._subscription, self._inbox_round = None, -1
+        if not self._wanted() or not self.connection.connected:
+            return
+        if self._inbox_round != self._round:
+            await self._open_inbox()
+        # Counted now: what the old inbox still brought while it closed has taken slots.
+        batch = self._wanted()
+        if not batch:
+            return
+        if self._credit == 0:
+            self._seen = time.monotonic()
+        self._credit += batch
+        request = {
+            "batch": batch,
+            "expires": int(EXPIRES * 1e9),
+            "idle_heartbeat": int(self._heartbeat * 1e9),
+        }
+        subject = f"{API}.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer}"
+        try:
+            await self.connection.publish(subject, encode(request), reply=self._inbox)
+        except PepperError:
+            self._start_over()
+            raise
+
+    async def _open_inbox(self) -> None:
+        """One inbox per round: closing the old one ends its requests at the server."""
+        if self._subscription is not None:
+            await self._subscription.drain()
+        self._inbox, self._inbox_round = self.connection.new_inbox(), self._round
+        self._subscription = await self.connection.subscribe(
+            self._inbox, partial(self._take, self._round)
+        )
+
+    async def _recover(self) -> None:
+        """The server does not know the consumer, or is not ready: make it, then ask anew."""
+        if self._ensure is not None:
+            await self._ensure()
+        self._gone = False
+
+    def _check_heartbeat(self) -> None:
+        silent = time.monotonic() - self._seen
+        if self._credit and self.connection.connected and silent > self._heartbeat * _MISSED:
+            log.warning("pull.silent", consumer=self.consumer, seconds=round(silent, 1))
+            self._start_over()
+
+    def _start_over(self) -> None:
+        """Takes every request as lost; late answers to them come on their own, older inbox."""
+        self._round += 1
+        self._credit = 0
+        self._wake.set()
+
+    # --- taking ---------------------------------------------------------------------------------
+
+    def _take(self, round_: int, message: Message) -> None:
+        self._seen = time.monotonic()
+        current = round_ == self._round
+        if message.reply:
+            # Before its status: a sender may set a header of that name.
+            delivery = from_message(message, self.connection)
+            self._failures = 0
+            self.held += 1
+            if current:
+                self._credit = max(0, self._credit - 1)
+            if self._credit == 0:
+                self._wake.set()
+            self._on_delivery(delivery)
+        elif message.status and current:
+            self._take_status(message)
+
+    def _take_status(self, message: Message) -> None:
+        status, text = message.status, message.headers.get("description", "")
+        if status == "100":
+            self._failures = 0
+        elif status == "408":
+            pending = message.headers.get("nats-pending-messages", "")
+            self._credit = max(0, self._credit - int(pending)) if pending.isdigit() else 0
+            self._wake.set()
+        else:
+            # 409: consumer or stream deleted, leadership change, shutdown; 503: nobody is there.
+            log.info("pull.request_ended", consumer=self.consumer, status=status, text=text)
+            self._gone = status == "503" or "deleted" in text.lower()
+            self._failures += 1
+            self._start_over()
+
+
+class _Held(msgspec.Struct):
+    """A delivery and when its next sign of life is due, by the monotonic clock."""
+
+    delivery: Delivery
+    pulse_at: float
+
+
+class InHand:
+    """Deliveries that are being worked on, kept alive meanwhile; several pullers may share it.
+
+    Attributes:
+        lag: Seconds that the event loop was late at the last tick.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[asyncio.Task[None], _Held] = {}
+        self.lag = 0.0
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, None], delivery: Delivery, *, name: str) -> None:
+        """Starts the work on a delivery."""
+        task = asyncio.create_task(work, name=name)
+        self._running[task] = _Held(delivery, time.monotonic() + PULSE)
+        task.add_done_callback(self._forget)
+
+    async def finish(self, grace: float) -> int:
+        """Waits for what runs, then cancels the rest; returns how many were canceled."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        late = list(self._running)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CLEAN_UP)
+        return len(late)
+
+    @contextlib.asynccontextmanager
+    async def pulsing(self) -> AsyncIterator[None]:
+        """Sends the signs of life while its context is open."""
+        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
+        try:
+            yield
+        finally:
+            pulse.cancel()
+            await asyncio.gather(pulse, return_exceptions=True)
+
+    async def _pulse_forever(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(TICK)
+            now = time.monotonic()
+            self.lag = max(0.0, now - before - TICK)
+            for held in [one for one in self._running.values() if one.pulse_at <= now]:
+                held.pulse_at = now + PULSE
+                with contextlib.suppress(PepperError):
+                    await held.delivery.pulse()
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("pull.work_crashed", task=task.get_name(), exc_info=error)
+
+
+class WorkPuller(Puller):
+    """A puller that runs a coroutine on each delivery and frees the slot when it is done.
+
+    Args:
+        connection: The connection.
+        stream: The consumer's stream.
+        consumer: The consumer's name.
+        slots: The most deliveries to work on at once.
+        work: Works on a delivery and settles it.
+        in_hand: Where the running ones are kept alive.
+        ensure: Makes the consumer anew when the server says that it is gone.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: str,
+        consumer: str,
+        *,
+        slots: int,
+        work: Work,
+        in_hand: InHand,
+        ensure: Ensure | None = None,
+    ) -> None:
+        super().__init__(
+            connection, stream, consumer, slots=slots, on_delivery=self._begin, ensure=ensure
+        )
+        self._work_on = work
+        self._in_hand = in_hand
+
+    def _begin(self, delivery: Delivery) -> None:
+        self._in_hand.start(self._work(delivery), delivery, name=self.consumer)
+
+    async def _work(self, delivery: Delivery) -> None:
+        try:
+            await self._work_on(delivery)
+        finally:
+            self.release()

@@ -1,0 +1,1 @@
+"""What is known of a task: results, journal, dead letters, schemas of its topic."""

@@ -1,0 +1,93 @@
+"""Watching one task: its events, its live output and its end, in one stream, from the beginning."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from pepperpy_bus.events import Heard, heard
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.follow import follow
+from pepperpy_bus.tasks.results import Ended, Results
+from pepperpy_schemas.catalog import EVENT, EVENT_HIGH, TOKEN
+from pepperpy_schemas.messages import Token
+from pepperpy_schemas.subjects import stream_name
+
+SETTLE = 1.0
+"""Seconds to wait, after the result, for the event that tells of it."""
+
+_TERMINAL = frozenset({"completed", "failed", "canceled", "rejected"})
+
+
+class Update(msgspec.Struct, frozen=True):
+    """What a watcher sees next: exactly one of the three is set.
+
+    Attributes:
+        event: Something happened to the task.
+        token: A piece of its live output.
+        ended: Its end; nothing follows.
+    """
+
+    event: Heard | None = None
+    token: Token | None = None
+    ended: Ended | None = None
+
+
+async def watch_task(
+    connection: Connection, prefix: str, results: Results, task_id: str
+) -> AsyncIterator[Update]:
+    """Yields everything that has happened to a task and all that does, until it has ended."""
+    queue: asyncio.Queue[Update] = asyncio.Queue()
+    told = asyncio.Event()
+
+    async def events() -> None:
+        subjects = [kind.pattern(prefix, entity="task", id=task_id) for kind in (EVENT_HIGH, EVENT)]
+        async with follow(connection, stream_name(prefix, "EVENTS"), subjects) as follower:
+            async for delivery in follower:
+                one = heard(delivery)
+                queue.put_nowait(Update(event=one))
+                if one.verb in _TERMINAL:
+                    told.set()
+
+    async def tokens() -> None:
+        subjects = [TOKEN.of(prefix, id=task_id)]
+        async with follow(connection, stream_name(prefix, "TOKENS"), subjects) as follower:
+            async for delivery in follower:
+                queue.put_nowait(Update(token=TOKEN.decode(delivery.body)))
+
+    async def end() -> None:
+        async with results.expect(task_id, submitted=True) as waiter:
+            ended = await waiter.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE):
+                await told.wait()
+        queue.put_nowait(Update(ended=ended))
+
+    parts = [
+        asyncio.create_task(part(), name=f"watch-{part.__name__}-{task_id}")
+        for part in (events, tokens, end)
+    ]
+    try:
+        while True:
+            update = await _next(queue, parts)
+            yield update
+            if update.ended is not None:
+                return
+    finally:
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+
+
+async def _next(queue: asyncio.Queue[Update], parts: "list[asyncio.Task[None]]") -> Update:
+    """The next update; an error of one of the parts is the watcher's error."""
+    getting = asyncio.create_task(queue.get(), name="watch-next")
+    try:
+        await asyncio.wait({getting, *parts[:2]}, return_when=asyncio.FIRST_COMPLETED)
+        for part in parts:
+            if part.done() and (error := part.exception()) is not None:
+                raise error
+        return await getting
+    finally:
+        getting.cancel()

@@ -1,0 +1,1 @@
+"""The roles of a deployment and what each may do."""

@@ -1,0 +1,139 @@
+"""The roles of a deployment as data: who may publish, subscribe and read what.
+
+The broker enforces these permissions, so a principal in a service subject is true, and a role
+that is taken over can do no more than the role. Three facts about the server shape them:
+
+- Services get no `allow_responses`: it overrides every deny, so a caller who names
+  `$JS.API.STREAM.PURGE.<stream>` as its reply subject would have the service purge it. They may
+  publish to the inboxes of the known principals instead, and nowhere else.
+- Permissions cannot match a part of a token, and whoever may create a consumer on a stream may
+  alter the others there. Streams, not consumer names, are the border between roles.
+- What the server itself sends (a publish acknowledgement, a pulled message) goes to any subject
+  that the requester names. Parties who do not trust each other belong into separate accounts.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, get_args
+
+from pepperpy_bus.trust.grants import (
+    ANONYMOUS,
+    BUCKETS,
+    DEFAULT_INBOX,
+    LOGS,
+    WORK_QUEUES,
+    Grants,
+    Permissions,
+)
+from pepperpy_schemas import catalog
+
+Role = Literal["producer", "worker", "memory", "provider", "monitor", "operator"]
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+SERVES: Final[dict[Role, tuple[str, ...]]] = {
+    "memory": ("memory", "language"),
+    "provider": ("provider",),
+    "monitor": ("monitor",),
+}
+"""The services that only this role may offer."""
+
+
+def permissions(
+    role: Role,
+    *,
+    prefix: str = "pp",
+    principal: str | None = None,
+    principals: Iterable[str] = (*ROLES, ANONYMOUS),
+) -> Permissions:
+    """Return what a principal of a role may do.
+
+    Args:
+        role: One of `ROLES`.
+        prefix: The deployment's prefix; streams and buckets are named after it.
+        principal: Its own name, the last token of its service requests; the role's by default.
+        principals: Everybody whom the services of this deployment answer.
+    """
+    at = Grants(prefix, principal or role)
+    granted = _GRANTS[role](at) + at.everybody()
+    if role in SERVES:
+        granted += at.serves(SERVES[role], principals)
+    return granted
+
+
+def anonymous_permissions(prefix: str = "pp") -> Permissions:
+    """Return what a local client without credentials may do: a producer's, as `ANONYMOUS`.
+
+    Foreign clients ask under the default inbox of their libraries, so it is the inbox of the
+    anonymous ones; no other principal gets replies there.
+    """
+    own = Permissions(subscribe=(f"{DEFAULT_INBOX}.>",))
+    return permissions("producer", prefix=prefix, principal=ANONYMOUS) + own
+
+
+def _submitter(at: Grants) -> Permissions:
+    return (
+        at.publishes(catalog.TASK, catalog.TASK_BARE, catalog.KEYED_TASK, catalog.SCHEDULE)
+        + at.publishes(catalog.ANSWER, catalog.CANCEL)
+        + at.inspects(*WORK_QUEUES)
+        + at.looks_up("RESULTS")
+        + at.follows("EVENTS", "TOKENS")
+        + at.hears(catalog.RESULT, catalog.EVENT, catalog.EVENT_HIGH, catalog.TOKEN)
+        + at.reads_buckets("registry", "schemas")
+        + at.exchanges_blobs()
+    )
+
+
+def _producer(at: Grants) -> Permissions:
+    submitted = {"entity": "task", "verb": "submitted"}
+    return _submitter(at) + at.publishes(catalog.EVENT, catalog.EVENT_HIGH, **submitted)
+
+
+def _worker(at: Grants) -> Permissions:
+    return (
+        _submitter(at)
+        + at.publishes(catalog.RESULT, catalog.STEP, catalog.TOKEN, catalog.RESUME)
+        + at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.DEAD_LETTER, catalog.COUNT)
+        + at.pulls(*WORK_QUEUES, "EVENTS", "ADV")
+        # The mover of the dead letters takes what was delivered too often out of the queue.
+        + at.removes(*WORK_QUEUES)
+        + at.follows("STEPS", "RESULTS")
+        + at.inspects(*LOGS)
+        + at.hears(catalog.CANCEL, catalog.AGENT_CONTROL)
+        + at.reads_buckets(*BUCKETS)
+        + at.writes_buckets(*BUCKETS)
+    )
+
+
+def _service(at: Grants) -> Permissions:
+    return (
+        at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.COUNT)
+        + at.hears(catalog.CANCEL)
+        + at.reads_buckets("registry", "schemas")
+        + at.writes_buckets("registry", "schemas")
+        + at.exchanges_blobs()
+    )
+
+
+def _monitor(at: Grants) -> Permissions:
+    return (
+        _service(at)
+        + at.follows(*LOGS)
+        + at.looks_up(*WORK_QUEUES, "ADV", "SCHED")
+        + at.inspects(*WORK_QUEUES, "ADV", "SCHED", *LOGS)
+        + at.reads_buckets(*BUCKETS)
+        + at.hears(*(s for s in catalog.CATALOG if s.stream in {"RESULTS", "EVENTS", "TOKENS"}))
+        + Permissions(
+            publish=("$SRV.>",),
+            subscribe=("$JS.EVENT.ADVISORY.>",),
+        )
+    )
+
+
+_GRANTS: Final[dict[Role, Callable[[Grants], Permissions]]] = {
+    "producer": _producer,
+    "worker": _worker,
+    "memory": _service,
+    "provider": _service,
+    "monitor": _monitor,
+    "operator": Grants.rules,
+}
