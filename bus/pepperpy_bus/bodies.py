@@ -3,6 +3,7 @@
 from typing import Any
 
 from pepperpy_schemas.codec import encode
+from pepperpy_schemas.errors import BadPayload
 
 
 def to_json(value: Any) -> bytes:
@@ -16,5 +17,10 @@ def to_json(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
     # Recognised by its method, so that pydantic is imported only by those who use it.
-    dump = getattr(value, "model_dump_json", None)
-    return dump().encode() if callable(dump) else encode(value)
+    dump = None if isinstance(value, type) else getattr(value, "model_dump_json", None)
+    if not callable(dump):
+        return encode(value)
+    try:
+        return str(dump()).encode()
+    except ValueError as error:
+        raise BadPayload(f"cannot be written as JSON: {error}") from error

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -215,7 +215,7 @@ async def test_a_lost_acknowledgement_is_no_conflict(
     proxy = await proxy_to(broker.url)
     other = Bucket(await connect(proxy.url), f"{prefix}_state")
     revision = await other.put("a", b"0") if verb in ("update", "delete") else 0
-    uses = {
+    uses: dict[str, Callable[[], Coroutine[Any, Any, int | None]]] = {
         "put": lambda: other.put("a", b"1"),
         "create": lambda: other.create("a", b"1"),
         "update": lambda: other.update("a", b"1", revision=revision),
