@@ -11,7 +11,8 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.config import Settings, load
 from pepperpy_bus.events import Emitter, Heard, listen
-from pepperpy_bus.link.connection import Connection, Hook, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
+from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.options import connection_options, limits_of
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.blobs import claim_check

@@ -5,7 +5,7 @@ import ssl
 import msgspec
 
 from pepperpy_bus.config import Settings
-from pepperpy_bus.link.connection import ConnectionOptions
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams.topology import Limits
 from pepperpy_bus.trust.grants import DEFAULT_INBOX, inbox_prefix
 from pepperpy_bus.trust.roles import ROLES

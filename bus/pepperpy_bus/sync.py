@@ -18,7 +18,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overlo
 from pepperpy_bus.client import Client, ClientState, Duration, SubmitOptions, connect
 from pepperpy_bus.config import Settings
 from pepperpy_bus.events import Emitter
-from pepperpy_bus.link.connection import Hook
+from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.tasks.deadletters import DeadLetters

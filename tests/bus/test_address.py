@@ -11,7 +11,8 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login as BrokerLogin
 from pepperpy_bus.config import load
 from pepperpy_bus.link.address import Login, read_servers, split_login
-from pepperpy_bus.link.connection import ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import open_connection
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.options import connection_options
 from pepperpy_schemas.errors import BadConfig, PepperError, PermissionDenied, Unreachable
 

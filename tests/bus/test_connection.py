@@ -10,8 +10,9 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
-from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.trust.grants import Permissions
 from pepperpy_schemas.errors import (
     BadConfig,

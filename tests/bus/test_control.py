@@ -8,8 +8,9 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
 from pepperpy_bus.control import Command, Obeyed, steer
-from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.provision import create_missing
 from pepperpy_bus.streams.topology import Limits, streams

@@ -5,7 +5,8 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import topology
 from pepperpy_bus.streams.provision import apply, compare, create_missing, ensure_consumer
 from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix

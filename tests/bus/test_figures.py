@@ -4,7 +4,8 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
-from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams.figures import account, stream_figures, subjects_of, who_am_i
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import store

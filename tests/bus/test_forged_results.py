@@ -11,7 +11,8 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import topology
 from pepperpy_bus.streams.jetstream import Stored, api, last_as_stored, store
 from pepperpy_bus.streams.provision import create_missing

@@ -10,8 +10,9 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.services.service import Call, Endpoint, Service, call, call_stream
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.trace import active, current, new_trace

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.link.connection import Connection, ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.provision import create_missing
 from pepperpy_bus.streams.topology import Limits, streams

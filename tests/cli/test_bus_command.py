@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.link.connection import ConnectionOptions, open_connection
+from pepperpy_bus.link.connection import open_connection
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
 from pepperpy_bus.streams.topology import Limits, streams, task_consumer

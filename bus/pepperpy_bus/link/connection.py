@@ -22,15 +22,15 @@ import contextlib
 import random
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
-import msgspec
 import nats
 from nats.aio.client import Server
 
-from pepperpy_bus.link.address import read_servers
+from pepperpy_bus.link.hooks import Hook, run_hooks
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.link.replies import Replies, nobody_listens
 from pepperpy_bus.link.wire import Listener, OnMessage, Wire
 from pepperpy_bus.logs import get_log
@@ -44,58 +44,12 @@ from pepperpy_schemas.errors import (
 
 log = get_log("pepperpy.bus")
 
-Hook = Callable[[], Awaitable[None] | None]
-
 MIN_API_LEVEL = 4
 """JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
 
 _FLUSH_TIMEOUT = 10.0
 _VIOLATION = re.compile(r'permissions violation for (\w+)[^"]* "([^"]+)"', re.IGNORECASE)
 _AUTH = ("authorization violation", "authentication")
-
-
-class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach the broker.
-
-    Attributes:
-        servers: URLs; any of them will do. A login in one of them holds where none is given here.
-        name: Shown in the server's list of connections.
-        user: User name, or empty.
-        password: Its password.
-        token: A token instead of both.
-        credentials: Path of a ``.creds`` file, or empty.
-        tls: A ready TLS context for ``tls://`` servers.
-        inbox_prefix: First tokens of every reply subject; one per principal.
-        connect_timeout: Seconds to wait for the first connection; None waits for ever.
-        request_timeout: Seconds that a request waits for its answer by default.
-        ping_interval: Seconds between two pings; a link is given up when two are unanswered.
-    """
-
-    servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
-    name: str = "pepperpy"
-    user: str = ""
-    password: str = ""
-    token: str = ""
-    credentials: str = ""
-    tls: ssl.SSLContext | None = None
-    inbox_prefix: str = "_INBOX"
-    connect_timeout: float | None = 5.0
-    request_timeout: float = 5.0
-    ping_interval: float = 10.0
-
-    def __repr__(self) -> str:
-        return f"ConnectionOptions(name={self.name!r}, user={self.user!r})"
-
-    def with_login(self) -> Self:
-        """Returns the same with the login of the URLs taken out of them.
-
-        Raises:
-            BadConfig: A URL cannot be read.
-        """
-        servers, login = read_servers(self.servers)
-        if self.user or self.token or self.credentials:
-            return msgspec.structs.replace(self, servers=servers)
-        return msgspec.structs.replace(self, servers=servers, **msgspec.structs.asdict(login))
 
 
 class Subscription:
@@ -487,23 +441,23 @@ class Connection:
                 pong.set_exception(broken)
         if not self._closing:
             log.warning("bus.disconnected", server=self.server)
-            await _run_hooks(self.on_disconnect)
+            await run_hooks(self.on_disconnect)
 
     async def _on_reconnected(self) -> None:
         self._up.set()
         log.info("bus.reconnected", server=self.server)
-        await _run_hooks(self.on_reconnect)
+        await run_hooks(self.on_reconnect)
 
     async def _on_lame_duck(self) -> None:
         log.warning("bus.lame_duck", server=self.server)
-        await _run_hooks(self.on_lame_duck)
+        await run_hooks(self.on_lame_duck)
 
     async def _on_closed(self) -> None:
         self._up.clear()
         if not self._closing:
             log.error("bus.closed", server=self.server)
             self._fail_pending(Unreachable("the broker closed the connection for good"))
-            await _run_hooks(self.on_close)
+            await run_hooks(self.on_close)
 
     def _fail_pending(self, error: PepperError) -> None:
         for _, future, _ in self._pending.values():
@@ -556,16 +510,3 @@ def _next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, 
     server = min(servers, key=lambda s: s.reconnects)
     ceiling = min(1.5, 0.1 * 2 ** min(server.reconnects, 4))
     return server, random.uniform(0.02, ceiling)  # noqa: S311 - spreads load, keeps no secret
-
-
-async def _run_hooks(hooks: list[Hook]) -> None:
-    for hook in list(hooks):
-        try:
-            done = hook()
-            if done is not None:
-                await done
-        except (Exception, asyncio.CancelledError):
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            log.exception("bus.hook_failed", hook=getattr(hook, "__qualname__", repr(hook)))

@@ -1,11 +1,10 @@
 """A message as it arrives: subject, body, headers by lower-case name, reply subject."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import msgspec
 
-from pepperpy_schemas.headers import SERVER_STATUS, fold
+from pepperpy_schemas.headers import SERVER_STATUS
 
 _STATUS = SERVER_STATUS.lower()
 
@@ -31,19 +30,4 @@ class Message(msgspec.Struct, frozen=True):
         return self.headers.get(_STATUS, "") if self.headers and not self.body else ""
 
 
-class _Raw(Protocol):
-    """What the client library gives: only what is read here."""
-
-    subject: str
-    reply: str
-    data: bytes
-    headers: dict[str, str] | None
-
-
 NO_HEADERS: Mapping[str, str] = {}
-
-
-def from_library(raw: _Raw) -> Message:
-    """Returns the library's message as ours."""
-    headers = fold(raw.headers) if raw.headers else NO_HEADERS
-    return Message(raw.subject, raw.data, headers, raw.reply)
