@@ -6,7 +6,10 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
-from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.errors import BadPayload, Unreachable
+
+RETURN_WITHIN = 5.0
+"""Seconds that an acknowledgement waits for a broken connection to come back."""
 
 _TOKENS = 9
 _TOKENS_WITH_DOMAIN = 11
@@ -59,8 +62,14 @@ class Delivery(msgspec.Struct, frozen=True):
 
         Raises:
             Unavailable: No confirmation came; the message may be delivered again.
+            Unreachable: The broker did not come back in time; the same.
         """
-        await self.connection.request(self.message.reply, b"+ACK")
+        try:
+            await self.connection.request(self.message.reply, b"+ACK", while_up=True)
+        except Unreachable:
+            # A server that comes back still knows the delivery: said again, it is not repeated.
+            await self.connection.wait_connected(RETURN_WITHIN)
+            await self.connection.request(self.message.reply, b"+ACK")
 
     async def nak(self, delay: float = 0.0) -> None:
         """Gives it back; it is delivered again after that many seconds.
