@@ -438,3 +438,33 @@ async def test_a_worker_outlives_its_broker(own_broker: Broker, tmp_path: Path) 
         assert await client.run("double", 2, wait=10) == 4
         worker.stop()
         await running
+
+
+async def test_what_was_acknowledged_as_the_broker_died_is_not_done_again(
+    own_broker: Broker,
+) -> None:
+    from pepperpy import connect  # noqa: PLC0415
+
+    agent = Agent("patient")
+
+    @agent.task("double")
+    async def double(n: int) -> int:
+        return 2 * n
+
+    async with connect(own_broker.url) as client, connect(own_broker.url) as own:
+        worker = Worker(agent, own, WorkerOptions())
+        running = asyncio.create_task(worker.run())
+        for n in range(3):
+            # Killed right at the result: the acknowledgement may be on its way.
+            assert await client.run("double", n, wait=5) == 2 * n
+            own_broker.kill()
+            await own_broker.start()
+        async with asyncio.timeout(5):
+            while worker.in_flight:
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            name = stream_name(client.prefix, "TASKS")
+            while (await api(client.connection, f"STREAM.INFO.{name}"))["state"]["messages"]:
+                await asyncio.sleep(0.01)
+        worker.stop()
+        await running

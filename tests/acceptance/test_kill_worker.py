@@ -1,0 +1,34 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pepperpy import Client
+from pepperpy.stack.broker import Broker
+
+COUNT = 900
+
+
+async def test_a_killed_worker_loses_nothing_and_its_attempts_are_visible(
+    client: Client, broker: Broker, workers: Callable[..., Any], effects: Any, audit: Any
+) -> None:
+    await audit.impatient(client, "nap", 2.0)
+    three = [workers(broker.url, "counting_app.py:agent", ready=False) for _ in range(3)]
+    for one in three:
+        one.wait_for("worker.ready")
+    submitted = await audit.submit(client, "nap", range(COUNT))
+    async with asyncio.timeout(20):
+        while await audit.count(client, "RESULTS") < COUNT // 4:
+            await asyncio.sleep(0.01)
+    three[1].kill()
+    await audit.ended(client, COUNT, within=60)
+    assert await audit.results(client) == submitted
+    repeated = {task_id for task_id, times in effects.by_task().items() if times > 1}
+    assert repeated, "the killed worker held tasks"
+    assert len(repeated) <= 16  # its slots
+    for task_id in repeated:
+        found = client.events(f"task.*.nap.{task_id}", since="1h", until_end=True)
+        told = [(one.verb, one.event.attempt) async for one in found]
+        assert ("started", 1) in told
+        assert ("started", 2) in told
+        assert told[-1] == ("completed", 2)
+    assert {row[2] for row in effects.rows() if row[0] not in repeated} == {1}
