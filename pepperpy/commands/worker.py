@@ -1,11 +1,15 @@
 """`pepperpy worker module:agent`: runs agents until SIGTERM or Ctrl-C, then drains."""
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pepperpy_bus.config import Loaded
 
 _DROPPED = ("--processes=", "--reload")
 
@@ -51,6 +55,10 @@ def command(
     }
     again = partial(load, flags=flags, config=options.config, context=options.context)
     loaded = again()
+    if login := _login_beside(loaded):
+        say(f"the local stack's worker login is used: --context {login}")
+        again = partial(again, context=login)
+        loaded = again()
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     settings = loaded.settings
@@ -62,6 +70,16 @@ def command(
     from pepperpy_agents.serve import run
 
     run([load_agent(reference) for reference in agents], Reloader(loaded, again))
+
+
+def _login_beside(loaded: "Loaded") -> str:
+    """The context with the worker's login of a stack that runs here, for who has no login."""
+    from pepperpy_bus.config.files import contexts_folder, workers_context
+
+    nats = loaded.settings.nats
+    if loaded.context or nats.user or nats.token or nats.credentials:
+        return ""
+    return workers_context(nats.url, contexts_folder(os.environ))
 
 
 def _run_pool(size: int, *, reload: bool) -> None:

@@ -1,12 +1,13 @@
-"""The context that lets the operator's commands find the running stack by name."""
+"""The contexts that give commands the logins of the running stack: operator and worker."""
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from pepperpy_bus.config.files import OF_WORKERS
 from pepperpy_bus.config.migrations import CONFIG_VERSION, VERSION_KEY
 from pepperpy_bus.files import write_secret
 from pepperpy_bus.trust.roles import Role
@@ -15,49 +16,58 @@ NAME = "local"
 """The context of the first stack on a machine; a second one at the same time adds its port."""
 
 _MARK = "# Written by `pepperpy up`, process "
-_OPERATOR: Role = "operator"
+_ENDINGS: dict[Role, str] = {"operator": "", "worker": OF_WORKERS}
 
 
 @contextlib.contextmanager
-def context_file(
-    folder: Path | None, *, url: str, password_file: Path, prefix: str
+def context_files(
+    folder: Path | None, *, url: str, password_file: Callable[[Role], Path], prefix: str
 ) -> Iterator[str | None]:
-    """Keep a context for the operator while the block runs.
+    """Keep a context for the operator and one for workers while the block runs.
+
+    `pepperpy worker` finds the latter by the address; the former is chosen by name.
 
     Args:
         folder: The user's contexts; None where the user has no home.
         url: Address of the broker.
-        password_file: The operator's.
+        password_file: Where a role's password lies.
         prefix: The deployment's prefix.
 
     Yields:
-        The context's name; None when there is no place for it.
+        The name of the operator's; None when there is no place for it.
     """
     if folder is None:
         yield None
         return
     name = NAME if _free(folder / f"{NAME}.toml") else f"{NAME}-{url.rsplit(':', 1)[1]}"
-    file = folder / f"{name}.toml"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = "\n".join(
+    written: dict[Path, str] = {}
+    for role, ending in _ENDINGS.items():
+        file = folder / f"{name}{ending}.toml"
+        written[file] = _context(url, role, password_file(role), prefix)
+        write_secret(file, written[file])
+    try:
+        yield name
+    finally:
+        for file, text in written.items():
+            if file.is_file() and file.read_text() == text:
+                file.unlink()
+
+
+def _context(url: str, role: Role, password_file: Path, prefix: str) -> str:
+    return "\n".join(
         (
             f"{_MARK}{os.getpid()}; it goes when that ends.",
             f"{VERSION_KEY} = {CONFIG_VERSION}",
             "[nats]",
             f"url = {_quoted(url)}",
-            f"user = {_quoted(_OPERATOR)}",
+            f"user = {_quoted(role)}",
             f"password_file = {_quoted(password_file)}",
             "[bus]",
             f"prefix = {_quoted(prefix)}",
             "",
         )
     )
-    write_secret(file, text)
-    try:
-        yield name
-    finally:
-        if file.is_file() and file.read_text() == text:
-            file.unlink()
 
 
 def _free(file: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pepperpy.stack.child import Child
-from pepperpy.stack.context_file import context_file
+from pepperpy.stack.context_file import context_files
 from pepperpy.stack.interrupts import background, first_of, interrupts
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.local import LocalBroker, keep_running, local_broker
@@ -94,10 +94,10 @@ class _Stack:
         self._output.align(BROKER)
         async with local_broker(self._settings) as local:
             try:
-                with context_file(
+                with context_files(
                     contexts_folder(os.environ),
                     url=local.url,
-                    password_file=local.password_file("operator"),
+                    password_file=local.password_file,
                     prefix=self._settings.bus.prefix,
                 ) as context:
                     await self._serve(local, context or "")

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import stat
+import sys
 import tomllib
 from pathlib import Path
 
@@ -206,6 +207,30 @@ async def test_the_local_context_is_the_operator_and_nobody_else_reads_it(start_
     async with connect(up.url) as anonymous:
         with pytest.raises(PermissionDenied):
             await anonymous.connection.request(stream, b"{}", timeout=5)
+
+
+async def test_a_worker_started_by_hand_finds_its_login_by_the_address(start_up, tmp_path):
+    up = await start_up("--port", "0")
+    await up.is_ready()
+    home = {"HOME": str(up.home), "XDG_CONFIG_HOME": str(up.home / ".config")}
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pepperpy", "--nats", up.url, "worker", AGENT),
+        cwd=tmp_path,
+        env={**os.environ, **home},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with connect(up.url) as bus:
+            assert await bus.run("add", [1, 2], type=int, wait="20s") == 3
+    finally:
+        worker.terminate()
+        _, said = await worker.communicate()
+    assert worker.returncode == 0
+    assert b"--context local-worker" in said
+    assert list(up.home.rglob("local-worker.toml"))
+    up.signal(signal.SIGINT)
+    await up.ends()
+    assert list(up.home.rglob("*.toml")) == []
 
 
 async def test_a_context_of_the_users_own_is_left_alone(start_up, tmp_path):

@@ -14,6 +14,8 @@ from pepperpy_schemas.tokens import check_token
 
 FILE_NAME = "pepperpy.toml"
 PROJECT_FILE = "pyproject.toml"
+OF_WORKERS = "-worker"
+"""The end of the name of a context that has the worker's login of a local stack."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +97,16 @@ def contexts_folder(environ: Mapping[str, str]) -> Path | None:
         return Path(base) / "pepperpy" / "contexts"
     home = environ.get("HOME")
     return Path(home) / ".config" / "pepperpy" / "contexts" if home else None
+
+
+def workers_context(url: str, folder: Path | None) -> str:
+    """Returns the context with the worker's login of the local stack at an address, or empty."""
+    for file in sorted(folder.glob(f"*{OF_WORKERS}.toml")) if folder else ():
+        nats = read_file(file).settings.get("nats", {})
+        # A stack that was killed leaves its context, but not its secrets.
+        if nats.get("url") == url and Path(nats.get("password_file", "")).is_file():
+            return file.stem
+    return ""
 
 
 def read_context(name: str, file: ConfigFile | None, folder: Path | None) -> tuple[ConfigFile, str]:
