@@ -440,10 +440,10 @@ async def test_a_worker_outlives_its_broker(own_broker: Broker, tmp_path: Path) 
         await running
 
 
-async def test_what_was_acknowledged_as_the_broker_died_is_not_done_again(
+async def test_acknowledgements_cut_off_by_a_crash_hold_no_slot_and_leave_no_task(
     own_broker: Broker,
 ) -> None:
-    from pepperpy import connect  # noqa: PLC0415
+    from pepperpy import connect
 
     agent = Agent("patient")
 

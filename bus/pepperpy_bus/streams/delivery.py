@@ -10,6 +10,8 @@ from pepperpy_schemas.errors import BadPayload, Unreachable
 
 RETURN_WITHIN = 5.0
 """Seconds that an acknowledgement waits for a broken connection to come back."""
+ANSWER_WITHIN = 1.0
+"""Seconds that the confirmation may take then."""
 
 _TOKENS = 9
 _TOKENS_WITH_DOMAIN = 11
@@ -67,9 +69,10 @@ class Delivery(msgspec.Struct, frozen=True):
         try:
             await self.connection.request(self.message.reply, b"+ACK", while_up=True)
         except Unreachable:
-            # A server that comes back still knows the delivery: said again, it is not repeated.
+            # A server that comes back mostly knows the delivery still; one that had not written
+            # it down does not answer, and delivers again.
             await self.connection.wait_connected(RETURN_WITHIN)
-            await self.connection.request(self.message.reply, b"+ACK")
+            await self.connection.request(self.message.reply, b"+ACK", timeout=ANSWER_WITHIN)
 
     async def nak(self, delay: float = 0.0) -> None:
         """Gives it back; it is delivered again after that many seconds.
