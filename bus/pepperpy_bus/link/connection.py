@@ -31,7 +31,7 @@ from nats.aio.client import Server
 from pepperpy_bus.link.hooks import Hook, run_hooks
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.link.options import ConnectionOptions
-from pepperpy_bus.link.replies import Replies, nobody_listens
+from pepperpy_bus.link.replies import Awaited, Replies, nobody_listens
 from pepperpy_bus.link.wire import Listener, OnMessage, Wire
 from pepperpy_bus.logs import get_log
 from pepperpy_schemas.errors import (
@@ -91,12 +91,10 @@ class Connection:
         self._nats = Wire()
         self._up = asyncio.Event()
         self._refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending: dict[str, tuple[str, asyncio.Future[Message], bool]] = {}
-        self._many: dict[str, Replies] = {}
+        self._awaited = Awaited()
         self._proving: dict[str, PermissionDenied | None] = {}
         self._inbox = ""
         self._pongs: set[asyncio.Future[None]] = set()
-        self._requests = 0
         self._closing = False
         self.on_disconnect: list[Hook] = []
         self.on_reconnect: list[Hook] = []
@@ -219,7 +217,7 @@ class Connection:
             self._nats.cut_off()
         with contextlib.suppress(Exception):  # it may never have connected
             await self._nats.close()
-        self._fail_pending(Unreachable("the connection was closed"))
+        self._awaited.fail_all(Unreachable("the connection was closed"))
 
     # --- sending --------------------------------------------------------------------------------
 
@@ -266,18 +264,14 @@ class Connection:
             Unreachable: The connection is closed, or down with its buffer full, or it broke.
         """
         seconds = self.options.request_timeout if timeout is None else timeout
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Message] = loop.create_future()
-        self._requests += 1
-        token = f"{self._requests:x}"
-        self._pending[token] = (subject, answer, while_up)
-        timer = loop.call_later(seconds, _expire, answer, subject, seconds)
+        token, answer = self._awaited.one(subject, while_up=while_up)
+        timer = answer.get_loop().call_later(seconds, _expire, answer, subject, seconds)
         try:
             await self.publish(subject, body, headers=headers, reply=self._inbox + token)
             message = await answer
         finally:
             timer.cancel()
-            self._pending.pop(token, None)
+            self._awaited.forget(token)
         if message.status == "503":
             raise nobody_listens(subject)
         return message
@@ -293,14 +287,12 @@ class Connection:
         """
         if not self.connected:
             raise Unreachable(f"the broker at {self.server} is away")
-        self._requests += 1
-        token = f"{self._requests:x}"
-        replies = self._many[token] = Replies(subject)
+        token, replies = self._awaited.many(subject)
         try:
             await self.publish(subject, body, headers=headers, reply=self._inbox + token)
             yield replies
         finally:
-            del self._many[token]
+            self._awaited.forget(token)
 
     async def flush(self) -> None:
         """Returns when the server has seen everything sent and subscribed so far."""
@@ -378,13 +370,7 @@ class Connection:
     # --- what the library tells -----------------------------------------------------------------
 
     def _on_reply(self, message: Message) -> None:
-        token = message.subject[len(self._inbox) :]
-        waiting = self._pending.get(token)
-        if waiting is None:
-            if token in self._many:
-                self._many[token].take(message)
-        elif not waiting[1].done():
-            waiting[1].set_result(message)
+        self._awaited.take(message.subject[len(self._inbox) :], message)
 
     async def _on_error(self, error: Exception) -> None:
         try:
@@ -422,20 +408,12 @@ class Connection:
             if subject in self._proving:
                 self._proving[subject] = denied
             return
-        for waiting_on, future, _ in self._pending.values():
-            if waiting_on.lower() == subject and not future.done():
-                future.set_exception(denied)
-        for replies in self._many.values():
-            if replies.subject.lower() == subject:
-                replies.fail(denied)
+        self._awaited.deny(subject, denied)
 
     async def _on_disconnected(self) -> None:
         self._up.clear()
         broken = Unreachable("the connection broke while answers were awaited")
-        self._fail_many(broken)
-        for _, future, while_up in self._pending.values():
-            if while_up and not future.done():
-                future.set_exception(broken)
+        self._awaited.break_off(broken)
         for pong in self._pongs:
             if not pong.done():
                 pong.set_exception(broken)
@@ -456,18 +434,8 @@ class Connection:
         self._up.clear()
         if not self._closing:
             log.error("bus.closed", server=self.server)
-            self._fail_pending(Unreachable("the broker closed the connection for good"))
+            self._awaited.fail_all(Unreachable("the broker closed the connection for good"))
             await run_hooks(self.on_close)
-
-    def _fail_pending(self, error: PepperError) -> None:
-        for _, future, _ in self._pending.values():
-            if not future.done():
-                future.set_exception(error)
-        self._fail_many(error)
-
-    def _fail_many(self, error: PepperError) -> None:
-        for replies in self._many.values():
-            replies.fail(error)
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,7 @@
-"""The answers to one request that may have many: pages, streams."""
+"""Answers to requests: one each, or many; and who waits for them."""
 
 import asyncio
+from typing import NamedTuple
 
 from pepperpy_bus.link.message import Message
 from pepperpy_schemas.errors import PepperError, Unavailable
@@ -52,3 +53,75 @@ class Replies:
 def nobody_listens(subject: str) -> Unavailable:
     """Returns the error for a request that nobody takes."""
     return Unavailable(f"nobody listens on {subject}", context={"subject": subject})
+
+
+class _Waiting(NamedTuple):
+    """Who waits for one answer; ``while_up`` is given up as soon as the connection breaks."""
+
+    subject: str
+    answer: "asyncio.Future[Message]"
+    while_up: bool
+
+
+class Awaited:
+    """What was asked for and is not answered yet, by the token that ends the reply subject."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._single: dict[str, _Waiting] = {}
+        self._many: dict[str, Replies] = {}
+
+    def one(self, subject: str, *, while_up: bool) -> "tuple[str, asyncio.Future[Message]]":
+        """Returns a token and the answer that will come under it."""
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        token = self._next()
+        self._single[token] = _Waiting(subject, answer, while_up)
+        return token, answer
+
+    def many(self, subject: str) -> tuple[str, Replies]:
+        """Returns a token and the answers that will come under it."""
+        token = self._next()
+        replies = self._many[token] = Replies(subject)
+        return token, replies
+
+    def forget(self, token: str) -> None:
+        """Lets later answers under a token go."""
+        self._single.pop(token, None)
+        self._many.pop(token, None)
+
+    def take(self, token: str, message: Message) -> None:
+        """Hands an answer to who waits for it, if anybody does."""
+        waiting = self._single.get(token)
+        if waiting is not None:
+            if not waiting.answer.done():
+                waiting.answer.set_result(message)
+        elif token in self._many:
+            self._many[token].take(message)
+
+    def deny(self, lowered: str, error: PepperError) -> None:
+        """Ends the requests to a subject, given in lower case, with an error."""
+        self._fail([w for w in self._single.values() if w.subject.lower() == lowered], error)
+        for replies in self._many.values():
+            if replies.subject.lower() == lowered:
+                replies.fail(error)
+
+    def break_off(self, error: PepperError) -> None:
+        """The connection broke: ends what may have lost answers, or does not wait for it."""
+        self._fail([w for w in self._single.values() if w.while_up], error)
+        for replies in self._many.values():
+            replies.fail(error)
+
+    def fail_all(self, error: PepperError) -> None:
+        """Ends everything with an error."""
+        self._fail(list(self._single.values()), error)
+        for replies in self._many.values():
+            replies.fail(error)
+
+    def _next(self) -> str:
+        self._count += 1
+        return f"{self._count:x}"
+
+    def _fail(self, waiting: list[_Waiting], error: PepperError) -> None:
+        for one in waiting:
+            if not one.answer.done():
+                one.answer.set_exception(error)
