@@ -58,6 +58,12 @@ class Desk:
         assert reasons == [code]
         assert not self.served
 
+    async def settled(self) -> None:
+        """Every task is acknowledged, and so its result stored."""
+        async with asyncio.timeout(5):
+            while await self.messages("TASKS"):
+                await asyncio.sleep(0.01)
+
     async def messages(self, suffix: str) -> int:
         name = stream_name(self.prefix, suffix)
         return int((await api(self.client.connection, f"STREAM.INFO.{name}"))["state"]["messages"])
@@ -71,13 +77,12 @@ async def desk(broker: Broker, client: Client, prefix: str) -> AsyncIterator[Des
         worker = Worker(one.agent, own, WorkerOptions())
         running = asyncio.create_task(worker.run())
         assert await client.run("order", {"n": 1}, wait=5) == 1
+        await one.settled()
         one.served.clear()
         yield one
         async with asyncio.timeout(NEXT_WITHIN):
             assert await client.run("order", {"n": 2}) == 2
-        async with asyncio.timeout(5):
-            while await one.messages("TASKS"):
-                await asyncio.sleep(0.01)
+        await one.settled()
         worker.stop()
         await running
 
@@ -263,10 +268,9 @@ async def test_a_captured_task_that_is_sent_again_does_not_run_again(desk: Desk)
     headers = {"Pp-Id": "captured"}
     await store(desk.client.connection, subject, b'{"n":1}', msg_id="a", headers=headers)
     assert await desk.client.result("captured", wait=5) == 1
+    await desk.settled()
     desk.served.clear()
     await store(desk.client.connection, subject, b'{"n":1}', msg_id="b", headers=headers)
-    async with asyncio.timeout(5):
-        while await desk.messages("TASKS"):
-            await asyncio.sleep(0.01)
+    await desk.settled()
     assert not desk.served
     assert await desk.client.result("captured") == 1

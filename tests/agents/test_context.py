@@ -105,6 +105,7 @@ async def test_a_context_says_what_is_known_of_the_task(client: Client, working:
         other = await client.submit("ctx")
         await client.ended(other, wait=5)
     first, second = contexts
+    assert first.deadline is not None
     assert (first.task_id, first.topic, first.attempt) == (task_id, "ctx", 1)
     assert first.headers["x-mine"] == "yes"
     assert timedelta(seconds=58) < first.deadline - before < timedelta(seconds=62)

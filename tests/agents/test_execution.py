@@ -14,6 +14,7 @@ import pytest
 
 from pepperpy import Agent, Client, Context, PepperError, Rejected
 from pepperpy_bus.streams import topology
+from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import Puller
@@ -515,12 +516,13 @@ async def test_a_chosen_id_with_a_result_is_not_run_again(
     async with working(agent):
         await bare(client, "once", b"1", pp_id="same")
         assert await client.result("same", wait=5) == 1
-        await bare(client, "once", b"2", pp_id="same")
 
-        async def taken() -> bool:
+        async def settled() -> bool:
             return await waiting_tasks(client) == 0
 
-        await eventually(taken)
+        await eventually(settled)
+        await bare(client, "once", b"2", pp_id="same")
+        await eventually(settled)
     assert calls == [1]
     assert await client.result("same") == 1
 
@@ -657,7 +659,8 @@ async def test_a_redelivered_task_with_a_result_is_not_run_again(
         calls.append(1)
 
     config = topology.task_consumer(client.prefix, "once")
-    stream, taken = stream_name(client.prefix, "TASKS"), []
+    stream = stream_name(client.prefix, "TASKS")
+    taken: list[Delivery] = []
     await ensure_consumer(client.connection, stream, config)
     task_id = await client.submit("once")
     async with Puller(client.connection, stream, config["name"], slots=1, on_delivery=taken.append):

@@ -346,6 +346,8 @@ async def test_pause_resume_and_drain_are_obeyed(
     gate = Gate()
     gate.open.set()
     async with working(gate.agent) as worker:
+        states: list[State] = []
+        worker.lifecycle.on_transition(lambda before, after: states.append(after))
         await eventually(lambda: _up(client, worker))
         await steer(client.connection, client.prefix, "gate", "pause", timeout=5)
         assert worker.lifecycle.state is State.PAUSED
@@ -356,7 +358,7 @@ async def test_pause_resume_and_drain_are_obeyed(
         await steer(client.connection, client.prefix, "gate", "resume", timeout=5)
         assert await client.result(task_id, wait=5) == 1
         await steer(client.connection, client.prefix, "gate", "drain", timeout=5)
-        await eventually(lambda: worker.lifecycle.state is State.STOPPED)
+        await eventually(lambda: states[-1] is State.STOPPED)
 
 
 async def _up(client: Client, worker: Worker) -> bool:

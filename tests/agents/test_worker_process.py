@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 
 from pepperpy import Agent, Client, connect
@@ -130,7 +130,7 @@ async def test_computing_processes_end_with_a_killed_worker(
 
     def gone() -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+            return bool(psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
         return True
 
     await eventually(gone)
@@ -283,7 +283,8 @@ async def test_one_process_serves_several_agents_and_one_may_be_drained(
 ) -> None:
     from pepperpy_bus.control import steer
 
-    stop, counted = asyncio.Event(), []
+    stop = asyncio.Event()
+    counted: list[str] = []
     agents = [counting("one", counted), counting("two", counted)]
     serving = asyncio.create_task(serve(agents, reloader(broker.url, prefix), stop=stop))
     assert await client.run("one-task", wait=5) == "one"
