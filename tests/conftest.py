@@ -2,7 +2,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,3 +59,13 @@ def broker_factory(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
 def own_broker(broker_factory: Callable[..., Broker]) -> Broker:
     """A server that the test may kill and restart."""
     return broker_factory()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what a test logged and UTF-8 cannot hold: reports travel between processes."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
