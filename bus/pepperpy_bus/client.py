@@ -284,30 +284,30 @@ class Client:
                 timeout=self.settings.bus.publish_timeout,
             )
         if chosen and ack.duplicate:
-            await self._refuse_conflict(task_id, ack.seq, body)
+            await self._refuse_conflict(topic, task_id, ack.seq, body, headers)
 
     def _headers(self, options: SubmitOptions) -> dict[str, str]:
-        headers = h.from_user(options.get("headers"))
+        own: dict[str, str] = {}
         if "id" in options:
-            headers[h.ID] = check_token(options["id"], what="task id")
+            own[h.ID] = check_token(options["id"], what="task id")
         if self.source:
-            headers[h.SOURCE] = self.source
+            own[h.SOURCE] = self.source
         priority = options.get("priority", "normal")
         if priority not in h.PRIORITIES:
             raise BadHeader(
                 f"priority is {priority!r}", hint=f"use one of {', '.join(h.PRIORITIES)}"
             )
         if priority != "normal":
-            headers[h.PRIORITY] = priority
+            own[h.PRIORITY] = priority
         if (timeout := options.get("timeout")) is not None:
-            headers[h.TIMEOUT_MS] = str(max(1, round(parse_duration(timeout) * 1e3)))
+            own[h.TIMEOUT_MS] = str(max(1, round(parse_duration(timeout) * 1e3)))
         for name, value in ((h.PARENT, options.get("parent")), (h.ROOT, options.get("root"))):
             if value:
-                headers[name] = check_token(value, what=name)
+                own[name] = check_token(value, what=name)
         trace = current()
         if trace is not None:
-            headers |= trace.child().headers()
-        return headers
+            own |= trace.child().headers()
+        return _users(options.get("headers"), own) | own
 
     async def _check(self, topic: str, body: bytes, headers: dict[str, str]) -> None:
         schema = await self.schemas.latest(topic)
@@ -315,13 +315,43 @@ class Client:
             validate(schema, body)
             headers.setdefault(h.SCHEMA, schema_name(schema))
 
-    async def _refuse_conflict(self, task_id: str, seq: int, body: bytes) -> None:
+    async def _refuse_conflict(
+        self, topic: str, task_id: str, seq: int, body: bytes, headers: dict[str, str]
+    ) -> None:
         earlier = await message_at(self.connection, stream_name(self.prefix, "TASKS"), seq)
-        if earlier is not None and earlier.body != body:
+        if earlier is None:
+            return  # it was worked on: there is nothing left to compare
+        taken = earlier.subject.split(".")[2].removesuffix(HIGH_LANE)
+        if taken != topic:
+            raise Conflict(
+                f"task id {task_id} is taken by a task of topic {taken}",
+                context={"task_id": task_id, "topic": taken},
+            )
+        if _contents(earlier.body, earlier.headers) != _contents(body, h.fold(headers)):
             raise Conflict(
                 f"task id {task_id} is taken by a task with another body",
                 context={"task_id": task_id},
             )
+
+
+def _users(headers: Mapping[str, str] | None, own: Mapping[str, str]) -> dict[str, str]:
+    """A user's headers without those that are set by options; two may only be set so."""
+    kept = h.from_user(headers)
+    for name, option in ((h.ID, "id"), (h.PRIORITY, "priority")):
+        if any(one.lower() == name.lower() for one in kept):
+            # The subject says the same, and they would contradict each other.
+            raise BadHeader(
+                f"{name} is not set among the headers",
+                hint=f"give it as {option}=…",
+                context={"header": name},
+            )
+    set_here = {name.lower() for name in own}
+    return {name: value for name, value in kept.items() if name.lower() not in set_here}
+
+
+def _contents(body: bytes, folded: Mapping[str, str]) -> tuple[bytes, str]:
+    """What two equal tasks have in common: the body, or the hash and size of a referenced one."""
+    return body, folded.get(h.BLOB.lower(), "").partition(";")[2]
 
 
 def answer(ended: Ended, type: Any = Any) -> Any:  # noqa: A002 - reads as msgspec's own argument

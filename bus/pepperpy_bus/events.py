@@ -22,7 +22,7 @@ from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.where import compile_where
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH
-from pepperpy_schemas.errors import BadName, PepperError
+from pepperpy_schemas.errors import BadName, PepperError, Unreachable
 from pepperpy_schemas.messages import Event
 from pepperpy_schemas.subjects import Subject, stream_name
 from pepperpy_schemas.tokens import check_token, new_id
@@ -35,6 +35,7 @@ MAX_WAITING = 10_000
 """Unacknowledged events above which new ones are dropped and counted."""
 
 _LEVELS = 4
+_TOKENS = _LEVELS + 2
 Predicate = Callable[[Mapping[str, Any]], bool]
 
 
@@ -185,7 +186,13 @@ class Emitter:
         token = f"{self._count:x}"
         self._waiting[token] = _Unacknowledged(subject, body, msg_id, time.monotonic())
         self._idle.clear()
-        await self._send(token, self._waiting[token])
+        try:
+            await self._send(token, self._waiting[token])
+        except Unreachable:
+            pass  # sent again when the connection is back
+        except PepperError:
+            self._done(token)
+            raise
 
     async def _send(self, token: str, event: _Unacknowledged) -> None:
         await self._connection.publish(
@@ -195,7 +202,10 @@ class Emitter:
     def _on_ack(self, message: Message) -> None:
         if b'"error"' in message.body or message.status:
             return  # sent again until the stream is ready for it
-        self._waiting.pop(message.subject[len(self._inbox) :], None)
+        self._done(message.subject[len(self._inbox) :])
+
+    def _done(self, token: str) -> None:
+        self._waiting.pop(token, None)
         if not self._waiting:
             self._idle.set()
 
@@ -243,7 +253,10 @@ def heard(delivery: Delivery) -> Heard:
     Raises:
         PepperError: It is not an event.
     """
-    entity, verb, scope, id_ = delivery.subject.split(".")[-_LEVELS:]
+    tokens = delivery.subject.split(".")
+    if len(tokens) != _TOKENS:
+        raise BadName(f"{delivery.subject!r:.100} is not the subject of an event")
+    entity, verb, scope, id_ = tokens[-_LEVELS:]
     return Heard(entity, verb, scope, id_, EVENT.decode(delivery.body), delivery.seq)
 
 

@@ -2,20 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 
 from pepperpy_bus.events import Heard, heard
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
+from pepperpy_bus.streams.jetstream import last_on
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH, TOKEN
+from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.messages import Token
 from pepperpy_schemas.subjects import stream_name
 
+log = get_log("pepperpy.watch")
+
 SETTLE = 1.0
-"""Seconds to wait, after the result, for the event that tells of it."""
+"""Seconds to wait, after the result, for the last output and for the event that tells of it."""
 
 _TERMINAL = frozenset({"completed", "failed", "canceled", "rejected"})
 
@@ -34,33 +40,58 @@ class Update(msgspec.Struct, frozen=True):
     ended: Ended | None = None
 
 
+class _Reading:
+    """How far one of the streams has been read."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._moved = asyncio.Event()
+
+    def reach(self, seq: int) -> None:
+        self._seq = seq
+        self._moved.set()
+
+    async def wait_for(self, seq: int) -> None:
+        while self._seq < seq:
+            self._moved.clear()
+            await self._moved.wait()
+
+
 async def watch_task(
     connection: Connection, prefix: str, results: Results, task_id: str
 ) -> AsyncIterator[Update]:
     """Yields everything that has happened to a task and all that does, until it has ended."""
     queue: asyncio.Queue[Update] = asyncio.Queue()
     told = asyncio.Event()
+    spoken = _Reading()
+    events_stream, tokens_stream = stream_name(prefix, "EVENTS"), stream_name(prefix, "TOKENS")
+    output = TOKEN.of(prefix, id=task_id)
 
     async def events() -> None:
         subjects = [kind.pattern(prefix, entity="task", id=task_id) for kind in (EVENT_HIGH, EVENT)]
-        async with follow(connection, stream_name(prefix, "EVENTS"), subjects) as follower:
+        async with follow(connection, events_stream, subjects) as follower:
             async for delivery in follower:
-                one = heard(delivery)
-                queue.put_nowait(Update(event=one))
-                if one.verb in _TERMINAL:
-                    told.set()
+                with _unreadable_is_skipped(delivery):
+                    one = heard(delivery)
+                    queue.put_nowait(Update(event=one))
+                    if one.verb in _TERMINAL:
+                        told.set()
 
     async def tokens() -> None:
-        subjects = [TOKEN.of(prefix, id=task_id)]
-        async with follow(connection, stream_name(prefix, "TOKENS"), subjects) as follower:
+        async with follow(connection, tokens_stream, [output]) as follower:
             async for delivery in follower:
-                queue.put_nowait(Update(token=TOKEN.decode(delivery.body)))
+                with _unreadable_is_skipped(delivery):
+                    queue.put_nowait(Update(token=TOKEN.decode(delivery.body)))
+                spoken.reach(delivery.seq)
 
     async def end() -> None:
         async with results.expect(task_id, submitted=True) as waiter:
             ended = await waiter.wait()
+        # The result travels by a way of its own and may be here before what came before it.
+        last = await last_on(connection, tokens_stream, output)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE):
+                await spoken.wait_for(last.seq if last else 0)
                 await told.wait()
         queue.put_nowait(Update(ended=ended))
 
@@ -80,11 +111,20 @@ async def watch_task(
         await asyncio.gather(*parts, return_exceptions=True)
 
 
+@contextlib.contextmanager
+def _unreadable_is_skipped(delivery: Delivery) -> Iterator[None]:
+    """One message that somebody wrote wrongly must not hide the others."""
+    try:
+        yield
+    except PepperError as error:
+        log.warning("watch.unreadable", subject=delivery.subject, error=str(error))
+
+
 async def _next(queue: asyncio.Queue[Update], parts: "list[asyncio.Task[None]]") -> Update:
     """The next update; an error of one of the parts is the watcher's error."""
     getting = asyncio.create_task(queue.get(), name="watch-next")
     try:
-        await asyncio.wait({getting, *parts[:2]}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({getting, *parts}, return_when=asyncio.FIRST_COMPLETED)
         for part in parts:
             if part.done() and (error := part.exception()) is not None:
                 raise error
