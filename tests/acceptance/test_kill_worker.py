@@ -5,7 +5,7 @@ from typing import Any
 from pepperpy import Client
 from pepperpy.stack.broker import Broker
 
-COUNT = 900
+COUNT = 1500
 
 
 async def test_a_killed_worker_loses_nothing_and_its_attempts_are_visible(
@@ -15,11 +15,12 @@ async def test_a_killed_worker_loses_nothing_and_its_attempts_are_visible(
     three = [workers(broker.url, "counting_app.py:agent", ready=False) for _ in range(3)]
     for one in three:
         one.wait_for("worker.ready")
-    submitted = await audit.submit(client, "nap", range(COUNT))
+    submitting = asyncio.create_task(audit.submit(client, "nap", range(COUNT)))
     async with asyncio.timeout(20):
-        while await audit.count(client, "RESULTS") < COUNT // 4:
+        while await audit.count(client, "RESULTS") < COUNT // 10:
             await asyncio.sleep(0.01)
     three[1].kill()
+    submitted = await submitting
     await audit.ended(client, COUNT, within=60)
     assert await audit.results(client) == submitted
     repeated = {task_id for task_id, times in effects.by_task().items() if times > 1}
