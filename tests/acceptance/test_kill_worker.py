@@ -25,11 +25,13 @@ async def test_a_killed_worker_loses_nothing_and_its_attempts_are_visible(
     assert await audit.results(client) == submitted
     repeated = {task_id for task_id, times in effects.by_task().items() if times > 1}
     assert repeated, "the killed worker held tasks"
-    assert len(repeated) <= 4  # its slots
     for task_id in repeated:
         found = client.events(f"task.*.nap.{task_id}", since="1h", until_end=True)
         told = [(one.verb, one.event.attempt) async for one in found]
         assert ("started", 1) in told
         assert ("started", 2) in told
         assert told[-1] == ("completed", 2)
-    assert {row[2] for row in effects.rows() if row[0] not in repeated} == {1}
+    # One that was delivered and not begun when its worker died counts as an attempt, too.
+    again = {row[0] for row in effects.rows() if row[2] > 1}
+    assert repeated <= again
+    assert len(again) <= 4  # its slots
