@@ -7,7 +7,6 @@ rule make that harmless.
 """
 
 import asyncio
-import contextlib
 import time
 from typing import Any, TypeAlias
 
@@ -195,6 +194,19 @@ class Executor:
         await journal.read()
         return journal
 
+    async def _own_journal(self, attempt: Attempt) -> Journal:
+        """The journal to write in; a first attempt reads it only now, and may come too late.
+
+        Raises:
+            Fenced: A later attempt has claimed the task.
+        """
+        if attempt.journal is None:
+            journal = await self._read_journal(attempt.task)
+            if attempt.number and journal.next_attempt(0) > attempt.number:
+                raise Fenced(f"task {attempt.task.id} was claimed after attempt {attempt.number}")
+            attempt.journal = journal
+        return attempt.journal
+
     async def _read_input(self, attempt: Attempt) -> Any:
         delivery = attempt.task.delivery
         body, headers = delivery.body, delivery.headers
@@ -264,12 +276,9 @@ class Executor:
             error=info.message,
             exc_info=error if info.code == HandlerError.code else None,
         )
-        if attempt.journal is None:
-            attempt.journal = await self._read_journal(attempt.task)
-            if attempt.journal.next_attempt(0) > attempt.number:
-                return Lost()
-        await attempt.journal.failed(attempt.number, info)
-        failures = attempt.journal.failures
+        journal = await self._own_journal(attempt)
+        await journal.failed(attempt.number, info)
+        failures = journal.failures
         policy = attempt.spec.retry
         if policy.repeats(error, info, failures):
             return Repeat(info, policy.wait(failures), failures)
@@ -296,7 +305,7 @@ class Executor:
             case Superseded():
                 await delivery.ack()
             case Lost():
-                log.warning("task.lost", task_id=attempt.task.id, attempt=attempt.number)
+                _say_lost(attempt)
 
     async def _end(self, attempt: Attempt, result: Result) -> None:
         task = attempt.task
@@ -355,9 +364,14 @@ class Executor:
         return [*(one for one in known if one.attempt != number), last]
 
     async def _give_back(self, attempt: Attempt) -> None:
-        with contextlib.suppress(PepperError):
-            journal = attempt.journal or await self._read_journal(attempt.task)
-            await journal.released()
+        try:
+            await (await self._own_journal(attempt)).released()
+        except Fenced:
+            # To give back what another worker has now would start it a second time.
+            _say_lost(attempt)
+            return
+        except PepperError as error:
+            log.debug("task.release_unrecorded", task_id=attempt.task.id, error=str(error))
         await attempt.task.delivery.nak()
 
     async def _tell(
@@ -377,6 +391,10 @@ class Executor:
             certain=certain,
             event_id=f"{task.id}:{attempt.number}:{verb}",
         )
+
+
+def _say_lost(attempt: Attempt) -> None:
+    log.warning("task.lost", task_id=attempt.task.id, attempt=attempt.number)
 
 
 def _completed(spec: TaskSpec, value: Any) -> Outcome:

@@ -622,6 +622,33 @@ async def test_a_late_first_attempt_is_fenced_by_the_claim_of_the_second(
     assert "task.lost" in caplog.text
 
 
+async def test_a_worker_that_stops_does_not_give_back_what_another_has_claimed(
+    client: Client, working: Working, seen: Any, eventually: Eventually
+) -> None:
+    ran: list[int] = []
+    agent = Agent("twins")
+
+    @agent.task("twin", retries=3, timeout=None)
+    async def twin(data: None, ctx: Context) -> None:
+        ran.append(ctx.attempt)
+        await asyncio.Event().wait()
+
+    async with working(agent, grace=0.0):
+        task_id = await client.submit("twin")
+        await eventually(lambda: ran)
+        theirs = await journal_of(client, task_id)
+        await theirs.claim(2)  # as after a silence of half a minute
+    assert (await journal_of(client, task_id)).entries == theirs.entries
+    await theirs.failed(2, HandlerError("theirs is not fenced").info())
+    config = topology.task_consumer(client.prefix, "twin")
+    stream = stream_name(client.prefix, "TASKS")
+    again: list[Delivery] = []
+    async with Puller(client.connection, stream, config["name"], slots=1, on_delivery=again.append):
+        await client.submit("twin")
+        await eventually(lambda: again)
+    assert again[0].deliveries == 1  # the new one: the first is not handed out a second time
+
+
 async def test_the_first_result_wins_whoever_brings_it(
     client: Client, working: Working, impatient: None, seen: Any, eventually: Eventually
 ) -> None:
