@@ -98,6 +98,8 @@ class Worker:
         async with self._emitter:
             try:
                 async with contextlib.AsyncExitStack() as stack:
+                    # On every way out, after the pulling has ended: no task is left running.
+                    stack.push_async_callback(self._in_hand.finish, 0.0)
                     await self._start(stack)
                     await self._stop.wait()
                     await self._drain()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pepperpy import Agent, Client, Context
+from pepperpy import Agent, Client, Context, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.lifecycle import State
 from pepperpy_agents.worker import Worker, WorkerOptions
@@ -292,6 +292,24 @@ async def test_what_exceeds_the_grace_is_given_back_and_is_no_attempt(
     assert gate.attempts == [1, 1]
 
 
+async def test_a_worker_that_is_canceled_leaves_no_task_running(
+    client: Client, broker: Broker, prefix: str, working: Working, eventually: Eventually
+) -> None:
+    gate = Gate()
+    async with connect(broker.url, bus__prefix=prefix) as own:
+        worker = Worker(gate.agent, own, WorkerOptions())
+        running = asyncio.create_task(worker.run())
+        task_id = await client.submit("wait", 5)
+        await eventually(lambda: gate.running)
+        running.cancel()
+        await asyncio.wait({running})
+        assert not gate.running
+        assert worker.lifecycle.state is State.ERROR
+    gate.open.set()
+    async with working(gate.agent):
+        assert await client.result(task_id, wait=5) == 5  # it was given back
+
+
 async def test_what_arrives_while_draining_is_given_back_and_is_no_attempt(
     client: Client, working: Working, eventually: Eventually
 ) -> None:
@@ -420,8 +438,6 @@ async def test_a_command_never_makes_a_worker_write_to_a_subject_of_the_senders(
 
 
 async def test_a_worker_outlives_its_broker(own_broker: Broker, tmp_path: Path) -> None:
-    from pepperpy import connect
-
     agent = Agent("patient")
 
     @agent.task("double")
@@ -445,8 +461,6 @@ async def test_a_worker_outlives_its_broker(own_broker: Broker, tmp_path: Path) 
 async def test_acknowledgements_cut_off_by_a_crash_hold_no_slot_and_leave_no_task(
     own_broker: Broker,
 ) -> None:
-    from pepperpy import connect
-
     agent = Agent("patient")
 
     @agent.task("double")
