@@ -122,6 +122,8 @@ async def _run_all(
                 break
         for worker in workers:
             worker.stop()
+        # All of them: the error of one must not cut the others' drain short.
+        await asyncio.wait(running)
         await asyncio.gather(*running)
     finally:
         for task in (*running, *waits):

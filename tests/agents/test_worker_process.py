@@ -318,6 +318,33 @@ async def test_an_agent_that_cannot_start_stops_the_others(
             await serve([good, bad], reloader(broker.url, prefix))
 
 
+async def test_the_error_of_one_agent_does_not_cut_short_the_tasks_of_another(
+    client: Client, broker: Broker, prefix: str, kept_signals: None
+) -> None:
+    begun, finish = asyncio.Event(), asyncio.Event()
+    good, bad = Agent("good"), Agent("bad")
+
+    @good.task("slow")
+    async def slow(data: None) -> str:
+        begun.set()
+        await finish.wait()
+        return "whole"
+
+    @bad.on_start
+    async def fail() -> None:
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.1, finish.set)
+        raise ValueError("no")
+
+    serving = asyncio.create_task(serve([good, bad], reloader(broker.url, prefix)))
+    task_id = await client.submit("slow")
+    with pytest.raises(ValueError, match="no"):
+        async with asyncio.timeout(10):
+            await serving
+    ended = await client.ended(task_id)
+    assert (ended.attempt, bytes(ended.result.data)) == (1, b'"whole"')
+
+
 async def test_a_lost_connection_is_an_error_of_serving(
     client: Client, broker: Broker, prefix: str, kept_signals: None
 ) -> None:
