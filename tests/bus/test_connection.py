@@ -450,6 +450,27 @@ async def test_a_silent_link_with_megabytes_before_it_is_replaced_as_well(
     await asyncio.gather(*sending, return_exceptions=True)
 
 
+async def test_a_publish_that_waits_for_a_crowded_link_can_be_canceled(
+    own: Connection, own_broker: Broker
+) -> None:
+    async def flood() -> None:
+        while True:
+            await own.publish("flood", bytes(500_000))
+
+    os.kill(own_broker.pid, signal.SIGSTOP)
+    try:
+        flooding = asyncio.create_task(flood())
+        await asyncio.wait({flooding}, timeout=0.5)
+        flooding.cancel()
+        ended, _ = await asyncio.wait({flooding}, timeout=1)
+        assert ended
+        assert flooding.cancelled()
+    finally:
+        os.kill(own_broker.pid, signal.SIGCONT)
+    async with asyncio.timeout(5):
+        await own.flush()  # nothing was broken by it
+
+
 async def test_by_default_a_silent_link_is_given_up_after_two_pings() -> None:
     assert ConnectionOptions().ping_interval == 10
 

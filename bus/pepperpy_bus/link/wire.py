@@ -23,6 +23,7 @@ OnMessage = Callable[[Message], None]
 BUFFER = 2 << 20
 """Bytes that wait for the socket above which a sender waits, or is refused while it is down."""
 
+_LOOK_AGAIN = 0.5
 _PROTOCOL_ROOM = 4096
 _MAX_SUBJECT = 1024
 _MAX_KNOWN_NAMES = 512
@@ -124,8 +125,14 @@ class Wire(NatsClient):
         return bool(self._pending_data_size > BUFFER)
 
     async def relieve(self) -> None:
-        """Returns when the socket has taken what waits."""
-        await self._flush_pending(force_flush=True)
+        """Returns when the socket has taken what waits, or the link is gone."""
+        if self._flush_queue is None:
+            return
+        # The library's own wait takes a cancellation for its end, and lets the caller go on.
+        taken = asyncio.get_running_loop().create_future()
+        await self._flush_queue.put(taken)
+        while self.is_connected and not taken.done():
+            await asyncio.wait({taken}, timeout=_LOOK_AGAIN)
 
     def cut_off(self) -> None:
         """Drops the link with what is buffered for it."""
