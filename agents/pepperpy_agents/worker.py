@@ -22,7 +22,6 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import InHand, WorkPuller
 from pepperpy_bus.streams.topology import task_consumer
-from pepperpy_schemas.errors import PermissionDenied
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema
 from pepperpy_schemas.subjects import stream_name
@@ -268,17 +267,14 @@ class Worker:
 
     async def _tell(self, before: State, after: State) -> None:
         self._beat_soon()
-        if after is State.STARTING:
-            return
-        with contextlib.suppress(PermissionDenied):
-            await self._emitter.emit(
-                "agent",
-                after.value,
-                scope=self.agent.name,
-                id=self.instance,
-                data={"from": before.value, "version": self.agent.version},
-                certain=True,
-            )
+        await self._emitter.emit(
+            "agent",
+            after.value,
+            scope=self.agent.name,
+            id=self.instance,
+            data={"from": before.value, "version": self.agent.version},
+            certain=True,
+        )
 
     async def _run_hooks(self, hooks: Iterable[AgentHook]) -> None:
         for hook in hooks:

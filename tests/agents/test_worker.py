@@ -187,8 +187,8 @@ async def test_a_worker_goes_through_its_states_and_tells(
         await client.run("life", wait=5)
     assert told == ["start hook", "task", "stopping", "stop hook", "stopped"]
     events = await seen.events(f"agent.*.life.{worker.instance}")
-    assert [one.verb for one in events] == ["running", "stopping", "stopped"]
-    assert events[0].data == {"from": "starting", "version": "2.0.0"}
+    assert [one.verb for one in events] == ["starting", "running", "stopping", "stopped"]
+    assert events[1].data == {"from": "starting", "version": "2.0.0"}
 
 
 async def test_a_failing_start_hook_keeps_the_agent_from_starting(
