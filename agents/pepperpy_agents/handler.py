@@ -147,3 +147,12 @@ def _decode_pydantic(body: bytes, kind: Any) -> Any:
         first = error.errors(include_url=False, include_input=False)[0]
         path = "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first["loc"])
         raise BadPayload(f"{path}: {first['msg']}", context={"path": path}) from None
+
+
+def call_plainly(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns what a plain function returns, outside the event loop."""
+    try:
+        return function(*arguments)
+    except StopIteration as error:
+        # A future cannot carry it, and would never be done.
+        raise RuntimeError("the handler raised StopIteration") from error

@@ -9,7 +9,6 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_schemas.catalog import TOPIC_SCHEMA
 from pepperpy_schemas.codec import decode, encode
-from pepperpy_schemas.compat import check
 from pepperpy_schemas.errors import BadPayload, WrongSequence
 from pepperpy_schemas.messages import TopicSchema
 from pepperpy_schemas.subjects import bucket_name
@@ -132,6 +131,9 @@ def schema_name(schema: TopicSchema) -> str:
 
 
 def _refuse_breaking(earlier: TopicSchema, schema: TopicSchema) -> None:
+    # A megabyte that is needed only where a schema changes.
+    from pepperpy_schemas.compat import check
+
     since = f"of {schema.topic} (since version {earlier.version})"
     check(earlier.input, schema.input, what=f"the input {since}", mode="input")
     check(earlier.output, schema.output, what=f"the output {since}", mode="output")

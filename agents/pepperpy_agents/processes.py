@@ -1,0 +1,90 @@
+"""Handlers that compute, in processes of their own; imported only by workers that have one."""
+
+import asyncio
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from pepperpy_agents.handler import Handler, call_plainly
+from pepperpy_schemas.errors import Unavailable
+
+
+class Processes:
+    """A pool of processes, made anew after one of them had to be killed."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def run(self, handler: Handler, data: Any) -> Any:
+        """Returns what a handler returns in another process, which is killed on cancellation.
+
+        Raises:
+            Unavailable: The process died, or was killed with another that overran.
+        """
+        pool, loop = self._open(), asyncio.get_running_loop()
+        module, name = handler.call.__module__, handler.call.__qualname__
+        ended = Unavailable(f"the process of handler {handler.name} ended before it was done")
+        try:
+            return await loop.run_in_executor(pool, _call_by_name, module, name, data)
+        except BrokenProcessPool:
+            self._kill(pool)
+            raise ended from None
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is None or not current.cancelling():
+                # It waited for a process when the pool was given up.
+                raise ended from None
+            # The pool has no way to stop one call. The others in it end as unavailable, and
+            # are repeated.
+            self._kill(pool)
+            raise
+
+    def close(self) -> None:
+        """Kills the processes with what runs in them."""
+        if self._pool is not None:
+            self._kill(self._pool)
+
+    def _open(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # spawn: a fork would inherit this process's threads and sockets in an unknown state.
+            self._pool = ProcessPoolExecutor(
+                os.cpu_count() or 1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin_process,
+                initargs=(list(sys.path),),
+            )
+        return self._pool
+
+    def _kill(self, pool: ProcessPoolExecutor) -> None:
+        if self._pool is pool:
+            self._pool = None
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin_process(path: list[str]) -> None:
+    sys.path[:] = path
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker that is killed cannot end its processes; each holds the pipe it would wait on."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _call_by_name(module: str, name: str, data: Any) -> Any:
+    """In the other process: finds the function and calls it."""
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return call_plainly(found, data)
