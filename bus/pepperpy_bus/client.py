@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
@@ -403,7 +404,12 @@ async def connect(
     options = connection_options(settings, patient=patient)
     async with open_connection(options) as connection:
         declared = streams(settings.bus.prefix, limits_of(settings))
-        await provision(connection, declared, create=settings.bus.provision == "auto")
+        create = settings.bus.provision == "auto"
+        await provision(connection, declared, create=create)
+        if create:
+            # A single server that restarts has forgotten the streams that it kept in memory. This
+            # hook is the first, so they are there again when the others look.
+            connection.on_reconnect.append(partial(provision, connection, declared, create=True))
         client = Client(connection, settings, source=source)
         try:
             yield client

@@ -192,7 +192,7 @@ class Worker:
                 self._client.connection,
                 stream,
                 config["name"],
-                slots=10,
+                slots=1000,
                 on_delivery=self._take,
             )
             await self._stack.enter_async_context(puller)

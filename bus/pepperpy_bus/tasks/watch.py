@@ -14,7 +14,7 @@ from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import last_on
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH, TOKEN
-from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.errors import PepperError, Unavailable, Unreachable
 from pepperpy_schemas.messages import Token
 from pepperpy_schemas.subjects import stream_name
 
@@ -87,11 +87,14 @@ async def watch_task(
     async def end() -> None:
         async with results.expect(task_id, submitted=True) as waiter:
             ended = await waiter.wait()
-        # The result travels by a way of its own and may be here before what came before it.
-        last = await last_on(connection, tokens_stream, output)
+        # The result travels by a way of its own and may be here before what came before it. After
+        # a restart of the broker there may be no live output to wait for.
+        with contextlib.suppress(TimeoutError, Unavailable, Unreachable):
+            async with asyncio.timeout(SETTLE):
+                last = await last_on(connection, tokens_stream, output)
+                await spoken.wait_for(last.seq if last else 0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE):
-                await spoken.wait_for(last.seq if last else 0)
                 await told.wait()
         queue.put_nowait(Update(ended=ended))
 

@@ -1,0 +1,153 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from pepperpy.stack.broker import Broker
+from pepperpy_bus.client import Client, connect
+from pepperpy_bus.streams.blobs import Blobs
+from pepperpy_bus.streams.jetstream import api, last_on, store
+from pepperpy_bus.tasks import watch as module
+from pepperpy_bus.tasks.watch import Update
+from pepperpy_schemas.catalog import RESULT, TOKEN
+from pepperpy_schemas.errors import NotFound
+from pepperpy_schemas.messages import Result, Token
+
+DONE = Result(ok=True, data=msgspec.Raw(b"1"))
+
+
+async def tell(bus: Client, verb: str, task_id: str = "t", **more: Any) -> None:
+    async with bus.emitter() as emitter:
+        await emitter.emit("task", verb, scope="echo", id=task_id, certain=True, **more)
+
+
+async def speak(bus: Client, *texts: str, task_id: str = "t") -> None:
+    body = b""
+    for seq, text in enumerate(texts, start=1):
+        body = TOKEN.encode(Token(seq, 1, text))
+        await bus.connection.publish(TOKEN.of(bus.prefix, id=task_id), body)
+    # The stream does not acknowledge: it is asked until it has them.
+    subject, stream = TOKEN.of(bus.prefix, id=task_id), f"{bus.prefix.upper()}_TOKENS"
+    async with asyncio.timeout(5):
+        while True:
+            last = await last_on(bus.connection, stream, subject)
+            if last is not None and last.body == body:
+                return
+
+
+def kinds(updates: list[Update]) -> list[str]:
+    return [one.event.verb if one.event else one.token.t if one.token else "end" for one in updates]
+
+
+async def close(watching: AsyncIterator[Update]) -> None:
+    await watching.aclose()  # type: ignore[attr-defined]  # it is an async generator
+
+
+async def test_a_task_is_watched_live_to_its_end(bus: Client) -> None:
+    watching = bus.watch("t")
+    following = asyncio.ensure_future(anext(watching))
+    await tell(bus, "started")
+    assert kinds([await following]) == ["started"]
+    await speak(bus, "a")
+    assert kinds([await anext(watching)]) == ["a"]
+    await tell(bus, "retry", priority="high")
+    assert kinds([await anext(watching)]) == ["retry"]
+    await bus.results.put("t", DONE, attempt=1)
+    await tell(bus, "completed")
+    rest = [one async for one in watching]
+    assert kinds(rest) == ["completed", "end"]
+    assert rest[-1].ended is not None
+    assert rest[-1].ended.result == DONE
+
+
+async def test_a_task_that_has_ended_is_told_from_its_beginning(bus: Client) -> None:
+    await tell(bus, "started")
+    await speak(bus, "a", "b")
+    await bus.results.put("t", DONE, attempt=1)
+    await tell(bus, "completed")
+    updates = kinds([one async for one in bus.watch("t")])
+    assert updates[-1] == "end"
+    assert [one for one in updates if len(one) == 1] == ["a", "b"]
+    assert [one for one in updates if len(one) > 3] == ["started", "completed"]
+
+
+async def test_all_of_a_long_output_comes_before_the_end(bus: Client) -> None:
+    """The result and the event may be here long before the last piece of output."""
+    texts = [f"{n:05}" for n in range(3000)]
+    await speak(bus, *texts)
+    await tell(bus, "completed")
+    await bus.results.put("t", DONE, attempt=1)
+    for _ in range(3):
+        updates = kinds([one async for one in bus.watch("t")])
+        assert updates[-1] == "end"
+        assert [one for one in updates if len(one) == 5] == texts
+
+
+async def test_the_end_of_a_bare_worker_that_tells_no_events_comes_after_a_moment(
+    bus: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLE", 0.05)
+    await bus.results.put("t", DONE, attempt=1)
+    assert kinds([one async for one in bus.watch("t")]) == ["end"]
+
+
+async def test_other_tasks_are_not_seen(bus: Client) -> None:
+    await tell(bus, "started", "other")
+    await speak(bus, "x", task_id="other")
+    await tell(bus, "completed")
+    await bus.results.put("t", DONE, attempt=1)
+    assert kinds([one async for one in bus.watch("t")]) == ["completed", "end"]
+
+
+async def test_what_cannot_be_read_hides_nothing_else(bus: Client) -> None:
+    prefix = bus.prefix
+    await store(bus.connection, f"{prefix}.event.task.bad.echo.t", b"{")
+    await bus.connection.publish(TOKEN.of(prefix, id="t"), b"plain text")
+    await speak(bus, "a")
+    await tell(bus, "failed")
+    await bus.results.put("t", DONE, attempt=1)
+    assert sorted(kinds([one async for one in bus.watch("t")])) == ["a", "end", "failed"]
+
+
+async def test_an_end_that_cannot_be_read_ends_the_watch_with_its_error(bus: Client) -> None:
+    reference = await Blobs(bus.connection, bus.prefix).put(b"x" * 10)
+    await Blobs(bus.connection, bus.prefix).delete(reference)
+    subject = RESULT.of(bus.prefix, id="t")
+    await store(bus.connection, subject, b'{"ok":true}', headers={"Pp-Blob": reference})
+    with pytest.raises(NotFound, match="deleted or has expired"):
+        async with asyncio.timeout(5):
+            await anext(bus.watch("t"))
+
+
+async def test_a_broker_without_the_streams_ends_the_watch_with_its_error(bus: Client) -> None:
+    await api(bus.connection, f"STREAM.DELETE.{bus.prefix.upper()}_EVENTS")
+    with pytest.raises(NotFound):
+        async with asyncio.timeout(5):
+            await anext(bus.watch("t"))
+
+
+async def test_a_watch_that_is_left_leaves_nothing_behind(bus: Client) -> None:
+    await tell(bus, "started")
+    watching = bus.watch("t")
+    await anext(watching)
+    assert [one for one in asyncio.all_tasks() if one.get_name().startswith("watch-")]
+    await close(watching)
+    assert not [one for one in asyncio.all_tasks() if one.get_name().startswith("watch-")]
+    assert bus.results._waiting == {}
+
+
+async def test_a_watch_goes_on_over_a_restart_of_the_broker(
+    own_broker: Broker, prefix: str, eventually: Callable[..., Awaitable[None]]
+) -> None:
+    async with connect(own_broker.url, bus__prefix=prefix) as bus:
+        watching = bus.watch("t")
+        await tell(bus, "started")
+        assert kinds([await anext(watching)]) == ["started"]
+        await own_broker.restart()
+        await bus.connection.wait_connected(10)
+        await bus.results.put("t", DONE, attempt=1)
+        await tell(bus, "completed")
+        async with asyncio.timeout(20):
+            assert kinds([one async for one in watching]) == ["completed", "end"]
