@@ -131,9 +131,14 @@ class Executor:
         self._clock = clock
         self._runner = runner
         self._instance = instance
+        self._away_ns = 0
         self.stopping = False
         self.done = 0
         self.failed = 0
+
+    def broker_is_away(self) -> None:
+        """Trusts no count of deliveries of what is older: after a crash it begins at one again."""
+        self._away_ns = self._clock.now_ns()
 
     async def execute(self, spec: TaskSpec, delivery: Delivery) -> None:
         """Takes one delivery through its life."""
@@ -174,19 +179,23 @@ class Executor:
     # --- start ----------------------------------------------------------------------------------
 
     async def _has_result(self, task: Task) -> bool:
-        if not (task.redelivered or task.chosen):
+        if not (task.chosen or self._repeated(task)):
             return False
         return await self._client.results.get(task.id) is not None
 
     async def _start(self, attempt: Attempt) -> None:
         """Finds the attempt's number; a repeated one claims the task before user code runs."""
-        task = attempt.task
-        if not task.redelivered:
-            attempt.number = 1
+        task, attempt.number = attempt.task, 1
+        if not self._repeated(task):
             return
-        attempt.journal = await self._read_journal(task)
-        attempt.number = attempt.journal.next_attempt(task.delivery.deliveries)
-        await attempt.journal.claim(attempt.number)
+        journal = attempt.journal = await self._read_journal(task)
+        if task.redelivered or journal.entries:
+            attempt.number = journal.next_attempt(task.delivery.deliveries)
+            await journal.claim(attempt.number)
+
+    def _repeated(self, task: Task) -> bool:
+        """Whether it may have been delivered before."""
+        return task.redelivered or task.delivery.time_ns < self._away_ns
 
     async def _read_journal(self, task: Task) -> Journal:
         client = self._client

@@ -134,6 +134,10 @@ class Worker:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         await self.lifecycle.to(State.STARTING)
         await stack.enter_async_context(self._clock.running())
+        # Not when it is back: what was asked for before may be delivered earlier than that is told.
+        breaks = self._client.connection.on_disconnect
+        breaks.append(self._executor.broker_is_away)
+        stack.callback(breaks.remove, self._executor.broker_is_away)
         await self._announce()
         for hook in self.agent.start_hooks:
             done = hook()

@@ -12,7 +12,9 @@ import msgspec
 import pydantic
 import pytest
 
-from pepperpy import Agent, Client, Context, PepperError, Rejected
+from pepperpy import Agent, Client, Context, PepperError, Rejected, connect
+from pepperpy.stack.broker import Broker
+from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.streams import topology
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api, store
@@ -673,6 +675,61 @@ async def test_the_first_result_wins_whoever_brings_it(
         await eventually(lambda: done == [1, 2])
         assert await client.result(task_id) == 1
     assert len(await seen.named(task_id, "task.completed")) == 1
+
+
+async def test_a_crashed_broker_that_counts_deliveries_anew_runs_nothing_again(
+    own_broker: Broker, impatient: None, eventually: Eventually
+) -> None:
+    """After a crash even a message that was delivered before may come as if for the first time."""
+    agent, calls, gate = Agent("once"), [], asyncio.Event()
+
+    @agent.task("once", concurrency=1, timeout=None)
+    async def once(name: str) -> None:
+        calls.append(name)
+        await gate.wait()
+
+    async with connect(own_broker.url) as client, connect(own_broker.url) as own:
+        worker = Worker(agent, own, WorkerOptions())
+        running = asyncio.create_task(worker.run())
+        await client.submit("once", "held")
+        await eventually(lambda: calls)
+        task_id = await client.submit("once", "waiting")
+        theirs = Result(ok=True, data=msgspec.Raw(b'"theirs"'))
+        await client.results.put(task_id, theirs, attempt=1)
+        own_broker.kill()
+        await own_broker.start()
+        gate.set()
+
+        async def gone() -> bool:
+            return await waiting_tasks(client) == 0
+
+        await eventually(gone, within=20)
+        worker.stop()
+        await running
+    assert calls == ["held"]
+
+
+async def test_a_failure_before_a_crash_of_the_broker_is_counted(
+    own_broker: Broker, eventually: Eventually
+) -> None:
+    agent, attempts = Agent("tries"), []
+
+    @agent.task("try", retries=1, retry_delay=0.01)
+    async def fail(data: None, ctx: Context) -> None:
+        attempts.append(ctx.attempt)
+        raise ValueError("again")
+
+    async with connect(own_broker.url) as client, connect(own_broker.url) as own:
+        task_id = await client.submit("try")
+        await (await journal_of(client, task_id)).failed(1, HandlerError("before").info())
+        worker = Worker(agent, own, WorkerOptions())
+        worker._executor._away_ns = 2**63  # as after a crash that made it forget the delivery
+        running = asyncio.create_task(worker.run())
+        ended = await client.ended(task_id, wait=5)
+        worker.stop()
+        await running
+    assert attempts == [2]
+    assert ended.attempt == 2
 
 
 async def test_a_redelivered_task_with_a_result_is_not_run_again(
