@@ -44,8 +44,6 @@ class Listening:
         client: Client,
         emitter: Emitter,
         runner: Runner,
-        *,
-        grace: float,
     ) -> None:
         self._agent = agent
         self._spec = spec
@@ -55,23 +53,30 @@ class Listening:
         self._matches = compile_where(spec.where) if spec.where else None
         self._stream = stream_name(client.prefix, "EVENTS")
         self._in_hand = InHand()
-        self._grace = grace
+        self._pullers: list[WorkPuller] = []
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Listens until the end, then finishes the events in hand within the grace."""
+        """Listens until the end; what `drain` has not finished by then is canceled."""
         async with self._in_hand.pulsing(), contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(self._in_hand.finish, self._grace)
+            stack.push_async_callback(self._in_hand.finish, 0.0)
             for lane, subject in zip(
                 ("high", "normal"),
                 event_subjects(self._client.prefix, self._spec.pattern),
                 strict=True,
             ):
                 if self._spec.mode == "shared":
-                    await stack.enter_async_context(await self._share(lane, subject))
+                    puller = await self._share(lane, subject)
+                    await stack.enter_async_context(puller)
+                    self._pullers.append(puller)
                 else:
                     await stack.enter_async_context(self._broadcast(lane, subject))
             yield
+
+    async def drain(self, grace: float) -> None:
+        """Takes no more events of the shared mode and finishes those in hand within the grace."""
+        await asyncio.gather(*(puller.stop() for puller in self._pullers))
+        await self._in_hand.finish(grace)
 
     # --- shared ---------------------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ class Worker:
         self.instance = secrets.token_hex(5)
         self._host, self._pid, self._started = describe_process()
         self._lanes: list[_Lane] = []
+        self._listening: list[Listening] = []
         self._in_hand = InHand()
         self._stop = asyncio.Event()
         self._beat_soon: Callable[[], None] = _not_yet
@@ -150,15 +151,9 @@ class Worker:
             await self._open_lane(stack, spec, high=True)
             await self._open_lane(stack, spec, high=False)
         for listener in self.agent.listeners:
-            listening = Listening(
-                self.agent,
-                listener,
-                self._client,
-                self._emitter,
-                self._runner,
-                grace=self._options.grace,
-            )
+            listening = Listening(self.agent, listener, self._client, self._emitter, self._runner)
             await stack.enter_async_context(listening.open())
+            self._listening.append(listening)
         await stack.enter_async_context(self._in_hand.pulsing())
         await self.lifecycle.to(State.RUNNING)
         beating = heartbeat(self._client.registry, self._describe)
@@ -177,10 +172,17 @@ class Worker:
         await self.lifecycle.to(State.STOPPING)
         log.info("worker.draining", agent=self.agent.name, in_flight=self.in_flight)
         self._executor.stopping = True
-        await asyncio.gather(*(lane.puller.stop() for lane in self._lanes))
-        released = await self._in_hand.finish(self._options.grace)
+        grace = self._options.grace
+        # One grace for all of them.
+        released, *_ = await asyncio.gather(
+            self._finish_tasks(grace), *(one.drain(grace) for one in self._listening)
+        )
         if released:
             log.warning("worker.grace_over", released=released)
+
+    async def _finish_tasks(self, grace: float) -> int:
+        await asyncio.gather(*(lane.puller.stop() for lane in self._lanes))
+        return await self._in_hand.finish(grace)
 
     # --- tasks ----------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -201,17 +202,29 @@ async def test_a_long_listener_is_kept_alive(
     assert heard == ["done0", "end"]
 
 
-async def test_a_stuck_listener_holds_a_stop_no_longer_than_the_grace(
+async def test_stuck_listeners_and_tasks_hold_a_stop_for_one_grace_together(
     client: Client, working: Working, eventually: Eventually
 ) -> None:
-    agent, heard = Agent("ears"), []
+    agent, begun = Agent("ears"), []
 
-    @agent.on("thing.*")
-    async def stuck(event: Heard) -> None:
-        heard.append(event.id)
+    @agent.task("stuck", timeout=None)
+    async def task(data: None) -> None:
+        begun.append("task")
         await asyncio.sleep(60)
 
-    async with asyncio.timeout(8):
-        async with working(agent, grace=0.2):
-            await tell(client, "done")
-            await eventually(lambda: heard)
+    @agent.on("thing.*")
+    async def one(event: Heard) -> None:
+        begun.append("one")
+        await asyncio.sleep(60)
+
+    @agent.on("thing.*")
+    async def other(event: Heard) -> None:
+        begun.append("other")
+        await asyncio.sleep(60)
+
+    async with working(agent, grace=1.0):
+        await client.submit("stuck")
+        await tell(client, "done")
+        await eventually(lambda: len(begun) == 3)
+        stopped = time.monotonic()
+    assert 1.0 <= time.monotonic() - stopped < 2.0
