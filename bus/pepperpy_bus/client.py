@@ -97,14 +97,13 @@ class Client:
             keep=settings.bus.result_ttl,
         )
         self._slots = asyncio.Semaphore(settings.bus.max_in_flight)
-        self._closed = False
 
     # --- state ----------------------------------------------------------------------------------
 
     @property
     def state(self) -> ClientState:
         """Where the connection is now."""
-        if self._closed:
+        if self.connection.closed:
             return ClientState.CLOSED
         return ClientState.CONNECTED if self.connection.connected else ClientState.DISCONNECTED
 
@@ -410,11 +409,7 @@ async def connect(
             # A single server that restarts has forgotten the streams that it kept in memory. This
             # hook is the first, so they are there again when the others look.
             connection.on_reconnect.append(partial(provision, connection, declared, create=True))
-        client = Client(connection, settings, source=source)
-        try:
-            yield client
-        finally:
-            client._closed = True
+        yield Client(connection, settings, source=source)
 
 
 def _seconds(wait: Duration | None) -> float | None:

@@ -378,6 +378,16 @@ async def test_the_client_tells_where_its_connection_is(
         await bus.submit("echo")
 
 
+async def test_a_client_whose_connection_ended_for_good_is_closed(
+    bus: Client, eventually: Eventually
+) -> None:
+    told: list[str] = []
+    bus.on_close(lambda: told.append(bus.state))
+    await bus.connection._nats.close()  # as when the server refuses to take it back
+    await eventually(lambda: told)
+    assert told == [ClientState.CLOSED]
+
+
 async def test_a_submit_waits_for_a_broker_that_comes_back(
     own_broker: Broker, prefix: str, eventually: Eventually
 ) -> None:
