@@ -77,12 +77,6 @@ async def test_a_nak_comes_back_after_its_own_delay_not_the_consumers(
     assert delay - 0.01 <= loop.time() - started < delay + 1.0
 
 
-async def test_a_term_ends_it_with_any_reason(deliveries: asyncio.Queue[Delivery]) -> None:
-    one = await get(deliveries)
-    await one.term("bad\r\nPUB evil 0\r\n\r\n" + "x" * 500)
-    assert await pending(one) == 0
-
-
 async def test_a_pulse_keeps_it(deliveries: asyncio.Queue[Delivery]) -> None:
     one = await get(deliveries)
     await one.pulse()

@@ -1,4 +1,4 @@
-"""A message that a consumer delivered, and the four ways to settle it."""
+"""A message that a consumer delivered, and the ways to settle it."""
 
 from collections.abc import Mapping
 
@@ -82,11 +82,6 @@ class Delivery(msgspec.Struct, frozen=True):
         await self.connection.publish(
             self.message.reply, b'-NAK {"delay": %d}' % max(1, int(delay * 1e9))
         )
-
-    async def term(self, reason: str) -> None:
-        """Settles it for good without success; it is never delivered again."""
-        line = reason.replace("\r", " ").replace("\n", " ")[:200]
-        await self.connection.request(self.message.reply, b"+TERM " + line.encode())
 
     async def pulse(self) -> None:
         """Says that it is still being worked on, which starts the wait anew."""

@@ -16,6 +16,7 @@ from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH, TOKEN
 from pepperpy_schemas.errors import PepperError, Unavailable, Unreachable
 from pepperpy_schemas.messages import Token
+from pepperpy_schemas.states import TaskState
 from pepperpy_schemas.subjects import stream_name
 
 log = get_log("pepperpy.watch")
@@ -23,7 +24,7 @@ log = get_log("pepperpy.watch")
 SETTLE = 1.0
 """Seconds to wait, after the result, for the last output and for the event that tells of it."""
 
-_TERMINAL = frozenset({"completed", "failed", "canceled", "rejected"})
+_TERMINAL = frozenset(state.verb for state in TaskState if state.terminal)
 
 
 class Update(msgspec.Struct, frozen=True):
