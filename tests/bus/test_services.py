@@ -620,6 +620,24 @@ async def test_cancel_is_an_answer_too(
             await asking
 
 
+async def test_a_cancel_reaches_every_request_of_its_id(
+    service: Any, connect: Async, prefix: str, gate: Gate, eventually: Async
+) -> None:
+    caller: Connection = await connect()
+    same = {"Pp-Id": "same"}
+    async with service():
+        await call(caller, prefix, "zoo", "echo", Ask("x"), type=Said, headers=same)
+        asking = [
+            asyncio.create_task(call(caller, prefix, "zoo", "wait", type=Said, headers=same))
+            for _ in range(2)
+        ]
+        await eventually(lambda: gate.running == 2)
+        await caller.publish(f"{prefix}.ctl.cancel.same")
+        for one in asking:
+            with pytest.raises(Canceled):
+                await asyncio.wait_for(one, 3)
+
+
 async def test_connections_of_services_need_a_true_name(connection: Connection) -> None:
     options = ConnectionOptions(servers=connection.options.servers)
     async with open_connection(options) as other:

@@ -159,7 +159,7 @@ class Service:
         self._slots = asyncio.Semaphore(concurrency)
         self._taken = self._group("requests", concurrency + waiting)
         self._notes = self._group("notes", _SMALL_REPLIES)
-        self._running: dict[str, asyncio.Task[object]] = {}
+        self._running: dict[str, set[asyncio.Task[object]]] = {}
         self._streams: dict[int, Callable[[PepperError], None]] = {}
         self._subscriptions: list[Subscription] = []
         self._in_work = 0
@@ -237,8 +237,8 @@ class Service:
             note = partial(self._reply_error, request, self._no_room())
             self._notes.try_spawn(note, name="overloaded")
         elif call.id:
-            self._running[call.id] = task
-            task.add_done_callback(lambda _: self._running.pop(call.id, None))
+            self._running.setdefault(call.id, set()).add(task)
+            task.add_done_callback(partial(self._ended, call.id))
 
     def _no_room(self) -> PepperError:
         if self._stopping:
@@ -250,9 +250,14 @@ class Service:
         )
 
     def _cancel(self, message: Message) -> None:
-        task = self._running.get(message.subject.rpartition(".")[2])
-        if task is not None:
+        for task in self._running.get(message.subject.rpartition(".")[2], ()):
             task.cancel("the caller canceled it")
+
+    def _ended(self, request_id: str, task: "asyncio.Task[object]") -> None:
+        running = self._running[request_id]
+        running.discard(task)
+        if not running:
+            del self._running[request_id]
 
     def _discovered(self, message: Message) -> None:
         load = {
