@@ -24,7 +24,7 @@ from pepperpy_bus.config.files import contexts_folder
 from pepperpy_bus.options import limits_of
 from pepperpy_bus.streams.provision import apply
 from pepperpy_bus.streams.topology import streams
-from pepperpy_schemas.errors import PermissionDenied
+from pepperpy_schemas.errors import PepperError, PermissionDenied
 
 INTERRUPTED = 130
 _LONGER_THAN_WORKERS = 5.0  # seconds, so that their own grace ends first
@@ -192,8 +192,15 @@ async def _workers_up(
                 break
     except PermissionDenied:
         return {}  # a foreign broker that lets us not see who is up
-    found = {topic: await client.schemas.latest(topic) for topic in sorted(topics)}
-    return {topic: example(schema.input) if schema else {} for topic, schema in found.items()}
+    return {topic: await _example(client, topic) for topic in sorted(topics)}
+
+
+async def _example(client: Client, topic: str) -> object:
+    try:
+        schema = await client.schemas.latest(topic)
+    except PepperError:
+        return {}  # it only makes the welcome nicer
+    return example(schema.input) if schema else {}
 
 
 async def _for_ever() -> None:
