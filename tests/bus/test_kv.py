@@ -130,9 +130,23 @@ async def test_a_key_that_changes_while_all_are_listed_is_listed_once(bucket: Bu
     assert sorted(one.key for one in found) == sorted(f"k{n}" for n in range(100))
 
 
-async def test_listing_a_bucket_that_is_not_there_is_an_error(connection: Connection) -> None:
+async def test_a_bucket_that_nobody_has_made_has_no_entries(connection: Connection) -> None:
+    assert await Bucket(connection, "nothing").entries() == []
+
+
+async def test_a_bucket_that_is_there_and_cannot_be_read_is_an_error_and_not_empty(
+    connect: Callable[..., Awaitable[Connection]], prefix: str, streams: Streams
+) -> None:
+    """Nobody answers direct gets of a stream that does not allow them."""
+    patient = await connect(request_timeout=0.3)
+    await streams(patient, prefix, "state")
+    stream = f"KV_{prefix}_state"
+    config = (await api(patient, f"STREAM.INFO.{stream}"))["config"]
+    await api(patient, f"STREAM.UPDATE.{stream}", config | {"allow_direct": False})
     with pytest.raises(Unavailable):
-        await Bucket(connection, "nothing").entries()
+        await Bucket(patient, f"{prefix}_state").entries()
+    await api(patient, f"STREAM.UPDATE.{stream}", config)
+    assert await Bucket(patient, f"{prefix}_state").entries() == []
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a..b", ".a", "a.", "a.*", ">", "ü", "x" * 257, "a\n"])

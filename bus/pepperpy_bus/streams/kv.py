@@ -5,6 +5,7 @@ library's own bucket is not used: it returns a marker's empty value for an expir
 to create it; it raises when a bucket is empty; and its watchers stall after a server restart.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 
@@ -12,9 +13,9 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.follow import follow
-from pepperpy_bus.streams.jetstream import all_on, last_on, store
+from pepperpy_bus.streams.jetstream import Stored, all_on, api, last_on, store
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.errors import BadName, WrongSequence
+from pepperpy_schemas.errors import BadName, NotFound, Unavailable, WrongSequence
 from pepperpy_schemas.tokens import new_id
 
 _KEY = re.compile(r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+)*")
@@ -104,21 +105,41 @@ class Bucket:
         await store(self._connection, self._subject(key), b"", msg_id=new_id(), headers=marker)
 
     async def entries(self, pattern: str = ">") -> list[Entry]:
-        """Returns every entry whose key matches.
+        """Returns every entry whose key matches; none when there is no bucket yet.
 
         Each key has one message in the stream, so they are read in batches of the stream's order.
         The server's direct get of the last message of many subjects refuses more than 1024.
         """
         found: dict[str, Entry] = {}
-        stored = await all_on(
-            self._connection, self._stream, f"{self._root}{pattern}", limit=_MAX_ENTRIES
-        )
-        for one in stored:
+        for one in await self._all(pattern):
             key = one.subject[len(self._root) :]
             found.pop(key, None)  # it was changed between two batches
             if not _is_marker(one.headers):
                 found[key] = Entry(key, one.body, one.seq)
         return list(found.values())
+
+    async def _all(self, pattern: str) -> list[Stored]:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._connection.options.request_timeout
+        while True:
+            try:
+                return await all_on(
+                    self._connection, self._stream, f"{self._root}{pattern}", limit=_MAX_ENTRIES
+                )
+            except Unavailable:
+                if not await self._exists():
+                    return []
+                if loop.time() > end:
+                    raise
+            # A stream that has just been made, or elects its leader, is soon ready to be read.
+            await asyncio.sleep(0.1)
+
+    async def _exists(self) -> bool:
+        try:
+            await api(self._connection, f"STREAM.INFO.{self._stream}")
+        except NotFound:
+            return False
+        return True
 
     async def watch(self, pattern: str = ">") -> AsyncIterator[Change]:
         """Yields every present entry that matches, then every change, over reconnects."""
