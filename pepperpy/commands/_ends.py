@@ -1,5 +1,7 @@
 """The end of a task on the command line: waiting for it, printing it, its exit code."""
 
+import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,6 +11,8 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from pepperpy_bus.client import Client
     from pepperpy_bus.tasks.results import Ended
+
+_DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h|d))+")
 
 
 class WaitCommand(TyperCommand):
@@ -21,6 +25,9 @@ class WaitCommand(TyperCommand):
             if argument == "--":
                 split += args[n:]
                 break
+            if argument == "--wait" and n + 1 < len(args) and _DURATION.fullmatch(args[n + 1]):
+                limit = args[n + 1]
+                raise typer.BadParameter(f"write --wait={limit}", ctx, param_hint=repr(limit))
             name, mark, limit = argument.partition("=")
             known = mark and name == "--wait"
             split += ["--wait", "--wait-for", limit] if known else [argument]
@@ -48,7 +55,23 @@ def duration(text: str | None, option: str) -> float | None:
 
 
 async def ended(client: "Client", task_id: str, limit: float | None) -> "Ended":
-    """Waits for the end of a task.
+    """Waits for the end of a task; who interrupts it is told how to go on.
+
+    Raises:
+        TimeoutError: It has not come in time; the error says how to go on.
+    """
+    from pepperpy.commands._failure import say
+
+    try:
+        return await end_of(client, task_id, limit)
+    except asyncio.CancelledError:
+        say(f"task {task_id} has not ended")
+        say(f"  {_goes_on(task_id)}")
+        raise
+
+
+async def end_of(client: "Client", task_id: str, limit: float | None) -> "Ended":
+    """Waits for the end of one task of several.
 
     Raises:
         TimeoutError: It has not come in time; the error says how to go on.
@@ -60,8 +83,12 @@ async def ended(client: "Client", task_id: str, limit: float | None) -> "Ended":
             return await waiter.wait(limit)
     except TimeoutError:
         late = TimeoutError(f"task {task_id} has not ended within {format_duration(limit or 0)}")
-        late.add_note(f"hint: it goes on; ask again with: pepperpy result {task_id} --wait")
+        late.add_note(_goes_on(task_id))
         raise late from None
+
+
+def _goes_on(task_id: str) -> str:
+    return f"hint: it goes on; ask again with: pepperpy result {task_id} --wait"
 
 
 def as_document(end: "Ended") -> dict[str, Any]:

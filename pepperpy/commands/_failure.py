@@ -4,11 +4,12 @@ import logging
 import os
 import sys
 import traceback
+from typing import Any
 
 import typer
 
 from pepperpy_bus.redaction import escape, scrub
-from pepperpy_schemas.errors import PepperError, Unreachable
+from pepperpy_schemas.errors import BadName, PepperError, Unreachable
 
 FAILED, USAGE, UNREACHABLE, TIMED_OUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 124, 130, 141
 
@@ -43,7 +44,7 @@ def explain(error: Exception) -> int:
             return _explain_usage(error)
         case PepperError():
             print_error(error)
-            return UNREACHABLE if isinstance(error, Unreachable) else FAILED
+            return _code_of(error)
         case OSError(filename=str() as name):
             say(f"error: {name}: {error.strerror}")
         case TimeoutError():
@@ -55,6 +56,13 @@ def explain(error: Exception) -> int:
             say(f"error: {type(error).__name__}: {error}")
             say("  hint: a fault of PepperPy; show where with: pepperpy --log-level debug …")
     return FAILED
+
+
+def _code_of(error: PepperError) -> int:
+    if isinstance(error, Unreachable):
+        return UNREACHABLE
+    # Names come from the arguments: what the bus brings has passed this check before.
+    return USAGE if isinstance(error, BadName) else FAILED
 
 
 def print_error(error: PepperError) -> None:
@@ -79,16 +87,32 @@ def _print_lines(first: str, *rest: str) -> None:
 
 
 def _explain_usage(error: typer.TyperException) -> int:
-    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    message = _usage_message(error, context)
     if message.startswith("Usage: "):
         # A group without a subcommand: its help is the answer.
         typer.echo(message, err=True)
         return USAGE
     say(f"error: {message[:1].lower()}{message[1:]}")
-    context = getattr(error, "ctx", None)
     if context is not None:
-        say(f"  hint: see: {context.command_path} --help")
+        say(f"  hint: {_usage_hint(error, context)}")
     return error.exit_code
+
+
+def _usage_message(error: typer.TyperException, context: Any) -> str:
+    """The parser's words, without the options that no help shows."""
+    near = getattr(error, "possibilities", None)
+    if near and context is not None:
+        hidden = {o for p in context.command.params if getattr(p, "hidden", 0) for o in p.opts}
+        error.possibilities = [one for one in near if one not in hidden]  # type: ignore[attr-defined]  # the parser's own
+    return error.format_message()
+
+
+def _usage_hint(error: typer.TyperException, context: Any) -> str:
+    option = getattr(error, "option_name", "")
+    if option and context.parent is None:
+        return f"options of a command go after it: pepperpy COMMAND {option}; see: pepperpy --help"
+    return f"see: {context.command_path} --help"
 
 
 def _forget_stdout() -> None:

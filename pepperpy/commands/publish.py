@@ -58,8 +58,10 @@ def command(
     The body is checked against the schema that the topic's workers announced, before it is sent.
     """
     from pepperpy.commands._ends import duration
-    from pepperpy.commands._failure import WrongUsage
+    from pepperpy.commands._failure import FAILED, WrongUsage
+    from pepperpy.commands._output import print_json
     from pepperpy.commands._session import open_bus, run
+    from pepperpy_schemas.errors import BadName, PepperError
 
     if task_id is not None and count > 1:
         raise WrongUsage("--id names one task: leave --count out", ctx)
@@ -80,7 +82,14 @@ def command(
             else:
                 await _one(client, topic, body, options, wait, limit, as_json)
 
-    run(submit())
+    try:
+        run(submit())
+    except PepperError as error:
+        # Refused here or by a worker: a script reads both the same way.
+        if not as_json or isinstance(error, BadName) or error.category != "input":
+            raise
+        print_json({"topic": topic, "ok": False, "error": error.info()})
+        raise typer.Exit(FAILED) from None
 
 
 def body_of(fields: list[str], data: str | None) -> bytes:
@@ -95,11 +104,17 @@ def body_of(fields: list[str], data: str | None) -> bytes:
         raise typer.BadParameter("give either fields or the whole body", param_hint="--data")
     if data is not None:
         return _whole(data)
-    return json.dumps(dict(map(_field, fields)) if fields else None).encode()
+    return json.dumps(_object(fields) if fields else None).encode()
 
 
 def _is_whole(text: str) -> bool:
-    return text == "-" or text.startswith(("@", "{", "["))
+    if text == "-" or text.startswith(("@", "{", "[", '"')):
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _whole(data: str) -> bytes:
@@ -119,10 +134,21 @@ def _whole(data: str) -> bytes:
     return body
 
 
+def _object(fields: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in fields:
+        name, value = _field(text)
+        if name in found:
+            raise typer.BadParameter(f"{name} is given twice", param_hint=repr(text))
+        found[name] = value
+    return found
+
+
 def _field(text: str) -> tuple[str, Any]:
     name, mark, value = text.partition("=")
     if not mark or name in ("", ":"):
-        raise typer.BadParameter("write key=value, key:=JSON, @file or -", param_hint=repr(text))
+        ways = "write key=value, key:=JSON, @file, - or JSON; a string of JSON has quotes: '\"hi\"'"
+        raise typer.BadParameter(ways, param_hint=repr(text))
     if not name.endswith(":"):
         return name, value
     try:
@@ -200,7 +226,7 @@ async def _many(
     as_json: bool,
 ) -> None:
     """Submits the same again and again, as many at once as the settings let it."""
-    from pepperpy.commands._ends import as_document, ended
+    from pepperpy.commands._ends import as_document, end_of
     from pepperpy.commands._output import Progress, is_live, print_line
 
     progress = Progress(count, "completed" if wait else "published")
@@ -211,7 +237,7 @@ async def _many(
         for _ in numbers:
             task_id = await client.submit(topic, body, **options)
             if wait:
-                end = await ended(client, task_id, limit)
+                end = await end_of(client, task_id, limit)
                 failed += not end.result.ok
                 print_line(as_document(end))
             elif as_json:

@@ -97,6 +97,12 @@ def test_a_mistyped_command_is_a_usage_error_with_the_nearest_one(cli: Cli) -> N
     assert "hint: see: pepperpy --help" in done.stderr
 
 
+def test_an_option_before_its_command_is_told_where_it_belongs(cli: Cli) -> None:
+    done = cli.run("--json", "agents")
+    assert done.returncode == 2
+    assert "options of a command go after it: pepperpy COMMAND --json" in done.stderr
+
+
 def test_a_group_without_a_subcommand_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert face.main(["dlq"]) == 2
     assert "Usage: pepperpy dlq" in capsys.readouterr().err

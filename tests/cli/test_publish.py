@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from pepperpy.commands._ends import ended
 from pepperpy.commands.publish import body_of
 from pepperpy_bus.client import connect
 from pepperpy_schemas.messages import TopicSchema
@@ -56,12 +57,19 @@ def test_a_whole_body_comes_from_an_argument_a_file_or_an_option(tmp_path: Path)
     assert body_of([], '"text"') == b'"text"'
 
 
+@pytest.mark.parametrize("text", ['"hello"', "1.5", "-2", "true", "null", "[1]", '{"a": 1}'])
+def test_one_argument_that_is_json_is_the_whole_body(text: str) -> None:
+    assert body_of([text], None) == text.encode()
+
+
 @pytest.mark.parametrize(
     ("fields", "data", "fact"),
     [
         (["word"], None, "key=value"),
         (["=x"], None, "key=value"),
         (["n:=x"], None, "no JSON after :="),
+        (["word"], None, "has quotes"),
+        (["a=1", "a:=2"], None, "a is given twice"),
         (["a=b"], "{}", "either fields or the whole body"),
         ([], "{bad", "is not JSON"),
     ],
@@ -104,6 +112,20 @@ def test_a_body_that_does_not_fit_is_refused_before_it_is_sent(triage: Cli) -> N
     assert "pp-schema" not in stored(triage, "triage")
 
 
+def test_a_missing_body_is_called_missing(triage: Cli) -> None:
+    done = triage.run("publish", "triage")
+    assert done.returncode == 1
+    assert "refused the task: $ is missing: no body (expected object)" in done.stderr
+
+
+def test_a_refused_task_is_json_when_json_is_asked_for(triage: Cli) -> None:
+    done = triage.run("publish", "triage", "customer=c42", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    document = json.loads(done.stdout)
+    assert (document["topic"], document["ok"]) == ("triage", False)
+    assert document["error"]["context"]["path"] == "$.text"
+
+
 def test_a_checked_task_names_its_schema(triage: Cli) -> None:
     assert triage.json("publish", "triage", "text=hi")["topic"] == "triage"
     assert stored(triage, "triage")["pp-schema"] == "triage.v1"
@@ -135,6 +157,21 @@ def test_wait_gives_up_with_124_and_says_how_to_go_on(cli: Cli) -> None:
     assert "pepperpy result slow --wait" in done.stderr
 
 
+async def test_who_interrupts_the_wait_is_told_how_to_go_on(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with connect(cli.url, bus__prefix=cli.prefix) as bus:
+        waiting = asyncio.create_task(ended(bus, "slow", None))
+        await asyncio.sleep(0)  # it has begun
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert capsys.readouterr().err.splitlines() == [
+        "task slow has not ended",
+        "  hint: it goes on; ask again with: pepperpy result slow --wait",
+    ]
+
+
 def test_count_publishes_that_many_and_says_how_fast(cli: Cli) -> None:
     done = cli.run("publish", "pile", "n:=1", "--count", "500")
     assert done.returncode == 0, done.stderr
@@ -159,6 +196,8 @@ def test_count_with_wait_prints_every_end_and_fails_when_one_failed(cli: Cli) ->
     [
         (["echo", "--count", "2", "--id", "x"], "--id names one task"),
         (["echo", "--wait=soon"], "duration 'soon' is not understood"),
+        (["echo", "--wait", "5s"], "write --wait=5s"),
+        (["echo", "--wiat"], "no such option: --wiat (Possible options: --data, --wait)"),
         (["echo", "--header", "novalue"], "write NAME=VALUE"),
         (["echo", "--priority", "urgent"], "urgent"),
         ([], "missing argument"),
@@ -179,4 +218,6 @@ def test_a_missing_file_and_a_bad_topic_are_errors_with_a_name(cli: Cli) -> None
         1,
         "error: nowhere.json: No such file or directory\n",
     )
-    assert "topic 'a.b' is not a valid name" in cli.run("publish", "a.b").stderr
+    bad = cli.run("publish", "a.b")
+    assert bad.returncode == 2
+    assert "topic 'a.b' is not a valid name" in bad.stderr

@@ -86,13 +86,16 @@ def validate(schema: TopicSchema, body: bytes) -> None:
     import jsonschema_rs
 
     try:
-        jsonschema_rs.validator_for(schema.input).validate(decode(body, object))
+        value = decode(body, object)
+        jsonschema_rs.validator_for(schema.input).validate(value)
     except jsonschema_rs.ValidationError as error:
         path, fact = _path(error.instance_path), error.message
         missing = getattr(error.kind, "property", None) if error.kind.name == "required" else None
         if missing is not None:
             kind = _kind(schema.input, [*error.instance_path, missing])
             path, fact = f"{path}.{missing}", f"is missing (expected {kind})"
+        elif value is None:
+            fact = f"is missing: no body (expected {_kind(schema.input, [])})"
         raise BadPayload(
             f'topic "{schema.topic}" refused the task: {path} {fact}',
             hint=f"show the schema with: pepperpy schema show {schema.topic}",
