@@ -6,7 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 from pepperpy_agents.agent import Agent
-from pepperpy_schemas.errors import BadConfig
+from pepperpy_agents.frames import place_of
+from pepperpy_schemas.errors import BadConfig, PepperError
 
 
 def load_agent(reference: str) -> Agent:
@@ -42,6 +43,11 @@ def _choices(place: str, agents: dict[str, Agent]) -> str:
     return "name one of them: " + ", ".join(f"{place}:{name}" for name in agents)
 
 
+def _told(error: Exception, fact: str) -> str:
+    place = place_of(error)
+    return f"{place}: {fact}" if place else fact
+
+
 def _import(place: str) -> ModuleType:
     if place.endswith(".py") or "/" in place:
         path = Path(place).resolve()
@@ -65,6 +71,14 @@ def _import(place: str) -> ModuleType:
             f"there is no module {name!r} in {folder} or on the path",
             hint="name a module (my.agents:agent) or a file (agents/support.py:agent)",
         ) from error
+    except PepperError as error:
+        told = BadConfig(_told(error, str(error)), hint=error.hint)
+        # No cause, which would say the same again; a developer still sees where.
+        raise told.with_traceback(error.__traceback__) from error.__cause__
+    except SyntaxError as error:
+        raise BadConfig(_told(error, f"{type(error).__name__}: {error.msg}")) from error
+    except Exception as error:
+        raise BadConfig(_told(error, f"{type(error).__name__}: {error}")) from error
     found = getattr(module, "__file__", None)
     if path is not None and (found is None or Path(found).resolve() != path):
         raise BadConfig(

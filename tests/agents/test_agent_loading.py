@@ -78,3 +78,35 @@ def test_a_file_named_like_another_module_is_refused(folder: Path) -> None:
     (folder / "json.py").write_text(ONE.format(name="a"))
     with pytest.raises(BadConfig, match="has the name of another module"):
         load_agent("./json.py:agent")
+
+
+FAULTS = {
+    "x = (1,\n": "line 1: SyntaxError: '(' was never closed",
+    'agent.task("x", retrys=3)\n': "line 3: TypeError: Agent.task() got an unexpected keyword",
+    'agent.task("x", timeout="5 parsecs")\n': "line 3: duration '5 parsecs' is not understood",
+    "import json\njson.loads('{')\n": "line 4: JSONDecodeError: ",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_mistake_in_the_agents_file_is_told_with_file_and_line(folder: Path, fault: str) -> None:
+    begin = "" if "never" in FAULTS[fault] else ONE.format(name="a")
+    (folder / "shop_wrong.py").write_text(begin + fault)
+    with pytest.raises(BadConfig) as caught:
+        load_agent("shop_wrong.py:agent")
+    assert str(caught.value).startswith(f"shop_wrong.py, {FAULTS[fault]}")
+
+
+def test_a_mistake_in_what_the_agents_file_imports_is_told_there(folder: Path) -> None:
+    (folder / "shop_below.py").write_text("\n1 / 0\n")
+    (folder / "shop_above.py").write_text("import shop_below\n")
+    with pytest.raises(BadConfig, match=r"^shop_below\.py, line 2: ZeroDivisionError"):
+        load_agent("shop_above:agent")
+
+
+def test_the_hint_of_a_wrong_setting_in_the_agents_file_is_kept(folder: Path) -> None:
+    (folder / "shop_hint.py").write_text('from pepperpy import Agent\nAgent("a", version="1")\n')
+    with pytest.raises(BadConfig, match=r"^shop_hint\.py, line 2: agent a: version") as caught:
+        load_agent("shop_hint:agent")
+    assert "three numbers" in caught.value.hint
+    assert caught.value.__cause__ is None
