@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,8 +40,10 @@ def context_files(
     if folder is None:
         yield None
         return
-    name = NAME if _free(folder / f"{NAME}.toml") else f"{NAME}-{url.rsplit(':', 1)[1]}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_leftovers(folder)
+    taken = (folder / f"{NAME}.toml").exists()
+    name = f"{NAME}-{url.rsplit(':', 1)[1]}" if taken else NAME
     written: dict[Path, str] = {}
     for role, ending in _ENDINGS.items():
         file = folder / f"{name}{ending}.toml"
@@ -70,13 +73,22 @@ def _context(url: str, role: Role, password_file: Path, prefix: str) -> str:
     )
 
 
-def _free(file: Path) -> bool:
-    """Whether there is no file, or one of a stack that was killed."""
-    if not file.exists():
-        return True
-    head = file.read_text(errors="replace").partition("\n")[0]
-    pid = head.removeprefix(_MARK).partition(";")[0]
-    return head.startswith(_MARK) and pid.isdecimal() and not _alive(int(pid))
+def remove_leftovers(folder: Path) -> None:
+    """Remove the contexts of stacks that were killed; a person's own are left alone."""
+    for file in folder.glob(f"{NAME}*.toml"):
+        if file.is_file() and not file.is_symlink() and _left(file.read_text(errors="replace")):
+            file.unlink(missing_ok=True)
+
+
+def _left(text: str) -> bool:
+    pid = text.partition("\n")[0].removeprefix(_MARK).partition(";")[0]
+    return text.startswith(_MARK) and pid.isdecimal() and not _runs(int(pid), text)
+
+
+def _runs(pid: int, text: str) -> bool:
+    # The pid may be another process's by now, but the password goes with the stack.
+    password = re.search(r'^password_file = (".*")$', text, re.MULTILINE)
+    return _alive(pid) and (password is None or Path(msgspec.json.decode(password[1])).exists())
 
 
 def _alive(pid: int) -> bool:

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import shutil
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import msgspec
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
+from pepperpy.stack.leftovers import LOCK, locked, temporary_folder
 from pepperpy.stack.output import Output
 from pepperpy.stack.secrets import private_folder, role_passwords
 from pepperpy.stack.supervisor import BACK_OFF
@@ -28,6 +26,7 @@ NAME = "broker"
 _LOOK = 0.25  # seconds between two looks at the server and its log
 _RESERVED = 4 * 1024**3  # bytes; the streams ask for half of it, full or not
 _LOUD = ("[WRN]", "[ERR]", "[FTL]")
+_VIOLATIONS = ("Publish Violation", "Subscription Violation")
 
 
 class LocalBroker(msgspec.Struct, frozen=True):
@@ -102,14 +101,25 @@ async def local_broker(settings: Settings) -> AsyncIterator[LocalBroker]:
 
 
 async def keep_running(
-    broker: Broker, output: Output, *, back_off: Sequence[float] = BACK_OFF
+    broker: Broker,
+    output: Output,
+    *,
+    back_off: Sequence[float] = BACK_OFF,
+    refusals: bool = False,
 ) -> None:
-    """Start the server again whenever it ends, and show what it warns of; runs for ever."""
+    """Start the server again whenever it ends, and show what it warns of; runs for ever.
+
+    Args:
+        broker: The server.
+        output: Where to show it.
+        back_off: See `BACK_OFF`.
+        refusals: Whether to show also what anonymous clients tried and may not do.
+    """
     seen = _size(broker.log_file)
     crashes = 0
     while True:
         await asyncio.sleep(_LOOK)
-        seen = _show_warnings(broker.log_file, seen, output)
+        seen = _show_warnings(broker.log_file, seen, output, refusals)
         if broker.running:
             continue
         delay = back_off[min(crashes, len(back_off) - 1)]
@@ -148,26 +158,18 @@ def check_port(port: int) -> None:
 @contextlib.contextmanager
 def _folder(persist: Path | None) -> Iterator[Path]:
     if persist is None:
-        folder = Path(tempfile.mkdtemp(prefix="pepperpy-"))
-        try:
+        with temporary_folder() as folder:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         return
     folder = persist.expanduser().absolute()
     private_folder(folder)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with locked(folder / LOCK) as mine:
+        if not mine:
             raise BrokerFailed(
                 f"another stack keeps its data in {folder}",
                 hint="stop that one, or give another folder: --persist DIR",
-            ) from None
+            )
         yield folder
-    finally:
-        os.close(handle)
 
 
 def _room(folder: Path) -> int:
@@ -175,7 +177,7 @@ def _room(folder: Path) -> int:
     return max(_RESERVED, shutil.disk_usage(folder).free * 3 // 4)
 
 
-def _show_warnings(log_file: Path, seen: int, output: Output) -> int:
+def _show_warnings(log_file: Path, seen: int, output: Output, refusals: bool) -> int:
     size = _size(log_file)
     if size <= seen:
         return size
@@ -184,9 +186,14 @@ def _show_warnings(log_file: Path, seen: int, output: Output) -> int:
         whole = file.read(size - seen)
     whole = whole[: whole.rfind(b"\n") + 1]
     for line in whole.decode(errors="replace").splitlines():
-        if any(level in line for level in _LOUD):
+        if any(level in line for level in _LOUD) and (refusals or not _refusal(line)):
             output.line(NAME, line)
     return seen + len(whole)
+
+
+def _refusal(line: str) -> bool:
+    """Whether an anonymous client was refused something: its error tells it, no fault of ours."""
+    return f"user:{ANONYMOUS}" in line and any(what in line for what in _VIOLATIONS)
 
 
 def _size(file: Path) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from pepperpy.stack.broker import Broker
 from pepperpy.stack.child import Child
 from pepperpy.stack.context_file import context_files
 from pepperpy.stack.interrupts import background, first_of, interrupts
@@ -112,7 +113,7 @@ class _Stack:
             output=self._output,
             grace=self._settings.worker.grace + _LONGER_THAN_WORKERS,
         )
-        keeping = keep_running(local.broker, self._output) if local else _for_ever()
+        keeping = self._keep_broker(local.broker) if local else _for_ever()
         # The broker is kept up while workers drain: what they finish must reach it.
         async with background(keeping, name="broker") as kept, supervised(supervisor):
             await first_of(
@@ -123,6 +124,10 @@ class _Stack:
             )
             names = ", ".join(supervisor.pids)
             self._output.note(f"stopping: {names or 'no worker'} first, Ctrl-C again ends at once")
+
+    async def _keep_broker(self, broker: Broker) -> None:
+        debugging = self._settings.log.level == "debug"
+        await keep_running(broker, self._output, refusals=debugging)
 
     async def _live(self, supervisor: Supervisor, local: LocalBroker | None, context: str) -> None:
         operator = local.settings("operator", self._settings) if local else self._settings

@@ -262,6 +262,42 @@ async def test_a_context_that_a_killed_stack_left_is_replaced(start_up):
     assert tomllib.loads(file.read_text())["nats"]["url"] == second.url
 
 
+async def test_the_data_and_contexts_of_a_killed_stack_go_at_the_next_start(start_up, tmp_path):
+    place = tmp_path / "places"
+    place.mkdir()
+    first = await start_up("--port", "0", TMPDIR=str(place))
+    await first.is_ready()
+    beside = await start_up("--port", "0", TMPDIR=str(place))
+    await beside.is_ready()
+    first.signal(signal.SIGKILL)
+    await first.ends()
+    await until(lambda: gone(first.pids["broker"]), "the end of the broker")
+    assert Path(first.ready["folder"]).exists()
+
+    third = await start_up("--port", "0", TMPDIR=str(place))
+    await third.is_ready()
+    assert not Path(first.ready["folder"]).exists()
+    assert Path(beside.ready["folder"], "secrets/operator").exists()
+    contexts = third.home / ".config/pepperpy/contexts"
+    names = {"local", beside.ready["context"]}
+    assert {file.stem.removesuffix("-worker") for file in contexts.iterdir()} == names
+
+
+async def test_what_an_anonymous_client_may_not_do_is_shown_when_debugging_only(start_up):
+    for level, shown in (("debug", True), ("info", False)):
+        up = await start_up("--port", "0", PEPPERPY_LOG_LEVEL=level)
+        await up.is_ready()
+        operator = dict(user="operator", password_file=Path(up.ready["folder"], "secrets/operator"))
+        async with connect(up.url) as anonymous:
+            with pytest.raises(PermissionDenied):
+                await anonymous.connection.request("$JS.API.STREAM.PURGE.PP_TASKS", b"{}")
+        async with connect(up.url, **{f"nats__{k}": v for k, v in operator.items()}) as bus:
+            with pytest.raises(PermissionDenied):
+                await bus.connection.request("$SYS.REQ.SERVER.PING", b"{}")
+        await up.says('"$G/user:operator" - Publish Violation')
+        assert ('user:anon" - Publish Violation' in up.text) is shown
+
+
 async def test_logs_are_json_when_asked_for_and_name_their_child(start_up):
     up = await start_up(AGENT, "--workers", "1", "--port", "0", PEPPERPY_LOG_FORMAT="json")
     await up.is_ready()
