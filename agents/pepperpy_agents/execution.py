@@ -17,6 +17,7 @@ from pepperpy_agents.context import Context
 from pepperpy_agents.handler import Handler
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import Task, read_task
+from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
@@ -39,7 +40,7 @@ from pepperpy_schemas.errors import (
     TooLarge,
     info_of,
 )
-from pepperpy_schemas.headers import ATTEMPT, BLOB, TOPIC, TRACEPARENT
+from pepperpy_schemas.headers import ATTEMPT, BLOB, FINGERPRINT, TOPIC, TRACEPARENT
 from pepperpy_schemas.messages import AttemptRecord, DeadLetter, Result
 
 log = get_log("pepperpy.worker")
@@ -319,6 +320,9 @@ class Executor:
     async def _end(self, attempt: Attempt, result: Result) -> None:
         task = attempt.task
         headers = {TOPIC: task.topic, ATTEMPT: str(attempt.number)}
+        if task.chosen:
+            given = task.delivery
+            headers[FINGERPRINT] = fingerprint(task.topic, given.body, given.headers)
         first = await self._client.results.put(
             task.id, result, attempt=attempt.number, headers=headers
         )

@@ -1,9 +1,12 @@
 """From what callers have in hand to the JSON body of a message."""
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.headers import BLOB
 
 
 def to_json(value: Any) -> bytes:
@@ -24,3 +27,12 @@ def to_json(value: Any) -> bytes:
         return str(dump()).encode()
     except ValueError as error:
         raise BadPayload(f"cannot be written as JSON: {error}") from error
+
+
+def fingerprint(topic: str, body: bytes, folded: Mapping[str, str]) -> str:
+    """Returns what two equal tasks have in common: SHA-256 of topic and body, in hexadecimal.
+
+    Of a body that travels by reference its hash and size count, not where it lies.
+    """
+    reference = folded.get(BLOB.lower(), "").partition(";")[2]
+    return hashlib.sha256(b"\0".join((topic.encode(), reference.encode(), body))).hexdigest()

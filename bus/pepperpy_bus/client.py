@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
-from pepperpy_bus.bodies import to_json
+from pepperpy_bus.bodies import fingerprint, to_json
 from pepperpy_bus.config import Settings, load
 from pepperpy_bus.events import Emitter, Heard, listen
 from pepperpy_bus.link.connection import Connection, open_connection
@@ -187,8 +187,9 @@ class Client:
         task_id = options.get("id") or new_id()
         body = to_json(data)
         async with self.results.expect(task_id, submitted="id" in options) as waiter:
-            await self._publish(topic, task_id, body, options)
+            mine = await self._publish(topic, task_id, body, options)
             ended = await waiter.wait(_seconds(wait))
+        _refuse_conflict(task_id, mine, ended.fingerprint)
         return answer(ended, type)
 
     async def result(
@@ -263,9 +264,9 @@ class Client:
 
     # --- below ----------------------------------------------------------------------------------
 
-    async def _publish(self, topic: str, task_id: str, body: bytes, options: SubmitOptions) -> None:
+    async def _publish(self, topic: str, task_id: str, body: bytes, options: SubmitOptions) -> str:
+        """Publishes a task; returns its fingerprint when the caller chose the id."""
         check_topic(topic)
-        chosen = "id" in options
         headers = self._headers(options)
         if options.get("check"):
             await self._check(topic, body, headers)
@@ -283,8 +284,12 @@ class Client:
                 headers=headers,
                 timeout=self.settings.bus.publish_timeout,
             )
-        if chosen and ack.duplicate:
-            await self._refuse_conflict(topic, task_id, ack.seq, body, headers)
+        if "id" not in options:
+            return ""
+        mine = fingerprint(topic, body, h.fold(headers))
+        if ack.duplicate:
+            _refuse_conflict(task_id, mine, await self._earlier(task_id, ack.seq))
+        return mine
 
     def _headers(self, options: SubmitOptions) -> dict[str, str]:
         own: dict[str, str] = {}
@@ -315,23 +320,24 @@ class Client:
             validate(schema, body)
             headers.setdefault(h.SCHEMA, schema_name(schema))
 
-    async def _refuse_conflict(
-        self, topic: str, task_id: str, seq: int, body: bytes, headers: dict[str, str]
-    ) -> None:
-        earlier = await message_at(self.connection, stream_name(self.prefix, "TASKS"), seq)
-        if earlier is None:
-            return  # it was worked on: there is nothing left to compare
-        taken = earlier.subject.split(".")[2].removesuffix(HIGH_LANE)
-        if taken != topic:
-            raise Conflict(
-                f"task id {task_id} is taken by a task of topic {taken}",
-                context={"task_id": task_id, "topic": taken},
-            )
-        if _contents(earlier.body, earlier.headers) != _contents(body, h.fold(headers)):
-            raise Conflict(
-                f"task id {task_id} is taken by a task with another body",
-                context={"task_id": task_id},
-            )
+    async def _earlier(self, task_id: str, seq: int) -> str:
+        """The fingerprint of the task that took an id before, or empty when nothing tells it."""
+        stream = stream_name(self.prefix, "TASKS")
+        queued = await message_at(self.connection, stream, seq)
+        if queued is not None:
+            topic = queued.subject.split(".")[2].removesuffix(HIGH_LANE)
+            return fingerprint(topic, queued.body, queued.headers)
+        ended = await self.results.get(task_id)
+        return ended.fingerprint if ended is not None else ""
+
+
+def _refuse_conflict(task_id: str, mine: str, other: str) -> None:
+    """Raises when an id stands for another task; a side that is not known agrees with all."""
+    if mine and other and mine != other:
+        raise Conflict(
+            f"task id {task_id} is taken by a task with another topic or body",
+            context={"task_id": task_id},
+        )
 
 
 def _users(headers: Mapping[str, str] | None, own: Mapping[str, str]) -> dict[str, str]:
@@ -347,11 +353,6 @@ def _users(headers: Mapping[str, str] | None, own: Mapping[str, str]) -> dict[st
             )
     set_here = {name.lower() for name in own}
     return {name: value for name, value in kept.items() if name.lower() not in set_here}
-
-
-def _contents(body: bytes, folded: Mapping[str, str]) -> tuple[bytes, str]:
-    """What two equal tasks have in common: the body, or the hash and size of a referenced one."""
-    return body, folded.get(h.BLOB.lower(), "").partition(";")[2]
 
 
 def answer(ended: Ended, type: Any = Any) -> Any:  # noqa: A002 - reads as msgspec's own argument

@@ -68,8 +68,19 @@ def command(
         return
     from pepperpy_agents.loading import load_agent
     from pepperpy_agents.serve import run
+    from pepperpy_schemas.errors import PermissionDenied
 
-    run([load_agent(reference) for reference in agents], Reloader(loaded, again))
+    found = [load_agent(reference) for reference in agents]
+    try:
+        run(found, Reloader(loaded, again))
+    except PermissionDenied:
+        # A stack that was still starting has its login there now.
+        login = _login_beside(loaded)
+        if not login:
+            raise
+        say(f"the local stack's worker login is used: --context {login}")
+        again = partial(again, context=login)
+        run(found, Reloader(again(), again))
 
 
 def _login_beside(loaded: "Loaded") -> str:

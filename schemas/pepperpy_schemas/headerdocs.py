@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pepperpy_schemas import headers
 
-_ON_RESULTS: Final = frozenset({"TOPIC", "ATTEMPT"})
+_ON_RESULTS: Final = frozenset({"TOPIC", "ATTEMPT", "FINGERPRINT"})
 _OF_THE_SERVER: Final = ("Nats-", "KV-", headers.SERVER_STATUS)
 _NO_HEADERS: Final = frozenset({"RESERVED", "MAX_HEADERS", "PRIORITIES", "NO_HEADERS", "_FIELDS"})
 

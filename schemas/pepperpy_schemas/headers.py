@@ -50,6 +50,8 @@ TOPIC: Final = "Pp-Topic"
 """On a result: the topic of its task."""
 ATTEMPT: Final = "Pp-Attempt"
 """On a result: the number of the attempt that ended the task."""
+FINGERPRINT: Final = "Pp-Fingerprint"
+"""On a result of a task whose caller chose the id: SHA-256 of topic and body, in hexadecimal."""
 
 MSG_ID: Final = "Nats-Msg-Id"
 """Id of the publish, never of the task; the server drops a second one of 10 minutes."""

@@ -252,7 +252,7 @@ async def test_a_second_result_is_refused_and_the_first_stays(desk: Desk) -> Non
 
 
 async def test_the_same_id_with_another_body_is_a_conflict(desk: Desk) -> None:
-    """Row 21, while the task waits; once it has ended its result answers (row 22)."""
+    """Row 21, while the task waits."""
     await desk.client.submit("waiting", {"n": 1}, id="mine")
     await desk.client.submit("waiting", {"n": 1}, id="mine")
     with pytest.raises(Conflict):
@@ -260,6 +260,17 @@ async def test_the_same_id_with_another_body_is_a_conflict(desk: Desk) -> None:
     assert await desk.messages("TASKS") == 1
     name = stream_name(desk.prefix, "TASKS")
     await api(desk.client.connection, f"STREAM.PURGE.{name}")
+
+
+async def test_the_same_id_with_another_body_is_a_conflict_after_the_end_too(desk: Desk) -> None:
+    """Row 21: the result knows what it answered, though the queue has forgotten."""
+    client, topic = desk.client, "order"
+    assert await client.run(topic, {"n": 1}, id="once", wait="10s") == 1
+    assert await client.run(topic, {"n": 1}, id="once", wait="10s") == 1
+    with pytest.raises(Conflict, match="once"):
+        await client.run(topic, {"n": 2}, id="once", wait="10s")
+    with pytest.raises(Conflict, match="once"):
+        await client.submit(topic, {"n": 2}, id="once")
 
 
 async def test_a_captured_task_that_is_sent_again_does_not_run_again(desk: Desk) -> None:

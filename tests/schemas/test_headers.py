@@ -80,4 +80,8 @@ def test_the_headers_schema_limits_what_can_be_limited() -> None:
     properties = header_schema("task")["properties"]
     assert properties["Pp-Priority"]["enum"] == ["normal", "high"]
     assert "pattern" in properties["Pp-Timeout-Ms"]
-    assert set(header_schema("result")["properties"]) == {"Pp-Topic", "Pp-Attempt"}
+    assert set(header_schema("result")["properties"]) == {
+        "Pp-Topic",
+        "Pp-Attempt",
+        "Pp-Fingerprint",
+    }

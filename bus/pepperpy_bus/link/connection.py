@@ -48,6 +48,8 @@ MIN_API_LEVEL = 4
 """JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
 
 _FLUSH_TIMEOUT = 10.0
+_SAY_AFTER = 2.0
+_SAY_AGAIN = 30.0
 _VIOLATION = re.compile(r'permissions violation for (\w+)[^"]* "([^"]+)"', re.IGNORECASE)
 _AUTH = ("authorization violation", "authentication")
 
@@ -130,11 +132,7 @@ class Connection:
             name="bus-connect",
         )
         try:
-            await asyncio.wait(
-                {connecting, self._refused},
-                timeout=o.connect_timeout,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await self._first_of(connecting, where)
             if self._refused.done():
                 self._refused.result()
             if not connecting.done():
@@ -157,6 +155,19 @@ class Connection:
         self._up.set()
         self._inbox = f"{self._nats.new_inbox()}."
         await self.subscribe(f"{self._inbox}*", self._on_reply)
+
+    async def _first_of(self, connecting: "asyncio.Task[None]", where: str) -> None:
+        """Waits until the broker has answered or refused, or the time is over."""
+        either, left = {connecting, self._refused}, self.options.connect_timeout
+        if left is not None:
+            await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            return
+        pause = _SAY_AFTER
+        while not (connecting.done() or self._refused.done()):
+            await asyncio.wait(either, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if not (connecting.done() or self._refused.done()):
+                log.warning("bus.waiting", server=where, reason=str(self._nats.last_error or ""))
+                pause = _SAY_AGAIN
 
     def _check_server(self) -> None:
         info = self._nats._server_info

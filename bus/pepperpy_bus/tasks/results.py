@@ -43,12 +43,14 @@ class Ended(msgspec.Struct, frozen=True):
         result: How it ended.
         topic: Its topic, when the writer said so.
         attempt: The number of the attempt that ended it, 0 when unknown.
+        fingerprint: Of topic and body, when the caller chose the id; see `bodies.fingerprint`.
     """
 
     id: str
     result: Result
     topic: str = ""
     attempt: int = 0
+    fingerprint: str = ""
 
 
 class Waiter:
@@ -288,4 +290,5 @@ def _outline(error: ErrorInfo | None) -> ErrorInfo | None:
 def _ended(task_id: str, result: Result, headers: Mapping[str, str]) -> Ended:
     attempt = headers.get(h.ATTEMPT.lower(), "")
     number = int(attempt) if _NUMBER.fullmatch(attempt) else 0
-    return Ended(task_id, result, headers.get(h.TOPIC.lower(), ""), number)
+    topic, mark = headers.get(h.TOPIC.lower(), ""), headers.get(h.FINGERPRINT.lower(), "")
+    return Ended(task_id, result, topic, number, mark)

@@ -85,6 +85,19 @@ class Grants:
         """Read single messages, by sequence or by subject."""
         return self._looks_up(self._streams(streams))
 
+    def peeks(self, *streams: str) -> Permissions:
+        """Read single messages by direct get alone."""
+        return self._api("DIRECT.GET.{}", names=self._streams(streams))
+
+    def creates(self, *streams: str) -> Permissions:
+        """Create streams that are not there."""
+        return self._api("STREAM.CREATE.{}", names=self._streams(streams))
+
+    def creates_buckets(self, *buckets: str) -> Permissions:
+        """Create buckets that are not there."""
+        names = tuple(f"KV_{bucket_name(self._prefix, each)}" for each in buckets)
+        return self._api("STREAM.CREATE.{}", names=names)
+
     def follows(self, *streams: str) -> Permissions:
         """Look up, and read in order by consumers of one's own, without acknowledging."""
         return self._follows(self._streams(streams))

@@ -76,6 +76,8 @@ def _submitter(at: Grants) -> Permissions:
         + at.publishes(catalog.ANSWER, catalog.CANCEL)
         + at.inspects(*WORK_QUEUES)
         + at.looks_up("RESULTS")
+        # To see whether an id that is used again stands for the same task.
+        + at.peeks("TASKS")
         + at.follows("EVENTS", "TOKENS")
         + at.hears(catalog.RESULT, catalog.EVENT, catalog.EVENT_HIGH, catalog.TOKEN)
         + at.reads_buckets("registry", "schemas")
@@ -96,6 +98,9 @@ def _worker(at: Grants) -> Permissions:
         + at.pulls(*WORK_QUEUES, "EVENTS", "ADV")
         # The mover of the dead letters takes what was delivered too often out of the queue.
         + at.removes(*WORK_QUEUES)
+        # A server that restarts has forgotten the streams that it kept in memory.
+        + at.creates("TOKENS")
+        + at.creates_buckets("registry")
         + at.follows("STEPS", "RESULTS")
         + at.inspects(*LOGS)
         + at.hears(catalog.CANCEL, catalog.AGENT_CONTROL)
