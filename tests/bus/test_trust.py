@@ -216,6 +216,7 @@ async def test_a_service_request_carries_its_true_principal(
     service = await connected("memory")
     subscription = await service.nc.subscribe("pp.svc.memory.search.*", queue="q", cb=answer)
     await service.nc.flush()
+    await service.nc.flush()  # the first one overtakes what was subscribed
     reply = await client.nc.request(f"pp.svc.memory.search.{principal}", b"otters", timeout=1)
     await subscription.unsubscribe()
 
@@ -231,6 +232,7 @@ async def test_a_service_cannot_be_made_to_publish_by_a_reply_subject(connected:
     producer, service = await connected("producer"), await connected("memory")
     await service.nc.subscribe("pp.svc.memory.search.*", cb=answer)
     await service.nc.flush()
+    await service.nc.flush()  # the first one overtakes what was subscribed
 
     for target in ("$JS.API.STREAM.PURGE.PP_TASKS", "pp.result.victim", "pp.task.echo"):
         await producer.nc.publish("pp.svc.memory.search.producer", b"", reply=target)
@@ -291,6 +293,7 @@ async def test_events_are_read_live_and_from_the_past(connected: Connect, princi
     past = await js.subscribe(f"pp.event.*.*.{scope}.*", stream="PP_EVENTS", ordered_consumer=True)
     live = await reader.nc.subscribe(subject)
     await reader.nc.flush()
+    await reader.nc.flush()  # the first one overtakes what was subscribed
     await worker.nc.jetstream().publish(subject, b"2")
 
     assert [(await past.next_msg(timeout=1)).data for _ in range(2)] == [b"1", b"2"]
@@ -368,6 +371,7 @@ async def test_the_inboxes_of_anonymous_clients_are_no_way_to_another_principal(
     stranger, worker = await connected(ANONYMOUS), await connected("worker")
     heard = await stranger.nc.subscribe("_INBOX.>")
     await stranger.nc.flush()
+    await stranger.nc.flush()  # the first one overtakes what was subscribed
     await worker.nc.request("$JS.API.INFO", timeout=1)
     await stranger.nc.request("$JS.API.STREAM.INFO.PP_TASKS", timeout=1)
     # Its own reply proves that it listens; the worker's would have come before.
