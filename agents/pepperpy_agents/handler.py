@@ -146,7 +146,8 @@ def _decode_pydantic(body: bytes, kind: Any) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first["loc"])
-        raise BadPayload(f"{path}: {first['msg']}", context={"path": path}) from None
+        fact = " is missing" if first["type"] == "missing" else f": {first['msg']}"
+        raise BadPayload(f"{path}{fact}", context={"path": path}) from None
 
 
 def call_plainly(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -14,6 +14,7 @@ from pepperpy_schemas.errors import BadPayload
 
 T = TypeVar("T")
 
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 _AT_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 _encoder = msgspec.json.Encoder()
 _decoders: dict[object, msgspec.json.Decoder[Any]] = {}
@@ -70,4 +71,8 @@ def _refused(message: str) -> BadPayload:
     found = _AT_PATH.search(message)
     path = found["path"] if found else "$"
     fact = message[: found.start()] if found else message
+    missing = _MISSING.fullmatch(fact)
+    if missing:
+        path = f"{path}.{missing['field']}"
+        return BadPayload(f"{path} is missing", context={"path": path})
     return BadPayload(f"{path}: {fact}", context={"path": path})

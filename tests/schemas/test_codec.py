@@ -56,7 +56,7 @@ def test_a_body_that_is_not_json_is_a_bad_payload(body: bytes, type_: Any) -> No
         (b'{"text":"a","count":1.5}', "$.count"),
         (b'{"text":"a","count":true}', "$.count"),
         (b'{"text":null}', "$.text"),
-        (b'{"count":1}', "$"),
+        (b'{"count":1}', "$.text"),
         (b"[]", "$"),
     ],
 )
@@ -67,8 +67,11 @@ def test_a_wrong_field_is_refused_with_its_path(body: bytes, path: str) -> None:
 
 
 def test_the_message_names_a_missing_field() -> None:
-    with pytest.raises(BadPayload, match="text"):
+    with pytest.raises(BadPayload, match=r"^\$\.text is missing$"):
         codec.decode(b"{}", Order)
+    with pytest.raises(BadPayload, match=r"^\$\[0\]\.text is missing$") as inner:
+        codec.convert([{}], list[Order])
+    assert inner.value.context == {"path": "$[0].text"}
 
 
 def test_the_path_goes_into_lists_and_unions() -> None:
