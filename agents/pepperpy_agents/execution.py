@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from pepperpy_agents.agent import TaskSpec
+from pepperpy_agents.attempt_log import say_failure, say_given_up
 from pepperpy_agents.context import Context
 from pepperpy_agents.handler import Handler
 from pepperpy_agents.runner import Runner
@@ -171,10 +172,11 @@ class Executor:
         except PepperError as error:
             if error.category == "bus":
                 raise
-            return Failed(error.info())
+            return Failed(_for_topic(error.info(), attempt.spec.topic))
         except Exception as error:
             # A type's own validation may raise anything; the body is to blame all the same.
-            return Failed(BadPayload(f"$: {type(error).__name__}: {error}").info())
+            refused = BadPayload(f"$: {type(error).__name__}: {error}")
+            return Failed(_for_topic(refused.info(), attempt.spec.topic))
         return await self._perform(attempt, data)
 
     # --- start ----------------------------------------------------------------------------------
@@ -279,19 +281,19 @@ class Executor:
     async def _after_error(self, attempt: Attempt, error: BaseException) -> Outcome:
         """Decides between repeating and giving up, and records the failure."""
         info = _short(info_of(error))
-        log.info(
-            "task.attempt_failed",
-            task_id=attempt.task.id,
-            attempt=attempt.number,
-            error=info.message,
-            exc_info=error if info.code == HandlerError.code else None,
-        )
-        journal = await self._own_journal(attempt)
-        await journal.failed(attempt.number, info)
+        try:
+            journal = await self._own_journal(attempt)
+            await journal.failed(attempt.number, info)
+        except PepperError:
+            say_failure(attempt.task, attempt.number, error, info)
+            raise
         failures = journal.failures
         policy = attempt.spec.retry
         if policy.repeats(error, info, failures):
-            return Repeat(info, policy.wait(failures), failures)
+            wait = policy.wait(failures)
+            say_failure(attempt.task, attempt.number, error, info, wait=wait)
+            return Repeat(info, wait, failures)
+        say_failure(attempt.task, attempt.number, error, info)
         return Failed(info)
 
     # --- settle ---------------------------------------------------------------------------------
@@ -340,7 +342,7 @@ class Executor:
 
     async def _give_up(self, attempt: Attempt, error: ErrorInfo) -> None:
         """Files the dead letter first: a failed result always has one."""
-        task, error = attempt.task, _short(error)
+        task, error, filed = attempt.task, _short(error), 0
         if error.category != "control":
             delivery = task.delivery
             letter = write_letter(
@@ -352,12 +354,14 @@ class Executor:
                 attempts=self._attempts(attempt, error),
                 deliveries=delivery.deliveries,
             )
-            await self._file(letter, delivery.body)
-        await self._end(attempt, Result(ok=False, error=error))
+            filed = await self._file(letter, delivery.body)
+        result = Result(ok=False, error=error)
+        await self._end(attempt, result)
+        say_given_up(task, attempt.number, result, filed)
 
-    async def _file(self, letter: DeadLetter, body: bytes) -> None:
+    async def _file(self, letter: DeadLetter, body: bytes) -> int:
         try:
-            await self._client.dead_letters.put(letter)
+            return await self._client.dead_letters.put(letter)
         except TooLarge:
             # What fitted as a body need not fit inside JSON: it goes by reference.
             client = self._client
@@ -366,7 +370,7 @@ class Executor:
             letter = msgspec.structs.replace(
                 letter, body=text.decode(), body_base64=None, headers=headers
             )
-            await client.dead_letters.put(letter)
+            return await client.dead_letters.put(letter)
 
     def _attempts(self, attempt: Attempt, error: ErrorInfo) -> list[AttemptRecord]:
         number = max(1, attempt.number)
@@ -408,6 +412,13 @@ class Executor:
 
 def _say_lost(attempt: Attempt) -> None:
     log.warning("task.lost", task_id=attempt.task.id, attempt=attempt.number)
+
+
+def _for_topic(info: ErrorInfo, topic: str) -> ErrorInfo:
+    """The general hint of a bad body, with the topic in it."""
+    if info.hint != BadPayload.hint:
+        return info
+    return msgspec.structs.replace(info, hint=info.hint.replace("TOPIC", topic))
 
 
 def _completed(spec: TaskSpec, value: Any) -> Outcome:

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -797,6 +798,54 @@ async def test_every_log_line_of_an_attempt_carries_its_task(
         "where": "here",
     }
     assert fields["task.attempt_failed"]["task_id"] == task_id
+
+
+async def test_a_handler_that_raises_is_logged_with_its_own_lines_and_a_failure_for_good(
+    client: Client, working: Working, seen: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent("logs")
+
+    def divide(n: int) -> float:
+        return 1 / n
+
+    @agent.task("logs", retries=1, retry_delay=0)
+    async def logs(data: None, ctx: Context) -> float:
+        return divide(0)
+
+    @agent.task("threads", retries=0)
+    def threads(data: None) -> float:
+        return divide(0)
+
+    with caplog.at_level(logging.WARNING):
+        async with working(agent):
+            task_id = await client.submit("logs")
+            await client.ended(task_id, wait=5)
+            await client.ended(await client.submit("threads"), wait=5)
+    first, second, end, threaded, _ = caplog.records
+    assert (first.message, first.levelname) == ("task.attempt_failed", "WARNING")
+    assert vars(first)["fields"]["retry_in"] == "0s"
+    assert "retry_in" not in vars(second)["fields"]
+    for one in (first, second, threaded):
+        assert one.exc_info is not None
+        frames = [frame.name for frame in traceback.extract_tb(one.exc_info[2])]
+        assert frames == [one.fields["topic"], "divide"]  # type: ignore[attr-defined]  # ours
+    assert (end.message, end.levelname) == ("task.failed", "ERROR")
+    letter = await seen.letter("logs")
+    assert vars(end)["fields"] == {
+        "task_id": task_id,
+        "topic": "logs",
+        "attempts": 2,
+        "code": "handler_error",
+        "error": "ZeroDivisionError: division by zero",
+        "dead_letter": f"pepperpy dlq show {letter.seq}",
+    }
+
+
+async def test_the_hint_of_a_refused_body_names_the_topic(client: Client, working: Working) -> None:
+    async with working(echoing()):
+        with pytest.raises(BadPayload, match=r"^\$\.text is missing$") as caught:
+            await client.run("echo", {"n": 1}, wait=5)
+    assert caught.value.hint == "show the schema with: pepperpy schema show echo"
 
 
 async def test_the_trace_goes_on_into_what_the_handler_submits(
