@@ -18,6 +18,7 @@ BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a child that crashed is started again, the last one from then on."""
 STEADY = 30.0
 """Seconds of running after which a child's earlier crashes are forgotten."""
+_SAME_FAULT = 5.0  # seconds between the first copy's end and another's, for the same reason
 
 
 class Supervisor:
@@ -47,6 +48,9 @@ class Supervisor:
         self._back_off = back_off
         self._runs: dict[str, Run] = {}
         self._up = False
+        self._first_of = _first_copies(children)
+        # Until all is up, only the first of several copies is heard: a slip is told once.
+        self._unheard: dict[str, list[str]] = {name: [] for name in self._first_of}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -68,6 +72,7 @@ class Supervisor:
     def came_up(self) -> None:
         """From now on a child that ends is started again, whatever its exit code."""
         self._up = True
+        self._hear(*tuple(self._unheard))
 
     async def failed(self) -> None:
         """Wait for ever, or until a child cannot be kept running: raise why."""
@@ -76,6 +81,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Let every child drain, kill what is left after the grace."""
         self._stopping.set()
+        self._hear(*[name for name in self._unheard if not self._told_by_first(name)])
         for run in self._runs.values():
             run.signal(signal.SIGTERM)
         if self._tasks:
@@ -106,11 +112,15 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             if code > 0 and not self._up:
+                if await self._first_fails_too(child):
+                    return
+                self._hear(child.name)
                 # What is wrong from the start is a slip of a person, who is there to mend it.
                 raise BadConfig(
                     f"{child.name} ended with exit code {code}: its last lines say why",
                     hint=f"it was: {shlex.join(child.command)}",
                 )
+            self._hear(child.name)
             if code == 0:
                 self._output.note(f"{child.name} has ended; it was told to, and stays down")
                 return
@@ -120,9 +130,33 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
+    async def _first_fails_too(self, child: Child) -> bool:
+        """Whether a copy that has failed is no news, for the first of its kind says the same."""
+        if child.name not in self._unheard:
+            return False
+        await asyncio.wait([self._tasks[self._first_of[child.name]]], timeout=_SAME_FAULT)
+        return self._told_by_first(child.name)
+
+    def _told_by_first(self, name: str) -> bool:
+        first = self._tasks.get(self._first_of[name])
+        return (
+            first is not None
+            and first.done()
+            and not first.cancelled()
+            and first.exception() is not None
+        )
+
+    def _hear(self, *names: str) -> None:
+        for name in names:
+            for line in self._unheard.pop(name, ()):
+                self._output.line(name, line)
+
     async def _run(self, child: Child) -> int:
         def write(line: str) -> None:
-            self._output.line(child.name, line)
+            if child.name in self._unheard:
+                self._unheard[child.name].append(line)
+            else:
+                self._output.line(child.name, line)
 
         run = Run(child, {**self._environment_of(child), **child.environment}, write)
         await run.start()
@@ -153,6 +187,14 @@ async def supervised(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
                 await supervisor.stop()
         finally:
             await asyncio.shield(supervisor.kill())
+
+
+def _first_copies(children: Sequence[Child]) -> dict[str, str]:
+    """Return, for each child that has the same command as an earlier one, the first of them."""
+    first: dict[tuple[str, ...], str] = {}
+    for child in children:
+        first.setdefault(child.command, child.name)
+    return {c.name: first[c.command] for c in children if first[c.command] != c.name}
 
 
 def leader_of(pid: int) -> int | None:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 
+import msgspec
 import pytest
 
 from pepperpy.stack.child import Child
@@ -80,6 +81,53 @@ async def test_a_child_that_fails_before_all_is_up_fails_the_stack():
     with pytest.raises(BadConfig, match="bad ended with exit code 1"):
         await stack()
     assert stage.supervisor.pids == {}
+
+
+@pytest.mark.parametrize("late", ["one", "two"])
+async def test_what_all_copies_of_a_child_fail_of_is_told_once(late):
+    code = (
+        "import os, sys, time; time.sleep(0.3 * (os.environ['LATE'] == os.environ['NAME']))\n"
+        "print('it needs nope'); sys.exit(1)"
+    )
+    copies = [
+        msgspec.structs.replace(child(code, name), environment={"NAME": name, "LATE": late})
+        for name in ("one", "two")
+    ]
+    stage = Stage(*copies)
+    async with supervised(stage.supervisor) as supervisor:
+        supervisor.start()
+        with pytest.raises(BadConfig, match="one ended with exit code 1"):
+            await supervisor.failed()
+    assert stage.text == "one | it needs nope\n"
+
+
+async def test_a_copy_that_fails_alone_is_heard(monkeypatch):
+    monkeypatch.setattr("pepperpy.stack.supervisor._SAME_FAULT", 0.1)
+    code = (
+        "import os, signal, sys; print(os.environ['NAME'])\n"
+        "if os.environ['NAME'] == 'two': sys.exit(1)\n"
+        "signal.pause()"
+    )
+    copies = [
+        msgspec.structs.replace(child(code, name), environment={"NAME": name})
+        for name in ("one", "two")
+    ]
+    stage = Stage(*copies)
+    async with supervised(stage.supervisor) as supervisor:
+        supervisor.start()
+        with pytest.raises(BadConfig, match="two ended with exit code 1"):
+            await supervisor.failed()
+    assert "two | two" in stage.text
+
+
+async def test_copies_are_heard_once_all_is_up():
+    code = "import signal; print('here'); signal.pause()"
+    stage = Stage(child(code, "one"), child(code, "two"))
+    async with supervised(stage.supervisor) as supervisor:
+        supervisor.start()
+        await stage.says("one | here")
+        supervisor.came_up()
+        await stage.says("two | here")
 
 
 async def test_a_child_that_does_not_drain_is_killed_after_the_grace_with_its_own_children():

@@ -287,11 +287,11 @@ async def test_what_an_anonymous_client_may_not_do_is_shown_when_debugging_only(
     for level, shown in (("debug", True), ("info", False)):
         up = await start_up("--port", "0", PEPPERPY_LOG_LEVEL=level)
         await up.is_ready()
-        operator = dict(user="operator", password_file=Path(up.ready["folder"], "secrets/operator"))
+        password = Path(up.ready["folder"], "secrets/operator")
         async with connect(up.url) as anonymous:
             with pytest.raises(PermissionDenied):
                 await anonymous.connection.request("$JS.API.STREAM.PURGE.PP_TASKS", b"{}")
-        async with connect(up.url, **{f"nats__{k}": v for k, v in operator.items()}) as bus:
+        async with connect(up.url, nats__user="operator", nats__password_file=password) as bus:
             with pytest.raises(PermissionDenied):
                 await bus.connection.request("$SYS.REQ.SERVER.PING", b"{}")
         await up.says('"$G/user:operator" - Publish Violation')
