@@ -26,6 +26,7 @@ TOPIC = "digest"
 IN_FLIGHT = 200
 SKIPPED = frozenset({"node_modules", "__pycache__"})
 FEW = 12
+INTERRUPTED = 130
 NO_WORKER = 3.0  # seconds without a start after which we say what is missing
 
 
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PepperError as error:
         console.print(f"error: {error}\n  hint: {error.hint}", highlight=False, markup=False)
         return 1
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return INTERRUPTED
     if options.json:
         print(msgspec.json.encode(report).decode())
     else:
