@@ -54,6 +54,8 @@ class Listening:
         self._stream = stream_name(client.prefix, "EVENTS")
         self._in_hand = InHand()
         self._pullers: list[WorkPuller] = []
+        self._unpaused = asyncio.Event()
+        self._unpaused.set()
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -77,6 +79,18 @@ class Listening:
         """Takes no more events of the shared mode and finishes those in hand within the grace."""
         await asyncio.gather(*(puller.stop() for puller in self._pullers))
         await self._in_hand.finish(grace)
+
+    def pause(self) -> None:
+        """Hands on no more events until `resume`; what happens meanwhile comes then."""
+        self._unpaused.clear()
+        for puller in self._pullers:
+            puller.pause()
+
+    def resume(self) -> None:
+        """Hands on events again."""
+        self._unpaused.set()
+        for puller in self._pullers:
+            puller.resume()
 
     # --- shared ---------------------------------------------------------------------------------
 
@@ -118,6 +132,7 @@ class Listening:
             async def pump() -> None:
                 try:
                     async for delivery in follower:
+                        await self._unpaused.wait()
                         await self._handle(delivery)
                 except PepperError:
                     log.exception("listener.deaf", listener=self._spec.name)

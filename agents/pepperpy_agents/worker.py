@@ -260,10 +260,14 @@ class Worker:
             case "pause" if self.lifecycle.state is State.RUNNING:
                 for lane in self._lanes:
                     lane.puller.pause()
+                for listening in self._listening:
+                    listening.pause()
                 await self.lifecycle.to(State.PAUSED)
             case "resume" if self.lifecycle.state is State.PAUSED:
                 for lane in self._lanes:
                     lane.puller.resume()
+                for listening in self._listening:
+                    listening.resume()
                 await self.lifecycle.to(State.RUNNING)
             case "drain":
                 self.stop()

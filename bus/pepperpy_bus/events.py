@@ -108,6 +108,7 @@ class Emitter:
 
     async def __aenter__(self) -> "Emitter":
         self._subscription = await self._connection.subscribe(f"{self._inbox}*", self._on_ack)
+        self._connection.on_denied.append(self._drop_denied)
         self._resender = asyncio.create_task(self._resend_loop(), name="events-resend")
         return self
 
@@ -117,6 +118,7 @@ class Emitter:
             await asyncio.gather(self._resender, return_exceptions=True)
         if self._subscription is not None:
             await self._subscription.stop()
+        self._connection.on_denied.remove(self._drop_denied)
 
     async def emit(
         self,
@@ -203,6 +205,13 @@ class Emitter:
         if b'"error"' in message.body or message.status:
             return  # sent again until the stream is ready for it
         self._done(message.subject[len(self._inbox) :])
+
+    def _drop_denied(self, lowered: str) -> None:
+        """What the broker does not allow would be sent again for ever."""
+        for token, event in list(self._waiting.items()):
+            if event.subject.lower() == lowered:
+                self.dropped += 1
+                self._done(token)
 
     def _done(self, token: str) -> None:
         self._waiting.pop(token, None)

@@ -65,6 +65,17 @@ async def test_a_worker_makes_anew_what_a_restarted_broker_kept_in_memory(
         assert await stream_names(client.connection) == before
 
 
+async def test_an_event_that_may_not_be_told_is_dropped_and_not_sent_for_ever(
+    broker_factory: BrokerFactory,
+) -> None:
+    broker = guarded(broker_factory)
+    await provision(broker)
+    async with connect(broker.url) as anybody, anybody.emitter() as emitter:
+        await emitter.emit("task", "completed", scope="echo", id="x", certain=True)
+        assert await emitter.flush(5)
+        assert emitter.dropped == 1
+
+
 async def _until_there(client: Client, names: set[str]) -> None:
     await client.connection.wait_connected(10)
     async with asyncio.timeout(10):

@@ -9,6 +9,7 @@ import pytest
 
 from pepperpy import Agent, BlockingContext, Client, Context, Heard
 from pepperpy_agents import listening
+from pepperpy_bus.control import steer
 from pepperpy_bus.streams import pull, topology
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
@@ -228,3 +229,30 @@ async def test_stuck_listeners_and_tasks_hold_a_stop_for_one_grace_together(
         await eventually(lambda: len(begun) == 3)
         stopped = time.monotonic()
     assert 1.0 <= time.monotonic() - stopped < 2.0
+
+
+@pytest.mark.parametrize("mode", ["shared", "broadcast"])
+async def test_a_paused_agent_hears_what_happened_meanwhile_when_it_goes_on(
+    client: Client, working: Working, eventually: Eventually, mode: str
+) -> None:
+    heard: list[Heard] = []
+    async with working(hearing(heard, mode=mode)) as worker:
+        await tell(client, "first")
+        await eventually(lambda: len(heard) == 1)
+        await steer(client.connection, client.prefix, "ears", "pause")
+        await tell(client, "second", 3)
+        # Another agent, not paused, has heard them all before: they had every chance to come.
+        others: list[Heard] = []
+        other = Agent("others")
+
+        @other.on("thing.second.*")
+        async def take(event: Heard) -> None:
+            others.append(event)
+
+        async with working(other):
+            await tell(client, "second", 1, event_id="later")
+            await eventually(lambda: len(others) == 1)
+        assert len(heard) == 1
+        await steer(client.connection, client.prefix, "ears", "resume")
+        await eventually(lambda: len(heard) == 5)
+    assert worker.in_flight == 0

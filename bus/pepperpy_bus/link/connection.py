@@ -22,7 +22,7 @@ import contextlib
 import random
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
 import nats
@@ -102,6 +102,8 @@ class Connection:
         self.on_reconnect: list[Hook] = []
         self.on_close: list[Hook] = []
         self.on_lame_duck: list[Hook] = []
+        self.on_denied: list[Callable[[str], None]] = []
+        """Called with the subject, in lower case, of every publish that the broker refuses."""
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -420,6 +422,8 @@ class Connection:
                 self._proving[subject] = denied
             return
         self._awaited.deny(subject, denied)
+        for hook in self.on_denied:
+            hook(subject)
 
     async def _on_disconnected(self) -> None:
         self._up.clear()

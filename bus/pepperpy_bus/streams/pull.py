@@ -158,6 +158,11 @@ class Puller:
                 self._failures += 1
                 log.warning("pull.cannot_ask", consumer=self.consumer, error=str(error))
                 continue
+            except Exception:
+                # A worker that no longer pulls must not look as if it did: go on, and be loud.
+                self._failures += 1
+                log.exception("pull.failed", consumer=self.consumer)
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._heartbeat):
                     await self._wake.wait()
