@@ -85,8 +85,8 @@ def validate(schema: TopicSchema, body: bytes) -> None:
     """
     import jsonschema_rs
 
+    value = decode(body, object)
     try:
-        value = decode(body, object)
         jsonschema_rs.validator_for(schema.input).validate(value)
     except jsonschema_rs.ValidationError as error:
         path, fact = _path(error.instance_path), error.message
