@@ -28,10 +28,22 @@ def command(
     write(directory, files)
     for path in files:
         typer.echo(escape(str(directory / path)))
-    steps = ["pytest", f"pepperpy up {module}:agent", "pepperpy publish greet name=Ana --wait"]
+    steps = [
+        *_missing_pytest(),
+        "python -m pytest",
+        f"pepperpy up {module}:agent",
+        "pepperpy publish greet name=Ana --wait",
+    ]
     if directory != Path():
         steps.insert(0, f"cd {escape(str(directory))}")
     typer.echo("next:\n" + "\n".join(f"  {step}" for step in steps), err=True)
+
+
+def _missing_pytest() -> list[str]:
+    """The step that the environment of this command needs before it can run the tests."""
+    from importlib.util import find_spec
+
+    return [] if find_spec("pytest") else ["python -m pip install pytest"]
 
 
 def module_of(name: str) -> str:
