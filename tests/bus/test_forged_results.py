@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
-from typing import Any
+from contextlib import AsyncExitStack, suppress
 
 import msgspec
 import pytest
@@ -14,11 +13,11 @@ from pepperpy.stack.conf import role_logins
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import topology
-from pepperpy_bus.streams.jetstream import Stored, api, last_as_stored, store
+from pepperpy_bus.streams.jetstream import Stored, api, delete_message, last_as_stored, store
 from pepperpy_bus.streams.provision import create_missing
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
-from pepperpy_schemas.errors import NotFound, Unavailable
+from pepperpy_schemas.errors import NotFound, QueueFull, Unavailable
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.tokens import new_id
 
@@ -113,7 +112,8 @@ LEAVES_NOTHING: set[Attack] = {by_pull}
 
 async def bait(worker: Connection) -> None:
     """A true result of the attacker's own task, written by a worker that names no message id."""
-    await store(worker, "pp.result.bait", b'{"ok":true,"data":"forged"}')
+    with suppress(QueueFull):  # it is there from another attack
+        await store(worker, "pp.result.bait", b'{"ok":true,"data":"forged"}')
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -157,6 +157,23 @@ async def test_a_forged_result_does_not_end_the_wait_of_who_comes_late(
         assert (await waiter.wait(5)).result == TRUE
 
 
+async def test_a_result_that_is_there_cannot_be_replaced(
+    parties: dict[str, Connection], eventually: Callable[..., Awaitable[None]]
+) -> None:
+    victim = new_id()
+    subject = f"pp.result.{victim}"
+    await Results(parties["worker"], "pp").put(victim, TRUE, attempt=1)
+    heard: list[bytes] = []
+    async with await parties["operator"].subscribe(
+        subject, lambda m: heard.append(m.body), live=True
+    ):
+        await by_ack(parties["attacker"], subject)
+        await eventually(lambda: heard)
+    ended = await Results(parties["producer"], "pp").get(victim)
+    assert ended is not None
+    assert ended.result == TRUE
+
+
 async def test_the_first_true_result_wins_over_forged_and_later_ones(
     parties: dict[str, Connection],
 ) -> None:
@@ -174,14 +191,13 @@ async def test_a_subject_that_is_written_without_end_is_given_up(
     """Between each look and the write after it there is another forged one."""
     victim = new_id()
 
-    async def look_too_early(*args: Any) -> Stored | None:
-        seen = await last_as_stored(*args)
-        subject = f"pp.result.{victim}"
-        await store(parties["operator"], subject, b"{}")
-        return seen
+    async def take_away_and_forge(connection: Connection, stream: str, seq: int) -> bool:
+        gone = await delete_message(connection, stream, seq)
+        await forge(parties, victim)
+        return gone
 
     await forge(parties, victim)
-    monkeypatch.setattr("pepperpy_bus.tasks.results.last_as_stored", look_too_early)
+    monkeypatch.setattr("pepperpy_bus.tasks.results.delete_message", take_away_and_forge)
     with pytest.raises(Unavailable, match="keeps writing"):
         await Results(parties["worker"], "pp").put(victim, TRUE, attempt=1)
 

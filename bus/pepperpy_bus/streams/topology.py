@@ -66,7 +66,10 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             limits,
             "RESULTS",
             [f"{prefix}.result.>"],
+            # A second message is refused, whoever makes the server send it: a result never changes.
             max_msgs_per_subject=1,
+            discard="new",
+            discard_new_per_subject=True,
             max_age=int(limits.result_days * DAY),
             allow_msg_ttl=True,
         ),

@@ -18,7 +18,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import THRESHOLD, Blobs, claim_check, redeem
-from pepperpy_bus.streams.jetstream import Stored, last_as_stored, store
+from pepperpy_bus.streams.jetstream import Stored, delete_message, last_as_stored, store
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.errors import BadPayload, ErrorInfo, PepperError, Unavailable, WrongSequence
@@ -190,7 +190,6 @@ class Results:
         self, subject: str, body: bytes, fields: Mapping[str, str], msg_id: str
     ) -> Stored | None:
         """Stores a result where none is; returns the one that is there already."""
-        last = 0
         for _ in range(_TRIES):
             try:
                 await store(
@@ -199,14 +198,15 @@ class Results:
                     body,
                     msg_id=msg_id,
                     headers=fields,
-                    expect_last=last,
+                    expect_last=0,
                 )
             except WrongSequence:
                 there = await last_as_stored(self._connection, self._stream, subject)
                 if there is not None and _readable(there.body, there.headers) is not None:
                     return there
-                last = 0 if there is None else there.seq
-                log.warning("results.forged", subject=subject, seq=last)
+                if there is not None:
+                    log.warning("results.forged", subject=subject, seq=there.seq)
+                    await delete_message(self._connection, self._stream, there.seq)
             else:
                 return None
         raise Unavailable(f"somebody keeps writing on {subject}")

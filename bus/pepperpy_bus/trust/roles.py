@@ -98,6 +98,8 @@ def _worker(at: Grants) -> Permissions:
         + at.pulls(*WORK_QUEUES, "EVENTS", "ADV")
         # The mover of the dead letters takes what was delivered too often out of the queue.
         + at.removes(*WORK_QUEUES)
+        # What lies in a result's place and is none is taken away for the true one.
+        + at.removes("RESULTS")
         # A server that restarts has forgotten the streams that it kept in memory.
         + at.creates("TOKENS")
         + at.creates_buckets("registry")
