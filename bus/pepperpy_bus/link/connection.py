@@ -411,12 +411,14 @@ class Connection:
 
     def _deny(self, what: str, subject: str) -> None:
         # The library lowers the case of the server's words, and with it the subject.
+        spelled = self._awaited.spelled(subject)
         verb = "publish to" if what == "publish" else "subscribe to"
         user = self.options.user or "the anonymous user"
         denied = PermissionDenied(
-            f"{user} may not {verb} {subject}", context={"subject": subject, "verb": what}
+            f"{user} may not {verb} {spelled}",
+            context={"subject": spelled, "verb": what, "server": self.server},
         )
-        log.warning("bus.permission_denied", subject=subject, verb=what)
+        log.warning("bus.permission_denied", subject=spelled, verb=what)
         if what != "publish":
             if subject in self._proving:
                 self._proving[subject] = denied
