@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from pepperpy_bus.redaction import escape, scrub
-from pepperpy_schemas.errors import BadName, PepperError, Unreachable
+from pepperpy_schemas.errors import BadName, PepperError, PermissionDenied, Unreachable
 
 FAILED, USAGE, UNREACHABLE, TIMED_OUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 124, 130, 141
 
@@ -72,7 +72,22 @@ def print_error(error: PepperError) -> None:
     while isinstance(below, PepperError):
         lines.append(f"cause: {below}")
         below = below.__cause__
-    _print_lines(*lines, f"hint: {error.hint}" if error.hint else "")
+    hint = _beside_stack(error) or error.hint
+    _print_lines(*lines, f"hint: {hint}" if hint else "")
+
+
+def _beside_stack(error: PepperError) -> str:
+    """The hint for who is denied something by the local stack and is not its operator."""
+    if not isinstance(error, PermissionDenied) or error.hint != PermissionDenied.hint:
+        return ""
+    from pepperpy_bus.config.files import contexts_folder, operators_context
+
+    server = str(error.context.get("server", ""))
+    try:
+        name = operators_context(server, contexts_folder(os.environ))
+    except PepperError:  # a context that cannot be read is not what went wrong
+        return ""
+    return f"beside pepperpy up: pepperpy --context {name} …" if name else ""
 
 
 def say(text: str) -> None:

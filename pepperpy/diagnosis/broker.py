@@ -136,7 +136,7 @@ async def check_storage(connection: Connection, settings: Settings) -> Finding:
         parts.append("account figures not permitted")
     tasks = await stream_figures(connection, stream_name(settings.bus.prefix, "TASKS"))
     if tasks is not None:
-        parts.append(f"{tasks.messages} tasks queued")
+        parts.append(f"{tasks.messages} task{'s' * (tasks.messages != 1)} waiting or running")
         share = max(
             share,
             _share(tasks.messages, tasks.max_messages),

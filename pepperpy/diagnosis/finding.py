@@ -1,8 +1,12 @@
 """What a check found."""
 
+import os
 from typing import Literal
 
 import msgspec
+
+from pepperpy_bus.config import Settings
+from pepperpy_bus.config.files import contexts_folder, operators_context
 
 Status = Literal["ok", "warn", "fail", "skip"]
 
@@ -22,3 +26,9 @@ class Finding(msgspec.Struct, frozen=True):
     status: Status
     message: str
     fix: str = ""
+
+
+def as_operator(settings: Settings, command: str) -> str:
+    """Returns a command line for what the operator may; beside a local stack with its context."""
+    name = operators_context(settings.nats.url, contexts_folder(os.environ))
+    return f"pepperpy --context {name} {command}" if name else f"pepperpy {command}"

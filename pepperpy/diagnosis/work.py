@@ -1,8 +1,9 @@
 """Checks of the work on the bus: somebody for every waiting task, and what failed for good."""
 
+from collections import Counter
 from collections.abc import Mapping
 
-from pepperpy.diagnosis.finding import Finding
+from pepperpy.diagnosis.finding import Finding, as_operator
 from pepperpy_bus.config import Settings
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
@@ -24,12 +25,15 @@ async def check_workers(connection: Connection, settings: Settings) -> Finding:
     # Workers in other languages pull without an entry in the registry.
     served |= _pulled(prefix, tasks)
     left = {topic: count for topic, count in waiting.items() if topic not in served}
-    message = f"{_people(up)}; {_backlog(waiting)}"
+    running = sum(one.ack_pending for one in (tasks.consumers if tasks else None) or ())
+    message = f"{_people(up)}; {_backlog(waiting, running)}"
     if not left:
         return Finding("workers", "ok", message)
     names = ", ".join(f"{topic} ({count} waiting)" for topic, count in left.items())
     paused = sorted({one.agent for one in up if left.keys() & set(one.topics)})
-    fix = f"pepperpy agents resume {paused[0]}" if paused else "pepperpy worker MODULE:AGENT"
+    fix = "pepperpy worker MODULE:AGENT"
+    if paused:
+        fix = as_operator(settings, f"agents resume {paused[0]}")
     return Finding("workers", "warn", f"{message}; no worker for {names}", fix)
 
 
@@ -39,22 +43,23 @@ async def check_dead_letters(connection: Connection, settings: Settings) -> Find
     count = letters.messages if letters else 0
     if not count:
         return Finding("dead letters", "ok", "none")
-    return Finding("dead letters", "warn", f"{count}", "pepperpy dlq ls")
+    return Finding("dead letters", "warn", f"{count}", as_operator(settings, "dlq ls"))
 
 
 async def _waiting(connection: Connection, prefix: str, tasks: StreamFigures) -> dict[str, int]:
-    """Queued tasks by topic, those of the high lane included."""
-    counts: dict[str, int] = {}
+    """Tasks that nobody has taken by topic, those of the high lane included."""
+    waiting: Counter[str] = Counter()
+    running: Counter[str] = Counter()
     for one in tasks.consumers or ():
-        topic = _topic(prefix, one.name)
-        if topic and one.lag:
-            counts[topic] = counts.get(topic, 0) + one.lag
-    if sum(counts.values()) < tasks.messages:
+        if topic := _topic(prefix, one.name):
+            waiting[topic] += one.pending
+            running[topic] += one.ack_pending
+    if waiting.total() + running.total() < tasks.messages:
         # Tasks of topics that never had a worker belong to no consumer.
         subjects = await subjects_of(connection, tasks.name)
         for topic, count in _by_topic(prefix, subjects).items():
-            counts[topic] = max(count, counts.get(topic, 0))
-    return dict(sorted(counts.items()))
+            waiting[topic] = max(count - running[topic], waiting[topic])
+    return dict(sorted((+waiting).items()))
 
 
 def _by_topic(prefix: str, subjects: Mapping[str, int]) -> dict[str, int]:
@@ -83,8 +88,15 @@ def _people(up: list[AgentInstance]) -> str:
     if not up:
         return "no agent is up"
     agents = sorted({one.agent for one in up})
-    return f"{len(up)} instances of {', '.join(agents)}"
+    return f"{len(up)} instance{'s' * (len(up) > 1)} of {', '.join(agents)}"
 
 
-def _backlog(waiting: Mapping[str, int]) -> str:
-    return f"{sum(waiting.values())} tasks wait" if waiting else "no task waits"
+def _backlog(waiting: Mapping[str, int], running: int) -> str:
+    match sum(waiting.values()):
+        case 0:
+            told = "no task waits"
+        case 1:
+            told = "1 task waits"
+        case count:
+            told = f"{count} tasks wait"
+    return f"{told}, {running} in progress" if running else told

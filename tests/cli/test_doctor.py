@@ -446,7 +446,7 @@ def test_a_topic_with_waiting_tasks_and_no_worker_is_named(
     found = findings(inline, code=0)["workers"]
     assert found.status == "warn"
     assert found.message == (
-        "1 instances of other; 5 tasks wait; no worker for a (3 waiting), b (2 waiting)"
+        "1 instance of other; 5 tasks wait; no worker for a (3 waiting), b (2 waiting)"
     )
     assert found.fix == "pepperpy worker MODULE:AGENT"
 
@@ -460,7 +460,7 @@ def test_a_backlog_that_somebody_works_on_is_well(
 
     on(broker, work, prefix=prefix)
     found = findings(inline, code=0)["workers"]
-    assert (found.status, found.message) == ("ok", "1 instances of support; 1 tasks wait")
+    assert (found.status, found.message) == ("ok", "1 instance of support; 1 task waits")
 
 
 def test_a_paused_agent_is_the_one_to_resume(inline: Inline, broker: Broker, prefix: str) -> None:
@@ -488,10 +488,40 @@ async def test_a_worker_in_another_language_is_seen_by_its_pulls(
             client.connection, tasks, "w_a", slots=1, on_delivery=lambda _: taken.set()
         ):
             await asyncio.wait_for(taken.wait(), 10)
-            assert (await check_workers(client.connection, settings)).status == "ok"
+            found = await check_workers(client.connection, settings)
+            assert found.status == "ok"
+            assert found.message == "no agent is up; no task waits, 1 in progress"
 
 
-def test_dead_letters_are_counted(inline: Inline, broker: Broker, prefix: str) -> None:
+def local_stack(broker: Broker, folder: Path) -> None:
+    """Leaves what `pepperpy up` leaves for commands on its machine."""
+    contexts = folder / ".config" / "pepperpy" / "contexts"
+    contexts.mkdir(parents=True)
+    secret = folder / "password"
+    secret.touch()
+    for name in ("local", "local-worker"):
+        text = f'config_version = 1\n[nats]\nurl = "{broker.url}"\npassword_file = "{secret}"\n'
+        (contexts / f"{name}.toml").write_text(text)
+
+
+def test_who_is_denied_beside_a_local_stack_is_told_of_its_context(
+    guarded: Broker,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    anonymous = as_user(guarded, "", capsys, monkeypatch)
+    assert anonymous.run("dlq", "ls") == 1
+    assert "the roles are in docs/reference/roles.md" in anonymous.err
+    local_stack(guarded, folder)
+    assert anonymous.run("dlq", "ls") == 1
+    assert "the anonymous user may not publish to" in anonymous.err
+    assert "  hint: beside pepperpy up: pepperpy --context local …\n" in anonymous.err
+
+
+def test_dead_letters_are_counted(
+    inline: Inline, broker: Broker, prefix: str, folder: Path
+) -> None:
     async def fail(connection: Connection) -> None:
         error = ErrorInfo("handler_error")
         for n in range(2):
@@ -503,6 +533,8 @@ def test_dead_letters_are_counted(inline: Inline, broker: Broker, prefix: str) -
     on(broker, fail, prefix=prefix)
     found = findings(inline, code=0)["dead letters"]
     assert (found.status, found.message, found.fix) == ("warn", "2", "pepperpy dlq ls")
+    local_stack(broker, folder)
+    assert findings(inline)["dead letters"].fix == "pepperpy --context local dlq ls"
 
 
 # --- room and time --------------------------------------------------------------------------------
@@ -518,7 +550,7 @@ async def test_a_queue_near_its_limit_is_said(
         await queue(prefix, *["a"] * queued)(connection)
         found = await check_storage(connection, settings)
     assert found.status == status
-    assert f"{queued} tasks queued" in found.message
+    assert f"{queued} tasks waiting or running" in found.message
     assert found.fix == ("" if status == "ok" else "pepperpy bus info")
 
 

@@ -109,6 +109,12 @@ def workers_context(url: str, folder: Path | None) -> str:
     return ""
 
 
+def operators_context(url: str, folder: Path | None) -> str:
+    """Returns the context with the operator's login of the local stack at an address, or empty."""
+    name = workers_context(url, folder).removesuffix(OF_WORKERS)
+    return name if name and folder and (folder / f"{name}.toml").is_file() else ""
+
+
 def read_context(name: str, file: ConfigFile | None, folder: Path | None) -> tuple[ConfigFile, str]:
     """Returns the settings of a context and what stands before its keys.
 
