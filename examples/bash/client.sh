@@ -7,7 +7,7 @@ set -euo pipefail
 trap '' PIPE # a closed connection is an error with a message
 LC_ALL=C     # lengths are bytes
 
-topic=${1:-shout} body=${2:-'{"text":"hello from bash"}'}
+topic=${1:-upper} body=${2:-'{"text":"hello from bash"}'}
 prefix=${PEPPERPY_BUS_PREFIX:-pp}
 url=${PEPPERPY_NATS_URL:-${NATS_URL:-nats://127.0.0.1:4222}}
 inbox=${PEPPERPY_NATS_INBOX_PREFIX:-_INBOX}

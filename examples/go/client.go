@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	topic, body := "shout", `{"text":"hello from go"}`
+	topic, body := "upper", `{"text":"hello from go"}`
 	if len(os.Args) > 2 {
 		topic, body = os.Args[1], os.Args[2]
 	}

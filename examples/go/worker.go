@@ -131,7 +131,7 @@ func pull(running context.Context, nc *nats.Conn, js nats.JetStreamContext, task
 }
 
 func main() {
-	topic := append(os.Args[1:], "shout")[0]
+	topic := append(os.Args[1:], "upper")[0]
 	nc, js := connect()
 	defer nc.Close()
 

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { jetstream } from "@nats-io/jetstream";
 import { connectBus, prefix } from "./bus.mjs";
 
-const [topic = "shout", body = '{"text":"hello from node"}'] = process.argv.slice(2);
+const [topic = "upper", body = '{"text":"hello from node"}'] = process.argv.slice(2);
 const id = randomUUID();
 
 const nc = await connectBus();

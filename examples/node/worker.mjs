@@ -5,7 +5,7 @@ import { jetstream } from "@nats-io/jetstream";
 import { Match } from "@nats-io/transport-node";
 import { connectBus, prefix } from "./bus.mjs";
 
-const topic = process.argv[2] ?? "shout";
+const topic = process.argv[2] ?? "upper";
 const stream = `${prefix.toUpperCase()}_TASKS`;
 const slots = 4; // tasks at once
 

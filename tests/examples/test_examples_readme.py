@@ -8,7 +8,7 @@ CODE_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 async def test_the_commands_of_the_readme_do_what_it_says(lane, node_folder, go_programs, tmp_path):
-    await lane.provision("shout")
+    await lane.provision("upper")
     folder = tmp_path / "examples"
     shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("node_modules"))
     commands = CODE_BLOCK.findall((EXAMPLES / "README.md").read_text())
