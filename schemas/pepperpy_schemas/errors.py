@@ -114,7 +114,7 @@ class UnknownTopic(PepperError):
 
     code = "unknown_topic"
     category = "input"
-    hint = "list the known ones with: pepperpy schema ls"
+    hint = "list the known ones with: pepperpy schema ls --topics"
 
 
 class SchemaIncompatible(PepperError):
