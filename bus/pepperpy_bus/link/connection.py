@@ -19,8 +19,10 @@ What nats-py 2.16 does that callers of this module never see (each has a regress
 
 import asyncio
 import contextlib
+import errno
 import random
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
@@ -51,6 +53,7 @@ _FLUSH_TIMEOUT = 10.0
 _SAY_AFTER = 2.0
 _SAY_AGAIN = 30.0
 _VIOLATION = re.compile(r'permissions violation for (\w+)[^"]* "([^"]+)"', re.IGNORECASE)
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _AUTH = ("authorization violation", "authentication")
 
 
@@ -138,9 +141,10 @@ class Connection:
             if self._refused.done():
                 self._refused.result()
             if not connecting.done():
-                why = f": {self._nats.last_error}" if self._nats.last_error else ""
+                why = _words(self._nats.last_error)
                 raise Unreachable(
-                    f"no broker answered at {where} within {o.connect_timeout:g} s{why}"
+                    f"no broker answered at {where} within {o.connect_timeout:g} s"
+                    + (f": {why}" if why else "")
                 )
             connecting.result()
         except ssl.SSLError as error:
@@ -168,7 +172,7 @@ class Connection:
         while not (connecting.done() or self._refused.done()):
             await asyncio.wait(either, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if not (connecting.done() or self._refused.done()):
-                log.warning("bus.waiting", server=where, reason=str(self._nats.last_error or ""))
+                log.warning("bus.waiting", server=where, reason=_words(self._nats.last_error))
                 pause = _SAY_AGAIN
 
     def _check_server(self) -> None:
@@ -488,6 +492,17 @@ def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> 
                 f"no answer on {subject} within {seconds:g} s", context={"subject": subject}
             )
         )
+
+
+def _words(error: Exception | None) -> str:
+    """Why nobody answered, without the numbers of the system."""
+    text = str(error or "")
+    numbers = set(_ERRNO.findall(text))
+    if numbers == {f"[Errno {errno.ECONNREFUSED}] "}:  # of every address that the name has
+        return "nobody listens there"
+    if isinstance(error, socket.gaierror):
+        return "the name is not known"
+    return _ERRNO.sub("", text)
 
 
 def _next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
