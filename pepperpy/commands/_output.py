@@ -105,9 +105,15 @@ class Progress:
             sys.stderr.flush()
 
     def end(self) -> None:
-        """Says how many were done, how long it took and how fast that was."""
+        """Says how many were done, how long it took and how fast that was.
+
+        Nothing is said to a reader who has gone away, nor of a failure before the first one.
+        """
         if self._live:
             sys.stderr.write("\r\x1b[K")
+        error = sys.exception()
+        if isinstance(error, BrokenPipeError) or (error is not None and not self.done):
+            return
         seconds = max(time.monotonic() - self._begin, 1e-6)
         rate = f"{self.done / seconds:,.0f}/s"
         typer.echo(f"{self._verb} {self.done} in {seconds:.2f} s: {rate}", err=True)

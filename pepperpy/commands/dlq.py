@@ -28,6 +28,9 @@ Numbers = Annotated[
 All = Annotated[bool, typer.Option("--all", help="All there are.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_WIDEST = 80
+"""Characters of a message that the table shows."""
+
 
 @app.command("ls")
 def list_(
@@ -49,7 +52,11 @@ def list_(
             found = client.dead_letters.find(topic=topic, reason=reason, since=begin)
             return [_row(filed) async for filed in found]
 
-    print_rows(run(read()), as_json=as_json)
+    rows = run(read())
+    if not as_json:
+        for row in rows:
+            row["message"] = _begin(row["message"])
+    print_rows(rows, as_json=as_json)
 
 
 @app.command()
@@ -170,6 +177,10 @@ def _agreed(ctx: typer.Context, question: str) -> bool:
     if not sys.stdin.isatty():
         raise WrongUsage("nobody is here to be asked: add --yes", ctx)
     return typer.confirm(question, err=True)
+
+
+def _begin(message: str) -> str:
+    return message if len(message) <= _WIDEST else message[: _WIDEST - 1] + "…"
 
 
 def _row(filed: "Filed") -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A worker in a few lines over the bus alone, in a process of its own.
 
 ``python raw_worker.py URL PREFIX TOPIC...``: prints ``ready``, then answers every task with its
-body. A body with ``"fail": true`` ends with an error and a dead letter, one with ``"hang"`` not at
-all; ``"say": [...]`` is written as live output.
+body. A body with ``"fail"``, true or a message, ends with an error and a dead letter, one with
+``"hang"`` not at all; ``"say": [...]`` is written as live output.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ async def work(client: Client, emitter: Emitter, topic: str, delivery: Delivery)
         await client.connection.publish(TOKEN.of(client.prefix, id=task_id), token)
     result = Result(True, msgspec.Raw(delivery.body))
     if wants.get("fail"):
-        error = ErrorInfo("handler_error", message="it broke", hint="mend it")
+        said = wants["fail"] if isinstance(wants["fail"], str) else "it broke"
+        error = ErrorInfo("handler_error", message=said, hint="mend it")
         result = Result(False, error=error)
         letter = write_letter(
             task_id,

@@ -34,6 +34,16 @@ def test_ls_shows_a_table_for_people_and_one_array_for_programs(broken: Cli) -> 
     ]
 
 
+def test_ls_cuts_a_long_message_for_people_and_not_for_programs(cli: Cli) -> None:
+    cli.worker("bad")
+    cli.run("publish", "bad", 'fail:="' + "long " * 100 + '"', "--wait")
+    (shown,) = cli.run("dlq", "ls").stdout.splitlines()[1:]
+    assert shown.endswith("long long…")
+    assert len(shown) < 200
+    (row,) = cli.json("dlq", "ls")
+    assert len(row["message"]) >= 500
+
+
 def test_ls_chooses_by_topic_reason_and_time(broken: Cli) -> None:
     assert numbers(broken, "--topic", "worse") == [3]
     assert numbers(broken, "--reason", "timeout") == []

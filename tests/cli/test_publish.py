@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,18 @@ def test_count_publishes_that_many_and_says_how_fast(cli: Cli) -> None:
     assert len(set(done.stdout.split())) == 500
     assert "published 500 in " in done.stderr
     assert done.stderr.rstrip().endswith("/s")
+
+
+def test_a_count_without_a_reader_or_a_success_says_no_figures(cli: Cli) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = cli.start("publish", "pile", "n:=1", "--count", "500", stdout=writing)
+    os.close(writing)
+    assert process.wait(20) == 141
+    assert process.stderr is not None
+    assert "published" not in process.stderr.read()
+    missing = cli.run("dlq", "replay", "7")
+    assert "replayed" not in missing.stderr
 
 
 def test_count_with_wait_prints_every_end_and_fails_when_one_failed(cli: Cli) -> None:
