@@ -20,8 +20,11 @@ def command(
 
     Nothing that exists is overwritten.
     """
+    import shlex
+
     from pepperpy_bus.redaction import escape
 
+    _must_be_folder(directory)
     name = _name(name, directory)
     module = module_of(name)
     files = render(name, module)
@@ -35,7 +38,7 @@ def command(
         "pepperpy publish greet name=Ana --wait",
     ]
     if directory != Path():
-        steps.insert(0, f"cd {escape(str(directory))}")
+        steps.insert(0, f"cd {escape(shlex.quote(str(directory)))}")
     typer.echo("next:\n" + "\n".join(f"  {step}" for step in steps), err=True)
 
 
@@ -116,6 +119,15 @@ def write(directory: Path, files: dict[Path, str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
+
+
+def _must_be_folder(directory: Path) -> None:
+    """Refuses a file where the project's folder would be, or one of those above it."""
+    from pepperpy_schemas.errors import Conflict
+
+    for path in (directory, *directory.parents):
+        if _is_there(path) and not path.is_dir():
+            raise Conflict(f"{path} is no folder", hint="choose another: pepperpy init DIR")
 
 
 def _is_there(path: Path) -> bool:

@@ -122,11 +122,28 @@ def test_the_module_is_named_after_the_agent_and_hides_no_other(name: str, modul
 def test_a_name_that_cannot_travel_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["init", str(tmp_path), "--name", "a b"]) == 1
+    assert main(["init", str(tmp_path), "--name", "a b"]) == 2
     assert "name 'a b' is not a valid name" in capsys.readouterr().err
-    assert main(["init", str(tmp_path / "!!!")]) == 1
+    assert main(["init", str(tmp_path / "!!!")]) == 2
     assert "choose one by --name" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "f").write_text("mine")
+    for place in (tmp_path / "f", tmp_path / "f" / "deep"):
+        assert main(["init", str(place), "--name", "a"]) == 1
+        assert f"error: {tmp_path / 'f'} is no folder\n  hint: " in capsys.readouterr().err
+    assert (tmp_path / "f").read_text() == "mine"
+
+
+def test_a_folder_with_spaces_is_quoted_in_the_next_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", str(tmp_path / "good name!")]) == 0
+    assert f"  cd '{tmp_path / 'good name!'}'\n" in capsys.readouterr().err
 
 
 def test_a_name_is_used_in_every_file(tmp_path: Path) -> None:
