@@ -52,7 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "config": Entry("Operate", "Show, check and migrate the settings."),
     "doctor": Entry("Operate", "Check this machine and the broker, with the fix for each fault."),
     "health": Entry("Operate", "Ask a worker or a broker whether it is well."),
-    "completion": Entry("Operate", "Print or install the completion for a shell."),
+    "completion": Entry("Operate", "Print the completion script for a shell."),
 }
 """Every command, in the order of the overview; ``pepperpy.commands.<name>`` is its module."""
 
