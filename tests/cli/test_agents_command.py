@@ -154,9 +154,9 @@ def test_nobody_up_is_said_beside_the_empty_table(inline: Inline) -> None:
 
 
 def test_wrong_filters_are_refused_by_name(inline: Inline) -> None:
-    assert inline.run("agents", "--agent", "a.b") == 1
+    assert inline.run("agents", "--agent", "a.b") == 2
     assert "agent 'a.b' is not a valid name" in inline.err
-    assert inline.run("agents", "--version", "new") == 1
+    assert inline.run("agents", "--version", "new") == 2
     assert "version range 'new' cannot be read" in inline.err
 
 

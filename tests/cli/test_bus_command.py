@@ -74,7 +74,7 @@ def test_apply_makes_the_consumers_of_a_topic_that_only_foreign_workers_serve(
         assert inline.run("bus", "apply", "--topic", "echo") == 0
         assert "workers in any language can serve echo" in inline.err
         assert asyncio.run(consumers()) == {"w_echo", "w_echo-hi"}
-    assert inline.run("bus", "apply", "--topic", "a.b") == 1
+    assert inline.run("bus", "apply", "--topic", "a.b") == 2
     assert "a.b" in inline.err
 
 
