@@ -10,6 +10,7 @@ import msgspec
 
 from pepperpy_agents.agent import Agent, AgentHook, TaskSpec
 from pepperpy_agents.commands import obeyed
+from pepperpy_agents.crash_loops import ended_by_us
 from pepperpy_agents.execution import Executor
 from pepperpy_agents.lifecycle import Lifecycle, State
 from pepperpy_agents.listening import Listening
@@ -155,6 +156,9 @@ class Worker:
             await stack.enter_async_context(listening.open())
             self._listening.append(listening)
         await stack.enter_async_context(self._in_hand.pulsing())
+        await stack.enter_async_context(
+            ended_by_us(self._client, f"{self.agent.name}/{self.instance}")
+        )
         await self.lifecycle.to(State.RUNNING)
         beating = heartbeat(self._client.registry, self._describe)
         self._beat_soon = await stack.enter_async_context(beating)

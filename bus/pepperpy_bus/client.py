@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
@@ -18,7 +17,7 @@ from pepperpy_bus.options import connection_options, limits_of
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.blobs import claim_check
 from pepperpy_bus.streams.jetstream import message_at, store
-from pepperpy_bus.streams.provision import provision
+from pepperpy_bus.streams.provision import provision, provisioned
 from pepperpy_bus.streams.topology import streams
 from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.results import Ended, Results
@@ -402,14 +401,12 @@ async def connect(
             given["nats.url"] = url
         settings = load(flags=given, context=context, config=config).settings
     options = connection_options(settings, patient=patient)
-    async with open_connection(options) as connection:
+    async with open_connection(options) as connection, contextlib.AsyncExitStack() as stack:
         declared = streams(settings.bus.prefix, limits_of(settings))
-        create = settings.bus.provision == "auto"
-        await provision(connection, declared, create=create)
-        if create:
-            # A single server that restarts has forgotten the streams that it kept in memory. This
-            # hook is the first, so they are there again when the others look.
-            connection.on_reconnect.append(partial(provision, connection, declared, create=True))
+        if settings.bus.provision == "auto":
+            await stack.enter_async_context(provisioned(connection, declared))
+        else:
+            await provision(connection, declared, create=False)
         yield Client(connection, settings, source=source)
 
 

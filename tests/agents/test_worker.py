@@ -472,13 +472,13 @@ async def test_acknowledgements_cut_off_by_a_crash_hold_no_slot_and_leave_no_tas
         running = asyncio.create_task(worker.run())
         for n in range(3):
             # Killed right at the result: the acknowledgement may be on its way.
-            assert await client.run("double", n, wait=5) == 2 * n
+            assert await client.run("double", n, wait=20) == 2 * n
             own_broker.kill()
             await own_broker.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while worker.in_flight:
                 await asyncio.sleep(0.01)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             name = stream_name(client.prefix, "TASKS")
             while (await api(client.connection, f"STREAM.INFO.{name}"))["state"]["messages"]:
                 await asyncio.sleep(0.01)

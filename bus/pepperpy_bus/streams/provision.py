@@ -4,6 +4,9 @@ Creating is what every process does at its start, and touches nothing that exist
 exists is an operator's act: ``pepperpy bus apply``.
 """
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -15,6 +18,7 @@ from pepperpy_bus.streams.topology import Config, task_consumer
 from pepperpy_schemas.errors import (
     BadConfig,
     NotFound,
+    PepperError,
     PermissionDenied,
     QueueFull,
     RefusedByServer,
@@ -24,6 +28,10 @@ from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import check_topic
 
 log = get_log("pepperpy.bus")
+
+_AT_ONCE = 0.3
+_RETRY_PAUSE = 0.25
+_RETRIES = 100
 
 FIXED = frozenset({"storage", "retention", "persist_mode", "deny_delete", "deny_purge"})
 """What the server never changes in place: the stream would have to be made anew."""
@@ -95,6 +103,49 @@ async def provision(connection: Connection, declared: list[Config], *, create: b
             f"the broker lacks {', '.join(missing)}",
             hint="create them with: pepperpy bus apply, or set bus.provision to auto",
         )
+
+
+@contextlib.asynccontextmanager
+async def provisioned(connection: Connection, declared: list[Config]) -> AsyncIterator[None]:
+    """Creates the missing streams now, and after every reconnect until the end.
+
+    A single server that restarts has forgotten the streams that it kept in memory. Its JetStream
+    may need a moment after the connection is back; nobody waits for that: what does not succeed at
+    once is tried on in the background.
+    """
+    retrying: set[asyncio.Task[None]] = set()
+
+    async def again() -> None:
+        try:
+            async with asyncio.timeout(_AT_ONCE):
+                await provision(connection, declared, create=True)
+        except (TimeoutError, PepperError):
+            task = asyncio.create_task(_until_provisioned(connection, declared), name="provision")
+            retrying.add(task)
+            task.add_done_callback(retrying.discard)
+
+    await provision(connection, declared, create=True)
+    connection.on_reconnect.insert(0, again)
+    try:
+        yield
+    finally:
+        connection.on_reconnect.remove(again)
+        for task in retrying:
+            task.cancel()
+        await asyncio.gather(*retrying, return_exceptions=True)
+
+
+async def _until_provisioned(connection: Connection, declared: list[Config]) -> None:
+    for _ in range(_RETRIES):
+        try:
+            async with asyncio.timeout(_RETRY_PAUSE * 4):
+                await provision(connection, declared, create=True)
+        except (TimeoutError, PepperError) as error:
+            log.debug("bus.not_provisioned_yet", reason=str(error))
+            await asyncio.sleep(_RETRY_PAUSE)
+        else:
+            return
+    log.warning("bus.not_provisioned", server=connection.server)
 
 
 async def stream_names(connection: Connection) -> set[str]:

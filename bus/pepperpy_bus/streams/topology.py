@@ -182,6 +182,17 @@ def task_consumer(prefix: str, topic: str, *, high: bool = False) -> Config:
     }
 
 
+def advisory_consumer() -> Config:
+    """Returns the durable consumer that all workers share to end crash loops."""
+    return {
+        "name": "adv",
+        "durable_name": "adv",
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT * SECOND),
+        "max_ack_pending": -1,
+    }
+
+
 def listener_consumer(agent: str, listener: str, lane: str, subject: str) -> Config:
     """Returns the durable consumer that the instances of an agent share for one listener.
 

@@ -1,0 +1,129 @@
+"""Crash loops: what the server gave up, because its workers died of it, gets an end all the same.
+
+A task that kills its worker leaves no error behind. The server stops delivering it after so many
+deliveries and says so in an advisory, which a stream keeps. Every worker shares in reading them:
+the task gets a failed result and a dead letter, and leaves the queue.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import partial
+
+from pepperpy_agents.task import Task, read_task
+from pepperpy_bus.client import Client
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.jetstream import Stored, delete_message, message_at
+from pepperpy_bus.streams.provision import ensure_consumer
+from pepperpy_bus.streams.pull import InHand, WorkPuller
+from pepperpy_bus.streams.topology import advisory_consumer
+from pepperpy_bus.tasks.deadletters import write_letter
+from pepperpy_bus.tasks.journal import Journal
+from pepperpy_schemas.catalog import ADVISORY
+from pepperpy_schemas.errors import CrashLoop, PepperError
+from pepperpy_schemas.headers import ATTEMPT, TOPIC
+from pepperpy_schemas.messages import MaxDeliveries, Result
+from pepperpy_schemas.subjects import stream_name
+from pepperpy_schemas.tokens import HIGH_LANE
+
+log = get_log("pepperpy.worker")
+
+SLOTS = 4
+"""Advisories that one worker works on at once."""
+GRACE = 5.0
+"""Seconds that those in hand may take at the end."""
+
+
+@contextlib.asynccontextmanager
+async def ended_by_us(client: Client, instance: str) -> AsyncIterator[None]:
+    """Takes part in ending the crash loops of the deployment while its context is open.
+
+    Args:
+        client: The client.
+        instance: The worker's instance, for the journal.
+    """
+    connection = client.connection
+    stream, config = stream_name(client.prefix, "ADV"), advisory_consumer()
+    ensure = partial(ensure_consumer, connection, stream, config)
+    await ensure()
+    in_hand = InHand()
+    async with in_hand.pulsing():
+        puller = WorkPuller(
+            connection,
+            stream,
+            config["name"],
+            slots=SLOTS,
+            work=partial(_take, client, instance),
+            in_hand=in_hand,
+            ensure=ensure,
+        )
+        async with puller:
+            yield
+        await in_hand.finish(GRACE)
+
+
+async def _take(client: Client, instance: str, delivery: Delivery) -> None:
+    try:
+        advisory = ADVISORY.decode(delivery.body)
+        given_up = await message_at(client.connection, advisory.stream, advisory.stream_seq)
+        if given_up is not None:
+            await _end(client, instance, advisory, given_up)
+        await delivery.ack()
+    except PepperError as error:
+        # Left in hand it comes again.
+        log.warning("crash_loop.unsettled", error=str(error))
+
+
+async def _end(client: Client, instance: str, advisory: MaxDeliveries, given_up: Stored) -> None:
+    task = _task(client, advisory, given_up)
+    if await client.results.get(task.id) is None:
+        await _file(client, instance, task)
+    await delete_message(client.connection, advisory.stream, advisory.stream_seq)
+
+
+async def _file(client: Client, instance: str, task: Task) -> None:
+    """The dead letter first: a failed result always has one."""
+    delivery = task.delivery
+    journal = Journal(client.connection, client.prefix, task.id, instance)
+    await journal.read()
+    error = CrashLoop(
+        f"task {task.id} was delivered {delivery.deliveries} times and never finished",
+        context={"deliveries": delivery.deliveries},
+    ).info()
+    letter = write_letter(
+        task.id,
+        task.topic,
+        error,
+        body=delivery.body,
+        headers=delivery.headers,
+        attempts=journal.attempts(),
+        deliveries=delivery.deliveries,
+    )
+    await client.dead_letters.put(letter)
+    attempt = max(1, journal.next_attempt(delivery.deliveries) - 1)
+    headers = {TOPIC: task.topic, ATTEMPT: str(attempt)}
+    await client.results.put(
+        task.id, Result(ok=False, error=error), attempt=attempt, headers=headers
+    )
+    log.error("task.crash_loop", task_id=task.id, topic=task.topic, dead_letter=True)
+
+
+def _task(client: Client, advisory: MaxDeliveries, given_up: Stored) -> Task:
+    """The task as its last delivery would have shown it."""
+    message = Message(given_up.subject, given_up.body, given_up.headers)
+    stored = datetime.fromisoformat(given_up.time[:26].rstrip("Z") + "+00:00")
+    delivery = Delivery(
+        message,
+        advisory.stream,
+        advisory.consumer,
+        advisory.deliveries,
+        advisory.stream_seq,
+        0,
+        int(stored.timestamp() * 1e9),
+        0,
+        client.connection,
+    )
+    topic = given_up.subject.split(".")[2].removesuffix(HIGH_LANE)
+    return read_task(delivery, topic)[0]
