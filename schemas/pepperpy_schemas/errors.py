@@ -372,6 +372,8 @@ def _cause_info(error: BaseException, depth: int) -> ErrorInfo | None:
     below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if below is None or depth <= 0:
         return None
+    if type(below).__name__ == "_RemoteTraceback":  # a process pool's: text, and no error
+        return None
     if isinstance(below, PepperError):
         return below._info_with(_cause_info(below, depth - 1))
     return _foreign_info(below, depth - 1)

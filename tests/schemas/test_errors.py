@@ -1,3 +1,6 @@
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import msgspec
 import pytest
 
@@ -149,3 +152,11 @@ def test_defaults_are_left_out_of_the_body() -> None:
 def test_a_refusal_of_the_server_has_the_servers_number() -> None:
     assert RefusedByServer("no", context={"err_code": 10058}).err_code == 10058
     assert RefusedByServer("no").err_code == 0
+
+
+def test_the_traceback_of_another_process_does_not_travel() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        error = pool.submit(int, "x").exception()
+    assert isinstance(error, ValueError)
+    assert error.__cause__ is not None
+    assert info_of(error).cause is None
