@@ -14,7 +14,7 @@ from nats.aio.client import Srv
 from pepperpy_bus.link.message import NO_HEADERS, Message
 from pepperpy_bus.logs import get_log
 from pepperpy_schemas.errors import BadName, TooLarge, Unreachable
-from pepperpy_schemas.headers import fold
+from pepperpy_schemas.headers import SERVER_STATUS
 
 log = get_log("pepperpy.bus")
 
@@ -24,6 +24,9 @@ BUFFER = 2 << 20
 """Bytes that wait for the socket above which a sender waits, or is refused while it is down."""
 
 _LOOK_AGAIN = 0.5
+_VERSION = "NATS/1.0"
+_STATUS = SERVER_STATUS.lower()
+_DESCRIPTION = "description"
 _PROTOCOL_ROOM = 4096
 _MAX_SUBJECT = 1024
 _MAX_KNOWN_NAMES = 512
@@ -163,7 +166,7 @@ class Wire(NatsClient):
         listener = self._subs.get(sid)
         if not isinstance(listener, Listener):
             return  # ended since
-        folded = fold(await self._process_headers(headers)) if headers else NO_HEADERS
+        folded = _read_headers(headers) if headers else NO_HEADERS
         message = Message(subject.decode(), data, folded, reply.decode())
         try:
             listener.on_message(message)
@@ -192,6 +195,27 @@ def check_subject(subject: str) -> None:
         raise BadName(f"a subject of {len(subject)} characters is too long: {subject[:60]}…")
     if subject.split(None, 1) != [subject]:
         raise BadName(f"subject {subject!r:.80} is empty or has a space or line end")
+
+
+def _read_headers(block: bytes) -> dict[str, str]:
+    """Headers by lower-case name, the first of equal ones; the server's status is one of them.
+
+    The block is ``NATS/1.0[ <status>[ <description>]]``, then a line for each header (NATS ADR-4).
+    Names that are no tokens are left out.
+    """
+    first, *lines = block.decode("utf-8", "replace").split("\r\n")
+    folded: dict[str, str] = {}
+    status, _, description = first[len(_VERSION) :].strip().partition(" ")
+    if status.isdigit():
+        folded[_STATUS] = status
+        if description:
+            folded[_DESCRIPTION] = description
+    for line in lines:
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if colon and name.isascii() and name.split() == [name]:
+            folded.setdefault(name, value.strip())
+    return folded
 
 
 def _header_block(headers: Mapping[str, str]) -> bytes:
