@@ -447,13 +447,13 @@ async def test_a_worker_outlives_its_broker(own_broker: Broker, tmp_path: Path) 
     async with connect(own_broker.url) as client, connect(own_broker.url) as own:
         worker = Worker(agent, own, WorkerOptions())
         running = asyncio.create_task(worker.run())
-        assert await client.run("double", 1, wait=5) == 2
+        assert await client.run("double", 1, wait=20) == 2
         own_broker.kill()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while worker.ready:
                 await asyncio.sleep(0.01)
         await own_broker.start()
-        assert await client.run("double", 2, wait=10) == 4
+        assert await client.run("double", 2, wait=30) == 4
         worker.stop()
         await running
 
