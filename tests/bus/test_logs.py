@@ -278,7 +278,7 @@ def test_usage_numbers_and_paths_of_secrets_are_not_secrets() -> None:
 
 def test_odd_values_become_text() -> None:
     assert redact("big", 2**80) == str(2**80)
-    assert redact("path", Path("/tmp/x")) == "/tmp/x"
+    assert redact("path", Path("a/x")) == "a/x"
     assert redact("nan", float("nan")) == "nan"
     assert redact("deep", {"a": {"b": 1}}, 1) == {"a": "{'b': 1}"}
     assert redact("set", {1}) == [1]
