@@ -66,6 +66,14 @@ async def to_end(follower: Follower, within: float = 5.0) -> list[int]:
         return [int(each.body) async for each in follower.until_end()]
 
 
+async def ahead(follower: Follower) -> Delivery:
+    """What was fetched and not yet read."""
+    async with asyncio.timeout(5):
+        while not follower._inbox:
+            await asyncio.sleep(0)
+    return follower._inbox[0]
+
+
 async def test_everything_is_read_in_order_and_then_what_comes(journal: Log) -> None:
     number = WINDOW * 3
     await journal.write(number)
@@ -245,6 +253,26 @@ async def test_a_reading_that_is_canceled_loses_nothing(journal: Log) -> None:
                 assert int(reading.result().body) == follower.last_seq - 1
         last = follower.last_seq
         assert await take(follower, 20 - last) == list(range(last, 20))
+
+
+async def test_messages_of_one_nanosecond_leave_no_gap(journal: Log) -> None:
+    await journal.write(4)
+    async with journal.follow() as follower:
+        assert await take(follower, 1) == [0]
+        # Two messages may have one time: as if the first had the second's.
+        follower._last_ns = (await ahead(follower)).time_ns
+        follower._lose()
+        assert await take(follower, 3) == [1, 2, 3]
+
+
+async def test_reading_to_the_end_ends_though_the_last_message_is_met_again(journal: Log) -> None:
+    await journal.write(3)
+    async with journal.follow() as follower:
+        assert await take(follower, 3) == [0, 1, 2]
+        follower._lose()
+        await follower._reopen()
+        assert follower.pending == 1  # the last one, of the time that it goes on at
+        assert await to_end(follower, within=1) == []
 
 
 async def test_a_consumer_that_was_deleted_is_made_anew(journal: Log) -> None:

@@ -1,9 +1,9 @@
 """Following a stream: every message once, in order, without a gap, over reconnects.
 
 The server keeps nothing for a follower that could not be made anew: when the connection was away,
-or a delivery is missing, a fresh consumer goes on after the last message that was handed out: after
-its time, because a stream that lost its end (a killed server, asynchronous persistence, memory)
-gives the same sequence numbers out again.
+or a delivery is missing, a fresh consumer goes on at the time of the last message that was handed
+out, because a stream that lost its end (a killed server, asynchronous persistence, memory) gives
+the same sequence numbers out again. What was handed out of that very time is passed over.
 """
 
 import asyncio
@@ -43,6 +43,7 @@ class Follower:
         self._puller: Puller | None = None
         self._expected = 1
         self._last_ns = 0
+        self._at_last: set[int] = set()  # sequence numbers handed out of that time
         self.last_seq = 0
         self.pending = 0
 
@@ -58,19 +59,9 @@ class Follower:
 
     async def next(self) -> Delivery:
         """Returns the next message, waiting for it as long as needed."""
-        while True:
-            delivery = await self._take()
-            if delivery is None:
-                await self._reopen()
-            elif delivery.consumer_seq != self._expected:
-                self._lose()
-            else:
-                self._expected += 1
-                self.last_seq, self.pending = delivery.seq, delivery.pending
-                self._last_ns = delivery.time_ns
-                if self._puller is not None:
-                    self._puller.release()
-                return delivery
+        while (delivery := await self._step()) is None:
+            pass
+        return delivery
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         while True:
@@ -81,12 +72,38 @@ class Follower:
         while self.pending:
             try:
                 async with asyncio.timeout(_SILENCE):
-                    delivery = await self.next()
+                    delivery = await self._step()
             except TimeoutError:
                 # What was pending may have expired or been purged since.
                 await self._reopen()
             else:
-                yield delivery
+                if delivery is not None:
+                    yield delivery
+
+    async def _step(self) -> Delivery | None:
+        """The next message; None when it is an old one, or after the position was lost."""
+        delivery = await self._take()
+        if delivery is None:
+            await self._reopen()
+            return None
+        if delivery.consumer_seq != self._expected:
+            self._lose()
+            return None
+        self._expected += 1
+        self.pending = delivery.pending
+        if self._puller is not None:
+            self._puller.release()
+        return delivery if self._is_new(delivery) else None
+
+    def _is_new(self, delivery: Delivery) -> bool:
+        if delivery.time_ns != self._last_ns:
+            self._last_ns = delivery.time_ns
+            self._at_last.clear()
+        elif delivery.seq in self._at_last:
+            return False
+        self._at_last.add(delivery.seq)
+        self.last_seq = delivery.seq
+        return True
 
     async def _take(self) -> Delivery | None:
         """The next message, or None when the position was lost."""
@@ -113,7 +130,7 @@ class Follower:
             "inactive_threshold": _IDLE_NS,
             "max_deliver": 1,
             "filter_subjects": self._subjects,
-            **(_from_time(_rfc3339(self._last_ns + 1)) if self._last_ns else self._start),
+            **(_from_time(_rfc3339(self._last_ns)) if self._last_ns else self._start),
         }
         request = {"stream_name": self._stream, "config": config, "action": "create"}
         answer = await api(self._connection, f"CONSUMER.CREATE.{self._stream}.{name}", request)
