@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.parent import die_with_parent
 from pepperpy_schemas.errors import BadConfig
 
 log = get_log("pepperpy.pool")
@@ -36,7 +37,9 @@ class Pool:
         self._reloading = False
 
     async def run(self, watch: Sequence[Path] = ()) -> int:
-        """Runs until a signal arrives; returns the exit code.
+        """Runs until a signal arrives; returns the exit code. Call it in the main thread.
+
+        A pool that is killed takes its processes along: they drain (on Linux).
 
         Args:
             watch: Folders whose changed Python files restart the processes.
@@ -64,7 +67,9 @@ class Pool:
         crashes = 0
         while True:
             began = time.monotonic()
-            child = await asyncio.create_subprocess_exec(*self._command)
+            child = await asyncio.create_subprocess_exec(
+                *self._command, preexec_fn=die_with_parent()
+            )
             self._children[number] = child
             if self._stopping.is_set():
                 child.send_signal(signal.SIGTERM)  # told to stop while it was being started

@@ -15,6 +15,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_agents.pool import Pool, command_of_this_process
 from pepperpy_bus.control import steer
 from pepperpy_schemas.errors import BadConfig
+from tests.running import gone
 
 Eventually = Callable[..., Awaitable[Any]]
 Start = Callable[..., Any]
@@ -69,6 +70,19 @@ async def test_processes_share_the_work_and_a_crashed_one_comes_back(
     assert await asyncio.to_thread(pool.ended) == 0
     for pid in after:
         assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children")
+async def test_a_killed_pool_leaves_no_process_behind(
+    client: Client, broker: Broker, workers: Start, app: Path, eventually: Eventually
+) -> None:
+    pool = workers(broker.url, "pooled_app.py:agent", "--processes", "2")
+    await asyncio.to_thread(pool.wait_for, "worker.ready", 2)
+    left = await pids(client)
+    assert len(left) == 2
+    pool.kill()
+    await eventually(lambda: all(gone(pid) for pid in left), within=10)
+    assert pool.log.count("worker.stopping") == 2  # they drained
 
 
 async def test_a_drained_pool_ends_by_itself(
