@@ -6,7 +6,7 @@ megabytes, and aiohttp alone takes ten.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from pepperpy_bus.logs import get_log
 from pepperpy_schemas.errors import BadConfig
@@ -15,7 +15,7 @@ log = get_log("pepperpy.health")
 
 _MAX_REQUEST = 8192
 _PATIENCE = 5.0
-Check = Callable[[], bool]
+Check = Callable[[], bool | Awaitable[bool]]
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +37,7 @@ async def serve_health(host: str, port: int, *, live: Check, ready: Check) -> As
         try:
             async with asyncio.timeout(_PATIENCE):
                 request = await reader.readuntil(b"\r\n\r\n")
-            writer.write(_response(request, checks))
+            writer.write(await _response(request, checks))
             await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("health.bad_request")
@@ -57,13 +57,13 @@ async def serve_health(host: str, port: int, *, live: Check, ready: Check) -> As
         yield int(server.sockets[0].getsockname()[1])
 
 
-def _response(request: bytes, checks: dict[str, Check]) -> bytes:
+async def _response(request: bytes, checks: dict[str, Check]) -> bytes:
     method, _, rest = request.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
     check = checks.get(path)
     if method not in (b"GET", b"HEAD") or check is None:
         status, body = "404 Not Found", b"not found\n"
-    elif check():
+    elif await _passes(check):
         status, body = "200 OK", b"ok\n"
     else:
         status, body = "503 Service Unavailable", b"not ready\n"
@@ -72,3 +72,8 @@ def _response(request: bytes, checks: dict[str, Check]) -> bytes:
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + (b"" if method == b"HEAD" else body)
+
+
+async def _passes(check: Check) -> bool:
+    passed = check()
+    return passed if isinstance(passed, bool) else await passed

@@ -9,6 +9,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from pepperpy_agents.health import serve_health
+from pepperpy_agents.probing import Probes
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.parent import die_with_parent
 from pepperpy_schemas.errors import BadConfig
@@ -27,11 +29,16 @@ class Pool:
     Args:
         command: The command line of one process.
         size: How many.
+        health: Host and port of ``/livez`` and ``/readyz``, which answer for all of them.
     """
 
-    def __init__(self, command: Sequence[str], size: int) -> None:
+    def __init__(
+        self, command: Sequence[str], size: int, *, health: tuple[str, int] | None = None
+    ) -> None:
         self._command = list(command)
         self._size = size
+        self._health = health
+        self._probes = Probes()
         self._children: dict[int, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
         self._reloading = False
@@ -46,9 +53,23 @@ class Pool:
 
         Returns:
             0 when every process drained, else the first code that was not 0.
+
+        Raises:
+            BadConfig: The port of the health checks is taken, or watchfiles is missing.
         """
         if watch:
             _require_watchfiles()
+        async with contextlib.AsyncExitStack() as stack:
+            if self._health is not None:
+                host, port = self._health
+                probes = self._probes
+                port = await stack.enter_async_context(
+                    serve_health(host, port, live=probes.live, ready=probes.ready)
+                )
+                log.info("pool.health", host=host, port=port)
+            return await self._run(watch)
+
+    async def _run(self, watch: Sequence[Path]) -> int:
         self._on_signals()
         keepers = [
             asyncio.create_task(self._keep(number), name=f"process-{number}")
@@ -64,11 +85,18 @@ class Pool:
         return next((code for code in codes if code), 0)
 
     async def _keep(self, number: int) -> int:
+        try:
+            return await self._keep_running(number)
+        finally:
+            self._probes.dismiss(number)
+
+    async def _keep_running(self, number: int) -> int:
         crashes = 0
         while True:
             began = time.monotonic()
+            own = self._probes.admit(number) if self._health else {}
             child = await asyncio.create_subprocess_exec(
-                *self._command, preexec_fn=die_with_parent()
+                *self._command, env={**os.environ, **own}, preexec_fn=die_with_parent()
             )
             self._children[number] = child
             if self._stopping.is_set():

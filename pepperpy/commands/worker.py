@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pepperpy_bus.config import Loaded
+    from pepperpy_bus.config import Loaded, Settings
 
-_DROPPED = ("--processes=", "--reload")
+_DROPPED = ("--processes=", "--reload", "--health-port=")
 
 
 def command(
@@ -64,7 +64,7 @@ def command(
     settings = loaded.settings
     configure(settings.log.level, settings.log.format)
     if settings.worker.processes > 1 or reload:
-        _run_pool(settings.worker.processes, reload=reload)
+        _run_pool(settings, reload=reload)
         return
     from pepperpy_agents.loading import load_agent
     from pepperpy_agents.serve import run
@@ -93,13 +93,16 @@ def _login_beside(loaded: "Loaded") -> str:
     return workers_context(nats.url, contexts_folder(os.environ))
 
 
-def _run_pool(size: int, *, reload: bool) -> None:
+def _run_pool(settings: "Settings", *, reload: bool) -> None:
     from pepperpy_agents.pool import Pool, command_of_this_process, single_process_environment
 
     single_process_environment()
+    worker = settings.worker
+    health = None if worker.health_port is None else (worker.health_host, worker.health_port)
 
     async def work() -> int:
-        pool = Pool(command_of_this_process(_DROPPED), size)
+        command = command_of_this_process(_DROPPED)
+        pool = Pool(command, worker.processes, health=health)
         return await pool.run([Path.cwd()] if reload else [])
 
     code = asyncio.run(work())

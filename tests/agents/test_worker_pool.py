@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,43 @@ async def test_processes_share_the_work_and_a_crashed_one_comes_back(
     assert await asyncio.to_thread(pool.ended) == 0
     for pid in after:
         assert not Path(f"/proc/{pid}").exists()
+
+
+def status(port: str, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return int(error.code)
+
+
+async def test_one_port_tells_the_health_of_all_processes(
+    client: Client, broker: Broker, workers: Start, app: Path, eventually: Eventually
+) -> None:
+    pool = workers(broker.url, "pooled_app.py:agent", "--processes=2", "--health-port", "0")
+    await asyncio.to_thread(pool.wait_for, "worker.ready", 2)
+    found = re.search(r'"event":"pool.health".*?"port":(\d+)', pool.log)
+    assert found is not None
+    port = found[1]
+
+    async def answers(path: str, code: int) -> bool:
+        return await asyncio.to_thread(status, port, path) == code
+
+    await eventually(lambda: answers("/readyz", 200))
+    one, other = await pids(client)
+    os.kill(one, signal.SIGSTOP)  # it hangs
+    try:
+        assert await answers("/readyz", 503)
+        assert await answers("/livez", 503)
+    finally:
+        os.kill(one, signal.SIGCONT)
+    await eventually(lambda: answers("/livez", 200))
+    os.kill(one, signal.SIGKILL)
+    await eventually(lambda: answers("/readyz", 503))
+    assert await answers("/livez", 200)  # the pool starts it again
+    await eventually(lambda: answers("/readyz", 200), within=20)
+    assert other in await pids(client)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children")
@@ -173,6 +213,7 @@ async def test_reload_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_pa
     [
         (["worker", "a:b", "--processes", "3", "-c", "4"], ["worker", "a:b", "-c", "4"]),
         (["worker", "a:b", "--processes=3", "--reload"], ["worker", "a:b"]),
+        (["worker", "--health-port", "80", "a:b"], ["worker", "a:b"]),
         (["--nats", "x", "worker", "--reload", "a:b"], ["--nats", "x", "worker", "a:b"]),
     ],
 )
@@ -180,5 +221,5 @@ def test_a_child_runs_the_same_command_without_the_options_of_the_pool(
     monkeypatch: pytest.MonkeyPatch, given: list[str], kept: list[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["pepperpy", *given])
-    command = command_of_this_process(("--processes=", "--reload"))
+    command = command_of_this_process(("--processes=", "--reload", "--health-port="))
     assert command == [sys.executable, "-m", "pepperpy", *kept]
