@@ -259,6 +259,8 @@ class Executor:
         return _completed(spec, value)
 
     async def _within(self, limit: float | None, attempt: Attempt, data: Any) -> Any:
+        if limit is None:
+            return await self._call(attempt, data)
         watch = asyncio.timeout(limit)
         try:
             async with watch:

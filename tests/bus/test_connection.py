@@ -154,6 +154,22 @@ async def test_a_request_that_nobody_takes_fails_at_once_and_silence_after_its_t
     assert late.value.retryable
 
 
+async def test_each_request_ends_after_its_own_time_whatever_the_others_have(
+    connection: Connection, prefix: str
+) -> None:
+    await connection.subscribe(prefix, lambda message: None)
+    now = connection.loop.time
+    start = now()
+
+    async def silence_after(seconds: float) -> float:
+        with pytest.raises(Unavailable, match=f"within {seconds:g} s"):
+            await connection.request(prefix, timeout=seconds)
+        return now() - start - seconds
+
+    late = await asyncio.gather(*(silence_after(seconds) for seconds in (0.4, 0.05, 0.2, 0.2)))
+    assert all(-0.01 < each < 0.2 for each in late), late
+
+
 async def test_many_answers_are_read_as_they_come(connection: Connection, prefix: str) -> None:
     await connection.subscribe(prefix, answer_with(connection, b"one"))
     await connection.subscribe(prefix, answer_with(connection, b"two"))

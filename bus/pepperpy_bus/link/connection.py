@@ -40,7 +40,6 @@ from pepperpy_schemas.errors import (
     BadConfig,
     PepperError,
     PermissionDenied,
-    Unavailable,
     Unreachable,
 )
 
@@ -89,14 +88,20 @@ class Connection:
 
     It reconnects for ever. While it is down, publishes wait in a buffer of 2 MiB and requests wait
     for their time-out.
+
+    Attributes:
+        options: How it was opened.
+        loop: The event loop that it lives in.
     """
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.options = options.with_login()
+        # Kept: Python 3.11 makes a system call to find it.
+        self.loop = asyncio.get_running_loop()
         self._nats = Wire()
         self._up = asyncio.Event()
-        self._refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._awaited = Awaited()
+        self._refused: asyncio.Future[None] = self.loop.create_future()
+        self._awaited = Awaited(self.loop)
         self._proving: dict[str, PermissionDenied | None] = {}
         self._inbox = ""
         self._pongs: set[asyncio.Future[None]] = set()
@@ -281,13 +286,13 @@ class Connection:
             Unreachable: The connection is closed, or down with its buffer full, or it broke.
         """
         seconds = self.options.request_timeout if timeout is None else timeout
-        token, answer = self._awaited.one(subject, while_up=while_up)
-        timer = answer.get_loop().call_later(seconds, _expire, answer, subject, seconds)
+        token, answer = self._awaited.one(subject, seconds, while_up=while_up)
         try:
-            await self.publish(subject, body, headers=headers, reply=self._inbox + token)
+            self._nats.write(subject, body, headers, self._inbox + token)
+            if self._nats.crowded:
+                await self._nats.relieve()
             message = await answer
         finally:
-            timer.cancel()
             self._awaited.forget(token)
         if message.status == "503":
             raise nobody_listens(subject)
@@ -320,7 +325,7 @@ class Connection:
     async def _ping(self) -> None:
         if not self.connected:
             raise Unreachable(f"the broker at {self.server} is away")
-        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pong: asyncio.Future[None] = self.loop.create_future()
         self._pongs.add(pong)
         try:
             await self._nats._send_ping(pong)
@@ -483,15 +488,6 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
         await asyncio.wait({task}, timeout=0.1)
     if not task.cancelled():
         task.exception()  # seen
-
-
-def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> None:
-    if not answer.done():
-        answer.set_exception(
-            Unavailable(
-                f"no answer on {subject} within {seconds:g} s", context={"subject": subject}
-            )
-        )
 
 
 def _words(error: Exception | None) -> str:

@@ -1,7 +1,9 @@
 """Answers to requests: one each, or many; and who waits for them."""
 
 import asyncio
-from typing import NamedTuple
+import math
+
+import msgspec
 
 from pepperpy_bus.link.message import Message
 from pepperpy_schemas.errors import PepperError, Unavailable
@@ -55,27 +57,40 @@ def nobody_listens(subject: str) -> Unavailable:
     return Unavailable(f"nobody listens on {subject}", context={"subject": subject})
 
 
-class _Waiting(NamedTuple):
+class _Waiting(msgspec.Struct, frozen=True):
     """Who waits for one answer; ``while_up`` is given up as soon as the connection breaks."""
 
     subject: str
     answer: "asyncio.Future[Message]"
+    seconds: float
+    due: float
     while_up: bool
 
 
 class Awaited:
-    """What was asked for and is not answered yet, by the token that ends the reply subject."""
+    """What was asked for and is not answered yet, by the token that ends the reply subject.
 
-    def __init__(self) -> None:
+    One timer serves all: most answers come in time, and a timer for each costs more than they do.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._look_at = math.inf
         self._count = 0
         self._single: dict[str, _Waiting] = {}
         self._many: dict[str, Replies] = {}
 
-    def one(self, subject: str, *, while_up: bool) -> "tuple[str, asyncio.Future[Message]]":
-        """Returns a token and the answer that will come under it."""
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    def one(
+        self, subject: str, seconds: float, *, while_up: bool
+    ) -> "tuple[str, asyncio.Future[Message]]":
+        """Returns a token and the answer that will come under it, within that many seconds."""
+        answer: asyncio.Future[Message] = self._loop.create_future()
+        due = self._loop.time() + seconds
         token = self._next()
-        self._single[token] = _Waiting(subject, answer, while_up)
+        self._single[token] = _Waiting(subject, answer, seconds, due, while_up)
+        if due < self._look_at:
+            self._look_later(due)
         return token, answer
 
     def many(self, subject: str) -> tuple[str, Replies]:
@@ -122,6 +137,28 @@ class Awaited:
         self._fail(list(self._single.values()), error)
         for replies in self._many.values():
             replies.fail(error)
+        self._look_later(math.inf)
+
+    def _look_later(self, when: float) -> None:
+        """Looks at ``when`` for what is overdue then."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._look_at = when
+        self._timer = None if math.isinf(when) else self._loop.call_at(when, self._end_overdue)
+
+    def _end_overdue(self) -> None:
+        now = self._loop.time()
+        for one in self._single.values():
+            if one.due <= now and not one.answer.done():
+                one.answer.set_exception(
+                    Unavailable(
+                        f"no answer on {one.subject} within {one.seconds:g} s",
+                        context={"subject": one.subject},
+                    )
+                )
+        self._look_later(
+            min((one.due for one in self._single.values() if one.due > now), default=math.inf)
+        )
 
     def _next(self) -> str:
         self._count += 1

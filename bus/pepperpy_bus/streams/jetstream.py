@@ -140,30 +140,30 @@ async def store(
         fields[h.EXPECTED_LAST_SUBJECT_SEQUENCE] = str(expect_last)
     if ttl:
         fields[h.MESSAGE_TTL] = ttl
-    loop = asyncio.get_running_loop()
-    end = loop.time() + timeout
+    now = connection.loop.time
+    end = now() + timeout
     tries = 0
     while True:
-        left = end - loop.time()
+        left = end - now()
         try:
             if not connection.connected:
                 await connection.wait_connected(max(left, 0.001))
-            return await _store_once(
-                connection, subject, body, fields, min(_ATTEMPT_TIMEOUT, max(left, 0.05))
+            reply = await connection.request(
+                subject,
+                body,
+                headers=fields or None,
+                timeout=min(_ATTEMPT_TIMEOUT, max(left, 0.05)),
+                while_up=True,
             )
+            return _read_ack(reply, subject)
         except (Unavailable, Unreachable):
-            if not msg_id or connection.closed or loop.time() >= end:
+            if not msg_id or connection.closed or now() >= end:
                 raise
         tries += 1
         await asyncio.sleep(min(random.uniform(0.05, 0.1) * 2**tries, 1.0))  # noqa: S311 - jitter
 
 
-async def _store_once(
-    connection: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout: float
-) -> PubAck:
-    reply = await connection.request(
-        subject, body, headers=headers or None, timeout=timeout, while_up=True
-    )
+def _read_ack(reply: Message, subject: str) -> PubAck:
     try:
         ack = _pub_acks.decode(reply.body)
     except msgspec.DecodeError:

@@ -279,7 +279,7 @@ class InHand:
 
     def start(self, work: Coroutine[Any, Any, None], delivery: Delivery, *, name: str) -> None:
         """Starts the work on a delivery."""
-        task = asyncio.create_task(work, name=name)
+        task = delivery.connection.loop.create_task(work, name=name)
         self._running[task] = _Held(delivery, time.monotonic() + PULSE)
         task.add_done_callback(self._forget)
 
