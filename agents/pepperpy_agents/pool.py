@@ -137,6 +137,8 @@ class Pool:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal, number)
+        # They read the settings again; the pool has none that may change.
+        loop.add_signal_handler(signal.SIGHUP, self._signal_all, signal.SIGHUP)
 
     def _signal_all(self, number: signal.Signals) -> None:
         for child in self._children.values():

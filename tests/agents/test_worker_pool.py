@@ -112,6 +112,20 @@ async def test_one_port_tells_the_health_of_all_processes(
     assert other in await pids(client)
 
 
+async def test_every_process_reads_its_settings_again_on_sighup(
+    client: Client, broker: Broker, workers: Start, app: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[worker]\nconcurrency = 2\n")
+    named = {"PEPPERPY_CONFIG": str(settings)}
+    pool = workers(broker.url, "pooled_app.py:agent", "--processes", "2", env=named)
+    await asyncio.to_thread(pool.wait_for, "worker.ready", 2)
+    settings.write_text("[worker]\nconcurrency = 3\n")
+    pool.send(signal.SIGHUP)
+    await asyncio.to_thread(pool.wait_for, "config.reloaded", 2)
+    assert len(await pids(client)) == 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children")
 async def test_a_killed_pool_leaves_no_process_behind(
     client: Client, broker: Broker, workers: Start, app: Path, eventually: Eventually
@@ -161,7 +175,7 @@ async def test_a_changed_file_restarts_the_worker(
 @pytest.fixture
 async def kept_signals() -> Any:
     yield
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().remove_signal_handler(number)
 
 
