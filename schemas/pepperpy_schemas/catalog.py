@@ -117,7 +117,13 @@ SERVICE: Final = Subject(
     msgspec.Raw,
     "A request to a service; the last token is the caller, true by permission.",
 )
-CANCEL: Final = Subject("Cancel", "{p}.ctl.cancel.{id}", CancelRequest, "A running task shall end.")
+CANCEL: Final = Subject(
+    "Cancel",
+    "{p}.ctl.cancel.{id}",
+    CancelRequest,
+    "A task shall end: whoever runs it stops it, and any worker writes its result.",
+    "CANCELS",
+)
 AGENT_CONTROL: Final = Subject(
     "AgentControl",
     "{p}.ctl.agent.{agent}.{command}",

@@ -14,7 +14,7 @@ from pepperpy_schemas.errors import BadHeader
 ID: Final = "Pp-Id"
 """The task's id, chosen by the caller; makes the worker check for an earlier result."""
 REPLY_TO: Final = "Pp-Reply-To"
-"""Another subject that gets a copy of the result; only an allowed result subject is used."""
+"""Where the task's end is told: the parent's ``<prefix>.resume.<topic>.<id>``, nothing else."""
 PARENT: Final = "Pp-Parent"
 """The id of the task that submitted this one."""
 ROOT: Final = "Pp-Root"
@@ -59,6 +59,12 @@ EXPECTED_LAST_SUBJECT_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
 """The server stores the message only when the subject's last one has this sequence."""
 MESSAGE_TTL: Final = "Nats-TTL"
 """How long the server keeps the message."""
+SCHEDULE: Final = "Nats-Schedule"
+"""When the server publishes the message: ``@at <time>``, ``@every <duration>`` or cron."""
+SCHEDULE_TARGET: Final = "Nats-Schedule-Target"
+"""The subject that the server publishes it on then."""
+SCHEDULE_TIME_ZONE: Final = "Nats-Schedule-Time-Zone"
+"""The time zone of a cron schedule."""
 ROLLUP: Final = "Nats-Rollup"
 """``sub``: the message replaces every earlier one of its subject."""
 SERVICE_ERROR: Final = "Nats-Service-Error"
@@ -115,6 +121,10 @@ class TaskHeaders(msgspec.Struct, frozen=True):
         timeout_ms: Milliseconds from the server's timestamp to the deadline; 0 for none.
         replay_of: Id of the task that this one repeats, or empty.
         blob: Reference to the body in the object store, or empty.
+        reply_to: Where the end is told, or empty.
+        key: The key of a keyed task, or empty.
+        budget: What the family may spend, as JSON, or empty.
+        schedule: Id of the schedule that fired, or empty.
     """
 
     id: str = ""
@@ -126,6 +136,10 @@ class TaskHeaders(msgspec.Struct, frozen=True):
     timeout_ms: int = 0
     replay_of: str = ""
     blob: str = ""
+    reply_to: str = ""
+    key: str = ""
+    budget: str = ""
+    schedule: str = ""
 
 
 NO_HEADERS: Final = TaskHeaders()
@@ -139,6 +153,10 @@ _FIELDS: Final = (
     (TIMEOUT_MS.lower(), "timeout_ms"),
     (REPLAY_OF.lower(), "replay_of"),
     (BLOB.lower(), "blob"),
+    (REPLY_TO.lower(), "reply_to"),
+    (KEY.lower(), "key"),
+    (BUDGET.lower(), "budget"),
+    (SCHEDULE_ID.lower(), "schedule"),
 )
 
 

@@ -55,12 +55,14 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
         seq: Number of the piece within its attempt, from 1, without gaps.
         attempt: The attempt that wrote it; a higher one starts the output anew.
         t: The text.
+        data: The piece, when it is no text.
         end: Whether it is the last piece.
     """
 
     seq: Attempt
     attempt: Attempt
     t: str = ""
+    data: msgspec.Raw = _NULL
     end: bool = False
 
 
@@ -86,42 +88,67 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     data: dict[str, Any] = {}
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The answer to a question of a task."""
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to a question of a task.
+
+    Attributes:
+        answer: The answer, any JSON; one of the choices when the question has some.
+        by: Who says to have given it: a claim.
+    """
 
     answer: Any
     by: str = ""
 
 
 class Resume(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A suspended task goes on.
+    """A suspended task goes on, or looks whether it can: its journal says what it waits for.
 
     Attributes:
-        reason: Why: an answer, a child's result, a deadline, the end of a back-off.
-        question: Number of the question that is answered, or 0.
-        data: The answer or result.
+        reason: Why: an answer, a child's end, the end of a wait, a reminder, a look from time to
+            time in case that nobody told.
+        n: Place of the wait in the journal that a deadline or reminder belongs to, or 0.
+        child: The child that has ended, or empty.
     """
 
-    reason: Literal["answer", "child", "deadline", "retry"]
-    question: Count = 0
-    data: msgspec.Raw = _NULL
+    reason: Literal["answer", "child", "deadline", "reminder", "check"]
+    n: Count = 0
+    child: str = ""
 
 
-class InputEntry(msgspec.Struct, frozen=True, tag="input", tag_field="kind"):
-    """Entry 0 of a journal: what the task was given."""
+class InputEntry(msgspec.Struct, frozen=True, tag="input", tag_field="kind", omit_defaults=True):
+    """The first entry of a journal: what the task was given.
+
+    Attributes:
+        topic: Its topic, without the lane.
+        input: The body, JSON.
+        headers: Its headers, names in lower case.
+        body_sha256: SHA-256 of the body in hexadecimal.
+        stored: When the server stored the task: its deadline counts from then.
+        key: Its key, when it is a keyed task, or empty.
+    """
 
     topic: str
     input: msgspec.Raw
     headers: dict[str, str]
     body_sha256: str
+    stored: Instant
+    key: str = ""
 
 
-class ClaimEntry(msgspec.Struct, frozen=True, tag="claim", tag_field="kind"):
-    """A worker takes the task; it fences every earlier attempt."""
+class ClaimEntry(msgspec.Struct, frozen=True, tag="claim", tag_field="kind", omit_defaults=True):
+    """A worker takes the task; it fences every earlier attempt.
+
+    Attributes:
+        attempt: The attempt that begins.
+        instance: The worker's instance, ``agent/instance``.
+        ts: When, by its clock.
+        carrier: The delivered message that it runs on, ``<stream>-<seq>``.
+    """
 
     attempt: Attempt
     instance: str
     ts: Instant
+    carrier: str = ""
 
 
 class FailureEntry(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):
@@ -140,29 +167,123 @@ class ReleaseEntry(msgspec.Struct, frozen=True, tag="released", tag_field="kind"
     ts: Instant
 
 
-class StepEntry(msgspec.Struct, frozen=True, tag="step", tag_field="kind"):
-    """A finished step with its result."""
+class StepEntry(msgspec.Struct, frozen=True, tag="step", tag_field="kind", omit_defaults=True):
+    """A finished step with its result.
+
+    Attributes:
+        attempt: The attempt that did it.
+        n: Its place among the task's steps, waits and children, from 1, in the order of the calls.
+        name: Its name.
+        data: What it returned, JSON; null when that travels by reference.
+        blob: The reference, or empty.
+        ts: When it was finished, by the worker's clock.
+        ms: Milliseconds that it took.
+    """
 
     attempt: Attempt
-    n: Count
+    n: Attempt
     name: str
-    data: msgspec.Raw
+    ts: Instant
+    data: msgspec.Raw = _NULL
+    blob: str = ""
+    ms: float = 0.0
+
+
+class Child(msgspec.Struct, frozen=True):
+    """A task that another one submitted.
+
+    Attributes:
+        n: Its place among the parent's steps, waits and children.
+        topic: Its topic.
+        id: Its id.
+    """
+
+    n: Attempt
+    topic: str
+    id: str
+
+
+class ChildrenEntry(msgspec.Struct, frozen=True, tag="children", tag_field="kind"):
+    """The task has submitted others."""
+
+    attempt: Attempt
+    ts: Instant
+    children: list[Child]
 
 
 class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_defaults=True):
-    """The task waits for an answer, or for the results of its children."""
+    """The task waits, and holds no slot meanwhile.
+
+    Attributes:
+        attempt: The attempt that began to wait.
+        n: Its place among the task's steps, waits and children.
+        what: For an answer, for children, or for a time.
+        ts: When it began, by the server's clock.
+        question: Number of the question, from 1, or 0.
+        text: The question.
+        choices: The answers that are allowed; any when there are none.
+        children: Ids of the children.
+        until: Whether all of the children must have ended, or any.
+        deadline: When the wait is over, by the server's clock, or null for never.
+        default: The answer that counts then.
+        has_default: Whether there is a default; without one the question fails.
+        remind: Seconds between reminders, or 0.
+    """
 
     attempt: Attempt
-    n: Count
-    question: str = ""
-    choices: list[str] = []
+    n: Attempt
+    what: Literal["answer", "children", "time"]
+    ts: Instant
+    question: Count = 0
+    text: str = ""
+    choices: list[Any] = []
     children: list[str] = []
+    until: Literal["any", "all"] = "all"
     deadline: Instant | None = None
     default: msgspec.Raw = _NULL
+    has_default: bool = False
+    remind: float = 0.0
+
+
+class WaitedEntry(msgspec.Struct, frozen=True, tag="waited", tag_field="kind", omit_defaults=True):
+    """A wait is over.
+
+    Attributes:
+        attempt: The attempt that goes on.
+        n: The wait's place.
+        ts: When, by the worker's clock.
+        how: By an answer, the ends of children, or the deadline.
+        data: The answer; for children the list of their results in the order of the wait, null
+            for those that had not ended.
+        blob: The reference to that when it is large, or empty.
+        by: Who says to have answered.
+    """
+
+    attempt: Attempt
+    n: Attempt
+    ts: Instant
+    how: Literal["answer", "children", "deadline"]
+    data: msgspec.Raw = _NULL
+    blob: str = ""
+    by: str = ""
+
+
+class CheckpointEntry(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind"):
+    """The whole journal so far in one message, which replaces it: long waits outlive its expiry."""
+
+    entries: list[Any]
 
 
 JournalEntry: TypeAlias = (
-    InputEntry | ClaimEntry | FailureEntry | ReleaseEntry | StepEntry | WaitEntry
+    InputEntry
+    | ClaimEntry
+    | FailureEntry
+    | ReleaseEntry
+    | StepEntry
+    | ChildrenEntry
+    | WaitEntry
+    | WaitedEntry
+    | CheckpointEntry
 )
 """One line of a task's journal."""
 

@@ -20,6 +20,8 @@ PULSE: Final = ACK_WAIT / 3
 """Seconds between two signs of life."""
 MAX_DELIVER: Final = 50
 """Deliveries after which the server gives a task up: a stop for crash loops, not a retry policy."""
+SHARDS: Final = 32
+"""Shards of the keyed tasks of each topic; fixed for the life of a deployment."""
 LISTENER_MAX_DELIVER: Final = 10
 """The same for an event whose listener fails."""
 
@@ -49,6 +51,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 def streams(prefix: str, limits: Limits) -> list[Config]:
     """Returns every stream and bucket of the deployment, in the order of creation."""
     return [
+        # The first answer counts: a second one to the same question is refused.
+        _stream(
+            prefix,
+            limits,
+            "ANSWERS",
+            [f"{prefix}.answer.>"],
+            max_msgs_per_subject=1,
+            discard="new",
+            discard_new_per_subject=True,
+            max_age=30 * DAY,
+        ),
+        # No "discard new": the server refuses it together with schedules.
+        _stream(
+            prefix,
+            limits,
+            "SCHED",
+            [f"{prefix}.sched.>", f"{prefix}.due.>"],
+            retention="workqueue",
+            allow_msg_schedules=True,
+            allow_msg_ttl=True,
+            allow_rollup_hdrs=True,
+        ),
         _stream(
             prefix,
             limits,
@@ -60,6 +84,39 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             max_bytes=limits.max_task_bytes,
             duplicate_window=600 * SECOND,
             allow_msg_ttl=True,
+            sources=[
+                _source(
+                    prefix,
+                    "ANSWERS",
+                    {
+                        f"{prefix}.answer.*.*.*": f"{prefix}.resume.{{{{wildcard(1)}}}}"
+                        ".{{wildcard(2)}}"
+                    },
+                ),
+                _source(
+                    prefix,
+                    "SCHED",
+                    {
+                        f"{prefix}.due.task.>": f"{prefix}.task.>",
+                        f"{prefix}.due.resume.>": f"{prefix}.resume.>",
+                    },
+                ),
+            ],
+        ),
+        _stream(
+            prefix,
+            limits,
+            "KEYED",
+            [f"{prefix}.key.>"],
+            retention="workqueue",
+            discard="new",
+            duplicate_window=600 * SECOND,
+            allow_msg_ttl=True,
+            subject_transform={
+                "src": f"{prefix}.key.*.*.*",
+                "dest": f"{prefix}.sh.{{{{wildcard(1)}}}}.{{{{partition({SHARDS},2)}}}}"
+                ".{{wildcard(2)}}.{{wildcard(3)}}",
+            },
         ),
         _stream(
             prefix,
@@ -73,7 +130,23 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             max_age=int(limits.result_days * DAY),
             allow_msg_ttl=True,
         ),
-        _stream(prefix, limits, "STEPS", [f"{prefix}.step.>"], allow_msg_ttl=True),
+        _stream(
+            prefix,
+            limits,
+            "STEPS",
+            [f"{prefix}.step.>"],
+            allow_msg_ttl=True,
+            allow_rollup_hdrs=True,
+        ),
+        _stream(
+            prefix,
+            limits,
+            "CANCELS",
+            [f"{prefix}.ctl.cancel.>"],
+            retention="workqueue",
+            max_age=DAY,
+        ),
+        _stream(prefix, limits, "COUNT", [f"{prefix}.count.>"], allow_msg_counter=True),
         _stream(
             prefix,
             limits,
@@ -100,7 +173,10 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             prefix,
             limits,
             "ADV",
-            [f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream_name(prefix, 'TASKS')}.*"],
+            [
+                f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream_name(prefix, suffix)}.*"
+                for suffix in ("TASKS", "KEYED")
+            ],
             retention="workqueue",
             max_age=30 * DAY,
         ),
@@ -124,6 +200,13 @@ def _stream(
         "num_replicas": limits.replicas,
         "allow_direct": True,
         **settings,
+    }
+
+
+def _source(prefix: str, suffix: str, transforms: dict[str, str]) -> Config:
+    return {
+        "name": stream_name(prefix, suffix),
+        "subject_transforms": [{"src": src, "dest": dest} for src, dest in transforms.items()],
     }
 
 
@@ -179,6 +262,30 @@ def task_consumer(prefix: str, topic: str, *, high: bool = False) -> Config:
         # Workers pull no more than they have free slots; the server need not count again.
         "max_ack_pending": -1,
         "filter_subjects": [f"{prefix}.task.{lane}", f"{prefix}.task.{lane}.*"],
+    }
+
+
+def resume_consumer(prefix: str, topic: str) -> Config:
+    """Returns the durable consumer of a topic's suspended tasks that go on."""
+    return {
+        "name": f"r_{topic}",
+        "durable_name": f"r_{topic}",
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT * SECOND),
+        "max_deliver": MAX_DELIVER,
+        "max_ack_pending": -1,
+        "filter_subjects": [f"{prefix}.resume.{topic}.*"],
+    }
+
+
+def cancel_consumer() -> Config:
+    """Returns the durable consumer that all workers share to end canceled tasks."""
+    return {
+        "name": "cancel",
+        "durable_name": "cancel",
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT * SECOND),
+        "max_ack_pending": -1,
     }
 
 

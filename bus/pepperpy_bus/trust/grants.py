@@ -17,6 +17,8 @@ DEFAULT_INBOX: Final = "_INBOX"
 
 WORK_QUEUES: Final = ("TASKS", "KEYED")
 LOGS: Final = ("RESULTS", "STEPS", "EVENTS", "TOKENS", "DLQ", "ANSWERS", "AUDIT", "COUNT")
+COMMANDS: Final = ("ADV", "CANCELS", "SCHED")
+"""What workers, or the server, carry out in the deployment's name."""
 BUCKETS: Final = ("registry", "schemas", "state")
 
 _API: Final = "$JS.API"
@@ -54,7 +56,7 @@ class Grants:
         The settings of streams are no secret: every process compares them at its start.
         """
         named = (
-            *self._streams((*WORK_QUEUES, *LOGS, "ADV", "SCHED")),
+            *self._streams((*WORK_QUEUES, *LOGS, *COMMANDS)),
             *(f"KV_{bucket_name(self._prefix, bucket)}" for bucket in BUCKETS),
             f"OBJ_{bucket_name(self._prefix, 'blobs')}",
         )

@@ -18,6 +18,7 @@ from typing import Final, Literal, get_args
 from pepperpy_bus.trust.grants import (
     ANONYMOUS,
     BUCKETS,
+    COMMANDS,
     DEFAULT_INBOX,
     LOGS,
     WORK_QUEUES,
@@ -76,8 +77,9 @@ def _submitter(at: Grants) -> Permissions:
         + at.publishes(catalog.ANSWER, catalog.CANCEL)
         + at.inspects(*WORK_QUEUES)
         + at.looks_up("RESULTS")
-        # To see whether an id that is used again stands for the same task.
-        + at.peeks("TASKS")
+        # To see whether an id that is used again stands for the same task, what a task asks, and
+        # which schedules there are.
+        + at.peeks("TASKS", "STEPS", "SCHED")
         + at.follows("EVENTS", "TOKENS")
         + at.hears(catalog.RESULT, catalog.EVENT, catalog.EVENT_HIGH, catalog.TOKEN)
         + at.reads_buckets("registry", "schemas")
@@ -95,15 +97,17 @@ def _worker(at: Grants) -> Permissions:
         _submitter(at)
         + at.publishes(catalog.RESULT, catalog.STEP, catalog.TOKEN, catalog.RESUME)
         + at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.DEAD_LETTER, catalog.COUNT)
-        + at.pulls(*WORK_QUEUES, "EVENTS", "ADV")
+        + at.pulls(*WORK_QUEUES, "EVENTS", "ADV", "CANCELS")
         # The mover of the dead letters takes what was delivered too often out of the queue.
-        + at.removes(*WORK_QUEUES)
+        # A canceled task leaves the queue and the schedules; an answer that is none its place.
+        + at.removes(*WORK_QUEUES, "SCHED", "ANSWERS")
         # What lies in a result's place and is none is taken away for the true one.
         + at.removes("RESULTS")
         # A server that restarts has forgotten the streams that it kept in memory.
         + at.creates("TOKENS")
         + at.creates_buckets("registry")
-        + at.follows("STEPS", "RESULTS")
+        + at.follows("STEPS", "RESULTS", "ANSWERS")
+        + at.looks_up("TASKS", "KEYED", "SCHED")
         + at.inspects(*LOGS)
         + at.hears(catalog.CANCEL, catalog.AGENT_CONTROL)
         + at.reads_buckets(*BUCKETS)
@@ -125,8 +129,8 @@ def _monitor(at: Grants) -> Permissions:
     return (
         _service(at)
         + at.follows(*LOGS)
-        + at.looks_up(*WORK_QUEUES, "ADV", "SCHED")
-        + at.inspects(*WORK_QUEUES, "ADV", "SCHED", *LOGS)
+        + at.looks_up(*WORK_QUEUES, *COMMANDS)
+        + at.inspects(*WORK_QUEUES, *COMMANDS, *LOGS)
         + at.reads_buckets(*BUCKETS)
         + at.hears(*(s for s in catalog.CATALOG if s.stream in {"RESULTS", "EVENTS", "TOKENS"}))
         + Permissions(
