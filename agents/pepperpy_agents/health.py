@@ -32,8 +32,10 @@ async def serve_health(host: str, port: int, *, live: Check, ready: Check) -> As
         BadConfig: The port is taken.
     """
     checks = {"/livez": live, "/readyz": ready}
+    connected: set[asyncio.StreamWriter] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.add(writer)
         try:
             async with asyncio.timeout(_PATIENCE):
                 request = await reader.readuntil(b"\r\n\r\n")
@@ -42,6 +44,7 @@ async def serve_health(host: str, port: int, *, live: Check, ready: Check) -> As
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("health.bad_request")
         finally:
+            connected.discard(writer)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
@@ -54,7 +57,13 @@ async def serve_health(host: str, port: int, *, live: Check, ready: Check) -> As
             hint="choose another one, or 0 for a free one: PEPPERPY_WORKER_HEALTH_PORT",
         ) from error
     async with server:
-        yield int(server.sockets[0].getsockname()[1])
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            # From Python 3.12 on the server waits for its clients, and one may never say a word.
+            server.close()
+            for writer in connected:
+                writer.transport.abort()
 
 
 async def _response(request: bytes, checks: dict[str, Check]) -> bytes:

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -58,6 +59,18 @@ async def test_a_client_that_hangs_or_floods_is_let_go(monkeypatch: pytest.Monke
         assert await ask(port, b"GET /livez") == b""
         assert await ask(port, b"x" * 9000) == b""
         assert (await ask(port, get("/livez"))).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_silent_client_does_not_hold_up_the_end() -> None:
+    async with serve_health("127.0.0.1", 0, live=lambda: True, ready=lambda: True) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert (await ask(port, get("/livez"))).startswith(b"HTTP/1.1 200")  # it is accepted too
+        leaving = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - leaving < 2
+    async with asyncio.timeout(2):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
 
 
 async def test_a_taken_port_is_refused_by_name() -> None:
