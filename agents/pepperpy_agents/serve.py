@@ -44,7 +44,7 @@ def run(agents: Sequence[Agent], reloader: Reloader) -> None:
 async def serve(
     agents: Sequence[Agent], reloader: Reloader, *, stop: asyncio.Event | None = None
 ) -> None:
-    """Runs agents until the event is set, or a signal arrives."""
+    """Runs agents until the event is set, or a signal arrives; call it in the main thread."""
     stopping = stop or asyncio.Event()
     _on_signals(stopping)
     settings = reloader.settings
@@ -143,8 +143,7 @@ def _on_signals(stopping: asyncio.Event) -> None:
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError, RuntimeError):
-            loop.add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(number, on_signal, number)
 
 
 def _loop_factory() -> Any:
