@@ -162,9 +162,13 @@ class Executor:
             log.warning("task.unsettled", task_id=task.id, error=str(error))
 
     async def _live(self, attempt: Attempt, wrong: PepperError | None) -> Outcome:
-        if await self._has_result(attempt.task):
+        task = attempt.task
+        repeated = task.redelivered or task.delivery.time_ns < self._away_ns
+        if (task.chosen or repeated) and await self._client.results.get(task.id) is not None:
             return Superseded()
-        await self._start(attempt)
+        attempt.number = 1
+        if repeated:
+            await self._claim(attempt)
         if wrong is not None:
             return Failed(wrong.info())
         try:
@@ -181,24 +185,13 @@ class Executor:
 
     # --- start ----------------------------------------------------------------------------------
 
-    async def _has_result(self, task: Task) -> bool:
-        if not (task.chosen or self._repeated(task)):
-            return False
-        return await self._client.results.get(task.id) is not None
-
-    async def _start(self, attempt: Attempt) -> None:
-        """Finds the attempt's number; a repeated one claims the task before user code runs."""
-        task, attempt.number = attempt.task, 1
-        if not self._repeated(task):
-            return
+    async def _claim(self, attempt: Attempt) -> None:
+        """Finds a repeated attempt's number and claims the task before user code runs."""
+        task = attempt.task
         journal = attempt.journal = await self._read_journal(task)
         if task.redelivered or journal.entries:
             attempt.number = journal.next_attempt(task.delivery.deliveries)
             await journal.claim(attempt.number)
-
-    def _repeated(self, task: Task) -> bool:
-        """Whether it may have been delivered before."""
-        return task.redelivered or task.delivery.time_ns < self._away_ns
 
     async def _read_journal(self, task: Task) -> Journal:
         client = self._client

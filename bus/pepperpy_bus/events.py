@@ -88,7 +88,7 @@ class _Unacknowledged(msgspec.Struct):
     subject: str
     body: bytes
     msg_id: str
-    sent: float
+    sent: float = msgspec.field(default_factory=time.monotonic)
 
 
 class Emitter:
@@ -164,7 +164,7 @@ class Emitter:
         body = kind.encode(event)
         try:
             if certain:
-                await self._send_certain(subject, body, event.id)
+                await self._send_certain(_Unacknowledged(subject, body, event.id))
             elif self._connection.connected:
                 await self._connection.publish(subject, body)
             else:
@@ -180,16 +180,16 @@ class Emitter:
                 await self._idle.wait()
         return not self._waiting
 
-    async def _send_certain(self, subject: str, body: bytes, msg_id: str) -> None:
+    async def _send_certain(self, event: _Unacknowledged) -> None:
         if len(self._waiting) >= MAX_WAITING:
             self.dropped += 1
             return
         self._count += 1
         token = f"{self._count:x}"
-        self._waiting[token] = _Unacknowledged(subject, body, msg_id, time.monotonic())
+        self._waiting[token] = event
         self._idle.clear()
         try:
-            await self._send(token, self._waiting[token])
+            await self._send(token, event)
         except Unreachable:
             pass  # sent again when the connection is back
         except PepperError:

@@ -98,7 +98,7 @@ class Connection:
         self.options = options.with_login()
         # Kept: Python 3.11 makes a system call to find it.
         self.loop = asyncio.get_running_loop()
-        self._nats = Wire()
+        self._nats = Wire(self.loop)
         self._up = asyncio.Event()
         self._refused: asyncio.Future[None] = self.loop.create_future()
         self._awaited = Awaited(self.loop)

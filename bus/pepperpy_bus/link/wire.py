@@ -67,7 +67,15 @@ class Listener:
 
 
 class Wire(NatsClient):
-    """A connection of the library's, with our way in and out."""
+    """A connection of the library's, with our way in and out.
+
+    Args:
+        loop: The event loop that it lives in.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._own_loop = loop
 
     def write(
         self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str
@@ -132,7 +140,7 @@ class Wire(NatsClient):
         if self._flush_queue is None:
             return
         # The library's own wait takes a cancellation for its end, and lets the caller go on.
-        taken = asyncio.get_running_loop().create_future()
+        taken = self._own_loop.create_future()
         await self._flush_queue.put(taken)
         while self.is_connected and not taken.done():
             await asyncio.wait({taken}, timeout=_LOOK_AGAIN)
@@ -144,14 +152,20 @@ class Wire(NatsClient):
             writer.transport.abort()
 
     def _send(self, subject: str, command: bytes) -> None:
-        if self.is_closed:
-            raise Unreachable(f"cannot use {subject}: the connection is closed")
-        if self.crowded and not self.is_connected:
-            raise Unreachable(f"cannot use {subject}: the broker is away and the buffer is full")
+        up = self.is_connected
+        if not up:
+            self._check_room(subject)
         self._pending.append(command)
         self._pending_data_size += len(command)
-        if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
-            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+        if up and self._flush_queue is not None and self._flush_queue.empty():
+            self._flush_queue.put_nowait(self._own_loop.create_future())
+
+    def _check_room(self, subject: str) -> None:
+        """Refuses what can neither be sent nor wait until the broker is back."""
+        if self.is_closed:
+            raise Unreachable(f"cannot use {subject}: the connection is closed")
+        if self.crowded:
+            raise Unreachable(f"cannot use {subject}: the broker is away and the buffer is full")
 
     def _check_size(self, subject: str, size: int, limit: int) -> None:
         if size > limit:

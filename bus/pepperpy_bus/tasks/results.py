@@ -8,9 +8,9 @@ is one: readers pass over what no worker can have written, and the true result r
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -54,11 +54,42 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Waiter:
-    """Waits for one task's result; `Results.expect` makes one."""
+    """Listens for one task's result while its context is open; `Results.expect` makes one."""
 
-    def __init__(self, task_id: str, ended: "asyncio.Future[Ended]") -> None:
+    def __init__(self, results: "Results", task_id: str, *, submitted: bool) -> None:
         self.id = task_id
-        self._ended = ended
+        self._results = results
+        self._submitted = submitted
+        self._subject = RESULT.of(results._prefix, id=task_id)
+        self._ended: asyncio.Future[Ended] = results._connection.loop.create_future()
+
+    async def __aenter__(self) -> Self:
+        results = self._results
+        # Subscription and publish travel on one connection, so the server sees them in order.
+        self._subscription = await results._connection.subscribe(self._subject, self._take)
+        results._waiting.setdefault(self.id, set()).add(self._ended)
+        if self._submitted:
+            try:
+                await results._look_up(self.id)
+            except BaseException:
+                await self.__aexit__()
+                raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        ended, results = self._ended, self._results
+        waiting = results._waiting[self.id]
+        waiting.discard(ended)
+        if not waiting:
+            del results._waiting[self.id]
+        if not ended.cancel() and not ended.cancelled():
+            ended.exception()  # seen, though nobody may have waited for it
+        await self._subscription.stop()
+
+    def _take(self, message: Message) -> None:
+        # A pulled message is sent here under its own subject when this one asked for it.
+        if message.subject == self._subject and not self._ended.done():
+            self._results._hear(self._ended, self.id, message)
 
     async def wait(self, timeout: float | None = None) -> Ended:
         """Returns the task's end.
@@ -118,7 +149,9 @@ class Results:
         """
         msg_id = f"{task_id}:r:{attempt}"
         subject = RESULT.of(self._prefix, id=task_id)
-        body, fields = await self._shrink(result, dict(headers or {}))
+        body, fields = RESULT.encode(result), dict(headers or {})
+        if len(body) > self._threshold:
+            body, fields = await self._by_reference(result, body, fields)
         there = await self._store_first(subject, body, fields, msg_id)
         if there is None:
             return True
@@ -141,46 +174,21 @@ class Results:
             return None
         return await self._read(task_id, there.body, there.headers)
 
-    @contextlib.asynccontextmanager
-    async def expect(self, task_id: str, *, submitted: bool = False) -> AsyncIterator[Waiter]:
-        """Listens for a task's result; enter it before the task is published.
+    def expect(self, task_id: str, *, submitted: bool = False) -> Waiter:
+        """Returns what listens for a task's result; enter it before the task is published.
 
         Args:
             task_id: The task.
             submitted: It was published before: an earlier result is looked up as well.
         """
-        ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        subject = RESULT.of(self._prefix, id=task_id)
-
-        def take(message: Message) -> None:
-            # A pulled message is sent here under its own subject when this one asked for it.
-            if message.subject == subject and not ended.done():
-                self._hear(ended, task_id, message)
-
-        # Subscription and publish travel on one connection, so the server sees them in order.
-        subscription = await self._connection.subscribe(subject, take)
-        self._waiting.setdefault(task_id, set()).add(ended)
-        try:
-            if submitted:
-                await self._connection.flush()
-                self._tell(task_id, await self.get(task_id))
-            yield Waiter(task_id, ended)
-        finally:
-            waiting = self._waiting[task_id]
-            waiting.discard(ended)
-            if not waiting:
-                del self._waiting[task_id]
-            if not ended.cancel() and not ended.cancelled():
-                ended.exception()  # seen, though nobody may have waited for it
-            await subscription.stop()
+        return Waiter(self, task_id, submitted=submitted)
 
     # --- writing --------------------------------------------------------------------------------
 
-    async def _shrink(self, result: Result, fields: dict[str, str]) -> tuple[bytes, dict[str, str]]:
-        """What to store: the result, or its outline with a reference to it."""
-        body = RESULT.encode(result)
-        if len(body) <= self._threshold:
-            return body, fields
+    async def _by_reference(
+        self, result: Result, body: bytes, fields: dict[str, str]
+    ) -> tuple[bytes, dict[str, str]]:
+        """What to store instead of a large result: its outline with a reference to it."""
         _, fields = await claim_check(
             self._connection, self._prefix, body, fields, self._threshold, ttl=self._blob_ttl
         )
@@ -212,6 +220,11 @@ class Results:
         raise Unavailable(f"somebody keeps writing on {subject}")
 
     # --- reading --------------------------------------------------------------------------------
+
+    async def _look_up(self, task_id: str) -> None:
+        """Tells the waiters of a task that may have ended before they listened."""
+        await self._connection.flush()
+        self._tell(task_id, await self.get(task_id))
 
     async def _read(self, task_id: str, body: bytes, headers: Mapping[str, str]) -> Ended:
         body = await redeem(self._connection, self._prefix, body, headers)
