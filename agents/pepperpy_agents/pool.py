@@ -5,22 +5,16 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from pepperpy_agents.health import serve_health
 from pepperpy_agents.probing import Probes
+from pepperpy_bus.children import Crashes, die_with_parent
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.parent import die_with_parent
 from pepperpy_schemas.errors import BadConfig
 
 log = get_log("pepperpy.pool")
-
-MAX_WAIT = 10.0
-"""Seconds that the wait before restarting a process that keeps crashing grows to."""
-SETTLED = 30.0
-"""Seconds after which a process counts as well, and its next crash as its first."""
 
 
 class Pool:
@@ -91,9 +85,9 @@ class Pool:
             self._probes.dismiss(number)
 
     async def _keep_running(self, number: int) -> int:
-        crashes = 0
+        crashes = Crashes()
         while True:
-            began = time.monotonic()
+            crashes.begin()
             own = self._probes.admit(number) if self._health else {}
             child = await asyncio.create_subprocess_exec(
                 *self._command, env={**os.environ, **own}, preexec_fn=die_with_parent()
@@ -108,9 +102,8 @@ class Pool:
                 return 0 if code == -signal.SIGTERM else abs(code)
             if code == 0 and not self._reloading:
                 return 0  # it was drained by a command
-            crashes = 0 if code == 0 or time.monotonic() - began > SETTLED else crashes + 1
-            if crashes:
-                wait = min(MAX_WAIT, 0.25 * 2**crashes)
+            if code:
+                wait = crashes.add()
                 log.error("pool.process_died", number=number, code=code, restart_in=wait)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), wait)

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import msgspec
 
 from pepperpy.stack.conf import Durability, Login, ServerConf, render
+from pepperpy_bus.children import die_with_parent
 from pepperpy_bus.files import write_secret
-from pepperpy_bus.parent import die_with_parent
 from pepperpy_schemas.errors import BrokerFailed
 
 POLL = 0.01  # seconds between two looks at a file or a process

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pepperpy_bus.parent import die_with_parent
+from pepperpy_bus.children import die_with_parent
 from pepperpy_bus.trust.roles import Role
 
 Write = Callable[[str], None]

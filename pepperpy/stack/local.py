@@ -14,7 +14,7 @@ from pepperpy.stack.conf import role_logins
 from pepperpy.stack.leftovers import LOCK, locked, temporary_folder
 from pepperpy.stack.output import Output
 from pepperpy.stack.secrets import private_folder, role_passwords
-from pepperpy.stack.supervisor import BACK_OFF
+from pepperpy_bus.children import BACK_OFF, Crashes
 from pepperpy_bus.config import Secret, Settings
 from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX
 from pepperpy_bus.trust.roles import Role
@@ -116,23 +116,22 @@ async def keep_running(
         refusals: Whether to show also what anonymous clients tried and may not do.
     """
     seen = _size(broker.log_file)
-    crashes = 0
+    crashes = Crashes(back_off)
     while True:
         await asyncio.sleep(_LOOK)
         seen = _show_warnings(broker.log_file, seen, output, refusals)
         if broker.running:
             continue
-        delay = back_off[min(crashes, len(back_off) - 1)]
+        delay = crashes.add()
         output.note(f"{NAME} ended; it starts again in {delay:g} s")
         await asyncio.sleep(delay)
-        crashes += 1
+        crashes.begin()
         try:
             await broker.restart()
         except BrokerFailed as error:
             output.note(f"{NAME} does not start: {error}")
         else:
             output.note(f"{NAME} is back at {broker.url}")
-            crashes = 0
 
 
 def check_port(port: int) -> None:

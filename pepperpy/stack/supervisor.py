@@ -5,19 +5,15 @@ import contextlib
 import os
 import shlex
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from pepperpy.stack.child import Child, Run
 from pepperpy.stack.output import Output
+from pepperpy_bus.children import BACK_OFF, Crashes
 from pepperpy_schemas.errors import BadConfig
 
 EnvironmentOf = Callable[[Child], Mapping[str, str]]
 
-BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0)
-"""Seconds before a child that crashed is started again, the last one from then on."""
-STEADY = 30.0
-"""Seconds of running after which a child's earlier crashes are forgotten."""
 _SAME_FAULT = 5.0  # seconds between the first copy's end and another's, for the same reason
 
 
@@ -105,9 +101,9 @@ class Supervisor:
             self._failure.set_exception(error)
 
     async def _keep(self, child: Child) -> None:
-        crashes = 0
+        crashes = Crashes(self._back_off)
         while not self._stopping.is_set():
-            begun = time.monotonic()
+            crashes.begin()
             code = await self._run(child)
             if self._stopping.is_set():
                 return
@@ -124,8 +120,7 @@ class Supervisor:
             if code == 0:
                 self._output.note(f"{child.name} has ended; it was told to, and stays down")
                 return
-            crashes = 1 if time.monotonic() - begun > STEADY else crashes + 1
-            delay = self._back_off[min(crashes, len(self._back_off)) - 1]
+            delay = crashes.add()
             self._output.note(f"{child.name} {_how(code)}; it starts again in {delay:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
