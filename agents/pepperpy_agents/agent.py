@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -10,13 +9,12 @@ import msgspec
 from pepperpy_agents.handler import Handler, Where, read_handler
 from pepperpy_agents.retry import RetryPolicy
 from pepperpy_bus.events import event_subjects
-from pepperpy_bus.units import parse_duration
+from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_bus.where import compile_where
 from pepperpy_schemas.errors import BadConfig
 from pepperpy_schemas.tokens import check_token, check_topic
 
 F = TypeVar("F", bound=Callable[..., Any])
-Duration = float | str | timedelta
 Mode = Literal["shared", "broadcast"]
 AgentHook = Callable[[], Awaitable[None] | None]
 

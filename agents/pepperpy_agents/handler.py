@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from pepperpy_bus.bodies import to_json
-from pepperpy_schemas.codec import decode
+from pepperpy_schemas.codec import decode, field_path
 from pepperpy_schemas.errors import BadConfig, BadPayload
 
 Where = Literal["loop", "thread", "process"]
@@ -145,7 +145,7 @@ def _decode_pydantic(body: bytes, kind: Any) -> Any:
         return _adapter(kind).validate_json(body or b"null")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        path = "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in first["loc"])
+        path = field_path(first["loc"])
         fact = " is missing" if first["type"] == "missing" else f": {first['msg']}"
         raise BadPayload(f"{path}{fact}", context={"path": path}) from None
 

@@ -23,6 +23,7 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import InHand, WorkPuller
 from pepperpy_bus.streams.topology import task_consumer
+from pepperpy_bus.units import now
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema
 from pepperpy_schemas.subjects import stream_name
@@ -238,7 +239,6 @@ class Worker:
             await self._client.schemas.announce(schema)
 
     def _describe(self) -> AgentInstance:
-        _, _, now = describe_process()
         return AgentInstance(
             agent=self.agent.name,
             instance=self.instance,
@@ -256,7 +256,7 @@ class Worker:
             host=self._host,
             pid=self._pid,
             started=self._started,
-            beat=now,
+            beat=now(),
         )
 
     async def _obey(self, command: str) -> None:

@@ -10,12 +10,13 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.kv import Bucket
+from pepperpy_bus.units import now
 from pepperpy_schemas.catalog import REGISTRY
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadName, PepperError
@@ -165,7 +166,7 @@ class Vitals:
 
 def describe_process() -> tuple[str, int, datetime]:
     """Returns host name, process id and the present time."""
-    return socket.gethostname(), os.getpid(), datetime.now(UTC)
+    return socket.gethostname(), os.getpid(), now()
 
 
 def _read(key: str, value: bytes) -> AgentInstance | None:

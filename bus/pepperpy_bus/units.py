@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from pepperpy_schemas.errors import BadConfig
 
+Duration = float | str | timedelta
+"""Seconds, text such as ``5m``, or a timedelta."""
 DURATION_EXAMPLES = "5m, 1h30m, 250ms, 2d or plain seconds"
 SIZE_EXAMPLES = "64MiB, 512KiB, 10MB or plain bytes"
 TIME_EXAMPLES = "2026-01-31T08:00:00Z or 2026-01-31T09:00:00+01:00"
@@ -53,7 +55,7 @@ class BadUnit(BadConfig, ValueError):
     """A duration, size or time is not written in a form that we read."""
 
 
-def parse_duration(value: str | float | timedelta) -> float:
+def parse_duration(value: Duration) -> float:
     """Returns the seconds of `5m`, `1h30m`, `250ms`, `2d` or of a plain number of seconds.
 
     Raises:

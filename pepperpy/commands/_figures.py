@@ -6,15 +6,16 @@ A figure that this user may not read is None; the rest is shown all the same.
 import asyncio
 import time
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Heard
+from pepperpy_bus.streams.figures import consumers_of
 from pepperpy_bus.streams.jetstream import api, message_at
-from pepperpy_bus.units import parse_time
+from pepperpy_bus.units import now, parse_time
 from pepperpy_schemas.catalog import DEAD_LETTER, EVENT, EVENT_HIGH, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName, NotFound, PepperError, PermissionDenied
 from pepperpy_schemas.messages import AgentInstance
@@ -110,7 +111,7 @@ class Looker:
             for name in sorted(names)
         ]
         return Figures(
-            at=datetime.now(UTC),
+            at=now(),
             server=client.connection.server,
             topics=[await self._aged(one) for one in topics],
             instances=instances or [],
@@ -129,7 +130,7 @@ class Looker:
         return None
 
     async def _consumers(self) -> list[dict[str, Any]]:
-        return await _pages(self._client, f"CONSUMER.LIST.{self._stream('TASKS')}", "consumers")
+        return await consumers_of(self._client.connection, self._stream("TASKS"))
 
     async def _dead_letters(self) -> dict[str, int]:
         subject = DEAD_LETTER.pattern(self._client.prefix)
@@ -169,7 +170,7 @@ class Looker:
         subjects = [TASK_BARE.of(prefix, topic=lane) for lane in lanes]
         subjects += [TASK.pattern(prefix, topic=lane) for lane in lanes]
         moments = [await self._allowed("ages", self._first(subject)) for subject in subjects]
-        ages = [(datetime.now(UTC) - moment).total_seconds() for moment in moments if moment]
+        ages = [(now() - moment).total_seconds() for moment in moments if moment]
         return msgspec.structs.replace(one, oldest_s=max(ages, default=None))
 
     async def _first(self, subject: str) -> datetime:
@@ -180,14 +181,14 @@ class Looker:
         return parse_time(answer["message"]["time"])
 
     def _rates(self, lanes: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
-        now, before, then = time.monotonic(), self._settled, self._looked
-        self._looked = now
+        moment, before, then = time.monotonic(), self._settled, self._looked
+        self._looked = moment
         self._settled = {
             name: sum(int(c["delivered"]["consumer_seq"]) - int(c["num_ack_pending"]) for c in cs)
             for name, cs in lanes.items()
         }
         return {
-            name: max(0, count - before.get(name, 0)) / (now - then)
+            name: max(0, count - before.get(name, 0)) / (moment - then)
             for name, count in self._settled.items()
             if then
         }
@@ -198,16 +199,6 @@ class Looker:
 
     def _stream(self, suffix: str) -> str:
         return stream_name(self._client.prefix, suffix)
-
-
-async def _pages(client: Client, action: str, field: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    while True:
-        answer = await api(client.connection, action, {"offset": len(found)})
-        page = answer.get(field) or []
-        found += page
-        if not page or len(found) >= answer["total"]:
-            return found
 
 
 def _by_topic(consumers: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

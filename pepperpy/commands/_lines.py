@@ -55,16 +55,16 @@ def start_of(since: str | None, option: str = "--since") -> datetime | None:
     Raises:
         typer.BadParameter: It is neither.
     """
-    from datetime import UTC, timedelta
+    from datetime import timedelta
 
-    from pepperpy_bus.units import TIME_EXAMPLES, BadUnit, parse_duration, parse_time
+    from pepperpy_bus.units import TIME_EXAMPLES, BadUnit, now, parse_duration, parse_time
 
     if since is None:
         return None
     try:
         if "T" in since.upper() and "-" in since:
             return parse_time(since)
-        return datetime.now(UTC) - timedelta(seconds=parse_duration(since))
+        return now() - timedelta(seconds=parse_duration(since))
     except BadUnit as error:
         text = f"{error}; {error.hint} ago, or {TIME_EXAMPLES}"
         raise typer.BadParameter(text, param_hint=option) from None

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Final, get_args
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from pepperpy_bus.streams.figures import Usage, account, stream_figures, who_am_
 from pepperpy_bus.streams.provision import Drift, compare
 from pepperpy_bus.streams.topology import streams
 from pepperpy_bus.trust.roles import ROLES, Role
+from pepperpy_bus.units import now
 from pepperpy_schemas.errors import PepperError, PermissionDenied, Unreachable
 from pepperpy_schemas.subjects import stream_name
 
@@ -151,9 +151,9 @@ async def check_storage(connection: Connection, settings: Settings) -> Finding:
 
 async def check_clock(connection: Connection, settings: Settings) -> Finding:
     """Compares this clock with the server's, which stamps every message."""
-    before = datetime.now(UTC)
+    before = now()
     figures = await stream_figures(connection, stream_name(settings.bus.prefix, "TASKS"))
-    after = datetime.now(UTC)
+    after = now()
     if figures is None or figures.now is None:
         return Finding("clock", "skip", "the server tells its time with a stream, and none is here")
     # The server read its clock at some moment between the two: only what is outside is skew.

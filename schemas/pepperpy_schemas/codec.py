@@ -6,6 +6,7 @@ RecursionError) is turned into the same `BadPayload` here.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -58,6 +59,11 @@ def convert(value: object, type: type[T]) -> T:  # noqa: A002 - reads as msgspec
         return msgspec.convert(value, type)
     except msgspec.ValidationError as error:
         raise _refused(str(error)) from None
+
+
+def field_path(steps: Iterable[str | int]) -> str:
+    """Returns the way to a field as errors write it: ``$.items[2].name``."""
+    return "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
 
 
 def _decoder(type: type[T]) -> msgspec.json.Decoder[T]:  # noqa: A002 - as above

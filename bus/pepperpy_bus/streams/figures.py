@@ -142,20 +142,31 @@ async def subjects_of(connection: Connection, stream: str) -> dict[str, int]:
     return subjects
 
 
-async def _consumers(connection: Connection, stream: str) -> tuple[ConsumerFigures, ...] | None:
+async def consumers_of(connection: Connection, stream: str) -> list[dict[str, Any]]:
+    """Returns what the server says of each consumer of a stream.
+
+    Raises:
+        NotFound: There is no such stream.
+        PermissionDenied: This user may not ask.
+    """
     found: list[dict[str, Any]] = []
     while True:
-        try:
-            page = await api(connection, f"CONSUMER.LIST.{stream}", {"offset": len(found)})
-        except PermissionDenied:
-            return None
-        except NotFound:
-            return ()
+        page = await api(connection, f"CONSUMER.LIST.{stream}", {"offset": len(found)})
         consumers = page.get("consumers") or []
         found += consumers
         if not consumers or len(found) >= page.get("total", 0):
-            # Followers come and go, and nobody waits for what they have not read.
-            return tuple(_consumer(one) for one in found if one["config"].get("durable_name"))
+            return found
+
+
+async def _consumers(connection: Connection, stream: str) -> tuple[ConsumerFigures, ...] | None:
+    try:
+        found = await consumers_of(connection, stream)
+    except PermissionDenied:
+        return None
+    except NotFound:
+        return ()
+    # Followers come and go, and nobody waits for what they have not read.
+    return tuple(_consumer(one) for one in found if one["config"].get("durable_name"))
 
 
 def _consumer(info: dict[str, Any]) -> ConsumerFigures:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -10,6 +10,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import delete_message, message_at, store
+from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import DEAD_LETTER, TASK
 from pepperpy_schemas.errors import ErrorInfo, NotFound, PepperError
@@ -54,7 +55,7 @@ def write_letter(
     return DeadLetter(
         task_id=task_id,
         topic=topic,
-        ts=datetime.now(UTC),
+        ts=now(),
         reason=error.code,
         error=error,
         attempts=attempts,

@@ -8,7 +8,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_schemas.catalog import TOPIC_SCHEMA
-from pepperpy_schemas.codec import decode, encode
+from pepperpy_schemas.codec import decode, encode, field_path
 from pepperpy_schemas.errors import BadPayload, WrongSequence
 from pepperpy_schemas.messages import TopicSchema
 from pepperpy_schemas.subjects import bucket_name
@@ -89,7 +89,7 @@ def validate(schema: TopicSchema, body: bytes) -> None:
     try:
         jsonschema_rs.validator_for(schema.input).validate(value)
     except jsonschema_rs.ValidationError as error:
-        path, fact = _path(error.instance_path), error.message
+        path, fact = field_path(error.instance_path), error.message
         missing = getattr(error.kind, "property", None) if error.kind.name == "required" else None
         if missing is not None:
             kind = _kind(schema.input, [*error.instance_path, missing])
@@ -101,10 +101,6 @@ def validate(schema: TopicSchema, body: bytes) -> None:
             hint=f"show the schema with: pepperpy schema show {schema.topic}",
             context={"path": path, "topic": schema.topic, "schema": schema_name(schema)},
         ) from None
-
-
-def _path(steps: list[str | int]) -> str:
-    return "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
 
 
 def _kind(root: dict[str, Any], steps: list[str | int]) -> str:
