@@ -98,11 +98,11 @@ async def _file(client: Client, instance: str, task: Task) -> None:
         error,
         body=delivery.body,
         headers=delivery.headers,
-        attempts=journal.attempts(),
+        attempts=journal.history.attempts(),
         deliveries=delivery.deliveries,
     )
     await client.dead_letters.put(letter)
-    attempt = max(1, journal.next_attempt(delivery.deliveries) - 1)
+    attempt = max(1, journal.history.next_attempt(delivery.deliveries) - 1)
     headers = {TOPIC: task.topic, ATTEMPT: str(attempt)}
     await client.results.put(
         task.id, Result(ok=False, error=error), attempt=attempt, headers=headers

@@ -27,6 +27,7 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.tasks.deadletters import write_letter
 from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.timers import time_limit
 from pepperpy_bus.trace import active, parse
 from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
 from pepperpy_schemas.codec import encode
@@ -189,8 +190,8 @@ class Executor:
         """Finds a repeated attempt's number and claims the task before user code runs."""
         task = attempt.task
         journal = attempt.journal = await self._read_journal(task)
-        if task.redelivered or journal.entries:
-            attempt.number = journal.next_attempt(task.delivery.deliveries)
+        if task.redelivered or journal.history.entries:
+            attempt.number = journal.history.next_attempt(task.delivery.deliveries)
             await journal.claim(attempt.number)
 
     async def _read_journal(self, task: Task) -> Journal:
@@ -207,7 +208,7 @@ class Executor:
         """
         if attempt.journal is None:
             journal = await self._read_journal(attempt.task)
-            if attempt.number and journal.next_attempt(0) > attempt.number:
+            if attempt.number and journal.history.next_attempt(0) > attempt.number:
                 raise Fenced(f"task {attempt.task.id} was claimed after attempt {attempt.number}")
             attempt.journal = journal
         return attempt.journal
@@ -254,12 +255,12 @@ class Executor:
     async def _within(self, limit: float | None, attempt: Attempt, data: Any) -> Any:
         if limit is None:
             return await self._call(attempt, data)
-        watch = asyncio.timeout(limit)
+        watch = time_limit(self._client.connection.timers, limit)
         try:
-            async with watch:
+            with watch:
                 return await self._call(attempt, data)
         except TimeoutError:
-            if watch.expired():
+            if watch.expired:
                 raise _Overrun from None
             raise
 
@@ -282,7 +283,7 @@ class Executor:
         except PepperError:
             say_failure(attempt.task, attempt.number, error, info)
             raise
-        failures = journal.failures
+        failures = journal.history.failures
         policy = attempt.spec.retry
         if policy.repeats(error, info, failures):
             wait = policy.wait(failures)
@@ -369,7 +370,7 @@ class Executor:
 
     def _attempts(self, attempt: Attempt, error: ErrorInfo) -> list[AttemptRecord]:
         number = max(1, attempt.number)
-        known = attempt.journal.attempts() if attempt.journal is not None else []
+        known = attempt.journal.history.attempts() if attempt.journal is not None else []
         if known and known[-1].attempt == number and known[-1].error is not None:
             return known
         last = AttemptRecord(number, self._clock.now(), self._instance, error)

@@ -223,7 +223,7 @@ class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_
         text: The question.
         choices: The answers that are allowed; any when there are none.
         children: Ids of the children.
-        until: Whether all of the children must have ended, or any.
+        first: Whether the end of any one child ends the wait, instead of the ends of all.
         deadline: When the wait is over, by the server's clock, or null for never.
         default: The answer that counts then.
         has_default: Whether there is a default; without one the question fails.
@@ -238,7 +238,7 @@ class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_
     text: str = ""
     choices: list[Any] = []
     children: list[str] = []
-    until: Literal["any", "all"] = "all"
+    first: bool = False
     deadline: Instant | None = None
     default: msgspec.Raw = _NULL
     has_default: bool = False
@@ -271,7 +271,7 @@ class WaitedEntry(msgspec.Struct, frozen=True, tag="waited", tag_field="kind", o
 class CheckpointEntry(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind"):
     """The whole journal so far in one message, which replaces it: long waits outlive its expiry."""
 
-    entries: list[Any]
+    entries: list[msgspec.Raw]
 
 
 JournalEntry: TypeAlias = (

@@ -109,7 +109,7 @@ async def test_a_first_delivery_without_trouble_writes_no_journal(
     async with working(echoing()):
         task_id = await client.submit("echo", Ticket("hi"))
         await client.ended(task_id, wait=5)
-    assert (await journal_of(client, task_id)).entries == []
+    assert (await journal_of(client, task_id)).history.entries == []
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def test_a_failing_attempt_is_repeated_until_it_succeeds(
     assert retries[0].data["error"]["message"] == "ConnectionError: not yet"
     assert 0.05 <= retries[0].data["wait"] <= 0.1
     assert 0.1 <= retries[1].data["wait"] <= 0.2
-    kinds = [type(entry).__name__ for entry in (await journal_of(client, task_id)).entries]
+    kinds = [type(entry).__name__ for entry in (await journal_of(client, task_id)).history.entries]
     assert kinds == ["FailureEntry", "ClaimEntry", "FailureEntry", "ClaimEntry"]
     assert not await seen.letters()
 
@@ -621,7 +621,7 @@ async def test_a_late_first_attempt_is_fenced_by_the_claim_of_the_second(
             ended = await client.ended(task_id, wait=5)
     assert ended.attempt == 2
     journal = await journal_of(client, task_id)
-    assert journal.failures == 0  # what the first one had to say is not there
+    assert journal.history.failures == 0  # what the first one had to say is not there
     assert "task.lost" in caplog.text
 
 
@@ -641,7 +641,7 @@ async def test_a_worker_that_stops_does_not_give_back_what_another_has_claimed(
         await eventually(lambda: ran)
         theirs = await journal_of(client, task_id)
         await theirs.claim(2)  # as after a silence of half a minute
-    assert (await journal_of(client, task_id)).entries == theirs.entries
+    assert (await journal_of(client, task_id)).history.entries == theirs.history.entries
     await theirs.failed(2, HandlerError("theirs is not fenced").info())
     config = topology.task_consumer(client.prefix, "twin")
     stream = stream_name(client.prefix, "TASKS")

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -8,11 +9,13 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import api, store
-from pepperpy_bus.tasks.journal import Journal, entry_attempt
+from pepperpy_bus.tasks.history import entry_attempt
+from pepperpy_bus.tasks.journal import Journal
 from pepperpy_schemas.errors import ErrorInfo, Fenced
-from pepperpy_schemas.messages import ClaimEntry, InputEntry, ReleaseEntry, StepEntry
+from pepperpy_schemas.messages import ClaimEntry, InputEntry, ReleaseEntry, StepEntry, WaitEntry
 
 Connect = Callable[..., Awaitable[Connection]]
+NOW = datetime.now(UTC)
 ERROR = ErrorInfo(code="timeout", message="too long")
 
 
@@ -36,37 +39,41 @@ Open = Callable[..., Awaitable[Journal]]
 
 async def test_an_empty_journal_starts_with_the_first_attempt(open_journal: Open) -> None:
     journal = await open_journal()
-    assert (journal.entries, journal.failures, journal.attempts()) == ([], 0, [])
-    assert journal.next_attempt(deliveries=1) == 1
+    assert (journal.history.entries, journal.history.failures, journal.history.attempts()) == (
+        [],
+        0,
+        [],
+    )
+    assert journal.history.next_attempt(deliveries=1) == 1
 
 
 async def test_entries_are_read_back_in_order(open_journal: Open) -> None:
     journal = await open_journal()
-    entry = InputEntry("triage", msgspec.Raw(b'{"a":1}'), {"Pp-Id": "t"}, "00")
+    entry = InputEntry("triage", msgspec.Raw(b'{"a":1}'), {"pp-id": "t"}, "00", NOW)
     await journal.append(entry)
     await journal.claim(2)
-    await journal.append(StepEntry(2, 0, "draft", msgspec.Raw(b'"x"')))
+    await journal.append(StepEntry(2, 1, "draft", NOW, msgspec.Raw(b'"x"')))
     await journal.failed(2, ERROR)
     read = await open_journal("two")
-    assert read.entries == journal.entries
-    assert [entry_attempt(one) for one in read.entries] == [0, 2, 2, 2]
-    assert read.failures == 1
+    assert read.history.entries == journal.history.entries
+    assert [entry_attempt(one) for one in read.history.entries] == [0, 2, 2, 2]
+    assert read.history.failures == 1
 
 
 async def test_an_attempt_that_left_no_trace_is_counted_by_its_delivery(open_journal: Open) -> None:
     """Two workers died with the task: nothing is written, but this is the third attempt."""
     journal = await open_journal()
-    assert journal.next_attempt(deliveries=3) == 3
+    assert journal.history.next_attempt(deliveries=3) == 3
 
 
 async def test_a_delivery_that_was_given_back_is_no_attempt(open_journal: Open) -> None:
     journal = await open_journal()
     await journal.released()
     await journal.released()
-    assert journal.next_attempt(deliveries=3) == 1
+    assert journal.history.next_attempt(deliveries=3) == 1
     await journal.failed(1, ERROR)
-    assert journal.next_attempt(deliveries=4) == 2
-    assert isinstance((await open_journal()).entries[0], ReleaseEntry)
+    assert journal.history.next_attempt(deliveries=4) == 2
+    assert isinstance((await open_journal()).history.entries[0], ReleaseEntry)
 
 
 async def test_a_recorded_attempt_counts_however_few_deliveries_there_were(
@@ -75,7 +82,7 @@ async def test_a_recorded_attempt_counts_however_few_deliveries_there_were(
     """A task that was resumed has a new message, whose deliveries start at one."""
     journal = await open_journal()
     await journal.claim(4)
-    assert journal.next_attempt(deliveries=1) == 5
+    assert journal.history.next_attempt(deliveries=1) == 5
 
 
 async def test_a_claim_fences_whoever_held_the_task_before(open_journal: Open) -> None:
@@ -86,10 +93,10 @@ async def test_a_claim_fences_whoever_held_the_task_before(open_journal: Open) -
     assert fenced.value.context == {"task_id": "t", "attempt": 1}
     with pytest.raises(Fenced):
         await zombie.released()
-    assert zombie.entries == []
+    assert zombie.history.entries == []
     await successor.failed(2, ERROR)
-    assert [type(one) for one in (await open_journal()).entries] == [
-        type(one) for one in successor.entries
+    assert [type(one) for one in (await open_journal()).history.entries] == [
+        type(one) for one in successor.history.entries
     ]
 
 
@@ -120,14 +127,46 @@ async def test_a_lost_acknowledgement_is_no_fence(
     proxy.swallow["down"] = True
     watching = await open_journal("watcher")
     writing = asyncio.create_task(journal.failed(1, ERROR))
-    while len(watching.entries) < 2:
+    while len(watching.history.entries) < 2:
         await watching.read()
     proxy.swallow["down"] = False
     proxy.cut()
     await asyncio.wait_for(writing, 10)
-    assert len(journal.entries) == 2
+    assert len(journal.history.entries) == 2
     await journal.claim(2)
-    assert len((await open_journal()).entries) == 3
+    assert len((await open_journal()).history.entries) == 3
+
+
+async def test_a_write_whose_writer_was_canceled_is_no_fence_for_the_next(
+    open_journal: Open, broker: Broker, connect: Connect, proxy_to: Callable[..., Awaitable[Any]]
+) -> None:
+    """A handler's time was over while its step was being written: the attempt still has the task."""
+    proxy = await proxy_to(broker.url)
+    journal = await open_journal("one", await connect(proxy.url))
+    await journal.claim(1)
+    proxy.swallow["down"] = True
+    watching = await open_journal("watcher")
+    writing = asyncio.create_task(journal.append(StepEntry(1, 1, "draft", NOW)))
+    while len(watching.history.entries) < 2:
+        await watching.read()
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    proxy.swallow["down"] = False
+    proxy.cut()
+    await journal.failed(1, ERROR)
+    kinds = [type(entry).__name__ for entry in (await open_journal()).history.entries]
+    assert kinds == ["ClaimEntry", "StepEntry", "FailureEntry"]
+
+
+async def test_a_renewed_journal_says_the_same(open_journal: Open) -> None:
+    journal = await open_journal()
+    await journal.append(StepEntry(1, 1, "draft", NOW, msgspec.Raw(b'{"a":[1]}')))
+    await journal.append(WaitEntry(1, 2, "answer", NOW, question=1, text="Go?", choices=["y"]))
+    await journal.renew()
+    await journal.claim(2)
+    read = await open_journal()
+    assert read.history.entries == journal.history.entries
+    assert read.history.open_wait == journal.history.waits[0]
 
 
 async def test_the_entry_of_another_try_of_the_same_write_is_ones_own(
@@ -141,9 +180,9 @@ async def test_the_entry_of_another_try_of_the_same_write_is_ones_own(
         await journal.claim(1)
 
     other = Journal(connection, prefix, "u", "one")
-    await store(connection, f"{prefix}.step.u", entry, msg_id="u:1:0:one", expect_last=0)
+    await store(connection, f"{prefix}.step.u", entry, msg_id="u:1:0:1:one", expect_last=0)
     await other.claim(1)
-    assert isinstance(other.entries[0], ClaimEntry)
+    assert isinstance(other.history.entries[0], ClaimEntry)
     await other.failed(1, ERROR)
 
 
@@ -152,11 +191,13 @@ async def test_the_attempts_tell_who_tried_and_how_it_ended(open_journal: Open) 
     await journal.failed(1, ERROR)
     second = await open_journal("two")
     await second.claim(2)
-    await second.append(StepEntry(2, 0, "draft", msgspec.Raw(b"1")))
+    await second.append(StepEntry(2, 1, "draft", NOW, msgspec.Raw(b"1")))
     third = await open_journal("three")
     await third.claim(3)
     await third.failed(3, ERROR)
-    told = [(one.attempt, one.instance, one.error) for one in (await open_journal()).attempts()]
+    told = [
+        (one.attempt, one.instance, one.error) for one in (await open_journal()).history.attempts()
+    ]
     assert told == [(1, "one", ERROR), (2, "two", None), (3, "three", ERROR)]
 
 

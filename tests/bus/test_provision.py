@@ -90,7 +90,7 @@ async def test_a_check_refuses_to_start_when_something_is_missing(
     connection: Connection, declared: list[Config], prefix: str
 ) -> None:
     await create_missing(connection, declared[1:])
-    with pytest.raises(TopologyDrift, match=f"lacks {prefix.upper()}_TASKS") as missing:
+    with pytest.raises(TopologyDrift, match=f"lacks {prefix.upper()}_ANSWERS") as missing:
         await provision(connection, declared, create=False)
     assert "pepperpy bus apply" in missing.value.hint
     await create_missing(connection, declared)

@@ -5,15 +5,19 @@ entry its writer knows. A claim at the start of a repeated attempt moves that nu
 an earlier attempt still tries to write is refused: it is fenced.
 """
 
-from datetime import UTC, datetime
+import asyncio
+
+import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import all_on, last_on, store
+from pepperpy_bus.tasks.history import History, entry_attempt, unfold
+from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import STEP
 from pepperpy_schemas.errors import ErrorInfo, Fenced, WrongSequence
 from pepperpy_schemas.messages import (
-    AttemptRecord,
+    CheckpointEntry,
     ClaimEntry,
     FailureEntry,
     JournalEntry,
@@ -42,44 +46,28 @@ class Journal:
         self._task_id = task_id
         self._instance = instance
         self._last = 0
-        self.entries: list[JournalEntry] = []
+        self._writes = 0
+        self._writing = asyncio.Lock()
+        self._unsure: tuple[str, JournalEntry] | None = None
+        self.history = History()
 
     async def read(self) -> None:
         """Reads the whole journal with one request."""
         stored = await all_on(self._connection, self._stream, self._subject)
-        self.entries = [STEP.decode(one.body) for one in stored]
+        self.history = History([entry for one in stored for entry in unfold(STEP.decode(one.body))])
         self._last = stored[-1].seq if stored else 0
 
-    def next_attempt(self, deliveries: int) -> int:
-        """Returns the number of the attempt that starts now: attempts are not deliveries.
-
-        An attempt that died with its worker left no trace but the delivery; a delivery that was
-        given back by a stopping worker left a trace and was no attempt.
-        """
-        recorded = max((entry_attempt(entry) for entry in self.entries), default=0)
-        released = sum(isinstance(entry, ReleaseEntry) for entry in self.entries)
-        return 1 + max(recorded, deliveries - 1 - released)
-
-    @property
-    def failures(self) -> int:
-        """How many attempts ended with an error."""
-        return sum(isinstance(entry, FailureEntry) for entry in self.entries)
-
-    async def released(self) -> None:
-        """Records that this delivery was given back unfinished.
-
-        Raises:
-            Fenced: Another worker has the task now.
-        """
-        await self.append(ReleaseEntry(self._instance, datetime.now(UTC)))
-
-    async def claim(self, attempt: int) -> None:
+    async def claim(self, attempt: int, carrier: str = "") -> None:
         """Takes the task for this attempt; every earlier one is fenced from here on.
+
+        Args:
+            attempt: The attempt.
+            carrier: The delivered message that it runs on, ``<stream>-<seq>``.
 
         Raises:
             Fenced: Another worker claimed it between the read and now.
         """
-        await self.append(ClaimEntry(attempt, self._instance, datetime.now(UTC)))
+        await self.append(ClaimEntry(attempt, self._instance, now(), carrier))
 
     async def failed(self, attempt: int, error: ErrorInfo) -> None:
         """Records that this attempt ended with an error.
@@ -87,53 +75,72 @@ class Journal:
         Raises:
             Fenced: Another worker has the task now.
         """
-        await self.append(FailureEntry(attempt, self._instance, datetime.now(UTC), error))
+        await self.append(FailureEntry(attempt, self._instance, now(), error))
+
+    async def released(self) -> None:
+        """Records that this delivery was given back unfinished.
+
+        Raises:
+            Fenced: Another worker has the task now.
+        """
+        await self.append(ReleaseEntry(self._instance, now()))
 
     async def append(self, entry: JournalEntry) -> None:
-        """Writes an entry after the last one that is known.
+        """Writes an entry after the last one that is known, one at a time.
 
         Raises:
             Fenced: Somebody else has written since.
         """
+        async with self._writing:
+            await self._write(entry)
+
+    async def renew(self) -> None:
+        """Writes the whole journal anew in one message, so that its expiry starts again.
+
+        Raises:
+            Fenced: Somebody else has written since.
+        """
+        async with self._writing:
+            entries = [msgspec.Raw(STEP.encode(one)) for one in self.history.entries]
+            await self._write(CheckpointEntry(entries), {h.ROLLUP: "sub"})
+
+    async def _write(self, entry: JournalEntry, headers: dict[str, str] | None = None) -> None:
         attempt = entry_attempt(entry)
-        msg_id = f"{self._task_id}:{attempt}:{len(self.entries)}:{self._instance}"
+        # Never twice the same: a second write with the id of a canceled one would be dropped.
+        self._writes += 1
+        msg_id = f"{self._task_id}:{attempt}:{self._last}:{self._writes}:{self._instance}"
         try:
             ack = await store(
                 self._connection,
                 self._subject,
                 STEP.encode(entry),
                 msg_id=msg_id,
+                headers=headers,
                 expect_last=self._last,
                 ttl=KEEP,
             )
-            self._last = ack.seq
         except WrongSequence as error:
             last = await last_on(self._connection, self._stream, self._subject)
-            if last is None or last.headers.get(h.MSG_ID.lower()) != msg_id:
+            found = "" if last is None else last.headers.get(h.MSG_ID.lower(), "")
+            if last is not None and found == msg_id:
+                # The write had succeeded; only its acknowledgement was lost.
+                self._wrote(entry, last.seq)
+            elif last is not None and self._unsure is not None and found == self._unsure[0]:
+                # The one before had succeeded, though its writer was canceled while it waited.
+                self._wrote(self._unsure[1], last.seq)
+                await self._write(entry, headers)
+            else:
                 raise Fenced(
                     f"another worker has claimed task {self._task_id} since attempt {attempt}",
                     context={"task_id": self._task_id, "attempt": attempt},
                 ) from error
-            # The write had succeeded; only its acknowledgement was lost.
-            self._last = last.seq
-        self.entries.append(entry)
+        except asyncio.CancelledError:
+            self._unsure = (msg_id, entry)
+            raise
+        else:
+            self._wrote(entry, ack.seq)
 
-    def attempts(self) -> list[AttemptRecord]:
-        """Returns every attempt that left a trace, with its error when it failed."""
-        found: dict[int, AttemptRecord] = {}
-        for entry in self.entries:
-            match entry:
-                case ClaimEntry():
-                    found[entry.attempt] = AttemptRecord(entry.attempt, entry.ts, entry.instance)
-                case FailureEntry():
-                    found[entry.attempt] = AttemptRecord(
-                        entry.attempt, entry.ts, entry.instance, entry.error
-                    )
-                case _:
-                    pass
-        return [found[number] for number in sorted(found)]
-
-
-def entry_attempt(entry: JournalEntry) -> int:
-    """Returns the attempt an entry belongs to; 0 for the input, which belongs to all."""
-    return getattr(entry, "attempt", 0)
+    def _wrote(self, entry: JournalEntry, seq: int) -> None:
+        self._last, self._unsure = seq, None
+        if not isinstance(entry, CheckpointEntry):
+            self.history.add(entry)
