@@ -4,6 +4,7 @@
 Needs the dependency group: pip install --group docs
 """
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -17,10 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Builds the site and returns the exit code."""
-    if shutil.which("zensical") is None:
+    if importlib.util.find_spec("zensical") is None:
         print("build_site: zensical is missing: pip install --group docs", file=sys.stderr)
         return 2
-    built = subprocess.run(["zensical", "build", "--clean", "--strict"], cwd=ROOT, check=False)
+    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
+    built = subprocess.run(command, cwd=ROOT, check=False)
     if built.returncode:
         return built.returncode
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))

@@ -1,5 +1,4 @@
 import importlib.util
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +53,6 @@ def test_language_models_get_every_page_by_its_title(
     assert "[What you can rely on](explanation/guarantees.md)" in text
 
 
-@pytest.mark.skipif(shutil.which("zensical") is None, reason="the group docs is not installed")
 def test_the_site_builds_without_a_warning() -> None:
     built = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
