@@ -1,9 +1,11 @@
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
+from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.streams.delivery import Delivery, from_message
@@ -14,8 +16,8 @@ from pepperpy_schemas.errors import BadPayload, Unavailable
 Async = Callable[..., Coroutine[Any, Any, Any]]
 
 
-@pytest.fixture
-async def deliveries(connection: Connection, prefix: str) -> Any:
+@contextlib.asynccontextmanager
+async def consuming(connection: Connection, prefix: str) -> AsyncIterator[asyncio.Queue[Delivery]]:
     """The deliveries of a consumer with a back-off of an hour, which a plain nak would ignore."""
     stream = prefix.upper()
     await api(connection, f"STREAM.CREATE.{stream}", {"name": stream, "subjects": [f"{prefix}.>"]})
@@ -32,6 +34,12 @@ async def deliveries(connection: Connection, prefix: str) -> Any:
     await store(connection, f"{prefix}.a", b"one", headers={"X": "y"})
     arrived: asyncio.Queue[Delivery] = asyncio.Queue()
     async with Puller(connection, stream, "c", slots=10, on_delivery=arrived.put_nowait):
+        yield arrived
+
+
+@pytest.fixture
+async def deliveries(connection: Connection, prefix: str) -> AsyncIterator[asyncio.Queue[Delivery]]:
+    async with consuming(connection, prefix) as arrived:
         yield arrived
 
 
@@ -90,6 +98,27 @@ async def test_a_confirmation_that_does_not_come_is_an_error(
     await api(one.connection, f"STREAM.DELETE.{one.stream}")
     with pytest.raises(Unavailable):
         await asyncio.wait_for(one.ack(), 2)
+
+
+async def test_an_ack_is_sent_again_however_often_its_link_breaks(
+    connect: Async, proxy_to: Async, broker: Broker, prefix: str, eventually: Async
+) -> None:
+    proxy = await proxy_to(broker.url)
+    connection = await connect(proxy.url)
+    lost = iter([True, False])
+    async with consuming(connection, prefix) as arrived:
+        one = await get(arrived)
+        connection.on_reconnect.insert(0, lambda: proxy.swallow.update(up=next(lost)))
+        proxy.swallow["up"] = True
+        settling = asyncio.create_task(one.ack())
+        await asyncio.sleep(0)  # it has asked
+        for _ in range(2):
+            proxy.cut()
+            await eventually(lambda: not connection.connected)
+            proxy.swallow["up"] = False
+            await connection.wait_connected(5)
+        await asyncio.wait_for(settling, 5)
+        assert await pending(one) == 0
 
 
 def test_a_reply_subject_with_a_domain_is_read(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from pepperpy_bus.streams.jetstream import (
     all_on,
     api,
     delete_message,
+    last_as_stored,
     last_on,
     message_at,
     purge,
@@ -257,21 +258,41 @@ async def test_a_question_the_server_cannot_read_is_an_error(stream: Stream) -> 
         await message_at(stream.connection, stream.name, 0)
 
 
-async def test_a_broken_link_in_the_middle_of_a_batch_is_an_error(
-    connect: Async, proxy_to: Async, broker: Broker, prefix: str
+async def test_what_is_read_over_a_link_that_breaks_is_read_again_and_whole(
+    connect: Async, proxy_to: Async, broker: Broker, prefix: str, eventually: Async
 ) -> None:
     proxy = await proxy_to(broker.url)
     stream = Stream(await connect(proxy.url), prefix)
     await stream.create()
     for n in range(50):
         await store(stream.connection, stream.subject, b"x" * 100_000, msg_id=f"m{n}")
-    proxy.freeze("down")
-    reading = asyncio.create_task(all_on(stream.connection, stream.name, stream.subject))
-    await asyncio.sleep(0.05)
-    proxy.cut()
+    for read in (all_on, last_on, last_as_stored):
+        proxy.freeze("down")
+        reading = asyncio.create_task(read(stream.connection, stream.name, stream.subject))
+        await asyncio.sleep(0)  # it has asked
+        proxy.cut()
+        await eventually(lambda: not stream.connection.connected)
+        assert not reading.done()
+        proxy.thaw()
+        found = await asyncio.wait_for(reading, 5)
+        if isinstance(found, list):
+            assert [one.seq for one in found] == list(range(1, 51))
+        else:
+            assert found is not None
+            assert found.seq == 50
+
+
+async def test_reading_ends_when_the_broker_stays_away(
+    own_broker: Broker, connect: Async, eventually: Async
+) -> None:
+    own = await connect(own_broker.url, request_timeout=0.2)
+    own_broker.kill()
+    await eventually(lambda: not own.connected)
     with pytest.raises(Unreachable):
-        await asyncio.wait_for(reading, 2)
-    proxy.thaw()
+        await asyncio.wait_for(all_on(own, "S", "a"), 2)
+    await own.close()
+    with pytest.raises(Unreachable):
+        await asyncio.wait_for(last_on(own, "S", "a"), 1)
 
 
 # --- the rest -------------------------------------------------------------------------------------

@@ -66,13 +66,19 @@ class Delivery(msgspec.Struct, frozen=True):
             Unavailable: No confirmation came; the message may be delivered again.
             Unreachable: The broker did not come back in time; the same.
         """
-        try:
-            await self.connection.request(self.message.reply, b"+ACK", while_up=True)
-        except Unreachable:
-            # A server that comes back mostly knows the delivery still; one that had not written
-            # it down does not answer, and delivers again.
-            await self.connection.wait_connected(RETURN_WITHIN)
-            await self.connection.request(self.message.reply, b"+ACK", timeout=ANSWER_WITHIN)
+        patience = None
+        while True:
+            try:
+                await self.connection.request(
+                    self.message.reply, b"+ACK", timeout=patience, while_up=True
+                )
+            except Unreachable:
+                # A server that comes back mostly knows the delivery still; one that had not
+                # written it down does not answer, and delivers again.
+                await self.connection.wait_connected(RETURN_WITHIN)
+                patience = ANSWER_WITHIN
+            else:
+                return
 
     async def nak(self, delay: float = 0.0) -> None:
         """Gives it back; it is delivered again after that many seconds.

@@ -1,13 +1,15 @@
 """JetStream in the few verbs that PepperPy needs: store, read, purge, and the JSON API below them.
 
 Writing is made safe here: every stored message carries a message id, and a write whose
-acknowledgement is lost, or that meets a leader election, is sent again with the same id.
+acknowledgement is lost, or that meets a leader election, is sent again with the same id. A
+question whose answer a broken connection lost is asked again.
 """
 
 import asyncio
 import random
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -25,6 +27,8 @@ from pepperpy_schemas.errors import (
     Unreachable,
     WrongSequence,
 )
+
+T = TypeVar("T")
 
 API: Final = "$JS.API"
 STORE_TIMEOUT: Final = 30.0
@@ -209,8 +213,9 @@ async def last_as_stored(connection: Connection, stream: str, subject: str) -> S
     Raises:
         NotFound: There is no such stream.
     """
+    ask = partial(api, connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
     try:
-        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+        answer = await _over_breaks(connection, ask)
     except NotFound as error:
         if error.context.get("err_code") != _NO_MESSAGE_FOUND:
             raise
@@ -226,7 +231,8 @@ async def message_at(connection: Connection, stream: str, seq: int) -> Stored | 
 
 
 async def _direct_get(connection: Connection, subject: str, query: bytes) -> Stored | None:
-    reply = await connection.request(subject, query, while_up=True)
+    ask = partial(connection.request, subject, query, while_up=True)
+    reply = await _over_breaks(connection, ask)
     if _SEQUENCE in reply.headers:
         return _stored(reply)
     if reply.status == "404":
@@ -245,8 +251,12 @@ async def all_on(
     Raises:
         PermissionDenied: The broker does not allow it.
         Unavailable: There is no such stream, or it did not answer in time.
-        Unreachable: The connection broke meanwhile.
+        Unreachable: The connection broke and did not come back in time.
     """
+    return await _over_breaks(connection, partial(_read_all, connection, stream, subject, limit))
+
+
+async def _read_all(connection: Connection, stream: str, subject: str, limit: int) -> list[Stored]:
     found: list[Stored] = []
     more = True
     while more and len(found) < limit:
@@ -278,6 +288,19 @@ async def _one_batch(
                 return left != "0" and len(found) > before
             else:
                 raise _unreadable(subject, message)
+
+
+async def _over_breaks(connection: Connection, ask: Callable[[], Awaitable[T]]) -> T:
+    """Asks again when the connection broke before the answer came: reading changes nothing."""
+    now = connection.loop.time
+    end = now() + connection.options.request_timeout
+    while True:
+        try:
+            return await ask()
+        except Unreachable:
+            if now() >= end:
+                raise
+            await connection.wait_connected(end - now())
 
 
 async def delete_message(connection: Connection, stream: str, seq: int) -> bool:
