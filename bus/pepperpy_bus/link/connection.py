@@ -36,6 +36,7 @@ from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.link.replies import Awaited, Replies, nobody_listens
 from pepperpy_bus.link.wire import Listener, OnMessage, Wire
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.timers import Timers
 from pepperpy_schemas.errors import (
     BadConfig,
     PepperError,
@@ -92,6 +93,7 @@ class Connection:
     Attributes:
         options: How it was opened.
         loop: The event loop that it lives in.
+        timers: The timers of that loop.
     """
 
     def __init__(self, options: ConnectionOptions) -> None:
@@ -101,7 +103,8 @@ class Connection:
         self._nats = Wire(self.loop)
         self._up = asyncio.Event()
         self._refused: asyncio.Future[None] = self.loop.create_future()
-        self._awaited = Awaited(self.loop)
+        self.timers = Timers(self.loop)
+        self._awaited = Awaited(self.loop, self.timers)
         self._proving: dict[str, PermissionDenied | None] = {}
         self._inbox = ""
         self._pongs: set[asyncio.Future[None]] = set()

@@ -1,11 +1,12 @@
 """Answers to requests: one each, or many; and who waits for them."""
 
 import asyncio
-import math
+from functools import partial
 
 import msgspec
 
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.timers import Timer, Timers
 from pepperpy_schemas.errors import PepperError, Unavailable
 
 
@@ -62,21 +63,16 @@ class _Waiting(msgspec.Struct, frozen=True):
 
     subject: str
     answer: "asyncio.Future[Message]"
-    seconds: float
-    due: float
+    timer: Timer
     while_up: bool
 
 
 class Awaited:
-    """What was asked for and is not answered yet, by the token that ends the reply subject.
+    """What was asked for and is not answered yet, by the token that ends the reply subject."""
 
-    One timer serves all: most answers come in time, and a timer for each costs more than they do.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timers: Timers) -> None:
         self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self._look_at = math.inf
+        self._timers = timers
         self._count = 0
         self._single: dict[str, _Waiting] = {}
         self._many: dict[str, Replies] = {}
@@ -86,11 +82,9 @@ class Awaited:
     ) -> "tuple[str, asyncio.Future[Message]]":
         """Returns a token and the answer that will come under it, within that many seconds."""
         answer: asyncio.Future[Message] = self._loop.create_future()
-        due = self._loop.time() + seconds
+        timer = self._timers.start(seconds, partial(_expire, answer, subject, seconds))
         token = self._next()
-        self._single[token] = _Waiting(subject, answer, seconds, due, while_up)
-        if due < self._look_at:
-            self._look_later(due)
+        self._single[token] = _Waiting(subject, answer, timer, while_up)
         return token, answer
 
     def many(self, subject: str) -> tuple[str, Replies]:
@@ -101,8 +95,11 @@ class Awaited:
 
     def forget(self, token: str) -> None:
         """Lets later answers under a token go."""
-        self._single.pop(token, None)
-        self._many.pop(token, None)
+        waiting = self._single.pop(token, None)
+        if waiting is not None:
+            self._timers.cancel(waiting.timer)
+        else:
+            self._many.pop(token, None)
 
     def take(self, token: str, message: Message) -> None:
         """Hands an answer to who waits for it, if anybody does."""
@@ -137,28 +134,6 @@ class Awaited:
         self._fail(list(self._single.values()), error)
         for replies in self._many.values():
             replies.fail(error)
-        self._look_later(math.inf)
-
-    def _look_later(self, when: float) -> None:
-        """Looks at ``when`` for what is overdue then."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._look_at = when
-        self._timer = None if math.isinf(when) else self._loop.call_at(when, self._end_overdue)
-
-    def _end_overdue(self) -> None:
-        now = self._loop.time()
-        for one in self._single.values():
-            if one.due <= now and not one.answer.done():
-                one.answer.set_exception(
-                    Unavailable(
-                        f"no answer on {one.subject} within {one.seconds:g} s",
-                        context={"subject": one.subject},
-                    )
-                )
-        self._look_later(
-            min((one.due for one in self._single.values() if one.due > now), default=math.inf)
-        )
 
     def _next(self) -> str:
         self._count += 1
@@ -168,3 +143,12 @@ class Awaited:
         for one in waiting:
             if not one.answer.done():
                 one.answer.set_exception(error)
+
+
+def _expire(answer: "asyncio.Future[Message]", subject: str, seconds: float) -> None:
+    if not answer.done():
+        answer.set_exception(
+            Unavailable(
+                f"no answer on {subject} within {seconds:g} s", context={"subject": subject}
+            )
+        )
