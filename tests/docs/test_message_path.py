@@ -52,7 +52,7 @@ class Stacks:
         name = frame.f_code.co_qualname
         if name in SENDS:
             return str(frame.f_locals.get("subject")).startswith(self._ours)
-        if name == "create_task":
+        if name == "BaseEventLoop.create_task":
             return str(frame.f_locals.get("name")).startswith("w_")
         return name == handler_of_the_path.__qualname__
 
