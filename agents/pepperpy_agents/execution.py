@@ -214,7 +214,9 @@ class Executor:
         return attempt.journal
 
     async def _read_input(self, attempt: Attempt) -> Any:
-        delivery = attempt.task.delivery
+        delivery, schema = attempt.task.delivery, attempt.task.headers.schema
+        if schema:
+            await self._client.schemas.check_name(attempt.spec.topic, schema)
         body, headers = delivery.body, delivery.headers
         if headers:
             if BLOB.lower() in headers:

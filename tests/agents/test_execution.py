@@ -506,6 +506,23 @@ async def test_an_unreadable_header_is_refused_at_an_address_that_exists(
     assert (await seen.letter("echo")).letter.reason == "bad_header"
 
 
+async def test_a_schema_that_the_topic_never_had_is_refused_and_an_unknown_field_ignored(
+    client: Client, working: Working, seen: Any
+) -> None:
+    body = b'{"text":"hi","added":1}'
+    async with working(echoing()):
+        good = await bare(client, "echo", body, **{"Pp-Schema": "echo.v1"})
+        assert await client.result(good, wait=5) == "hi"
+        bad = await bare(client, "echo", body, **{"Pp-Schema": "echo.v99"})
+        with pytest.raises(
+            BadHeader, match=r"Pp-Schema is 'echo\.v99', which topic echo never had"
+        ):
+            await client.result(bad, wait=5)
+    letter = (await seen.letter("echo")).letter
+    assert (letter.task_id, letter.reason) == (bad, "bad_header")
+    assert "task.started" not in await seen.names(bad)
+
+
 async def test_a_chosen_id_with_a_result_is_not_run_again(
     client: Client, working: Working, eventually: Eventually
 ) -> None:

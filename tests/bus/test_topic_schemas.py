@@ -7,7 +7,13 @@ import pytest
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas, schema_name, validate
-from pepperpy_schemas.errors import BadName, BadPayload, SchemaIncompatible, WrongSequence
+from pepperpy_schemas.errors import (
+    BadHeader,
+    BadName,
+    BadPayload,
+    SchemaIncompatible,
+    WrongSequence,
+)
 from pepperpy_schemas.messages import TopicSchema
 
 TEXT = {"type": "string"}
@@ -43,6 +49,20 @@ async def test_what_is_announced_is_found_and_announcing_it_again_writes_nothing
     assert [one.key for one in await Bucket(connection, f"{prefix}_schemas").entries()] == [
         "triage.v1"
     ]
+
+
+async def test_a_name_is_good_when_the_topic_has_had_that_version(
+    schemas: TopicSchemas, connection: Connection, prefix: str
+) -> None:
+    await schemas.announce(topic(record("text", text=TEXT)))
+    await schemas.check_name("triage", "triage.v1")
+    for name in ("triage.v99", "triage.v2", "other.v1", "triage", "triage.v0", "triage.v01", "x.v"):
+        with pytest.raises(BadHeader, match="which topic triage never had") as refused:
+            await schemas.check_name("triage", name)
+        assert refused.value.context == {"header": "Pp-Schema", "topic": "triage"}
+    newer = TopicSchemas(connection, prefix)  # of another process
+    await newer.announce(topic(record("text", text=TEXT, tag=TEXT)))
+    await schemas.check_name("triage", "triage.v2")
 
 
 async def test_a_compatible_change_is_the_next_version(schemas: TopicSchemas) -> None:

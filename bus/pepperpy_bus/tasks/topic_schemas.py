@@ -1,5 +1,6 @@
 """What each topic takes and gives: announced by workers, kept when none of them is up."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,7 +10,8 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_schemas.catalog import TOPIC_SCHEMA
 from pepperpy_schemas.codec import decode, encode, field_path
-from pepperpy_schemas.errors import BadPayload, WrongSequence
+from pepperpy_schemas.errors import BadHeader, BadPayload, WrongSequence
+from pepperpy_schemas.headers import SCHEMA
 from pepperpy_schemas.messages import TopicSchema
 from pepperpy_schemas.subjects import bucket_name
 from pepperpy_schemas.tokens import check_token
@@ -17,6 +19,7 @@ from pepperpy_schemas.tokens import check_token
 log = get_log("pepperpy.schemas")
 
 _TRIES = 5
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class TopicSchemas:
@@ -25,6 +28,7 @@ class TopicSchemas:
     def __init__(self, connection: Connection, prefix: str) -> None:
         self._bucket = Bucket(connection, bucket_name(prefix, "schemas"))
         self._prefix = prefix
+        self._newest: dict[str, int] = {}
 
     async def announce(self, schema: TopicSchema) -> TopicSchema:
         """Makes a topic's schema known; returns it with its version.
@@ -61,7 +65,36 @@ class TopicSchemas:
         check_token(topic, what="topic")
         entries = await self._bucket.entries(f"{topic}.*")
         found = [decode(entry.value, TopicSchema) for entry in entries]
-        return sorted(found, key=lambda one: one.version)
+        found.sort(key=lambda one: one.version)
+        self._newest[topic] = found[-1].version if found else 0
+        return found
+
+    async def check_name(self, topic: str, name: str) -> None:
+        """Refuses the name of a schema that a topic never had.
+
+        Every version there ever was is good: each reader takes what was written by an earlier one
+        and passes over the fields that a later one has added.
+
+        Args:
+            topic: The topic.
+            name: What ``Pp-Schema`` says.
+
+        Raises:
+            BadHeader: It is another topic's, or a version that nobody announced.
+        """
+        head, dot, number = name.rpartition(".v")
+        if dot and head == topic and _NUMBER.fullmatch(number):
+            version = int(number)
+            if version <= self._newest.get(topic, 0):
+                return
+            await self.versions(topic)  # another worker may be newer than this one
+            if version <= self._newest[topic]:
+                return
+        raise BadHeader(
+            f"{SCHEMA} is {name!r:.80}, which topic {topic} never had",
+            hint=f"show the newest with: pepperpy schema show {topic}",
+            context={"header": SCHEMA, "topic": topic},
+        )
 
     async def all(self) -> list[TopicSchema]:
         """Returns the newest schema of every topic, by name."""
