@@ -24,7 +24,7 @@ from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas, schema_name, validate
 from pepperpy_bus.tasks.watch import Update, watch_task
 from pepperpy_bus.trace import current
-from pepperpy_bus.units import parse_duration
+from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import TASK
 from pepperpy_schemas.codec import decode
@@ -33,8 +33,6 @@ from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import HIGH_LANE, check_token, check_topic, new_id
 
 T = TypeVar("T")
-Duration = float | str | timedelta
-"""Seconds, or text such as ``5m``."""
 
 
 class SubmitOptions(TypedDict, total=False):

@@ -1,15 +1,15 @@
 """Events: told without holding up the work, heard by pattern and field, none of them twice.
 
 Those that begin or end a task are sent with a message id and watched until the server has them;
-when it has not within a few seconds they are sent again. The others are best effort, and counted
+when it has not within a few seconds, or the connection broke, they are sent again. The others are best effort, and counted
 when they are dropped.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,7 +19,8 @@ from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
-from pepperpy_bus.where import compile_where
+from pepperpy_bus.units import now
+from pepperpy_bus.where import Predicate, compile_where
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH
 from pepperpy_schemas.errors import BadName, PepperError, Unreachable
@@ -36,7 +37,6 @@ MAX_WAITING = 10_000
 
 _LEVELS = 4
 _TOKENS = _LEVELS + 2
-Predicate = Callable[[Mapping[str, Any]], bool]
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -101,6 +101,7 @@ class Emitter:
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._back = asyncio.Event()
         self._inbox = f"{connection.new_inbox()}."
         self._subscription: Subscription | None = None
         self._resender: asyncio.Task[None] | None = None
@@ -109,6 +110,7 @@ class Emitter:
     async def __aenter__(self) -> "Emitter":
         self._subscription = await self._connection.subscribe(f"{self._inbox}*", self._on_ack)
         self._connection.on_denied.append(self._drop_denied)
+        self._connection.on_reconnect.append(self._back.set)
         self._resender = asyncio.create_task(self._resend_loop(), name="events-resend")
         return self
 
@@ -119,6 +121,7 @@ class Emitter:
         if self._subscription is not None:
             await self._subscription.stop()
         self._connection.on_denied.remove(self._drop_denied)
+        self._connection.on_reconnect.remove(self._back.set)
 
     async def emit(
         self,
@@ -154,7 +157,7 @@ class Emitter:
         subject = kind.of(self._prefix, entity=entity, verb=verb, scope=scope, id=id)
         event = Event(
             id=event_id or new_id(),
-            ts=datetime.now(UTC),
+            ts=now(),
             correlation=correlation or id,
             causation=causation or correlation or id,
             attempt=attempt,
@@ -220,8 +223,12 @@ class Emitter:
 
     async def _resend_loop(self) -> None:
         while True:
-            await asyncio.sleep(RESEND_AFTER / 2)
-            late = time.monotonic() - RESEND_AFTER
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RESEND_AFTER / 2):
+                    await self._back.wait()
+            # What was on its way when the connection broke is not answered any more.
+            late = time.monotonic() - (0.0 if self._back.is_set() else RESEND_AFTER)
+            self._back.clear()
             for token, event in list(self._waiting.items()):
                 if event.sent < late and self._connection.connected:
                     event.sent = time.monotonic()
@@ -289,7 +296,7 @@ async def listen(
         until_end: End with the last event that is there now.
     """
     matches: Predicate | None = compile_where(where) if where else None
-    start = datetime.now(UTC) - since if isinstance(since, timedelta) else since
+    start = now() - since if isinstance(since, timedelta) else since
     stream = stream_name(prefix, "EVENTS")
     subjects = event_subjects(prefix, pattern)
     async with follow(connection, stream, subjects, since=start, new=start is None) as follower:

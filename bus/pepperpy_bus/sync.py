@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from pepperpy_bus.client import Client, ClientState, Duration, SubmitOptions, connect
+from pepperpy_bus.client import Client, ClientState, SubmitOptions, connect
 from pepperpy_bus.config import Settings
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.link.hooks import Hook
@@ -23,6 +23,7 @@ from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
+from pepperpy_bus.units import Duration
 
 A = TypeVar("A")
 P = ParamSpec("P")
