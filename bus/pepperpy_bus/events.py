@@ -1,8 +1,8 @@
 """Events: told without holding up the work, heard by pattern and field, none of them twice.
 
 Those that begin or end a task are sent with a message id and watched until the server has them;
-when it has not within a few seconds, or the connection broke, they are sent again. The others are best effort, and counted
-when they are dropped.
+when it has not within a few seconds, or the connection broke, they are sent again. The others are
+best effort, and counted when they are dropped.
 """
 
 import asyncio

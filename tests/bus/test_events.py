@@ -177,8 +177,7 @@ async def test_the_same_fact_told_twice_is_heard_once(
     assert len(await there(connection, prefix)) == 2
 
 
-async def test_a_certain_event_is_sent_again_when_its_acknowledgement_is_lost(
-    quick: None,
+async def test_a_certain_event_is_sent_again_at_once_when_its_acknowledgement_is_lost(
     broker: Broker,
     connection: Connection,
     prefix: str,
@@ -197,7 +196,7 @@ async def test_a_certain_event_is_sent_again_when_its_acknowledgement_is_lost(
         assert not await emitter.flush(0.01)
         proxy.swallow["down"] = False
         proxy.cut()
-        assert await emitter.flush(10)
+        assert await emitter.flush(module.RESEND_AFTER * 0.8)
     assert await there(connection, prefix) == ["task.completed:t"]
 
 
