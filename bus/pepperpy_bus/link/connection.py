@@ -423,7 +423,8 @@ class Connection:
 
     def _deny(self, what: str, subject: str) -> None:
         # The library lowers the case of the server's words, and with it the subject.
-        spelled = self._awaited.spelled(subject)
+        ours = self._awaited.subjects if what == "publish" else self._nats.subjects
+        spelled = next((one for one in ours if one.lower() == subject), subject)
         verb = "publish to" if what == "publish" else "subscribe to"
         user = self.options.user or "the anonymous user"
         denied = PermissionDenied(

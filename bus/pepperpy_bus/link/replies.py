@@ -110,11 +110,11 @@ class Awaited:
         elif token in self._many:
             self._many[token].take(message)
 
-    def spelled(self, lowered: str) -> str:
-        """Returns a subject, given in lower case, as who asked there wrote it."""
+    @property
+    def subjects(self) -> list[str]:
+        """Where was asked."""
         asked = [waiting.subject for waiting in self._single.values()]
-        asked += [replies.subject for replies in self._many.values()]
-        return next((one for one in asked if one.lower() == lowered), lowered)
+        return asked + [replies.subject for replies in self._many.values()]
 
     def deny(self, lowered: str, error: PepperError) -> None:
         """Ends the requests to a subject, given in lower case, with an error."""

@@ -6,12 +6,15 @@ This is the only module that knows nats-py's inside; the version is bounded for 
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 
 from nats.aio.client import Client as NatsClient
 from nats.aio.client import Srv
+from nats.errors import ProtocolError
 
 from pepperpy_bus.link.message import NO_HEADERS, Message
+from pepperpy_bus.link.parser import Parser
 from pepperpy_bus.logs import get_log
 from pepperpy_schemas.errors import BadName, TooLarge, Unreachable
 from pepperpy_schemas.headers import SERVER_STATUS
@@ -32,6 +35,7 @@ _MAX_SUBJECT = 1024
 _MAX_KNOWN_NAMES = 512
 _NAME_SIGNS = frozenset("!#$%&'*+-.^_`|~")
 _known_names: dict[str, bytes] = {}
+_folded_names: dict[str, str] = {}
 
 
 class Listener:
@@ -76,6 +80,8 @@ class Wire(NatsClient):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._own_loop = loop
+        parser = Parser(self._dispatch, self._obey)
+        self._ps = parser  # type: ignore[assignment]  # it has what is called
 
     def write(
         self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str
@@ -131,6 +137,11 @@ class Wire(NatsClient):
         self._subs.pop(listener._id, None)
 
     @property
+    def subjects(self) -> list[str]:
+        """What is listened to."""
+        return [one.subject for one in self._subs.values()]
+
+    @property
     def crowded(self) -> bool:
         """Whether so much waits for the socket that senders should wait for it."""
         return bool(self._pending_data_size > BUFFER)
@@ -174,18 +185,28 @@ class Wire(NatsClient):
                 context={"size": size, "limit": limit, "subject": subject},
             )
 
-    async def _process_msg(
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
-    ) -> None:
+    def _dispatch(self, sid: int, subject: str, reply: str, body: bytes, headers: bytes) -> None:
         listener = self._subs.get(sid)
         if not isinstance(listener, Listener):
             return  # ended since
         folded = _read_headers(headers) if headers else NO_HEADERS
-        message = Message(subject.decode(), data, folded, reply.decode())
         try:
-            listener.on_message(message)
+            listener.on_message(Message(subject, body, folded, reply))
         except (Exception, asyncio.CancelledError):  # a canceled future's; it would end the reader
-            log.exception("bus.dispatch_failed", subject=message.subject)
+            log.exception("bus.dispatch_failed", subject=subject)
+
+    async def _obey(self, word: str, text: str) -> None:
+        match word:
+            case "PING":
+                await self._process_ping()
+            case "PONG":
+                await self._process_pong()
+            case "INFO":
+                await self._process_info(json.loads(text))
+            case "-ERR":
+                await self._process_err(text.lower())
+            case _:
+                raise ProtocolError
 
     async def _connect_to_server(self, s: Srv) -> None:
         self.cut_off()  # one that was refused is left open otherwise
@@ -226,9 +247,19 @@ def _read_headers(block: bytes) -> dict[str, str]:
             folded[_DESCRIPTION] = description
     for line in lines:
         name, colon, value = line.partition(":")
-        name = name.strip().lower()
-        if colon and name.isascii() and name.split() == [name]:
+        if colon and (name := _folded_names.get(name) or _folded_name(name)):
             folded.setdefault(name, value.strip())
+    return folded
+
+
+def _folded_name(name: str) -> str:
+    """The name in lower case, or nothing when it is no token."""
+    folded = name.strip().lower()
+    if not folded.isascii() or folded.split() != [folded]:
+        return ""
+    if len(_folded_names) >= _MAX_KNOWN_NAMES:
+        _folded_names.clear()
+    _folded_names[name] = folded
     return folded
 
 
