@@ -267,9 +267,11 @@ class Client:
         headers = self._headers(options)
         if options.get("check"):
             await self._check(topic, body, headers)
-        body, headers = await claim_check(
-            self.connection, self.prefix, body, headers, self.settings.bus.blob_threshold
-        )
+        threshold = self.settings.bus.blob_threshold
+        if len(body) > threshold:
+            body, headers = await claim_check(
+                self.connection, self.prefix, body, headers, threshold
+            )
         lane = topic + HIGH_LANE if options.get("priority") == "high" else topic
         subject = TASK.of(self.prefix, topic=lane, id=task_id)
         async with self._slots:
@@ -309,7 +311,8 @@ class Client:
         trace = current()
         if trace is not None:
             own |= trace.child().headers()
-        return _users(options.get("headers"), own) | own
+        given = options.get("headers")
+        return _users(given, own) | own if given else own
 
     async def _check(self, topic: str, body: bytes, headers: dict[str, str]) -> None:
         schema = await self.schemas.latest(topic)
@@ -337,7 +340,7 @@ def _refuse_conflict(task_id: str, mine: str, other: str) -> None:
         )
 
 
-def _users(headers: Mapping[str, str] | None, own: Mapping[str, str]) -> dict[str, str]:
+def _users(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """A user's headers without those that are set by options; two may only be set so."""
     kept = h.from_user(headers)
     for name, option in ((h.ID, "id"), (h.PRIORITY, "priority")):

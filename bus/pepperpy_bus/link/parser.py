@@ -1,0 +1,94 @@
+"""What the server sends, cut into messages and control lines (NATS client protocol).
+
+The client library's own parser matches every line against up to seven expressions and moves the
+whole buffer after each message. Here a message is cut out where it lies.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from nats.errors import ProtocolError
+
+OnMessage = Callable[[int, str, str, bytes, bytes], None]
+"""Gets the subscription's number, subject, reply subject, body and header block."""
+OnControl = Callable[[str, str], Awaitable[None]]
+"""Gets the first word of a control line, and the rest."""
+
+MAX_LINE = 1 << 20
+"""Bytes of the longest control line that is waited for: the server describes itself in one."""
+
+_END = b"\r\n"
+
+
+class Parser:
+    """Cuts a stream of bytes; has what the library's own has for its callers.
+
+    Args:
+        on_message: Called with each message.
+        on_control: Awaited with each control line: ``INFO``, ``PING``, ``PONG``, ``-ERR``.
+    """
+
+    def __init__(self, on_message: OnMessage, on_control: OnControl) -> None:
+        self._on_message = on_message
+        self._on_control = on_control
+        self._rest = bytearray()
+        self._needed = 0
+        self._resets = 0
+
+    def reset(self) -> None:
+        """Forgets what has been begun: another connection follows."""
+        self._rest.clear()
+        self._needed = 0
+        self._resets += 1
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Takes the next bytes of the stream and hands on all that is whole.
+
+        Raises:
+            ProtocolError: They are not what a server sends.
+        """
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._needed:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
+        at, resets = 0, self._resets
+        while (end := data.find(_END, at)) >= 0:
+            line = data[at:end].decode("utf-8", "replace")
+            if line.startswith(("MSG ", "HMSG ")):
+                begin, headed = end + 2, line[0] == "H"
+                words = line.split(" ")
+                after, split = _sizes(words, begin, headed=headed)
+                if len(data) < after + 2:
+                    self._needed = after + 2 - at
+                    break
+                reply = words[3] if len(words) == 5 + headed else ""
+                self._on_message(
+                    int(words[2]), words[1], reply, data[split:after], data[begin:split]
+                )
+                at = after + 2
+                continue
+            at = end + 2
+            word, _, text = line.partition(" ")
+            if word != "+OK":
+                await self._on_control(word, text)
+                if resets != self._resets:
+                    return
+        else:
+            self._needed = 0
+            if len(data) - at > MAX_LINE:
+                raise ProtocolError
+        self._rest += data[at:]
+
+
+def _sizes(words: list[str], begin: int, *, headed: bool) -> tuple[int, int]:
+    """Where a message ends, and where its headers do."""
+    try:
+        after = begin + int(words[-1])
+        split = begin + int(words[-2]) if headed else begin
+        int(words[2])
+    except (ValueError, IndexError):
+        raise ProtocolError from None
+    if not begin <= split <= after or len(words) not in (4 + headed, 5 + headed):
+        raise ProtocolError
+    return after, split
