@@ -256,8 +256,14 @@ async def test_a_request_whose_caller_waits_no_more_is_not_run(
     async with service(concurrency=1) as zoo:
         blocking = asyncio.create_task(ask("wait"))
         await eventually(lambda: gate.running == 1)
+        waiting = asyncio.create_task(ask("wait", timeout=0.05))
+        await eventually(lambda: zoo.statistics()["wait"].requests == 2)
+        now = asyncio.get_running_loop().time
+        # The service counts from the arrival, a little later than the caller.
+        over = now() + 0.05
         with pytest.raises(Unavailable, match=r"within 0\.05 s"):
-            await ask("wait", timeout=0.05)
+            await waiting
+        await eventually(lambda: now() > over)
         gate.open.set()
         await blocking
         await eventually(lambda: zoo.statistics()["wait"].errors == 1)
@@ -270,7 +276,7 @@ async def test_a_handler_is_stopped_when_its_caller_has_given_up(
 ) -> None:
     async with service() as zoo:
         with pytest.raises((Unavailable, DeadlineExceeded)):
-            await ask("wait", timeout=0.05)
+            await ask("wait", timeout=0.3)
         await eventually(lambda: gate.canceled == 1)
         await eventually(lambda: zoo.statistics()["wait"].errors == 1)
 
