@@ -50,6 +50,8 @@ MIN_API_LEVEL = 4
 """JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
 
 _FLUSH_TIMEOUT = 10.0
+# Between two tries to reconnect: work goes on within two seconds of the broker's return.
+_LONGEST_PAUSE = 1.0
 _SAY_AFTER = 2.0
 _SAY_AGAIN = 30.0
 _VIOLATION = re.compile(r'permissions violation for (\w+)[^"]* "([^"]+)"', re.IGNORECASE)
@@ -508,5 +510,5 @@ def _words(error: Exception | None) -> str:
 def _next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
     """Chooses where to reconnect: the least tried server, after a growing, random delay."""
     server = min(servers, key=lambda s: s.reconnects)
-    ceiling = min(1.5, 0.1 * 2 ** min(server.reconnects, 4))
+    ceiling = min(_LONGEST_PAUSE, 0.1 * 2 ** min(server.reconnects, 4))
     return server, random.uniform(0.02, ceiling)  # noqa: S311 - spreads load, keeps no secret
