@@ -142,11 +142,6 @@ class Wire(NatsClient):
         return [one.subject for one in self._subs.values()]
 
     @property
-    def subjects(self) -> list[str]:
-        """What is listened to."""
-        return [one.subject for one in self._subs.values()]
-
-    @property
     def crowded(self) -> bool:
         """Whether so much waits for the socket that senders should wait for it."""
         return bool(self._pending_data_size > BUFFER)
