@@ -22,6 +22,7 @@ func main() {
 
 	id := nuid.Next()
 	results := must(nc.SubscribeSync(prefix + ".result." + id)) // before the task is out
-	must(js.Publish(prefix+".task."+topic+"."+id, []byte(body), nats.MsgId(id), nats.RetryAttempts(10)))
+	subject := prefix + ".task." + topic + "." + id
+	must(js.Publish(subject, []byte(body), nats.MsgId(id), nats.RetryAttempts(10)))
 	fmt.Println(string(must(results.NextMsg(30 * time.Second)).Data))
 }

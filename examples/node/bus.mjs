@@ -1,14 +1,16 @@
-// The connection of worker.mjs and client.mjs: settings from the environment, patience with restarts.
+// What worker.mjs and client.mjs share: settings from the environment, patience with restarts.
+import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
 const env = process.env;
 export const prefix = env.PEPPERPY_BUS_PREFIX ?? "pp";
+export const stream = `${prefix.toUpperCase()}_TASKS`;
 
-export function connectBus() {
+export async function connectBus() {
   const urls = env.PEPPERPY_NATS_URL ?? env.NATS_URL ?? "nats://127.0.0.1:4222";
   const servers = urls.split(",").map((url) => new URL(url.trim()));
   const [{ username, password }] = servers;
-  return connect({
+  const nc = await connect({
     servers: servers.map(({ host }) => host),
     user: decodeURIComponent(username) || env.PEPPERPY_NATS_USER,
     pass: decodeURIComponent(password) || env.PEPPERPY_NATS_PASSWORD,
@@ -16,4 +18,6 @@ export function connectBus() {
     maxReconnectAttempts: -1, // a broker that restarts is no reason to end
     pingInterval: 10_000, // a half-open link is noticed within 30 s
   });
+  nc.closed().then((error) => { if (error) throw error; }); // refused for good: ends the process
+  return { nc, js: jetstream(nc) };
 }

@@ -103,13 +103,15 @@ class Lane:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PEPPERPY_BUS_PREFIX": self.prefix, **self.settings}
 
-    async def provision(self, topic: str) -> None:
-        """Create what a worker of the topic needs."""
+    async def provision(self, topic: str, *, high: bool = False) -> None:
+        """Create what a worker of the topic, or of its high-priority lane, needs."""
         declared = streams(self.prefix, Limits())
         needed = [each for each in declared if each["name"] in (self.tasks, self.results)]
         async with open_connection(self.options) as connection:
             await create_missing(connection, needed)
-            await ensure_consumer(connection, self.tasks, task_consumer(self.prefix, topic))
+            await ensure_consumer(
+                connection, self.tasks, task_consumer(self.prefix, topic, high=high)
+            )
 
     async def submit(
         self, body: str, *, topic: str, task_id: str = "", headers: dict[str, str] | None = None
@@ -152,6 +154,12 @@ class Lane:
 
         await until(answers, "the broker to answer again", within=15)
 
+    async def redeliver_after(self, topic: str, seconds: float) -> None:
+        """Give tasks without a sign of life to another worker sooner than after 30 s."""
+        config = (await self.js.consumer_info(self.tasks, f"w_{topic}")).config
+        config.ack_wait = seconds
+        await self.js.add_consumer(self.tasks, config)
+
     async def in_progress(self, topic: str, count: int) -> None:
         """Wait until so many tasks are being worked on."""
 
@@ -172,10 +180,9 @@ class Lane:
         assert info.delivered is not None
         return info.delivered.consumer_seq
 
-    async def start(self, *command: str | Path, slots: int = 4) -> asyncio.subprocess.Process:
-        """Start a worker whose last argument is its topic; it is back when all slots pull."""
-        topic = str(command[-1])
-        expected = await self.waiting_pulls(topic) + slots
+    async def start(self, *command: str | Path, topic: str) -> asyncio.subprocess.Process:
+        """Start a worker of the topic; it is back when the worker pulls."""
+        expected = await self.waiting_pulls(topic) + 1
         process = await asyncio.create_subprocess_exec(*map(str, command), env=self.environment)
         self.processes.append(process)
 

@@ -3,7 +3,10 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
+COUNTED = re.compile(r"^(?!\s*(//|$))", re.MULTILINE)  # neither blank nor a comment
 CODE_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -31,3 +34,15 @@ def test_the_lock_file_names_no_registry():
     packages = [package for path, package in lock["packages"].items() if path]
     assert packages
     assert all("resolved" not in package and package["integrity"] for package in packages)
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [("node/worker.mjs", 40), ("node/bus.mjs", 25), ("go/worker.go", 60), ("go/bus.go", 65)],
+)
+def test_a_worker_is_read_in_a_minute(path, limit):
+    """The limits that the README names; what workers and clients share is held short, too."""
+    source = (EXAMPLES / path).read_text()
+
+    assert len(COUNTED.findall(source)) <= limit
+    assert max(map(len, source.expandtabs(4).splitlines())) <= 100
