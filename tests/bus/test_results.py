@@ -10,7 +10,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams import jetstream
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.tasks.results import Results
-from pepperpy_schemas.errors import BadName, ErrorInfo
+from pepperpy_schemas.errors import BadName, ErrorInfo, Unreachable
 from pepperpy_schemas.messages import Result
 
 Async = Callable[..., Coroutine[Any, Any, Any]]
@@ -200,6 +200,37 @@ async def test_after_a_break_the_look_up_is_tried_until_it_is_answered(
         proxy.cut()
         assert text_of(await waiter.wait(10)) == "done"
     assert breaks
+
+
+async def test_who_begins_to_wait_while_the_link_is_down_gets_the_result_when_it_is_back(
+    results: Results,
+    connect: Async,
+    proxy_to: Async,
+    broker: Broker,
+    prefix: str,
+    eventually: Async,
+) -> None:
+    proxy = await proxy_to(broker.url)
+    waiting = Results(await connect(proxy.url), prefix)
+    await results.put("t1", good("done"), attempt=1)
+    proxy.freeze()
+    proxy.cut()
+    await eventually(lambda: not waiting._connection.connected)
+    async with waiting.expect("t1", submitted=True) as waiter:
+        with pytest.raises(TimeoutError):
+            await waiter.wait(0.05)
+        proxy.thaw()
+        assert text_of(await waiter.wait(10)) == "done"
+
+
+async def test_who_begins_to_wait_when_the_connection_is_closed_is_told(
+    connection: Connection, prefix: str
+) -> None:
+    waiting = Results(connection, prefix)
+    await connection.close()
+    with pytest.raises(Unreachable):
+        async with waiting.expect("t1", submitted=True):
+            pass
 
 
 async def test_a_result_in_an_unknown_shape_is_passed_over_and_can_be_replaced(

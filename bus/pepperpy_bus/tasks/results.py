@@ -223,8 +223,18 @@ class Results:
 
     async def _look_up(self, task_id: str) -> None:
         """Tells the waiters of a task that may have ended before they listened."""
+        try:
+            self._tell(task_id, await self._get_now(task_id))
+        except PepperError as error:
+            if error.category != "bus" or self._connection.closed:
+                raise
+            # They have time: it is looked up when the broker is back.
+            self._begin(task_id, partial(self._get_now, task_id))
+
+    async def _get_now(self, task_id: str) -> Ended | None:
+        """The end as it is after the server has heard who listens for it."""
         await self._connection.flush()
-        self._tell(task_id, await self.get(task_id))
+        return await self.get(task_id)
 
     async def _read(self, task_id: str, body: bytes, headers: Mapping[str, str]) -> Ended:
         body = await redeem(self._connection, self._prefix, body, headers)
