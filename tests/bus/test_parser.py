@@ -33,58 +33,42 @@ CUT = [
 ]
 
 
-def recording() -> tuple[Parser, list[object]]:
-    seen: list[object] = []
-
-    async def on_control(word: str, text: str) -> None:
-        seen.append((word, text))
-
-    return Parser(lambda *message: seen.append(message), on_control), seen
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 16, 50, len(STREAM)])
-async def test_the_stream_is_cut_the_same_however_it_arrives(size: int) -> None:
-    parser, seen = recording()
-    for at in range(0, 3 * len(STREAM), size):
-        await parser.parse((STREAM * 3)[at : at + size])
-    assert seen == CUT * 3
+def test_the_stream_is_cut_the_same_however_it_arrives(size: int) -> None:
+    parser, stream = Parser(), STREAM * 3
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    assert [item for piece in pieces for item in parser.cut(piece)] == CUT * 3
 
 
-async def test_it_may_be_torn_anywhere() -> None:
+def test_it_may_be_torn_anywhere() -> None:
     for at in range(len(STREAM)):
-        parser, seen = recording()
-        await parser.parse(STREAM[:at])
-        await parser.parse(STREAM[at:])
-        assert seen == CUT
+        parser = Parser()
+        assert [*parser.cut(STREAM[:at]), *parser.cut(STREAM[at:])] == CUT
 
 
-async def test_a_large_body_arrives_in_pieces() -> None:
-    body, (parser, seen) = bytes(range(256)) * 4096, recording()
+def test_a_large_body_arrives_in_pieces() -> None:
+    parser, body = Parser(), bytes(range(256)) * 4096
     whole = b"MSG big 1 %d\r\n%s\r\nPING\r\n" % (len(body), body)
-    for at in range(0, len(whole), 1000):
-        await parser.parse(whole[at : at + 1000])
+    pieces = [whole[at : at + 1000] for at in range(0, len(whole), 1000)]
+    seen = [item for piece in pieces for item in parser.cut(piece)]
     assert seen == [(1, "big", "", body, b""), ("PING", "")]
 
 
-async def test_another_connection_begins_anew() -> None:
-    parser, seen = recording()
-    await parser.parse(b"MSG a 1 100\r\nbegun")
+def test_another_connection_begins_anew() -> None:
+    parser = Parser()
+    assert not [*parser.cut(b"MSG a 1 100\r\nbegun")]
     parser.reset()
-    await parser.parse(b"PING\r\n")
-    assert seen == [("PING", "")]
+    assert [*parser.cut(b"PING\r\n")] == [("PING", "")]
 
 
-async def test_what_is_left_of_a_connection_that_is_given_up_meanwhile_is_dropped() -> None:
-    seen: list[object] = []
-
-    async def give_up(word: str, _text: str) -> None:
-        seen.append(word)
+def test_what_is_left_of_a_connection_that_is_given_up_meanwhile_is_dropped() -> None:
+    parser = Parser()
+    seen = []
+    for item in parser.cut(b"-ERR 'Stale Connection'\r\nMSG a 1 2\r\nhi\r\nMSG a 1 9\r\nbeg"):
+        seen.append(item)
         parser.reset()
-
-    parser = Parser(lambda *message: seen.append(message), give_up)
-    await parser.parse(b"-ERR 'Stale Connection'\r\nMSG a 1 2\r\nhi\r\nMSG a 1 9\r\nbeg")
-    await parser.parse(b"PING\r\n")
-    assert seen == ["-ERR", "PING"]
+    assert seen == [("-ERR", "'Stale Connection'")]
+    assert [*parser.cut(b"PING\r\n")] == [("PING", "")]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +84,6 @@ async def test_what_is_left_of_a_connection_that_is_given_up_meanwhile_is_droppe
         b"x" * (MAX_LINE + 1),
     ],
 )
-async def test_what_no_server_sends_is_an_error(wrong: bytes) -> None:
-    parser, seen = recording()
+def test_what_no_server_sends_is_an_error(wrong: bytes) -> None:
     with pytest.raises(ProtocolError):
-        await parser.parse(wrong)
-    assert not seen
+        next(Parser().cut(wrong))

@@ -4,14 +4,15 @@ The client library's own parser matches every line against up to seven expressio
 whole buffer after each message. Here a message is cut out where it lies.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from nats.errors import ProtocolError
 
-OnMessage = Callable[[int, str, str, bytes, bytes], None]
-"""Gets the subscription's number, subject, reply subject, body and header block."""
-OnControl = Callable[[str, str], Awaitable[None]]
-"""Gets the first word of a control line, and the rest."""
+Arrived: TypeAlias = tuple[int, str, str, bytes, bytes]
+"""A message: the subscription's number, subject, reply subject, body and header block."""
+Control: TypeAlias = tuple[str, str]
+"""A control line: its first word (``INFO``, ``PING``, ``PONG``, ``-ERR``) and the rest."""
 
 MAX_LINE = 1 << 20
 """Bytes of the longest control line that is waited for: the server describes itself in one."""
@@ -20,16 +21,9 @@ _END = b"\r\n"
 
 
 class Parser:
-    """Cuts a stream of bytes; has what the library's own has for its callers.
+    """Cuts a stream of bytes that arrives in pieces."""
 
-    Args:
-        on_message: Called with each message.
-        on_control: Awaited with each control line: ``INFO``, ``PING``, ``PONG``, ``-ERR``.
-    """
-
-    def __init__(self, on_message: OnMessage, on_control: OnControl) -> None:
-        self._on_message = on_message
-        self._on_control = on_control
+    def __init__(self) -> None:
         self._rest = bytearray()
         self._needed = 0
         self._resets = 0
@@ -40,8 +34,8 @@ class Parser:
         self._needed = 0
         self._resets += 1
 
-    async def parse(self, data: bytes = b"") -> None:
-        """Takes the next bytes of the stream and hands on all that is whole.
+    def cut(self, data: bytes) -> Iterator[Arrived | Control]:
+        """Takes the next bytes of the stream and yields all that is whole.
 
         Raises:
             ProtocolError: They are not what a server sends.
@@ -52,7 +46,7 @@ class Parser:
                 return
             data = bytes(self._rest)
             self._rest.clear()
-        at, resets = 0, self._resets
+        at, resets, self._needed = 0, self._resets, 0
         while (end := data.find(_END, at)) >= 0:
             line = data[at:end].decode("utf-8", "replace")
             if line.startswith(("MSG ", "HMSG ")):
@@ -63,21 +57,17 @@ class Parser:
                     self._needed = after + 2 - at
                     break
                 reply = words[3] if len(words) == 5 + headed else ""
-                self._on_message(
-                    int(words[2]), words[1], reply, data[split:after], data[begin:split]
-                )
                 at = after + 2
+                yield int(words[2]), words[1], reply, data[split:after], data[begin:split]
                 continue
             at = end + 2
             word, _, text = line.partition(" ")
             if word != "+OK":
-                await self._on_control(word, text)
+                yield word, text
                 if resets != self._resets:
                     return
-        else:
-            self._needed = 0
-            if len(data) - at > MAX_LINE:
-                raise ProtocolError
+        if not self._needed and len(data) - at > MAX_LINE:
+            raise ProtocolError
         self._rest += data[at:]
 
 

@@ -80,8 +80,8 @@ class Wire(NatsClient):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._own_loop = loop
-        parser = Parser(self._dispatch, self._obey)
-        self._ps = parser  # type: ignore[assignment]  # it has what is called
+        incoming = _Incoming(self)
+        self._ps = incoming  # type: ignore[assignment]  # it has what is called
 
     def write(
         self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str
@@ -218,6 +218,23 @@ class Wire(NatsClient):
         if not self.is_closed and not self.is_reconnecting:
             self.cut_off()
         await super()._process_op_err(e)
+
+
+class _Incoming(Parser):
+    """Stands where the library has its own parser."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self._wire = wire
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Hands on what is whole."""
+        wire = self._wire
+        for item in self.cut(data):
+            if len(item) == 5:
+                wire._dispatch(*item)
+            else:
+                await wire._obey(*item)
 
 
 def check_subject(subject: str) -> None:
