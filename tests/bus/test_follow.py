@@ -11,7 +11,7 @@ from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import WINDOW, Follower, follow
 from pepperpy_bus.streams.jetstream import api, message_at, purge, store
 from pepperpy_bus.units import BadUnit, parse_time
-from pepperpy_schemas.errors import NotFound, RefusedByServer
+from pepperpy_schemas.errors import NotFound, RefusedByServer, Unreachable
 
 Async = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -299,6 +299,17 @@ async def test_a_stream_that_is_not_there_or_goes_is_an_error(journal: Log) -> N
         with pytest.raises(NotFound):
             await asyncio.wait_for(reading, 5)
     assert journal.connection.on_reconnect == hooks
+
+
+async def test_a_connection_that_is_closed_for_good_ends_the_reading(
+    journal: Log, connect: Async, broker: Broker
+) -> None:
+    reading = await connect(broker.url)
+    async with journal.follow(on=reading) as follower:
+        waiting = asyncio.create_task(follower.next())
+        await reading._nats.close()  # as when the server refuses to take it back
+        with pytest.raises(Unreachable):
+            await asyncio.wait_for(waiting, 5)
 
 
 async def test_what_the_server_refuses_on_the_way_is_an_error(

@@ -223,6 +223,16 @@ async def test_who_begins_to_wait_while_the_link_is_down_gets_the_result_when_it
         assert text_of(await waiter.wait(10)) == "done"
 
 
+async def test_who_waits_is_told_that_the_server_closed_the_connection_for_good(
+    connect: Async, broker: Broker, prefix: str
+) -> None:
+    connection = await connect(broker.url)
+    async with Results(connection, prefix).expect("t1") as waiter:
+        await connection._nats.close()  # as when the server refuses to take it back
+        with pytest.raises(Unreachable, match="for good"):
+            await waiter.wait(5)
+
+
 async def test_who_begins_to_wait_when_the_connection_is_closed_is_told(
     connection: Connection, prefix: str
 ) -> None:

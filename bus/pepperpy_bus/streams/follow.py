@@ -50,15 +50,22 @@ class Follower:
     async def __aenter__(self) -> Self:
         await self._open()
         self._connection.on_reconnect.append(self._lose)
+        self._connection.on_close.append(self._lose)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._connection.on_reconnect.remove(self._lose)
+        self._connection.on_close.remove(self._lose)
         if self._puller is not None:
             await self._puller.stop()
 
     async def next(self) -> Delivery:
-        """Returns the next message, waiting for it as long as needed."""
+        """Returns the next message, waiting for it as long as needed.
+
+        Raises:
+            NotFound: The stream is gone.
+            Unreachable: The broker closed the connection for good.
+        """
         while (delivery := await self._step()) is None:
             pass
         return delivery
@@ -165,7 +172,7 @@ class Follower:
             except NotFound:
                 raise
             except PepperError as error:
-                if not error.retryable:
+                if not error.retryable or self._connection.closed:
                     raise
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 1.0)

@@ -21,7 +21,14 @@ from pepperpy_bus.streams.blobs import THRESHOLD, Blobs, claim_check, redeem
 from pepperpy_bus.streams.jetstream import Stored, delete_message, last_as_stored, store
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import RESULT
-from pepperpy_schemas.errors import BadPayload, ErrorInfo, PepperError, Unavailable, WrongSequence
+from pepperpy_schemas.errors import (
+    BadPayload,
+    ErrorInfo,
+    PepperError,
+    Unavailable,
+    Unreachable,
+    WrongSequence,
+)
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.subjects import stream_name
 
@@ -96,6 +103,7 @@ class Waiter:
 
         Raises:
             TimeoutError: It had not ended after that many seconds; the task goes on.
+            Unreachable: The broker closed the connection for good.
             NotFound: It ended with a large result, whose body has been deleted since.
         """
         if timeout is None:
@@ -131,6 +139,7 @@ class Results:
         self._waiting: dict[str, set[asyncio.Future[Ended]]] = {}
         self._readings: set[asyncio.Task[None]] = set()
         connection.on_reconnect.append(self._check_all)
+        connection.on_close.append(self._fail_all)
 
     async def put(
         self,
@@ -260,6 +269,11 @@ class Results:
         """After a reconnect: what ended meanwhile was not heard."""
         for task_id in list(self._waiting):
             self._begin(task_id, partial(self.get, task_id))
+
+    def _fail_all(self) -> None:
+        """The connection is gone for good: nothing will be heard any more."""
+        for task_id in self._waiting:
+            self._fail(task_id, Unreachable("the broker closed the connection for good"))
 
     def _begin(self, task_id: str, read: Callable[[], Awaitable[Ended | None]]) -> None:
         reading = asyncio.create_task(self._tell_what(task_id, read), name=f"result-{task_id}")
