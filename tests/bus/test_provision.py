@@ -44,6 +44,39 @@ async def test_everything_is_created_once_and_then_is_as_declared(
     assert {one["name"] for one in declared} <= await stream_names(connection)
 
 
+async def sourced(connection: Connection, declared: list[Config], suffix: str) -> list[str]:
+    """The consumers by which another stream takes from this one, that are acknowledged at once."""
+    answer = await api(connection, f"CONSUMER.LIST.{the(declared, suffix)['name']}")
+    return [
+        one["name"]
+        for one in answer["consumers"] or ()
+        if one["config"]["ack_policy"] == "flow_control" and one["config"]["max_ack_pending"] == 1
+    ]
+
+
+async def test_a_stream_takes_from_others_by_consumers_of_ours(
+    connection: Connection, declared: list[Config]
+) -> None:
+    await create_missing(connection, declared)
+    for suffix in ("_SCHED", "_ANSWERS"):
+        assert await sourced(connection, declared, suffix) == ["source"]
+    await api(connection, f"STREAM.DELETE.{the(declared, '_SCHED')['name']}")
+    await create_missing(connection, declared)
+    assert await sourced(connection, declared, "_SCHED") == ["source"]
+
+
+async def test_applying_gives_an_older_queue_its_sources(
+    connection: Connection, declared: list[Config]
+) -> None:
+    tasks = the(declared, "_TASKS")
+    rest = [one for one in declared if one is not tasks]
+    await create_missing(connection, [*rest, {**tasks, "sources": []}])
+    assert await sourced(connection, declared, "_SCHED") == []
+    await apply(connection, declared)
+    assert await compare(connection, declared) == []
+    assert await sourced(connection, declared, "_SCHED") == ["source"]
+
+
 async def test_many_processes_may_create_at_once(connect: Async, declared: list[Config]) -> None:
     connections = [await connect() for _ in range(5)]
     await asyncio.gather(*(create_missing(each, declared) for each in connections))

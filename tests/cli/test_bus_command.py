@@ -44,9 +44,8 @@ def test_check_names_what_is_missing_and_changes_nothing(inline: Inline, prefix:
     for _ in range(2):
         assert inline.run("bus", "check", "--json") == 1
         rows = json.loads(inline.out)
-        assert {"stream": stream_name(prefix, "TASKS"), "setting": "stream"}.items() <= rows[
-            0
-        ].items()
+        lacking = [row["stream"] for row in rows if row["setting"] == "stream"]
+        assert stream_name(prefix, "TASKS") in lacking
         assert {row["actual"] for row in rows} == {"missing"}
         assert "mend them with: pepperpy bus apply" in inline.err
 
@@ -146,12 +145,14 @@ def test_info_shows_how_full_each_stream_is_and_who_is_behind(
     assert inline.run("bus", "info") == 0
     lines = [line.split() for line in inline.out.splitlines()]
     assert lines[0] == ["STREAM", "MESSAGES", "BYTES", "CONSUMERS", "LAG"]
-    assert lines[1][:2] == [tasks, "3"]
-    assert lines[1][2].endswith("KiB")
-    assert lines[1][3:] == ["1", "3"]
+    (line,) = [one for one in lines if one[0] == tasks]
+    assert line[1] == "3"
+    assert line[2].endswith("KiB")
+    assert line[3:] == ["1", "3"]
     (row,) = [one for one in inline.json("bus", "info") if one["stream"] == tasks]
     assert row["bytes"] > 3000
-    assert inline.json("bus", "info", "--consumers") == [
+    consumers = inline.json("bus", "info", "--consumers")
+    assert [one for one in consumers if one["stream"] == tasks] == [
         {
             "stream": tasks,
             "consumer": "w_a",

@@ -14,7 +14,7 @@ import msgspec
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.jetstream import CONSUMER_EXISTS, STREAM_EXISTS, api
-from pepperpy_bus.streams.topology import Config, task_consumer
+from pepperpy_bus.streams.topology import Config, source_consumer, task_consumer
 from pepperpy_schemas.errors import (
     BadConfig,
     NotFound,
@@ -60,6 +60,7 @@ async def create_missing(connection: Connection, declared: list[Config]) -> list
     present = await stream_names(connection)
     missing = [config for config in declared if config["name"] not in present]
     for config in missing:
+        await _ensure_sources(connection, declared, into=config["name"])
         try:
             await api(connection, f"STREAM.CREATE.{config['name']}", config)
         except QueueFull as error:
@@ -72,7 +73,19 @@ async def create_missing(connection: Connection, declared: list[Config]) -> list
             # Another process has just made it; comparing is not ours to do here.
             if error.err_code != STREAM_EXISTS:
                 raise
+        await _ensure_sources(connection, declared, of=config["name"])
     return [config["name"] for config in missing]
+
+
+async def _ensure_sources(
+    connection: Connection, declared: list[Config], *, into: str = "", of: str = ""
+) -> None:
+    """Creates the consumers by which one stream takes from another, unless they are there."""
+    known = {config["name"] for config in declared}
+    for config in declared:
+        for source in config.get("sources", ()):
+            if source["name"] in known and (config["name"] == into or source["name"] == of):
+                await ensure_consumer(connection, source["name"], source_consumer(source))
 
 
 async def provision(connection: Connection, declared: list[Config], *, create: bool) -> None:
@@ -198,6 +211,7 @@ async def apply(connection: Connection, declared: list[Config]) -> list[Drift]:
     await create_missing(connection, declared)
     for config in declared:
         if config["name"] in differing:
+            await _ensure_sources(connection, declared, into=config["name"])
             actual = (await api(connection, f"STREAM.INFO.{config['name']}"))["config"]
             await api(connection, f"STREAM.UPDATE.{config['name']}", {**actual, **config})
     return drifts

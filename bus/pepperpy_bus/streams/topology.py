@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pepperpy_schemas.catalog import SOURCED
 from pepperpy_schemas.subjects import bucket_name, stream_name
 from pepperpy_schemas.tokens import HIGH_LANE
 
@@ -204,9 +205,33 @@ def _stream(
 
 
 def _source(prefix: str, suffix: str, transforms: dict[str, str]) -> Config:
+    name = stream_name(prefix, suffix)
     return {
-        "name": stream_name(prefix, suffix),
+        "name": name,
         "subject_transforms": [{"src": src, "dest": dest} for src, dest in transforms.items()],
+        "consumer": {"name": "source", "deliver_subject": SOURCED.format(stream=name)},
+    }
+
+
+def source_consumer(source: Config) -> Config:
+    """Returns the durable consumer by which one stream takes from another.
+
+    One that the server makes by itself acknowledges a second late, or never while messages keep
+    coming: what it took since then comes again after a crash, and it rests ten seconds first.
+    """
+    consumer = source["consumer"]
+    return {
+        "name": consumer["name"],
+        "durable_name": consumer["name"],
+        "deliver_subject": consumer["deliver_subject"],
+        "deliver_policy": "all",
+        "ack_policy": "flow_control",
+        "flow_control": True,
+        "idle_heartbeat": SECOND,
+        "max_deliver": -1,
+        # Each message is acknowledged as soon as it is stored.
+        "max_ack_pending": 1,
+        "filter_subjects": [transform["src"] for transform in source["subject_transforms"]],
     }
 
 
