@@ -41,6 +41,14 @@ def kinds(updates: list[Update]) -> list[str]:
     return [one.event.verb if one.event else one.token.t if one.token else "end" for one in updates]
 
 
+async def watched(bus: Client, task_id: str) -> list[str]:
+    return kinds([one async for one in bus.watch(task_id)])
+
+
+async def nothing_yet(*_: object) -> None:
+    """The server has not stored it."""
+
+
 async def close(watching: AsyncIterator[Update]) -> None:
     await watching.aclose()  # type: ignore[attr-defined]  # it is an async generator
 
@@ -83,6 +91,31 @@ async def test_all_of_a_long_output_comes_before_the_end(bus: Client) -> None:
         updates = kinds([one async for one in bus.watch("t")])
         assert updates[-1] == "end"
         assert [one for one in updates if len(one) == 5] == texts
+
+
+async def test_output_that_was_sent_just_before_the_result_comes_before_the_end(
+    bus: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream of the output acknowledges nothing: it may lie behind that of the results."""
+    monkeypatch.setattr(module, "last_on", nothing_yet)
+    number = 40
+    watching = [asyncio.create_task(watched(bus, f"t{n}")) for n in range(number)]
+    await asyncio.gather(*(tell(bus, "started", f"t{n}") for n in range(number)))
+    async with asyncio.timeout(10):
+        while len(bus.results._waiting) < number:
+            await asyncio.sleep(0.01)
+    await bus.connection.flush()
+    for n in range(number):
+        await tell(bus, "completed", f"t{n}")
+    for n in range(number):
+        for piece in range(1, 41):
+            body = TOKEN.encode(Token(piece, 1, "x"))
+            await bus.connection.publish(TOKEN.of(bus.prefix, id=f"t{n}"), body)
+        body = RESULT.encode(DONE)
+        await bus.connection.publish(RESULT.of(bus.prefix, id=f"t{n}"), body)
+    for updates in await asyncio.gather(*watching):
+        assert updates.count("x") == 40
+        assert updates[-1] == "end"
 
 
 async def test_the_end_of_a_bare_worker_that_tells_no_events_comes_after_a_moment(

@@ -8,6 +8,7 @@ import msgspec
 
 from pepperpy_bus.events import Heard, heard
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
@@ -41,21 +42,39 @@ class Update(msgspec.Struct, frozen=True):
     ended: Ended | None = None
 
 
-class _Reading:
-    """How far one of the streams has been read."""
+class _Output:
+    """How far the output was heard as it was said, and how far it was read from its stream.
+
+    The stream acknowledges nothing, and may have the last piece a little later than we the result.
+    But what was said before the result was heard before it: both came by the same way.
+    """
 
     def __init__(self) -> None:
+        self._said = (0, 0)
+        self._read = (0, 0)
         self._seq = 0
         self._moved = asyncio.Event()
+
+    def hear(self, message: Message) -> None:
+        with contextlib.suppress(PepperError):
+            self._said = max(self._said, _place(TOKEN.decode(message.body)))
+
+    def read(self, token: Token) -> None:
+        self._read = max(self._read, _place(token))
 
     def reach(self, seq: int) -> None:
         self._seq = seq
         self._moved.set()
 
     async def wait_for(self, seq: int) -> None:
-        while self._seq < seq:
+        """Returns when everything up to that sequence number, and all that was said, was read."""
+        while self._seq < seq or self._read < self._said:
             self._moved.clear()
             await self._moved.wait()
+
+
+def _place(token: Token) -> tuple[int, int]:
+    return token.attempt, token.seq
 
 
 async def watch_task(
@@ -64,7 +83,7 @@ async def watch_task(
     """Yields everything that has happened to a task and all that does, until it has ended."""
     queue: asyncio.Queue[Update] = asyncio.Queue()
     told = asyncio.Event()
-    spoken = _Reading()
+    spoken = _Output()
     events_stream, tokens_stream = stream_name(prefix, "EVENTS"), stream_name(prefix, "TOKENS")
     output = TOKEN.of(prefix, id=task_id)
 
@@ -82,11 +101,14 @@ async def watch_task(
         async with follow(connection, tokens_stream, [output]) as follower:
             async for delivery in follower:
                 with _unreadable_is_skipped(delivery):
-                    queue.put_nowait(Update(token=TOKEN.decode(delivery.body)))
+                    token = TOKEN.decode(delivery.body)
+                    spoken.read(token)
+                    queue.put_nowait(Update(token=token))
                 spoken.reach(delivery.seq)
 
     async def end() -> None:
-        async with results.expect(task_id, submitted=True) as waiter:
+        hearing = await connection.subscribe(output, spoken.hear)
+        async with hearing, results.expect(task_id, submitted=True) as waiter:
             ended = await waiter.wait()
         # The result travels by a way of its own and may be here before what came before it. After
         # a restart of the broker there may be no live output to wait for.
