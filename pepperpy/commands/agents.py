@@ -1,12 +1,13 @@
 """`pepperpy agents`: who is up and how busy, and telling them to pause, resume or drain."""
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from pepperpy_bus.control import Command
     from pepperpy_schemas.messages import AgentInstance
 
 
@@ -61,42 +62,6 @@ def list_(
     print_rows([(_document if as_json else row)(one) for one in up], as_json=as_json)
     if not up and not as_json:
         typer.echo("no agent is up" + (" that fits" if any(wanted.values()) else ""), err=True)
-
-
-@app.command()
-def pause(
-    ctx: typer.Context,
-    agent: NameArgument,
-    instance: InstanceOption = "",
-    timeout: TimeoutOption = "15s",
-    as_json: JsonOption = False,
-) -> None:
-    """Take no new tasks; running ones go on, waiting ones wait."""
-    _steer(ctx, "pause", agent, instance, timeout, as_json=as_json)
-
-
-@app.command()
-def resume(
-    ctx: typer.Context,
-    agent: NameArgument,
-    instance: InstanceOption = "",
-    timeout: TimeoutOption = "15s",
-    as_json: JsonOption = False,
-) -> None:
-    """Take tasks again after a pause."""
-    _steer(ctx, "resume", agent, instance, timeout, as_json=as_json)
-
-
-@app.command()
-def drain(
-    ctx: typer.Context,
-    agent: NameArgument,
-    instance: InstanceOption = "",
-    timeout: TimeoutOption = "15s",
-    as_json: JsonOption = False,
-) -> None:
-    """Take no new tasks, finish the running ones and end."""
-    _steer(ctx, "drain", agent, instance, timeout, as_json=as_json)
 
 
 def row(one: "AgentInstance") -> dict[str, Any]:
@@ -190,43 +155,55 @@ def _say_change(key: str, one: "AgentInstance | None") -> None:
     typer.echo(escape(f"{agent} {instance} {about}"))
 
 
-def _steer(
-    ctx: typer.Context,
-    command: Literal["pause", "resume", "drain"],
-    agent: str,
-    instance: str,
-    timeout: str,
-    *,
-    as_json: bool,
-) -> None:
-    from pepperpy.commands._ends import duration
-    from pepperpy.commands._output import print_rows
-    from pepperpy.commands._session import run, source
-    from pepperpy_schemas.errors import Unavailable
+def _steering(command: "Command") -> Callable[..., None]:
+    def steer(
+        ctx: typer.Context,
+        agent: NameArgument,
+        instance: InstanceOption = "",
+        timeout: TimeoutOption = "15s",
+        as_json: JsonOption = False,
+    ) -> None:
+        from pepperpy.commands._ends import duration
+        from pepperpy.commands._output import print_rows
+        from pepperpy.commands._session import run
+        from pepperpy_schemas.errors import Unavailable
 
-    seconds = duration(timeout, "--timeout") or 0.0
+        seconds = duration(timeout, "--timeout") or 0.0
+        try:
+            done = run(_tell(ctx, command, agent, instance, seconds))
+        except Unavailable as error:
+            if "waiting" not in error.context:
+                raise
+            late = TimeoutError(error.message)
+            late.add_note(f"hint: {error.hint}")
+            raise late from None
+        print_rows(done, as_json=as_json)
 
-    async def tell() -> list[dict[str, str]]:
-        from pepperpy.commands._link import open_link
-        from pepperpy_bus.control import steer
+    return steer
 
-        async with open_link(ctx) as link:
-            done = await steer(
-                link.connection,
-                link.prefix,
-                agent,
-                command,
-                instance=instance,
-                by=source(),
-                timeout=seconds,
-            )
-        return [{"agent": d.agent, "instance": d.instance, "state": d.state} for d in done]
 
-    try:
-        print_rows(run(tell()), as_json=as_json)
-    except Unavailable as error:
-        if "waiting" not in error.context:
-            raise
-        late = TimeoutError(error.message)
-        late.add_note(f"hint: {error.hint}")
-        raise late from None
+async def _tell(
+    ctx: typer.Context, command: "Command", agent: str, instance: str, timeout: float
+) -> list[dict[str, str]]:
+    from pepperpy.commands._link import open_link
+    from pepperpy.commands._session import source
+    from pepperpy_bus.control import steer
+
+    async with open_link(ctx) as link:
+        done = await steer(
+            link.connection,
+            link.prefix,
+            agent,
+            command,
+            instance=instance,
+            by=source(),
+            timeout=timeout,
+        )
+    return [{"agent": d.agent, "instance": d.instance, "state": d.state} for d in done]
+
+
+app.command("pause", help="Take no new tasks; running ones go on, waiting ones wait.")(
+    _steering("pause")
+)
+app.command("resume", help="Take tasks again after a pause.")(_steering("resume"))
+app.command("drain", help="Take no new tasks, finish the running ones and end.")(_steering("drain"))
