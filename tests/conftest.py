@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -8,6 +9,12 @@ from pathlib import Path
 import pytest
 
 from pepperpy.stack.broker import Broker
+
+
+def pytest_configure() -> None:
+    """Takes SIGINT, here and in the children: what a script starts in its background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
