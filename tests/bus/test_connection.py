@@ -10,6 +10,7 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
+from pepperpy_bus.link import connection as module
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.link.options import ConnectionOptions
@@ -582,15 +583,16 @@ async def test_closing_sends_what_is_buffered_and_fails_what_waits(
 
 
 async def test_closing_over_a_silent_link_does_not_hang(
-    proxy_to: Async, broker: Broker, prefix: str
+    proxy_to: Async, broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "_LAST_FLUSH", 0.2)
     proxy = await proxy_to(broker.url)
     started = 0.0
     async with open_connection(ConnectionOptions(servers=(proxy.url,))) as connection:
         proxy.freeze()
         await connection.publish(prefix, b"x" * 1_000_000)
         started = time.monotonic()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 3  # a half-open link hangs for minutes
 
 
 async def test_closing_with_the_broker_away_is_quick(own_broker: Broker, eventually: Async) -> None:

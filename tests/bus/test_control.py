@@ -7,6 +7,7 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
+from pepperpy_bus import control
 from pepperpy_bus.control import Command, Obeyed, steer
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.message import Message
@@ -117,13 +118,16 @@ async def leave_once_told(connection: Connection, prefix: str, registry: Registr
     await registry.forget(instance("a"))
 
 
-async def test_who_does_not_obey_in_time_is_named(broker: Broker, prefix: str) -> None:
+async def test_who_does_not_obey_in_time_is_named(
+    broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_TRY_AGAIN", 0.1)
     async with (
         bus(broker, prefix) as connection,
         agents(connection, prefix, "a", "b", deaf=("b",)) as heard,
     ):
-        with pytest.raises(Unavailable, match=r"support: b did not pause within 2 s") as refused:
-            await steer(connection, prefix, "support", "pause", timeout=2.0)
+        with pytest.raises(Unavailable, match=r"b did not pause within 0\.5 s") as refused:
+            await steer(connection, prefix, "support", "pause", timeout=0.5)
         assert refused.value.context == {"waiting": ["b"]}
         assert len(heard) > 1, "a command is repeated"
 

@@ -104,7 +104,10 @@ async def test_until_end_reads_what_is_there_and_ends(journal: Log) -> None:
         assert await to_end(follower) == []
 
 
-async def test_until_end_ends_though_what_was_pending_has_gone(journal: Log) -> None:
+async def test_until_end_ends_though_what_was_pending_has_gone(
+    journal: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pepperpy_bus.streams.follow._SILENCE", 0.3)
     await journal.write(WINDOW * 2)
     async with journal.follow() as follower:
         assert await take(follower, 10) == list(range(10))

@@ -8,6 +8,7 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.link.message import Message
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import ensure_consumer
@@ -169,10 +170,14 @@ async def test_a_paused_pull_takes_nothing_new_until_it_is_resumed(
 
 
 async def test_an_idle_pull_takes_what_comes_at_once(queue: Queue, eventually: Async) -> None:
-    async with queue.pull(slots=2, heartbeat=0.1):
-        await asyncio.sleep(0.5)  # several heartbeats
+    async with queue.pull(slots=2, heartbeat=0.1) as puller:
+        await eventually(lambda: puller._credit == 2)
+        for _ in range(3):
+            beat = puller._seen
+            await eventually(lambda beat=beat: puller._seen > beat)
         await queue.put(1)
-        await eventually(lambda: len(queue.taken) == 1, within=0.5)
+        await eventually(lambda: len(queue.taken) == 1)
+    assert puller._round == 0, "the first request stood all the time"
 
 
 async def test_two_pulls_share_the_work(
@@ -213,12 +218,23 @@ async def test_a_request_that_ends_is_made_anew(
     queue: Queue, eventually: Async, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pepperpy_bus.streams.pull.EXPIRES", 0.2)
-    async with queue.pull(slots=4, heartbeat=0.05):
+    ended = asyncio.Event()
+    async with queue.pull(slots=4, heartbeat=0.05) as puller:
+        take_status = puller._take_status
+
+        def told(message: Message) -> None:
+            take_status(message)
+            if message.status == "408":
+                ended.set()
+
+        puller._take_status = told  # type: ignore[method-assign]  # listens
         await queue.put(1)
         await eventually(lambda: len(queue.taken) == 1)
-        await asyncio.sleep(0.5)
+        for _ in range(2):
+            ended.clear()
+            await asyncio.wait_for(ended.wait(), 5)
         await queue.put(6)
-        await eventually(lambda: len(queue.taken) == 7, within=1)
+        await eventually(lambda: len(queue.taken) == 7)
     assert queue.most <= 4
 
 
@@ -237,9 +253,11 @@ async def test_a_missing_consumer_is_asked_for_patiently(
     connection: Connection, prefix: str, eventually: Async
 ) -> None:
     queue = Queue(connection, prefix)
+    now = asyncio.get_running_loop().time
+    began = now()
     async with queue.pull(ensure=None) as puller:
-        await asyncio.sleep(0.7)
-        assert 2 <= puller._round <= 8
+        await eventually(lambda: puller._round >= 3)
+        assert now() - began > 0.25, "it waits longer each time"
         await queue.create()
         await queue.put(3)
         await eventually(lambda: len(queue.taken) == 3)
@@ -326,13 +344,16 @@ async def test_a_request_that_the_server_lost_is_noticed_by_its_missing_heartbea
 
 
 async def test_a_frozen_server_is_waited_for(
-    own_queue: Queue, own_broker: Broker, eventually: Async
+    own_queue: Queue,
+    own_broker: Broker,
+    eventually: Async,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with own_queue.pull(slots=4, heartbeat=0.1):
         await own_queue.put(1)
         await eventually(lambda: len(own_queue.taken) == 1)
         os.kill(own_broker.pid, signal.SIGSTOP)
-        await asyncio.sleep(0.6)
+        await eventually(lambda: "pull.silent" in caplog.text)
         os.kill(own_broker.pid, signal.SIGCONT)
         await own_queue.put(10)
         await eventually(lambda: len(own_queue.taken) == 11, within=2)

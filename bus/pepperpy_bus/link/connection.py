@@ -50,6 +50,7 @@ MIN_API_LEVEL = 4
 """JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
 
 _FLUSH_TIMEOUT = 10.0
+_LAST_FLUSH = 2.0
 # Between two tries to reconnect: work goes on within two seconds of the broker's return.
 _LONGEST_PAUSE = 1.0
 _SAY_AFTER = 2.0
@@ -237,7 +238,7 @@ class Connection:
         self._closing = True
         try:
             if self.connected:
-                async with asyncio.timeout(2.0):
+                async with asyncio.timeout(_LAST_FLUSH):
                     await self.flush()
         except Exception as error:
             log.debug("bus.closed_unflushed", error=str(error))
