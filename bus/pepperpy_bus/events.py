@@ -178,6 +178,8 @@ class Emitter:
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """Waits until the server has every certain event; returns whether it has."""
+        if self._connection.closed:
+            return not self._waiting
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._idle.wait()
