@@ -123,6 +123,7 @@ class Worker:
         self._options = options
         for lane in self._lanes:
             lane.puller.resize(self._slots(lane.spec, high=lane.high))
+        self._beat_soon()
 
     @property
     def ready(self) -> bool:

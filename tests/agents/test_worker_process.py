@@ -206,10 +206,11 @@ async def test_sighup_takes_over_settings_and_kills_nobody(
     assert await client.run("pid", wait=5) == worker.pid
 
 
-@pytest.mark.slow
 async def test_a_killed_worker_disappears_from_the_registry_by_itself(
     client: Client, broker: Broker, workers: Start, app: Path, eventually: Eventually
 ) -> None:
+    sooner = 'from pepperpy_bus import registry\nregistry.BEAT, registry.TTL = 0.5, "2s"\n'
+    app.write_text(APP + sooner)
     worker = workers(broker.url, "app_of_test.py:agent")
 
     async def shown() -> bool:
@@ -222,7 +223,7 @@ async def test_a_killed_worker_disappears_from_the_registry_by_itself(
     async def gone() -> bool:
         return not await shown()
 
-    await eventually(gone, within=25)
+    await eventually(gone)
 
 
 async def test_health_checks_answer_for_the_process(
