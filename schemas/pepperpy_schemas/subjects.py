@@ -11,8 +11,6 @@ from pepperpy_schemas.tokens import TOKEN, check_token
 
 T = TypeVar("T")
 
-_TAIL = re.compile(rf"{TOKEN.pattern}(\.{TOKEN.pattern})*")
-
 
 @dataclass(frozen=True, slots=True)
 class Subject(Generic[T]):
@@ -38,6 +36,7 @@ class Subject(Generic[T]):
     tokens: tuple[str, ...] = field(init=False)
     prefixed: bool = field(init=False)
     _root: tuple[str, str] = field(init=False, repr=False)
+    _tail: re.Pattern[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         names = tuple(n for _, n, _, _ in string.Formatter().parse(self.template) if n)
@@ -48,6 +47,7 @@ class Subject(Generic[T]):
         object.__setattr__(self, "tokens", tokens)
         object.__setattr__(self, "prefixed", "{p}" in self.template)
         object.__setattr__(self, "_root", (before, after))
+        object.__setattr__(self, "_tail", re.compile(r"\.".join([TOKEN.pattern] * len(tokens))))
 
     def of(self, prefix: str, **tokens: str) -> str:
         """Returns the subject for these tokens.
@@ -55,8 +55,8 @@ class Subject(Generic[T]):
         Raises:
             BadName: A token has characters that cannot travel.
         """
-        tail = ".".join([tokens[name] for name in self.tokens])
-        if _TAIL.fullmatch(tail) is None or tail.count(".") != len(self.tokens) - 1:
+        tail = ".".join(map(tokens.__getitem__, self.tokens))
+        if self._tail.fullmatch(tail) is None:
             for what, value in tokens.items():
                 check_token(value, what=what)
         before, after = self._root
