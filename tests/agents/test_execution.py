@@ -420,7 +420,7 @@ async def test_a_task_past_its_deadline_is_stopped_and_not_repeated(
 
     async with working(agent):
         with pytest.raises(DeadlineExceeded, match="ran past its deadline"):
-            await client.run("slow", timeout="400ms", wait=5)
+            await client.run("slow", timeout="1s", wait=5)
     assert attempts == [1]
     assert (await seen.letter("slow")).letter.reason == "deadline_exceeded"
 
@@ -455,7 +455,7 @@ async def test_the_last_error_of_a_late_repeat_is_in_its_dead_letter(
 
     async with working(agent):
         with pytest.raises(DeadlineExceeded):
-            await client.run("late", timeout="600ms", wait=5)
+            await client.run("late", timeout="1s", wait=5)
     letter = (await seen.letter("late")).letter
     codes = [one.error.code for one in letter.attempts if one.error]
     assert codes == ["handler_error", "deadline_exceeded"]

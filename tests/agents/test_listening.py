@@ -186,7 +186,7 @@ async def test_what_a_listener_does_belongs_to_the_family_of_the_event(
 async def test_a_long_listener_is_kept_alive(
     client: Client, working: Working, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topology, "ACK_WAIT", 0.6)
+    monkeypatch.setattr(topology, "ACK_WAIT", 1.0)
     monkeypatch.setattr(pull, "PULSE", 0.1)
     monkeypatch.setattr(pull, "TICK", 0.05)
     agent, heard = Agent("ears"), []

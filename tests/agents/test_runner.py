@@ -43,7 +43,7 @@ async def test_a_thread_that_overruns_is_given_up_and_repeated(
 ) -> None:
     agent, calls, release = Agent("threads"), [], threading.Event()
 
-    @agent.task("block", timeout=0.1, retries=1, retry_delay=0.01)
+    @agent.task("block", timeout=0.3, retries=1, retry_delay=0.01)
     def block(data: None) -> str:
         calls.append(1)
         if len(calls) == 1:
