@@ -1,17 +1,18 @@
 """What a handler knows of its task and can do besides returning."""
 
-import asyncio
-from collections.abc import Coroutine, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Unpack
 
+from pepperpy_agents.durable.durability import Durability
+from pepperpy_agents.durable.waiting import NO_DEFAULT, child_value
 from pepperpy_agents.task import Task
 from pepperpy_bus.client import Client, SubmitOptions
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import Log
-from pepperpy_schemas.errors import BadName
-
-T = TypeVar("T")
+from pepperpy_bus.units import Duration
+from pepperpy_schemas.errors import BadConfig, BadName, ChildFailed
+from pepperpy_schemas.messages import Result
 
 
 class Context:
@@ -29,7 +30,13 @@ class Context:
     """
 
     def __init__(
-        self, task: Task, attempt: int, client: Client, emitter: Emitter, log: Log
+        self,
+        task: Task,
+        attempt: int,
+        client: Client,
+        emitter: Emitter,
+        log: Log,
+        durability: Callable[[], Durability] | None = None,
     ) -> None:
         self.task_id = task.id
         self.topic = task.topic
@@ -41,12 +48,150 @@ class Context:
         self._task = task
         self._client = client
         self._emitter = emitter
+        self._make_durability = durability
+        self._made: Durability | None = None
 
     @property
     def deadline(self) -> datetime | None:
         """When the task must have ended, by the server's clock; None without a deadline."""
-        nanoseconds = self._task.deadline_ns
-        return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+        return self._task.deadline
+
+    # --- what outlives the worker ---------------------------------------------------------------
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        type: Any = None,  # noqa: A002 - reads as msgspec's own argument
+        **kwargs: Any,
+    ) -> Any:
+        """Does something once, whatever happens to the worker, and returns its result.
+
+        The result is in the journal before it is returned. An attempt after a crash or a failure
+        gets it from there, and goes on at the first step that has none.
+
+        Args:
+            name: The step's name; it is how the journal tells that the code is still the same.
+            function: What to do; a plain ``def`` runs in a thread.
+            *args: Its arguments.
+            type: The type of the result; by default what the function's annotation says.
+            **kwargs: Its named arguments.
+
+        Raises:
+            JournalMismatch: The journal has something else at this place.
+            BadPayload: The result cannot be written as JSON, or is not of the type.
+        """
+        return await self._durable.step(name, function, args, kwargs, type)
+
+    async def ask(
+        self,
+        text: str,
+        *,
+        choices: Sequence[Any] = (),
+        deadline: Duration | datetime | None = None,
+        default: Any = NO_DEFAULT,
+        remind: Duration | None = None,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+    ) -> Any:
+        """Asks people and returns their answer, be it days later and in another worker.
+
+        The handler is left here and called again from its beginning when there is an answer: steps
+        before the question are not done again, what is no step is. The slot is free meanwhile.
+
+        Args:
+            text: The question.
+            choices: The answers that are allowed; any by default.
+            deadline: When the default counts, as a duration from now or a time.
+            default: The answer that counts then.
+            remind: Tell of the question again after every such time.
+            type: Decode the answer into this type.
+
+        Raises:
+            NoAnswer: The deadline passed, and there is no default.
+        """
+        return await self._durable.waiting.ask(
+            text, choices=choices, deadline=deadline, default=default, remind=remind, type=type
+        )
+
+    async def sleep(self, duration: Duration) -> None:
+        """Waits for a time, without a slot and whatever happens to the worker meanwhile."""
+        await self._durable.waiting.sleep(duration)
+
+    async def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
+        """Publishes a child of this task, once in all its attempts; returns its id.
+
+        See `Client.submit`. The child must have ended before this task's deadline.
+        """
+        if self._make_durability is not None:
+            return await self._durable.children.submit(topic, data, options)
+        options.setdefault("parent", self.task_id)
+        options.setdefault("root", self.root)
+        return await self._client.submit(topic, data, **options)
+
+    async def gather(
+        self,
+        *children: str,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """Returns what children returned, in the order of their ids, when all have ended.
+
+        The handler is left meanwhile, as by `ask`.
+
+        Args:
+            *children: Ids from `submit`.
+            type: Decode what they returned into this type.
+            return_exceptions: Give back the errors of failed ones instead of raising the first.
+
+        Raises:
+            ChildFailed: A child failed; the cause is its error.
+        """
+        if not children:
+            return []
+        ends = await self._durable.waiting.children(children)
+        values: list[Any] = []
+        for child_id, end in zip(children, ends, strict=True):
+            assert end is not None, "a wait for all children ends with all of them"
+            try:
+                values.append(child_value(child_id, end, type))
+            except ChildFailed as error:
+                if not return_exceptions:
+                    raise
+                values.append(error)
+        return values
+
+    async def first(self, *children: str) -> dict[str, Result]:
+        """Returns the ends of those children that have ended, at least one, by id."""
+        ends = await self._durable.waiting.children(children, first=True)
+        return {one: end for one, end in zip(children, ends, strict=True) if end is not None}
+
+    async def run(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+        **options: Unpack[SubmitOptions],
+    ) -> Any:
+        """Publishes a child and returns what it returned; see `submit` and `gather`."""
+        child_id = await self.submit(topic, data, **options)
+        return (await self.gather(child_id, type=type))[0]
+
+    @property
+    def _durable(self) -> Durability:
+        if self._made is None:
+            if self._make_durability is None:
+                raise BadConfig(
+                    "a listener of events has no journal: no steps, questions or children to wait "
+                    "for",
+                    hint="submit a task from it: await ctx.submit(…)",
+                )
+            self._made = self._make_durability()
+        return self._made
+
+    # --- what happens ---------------------------------------------------------------------------
 
     async def progress(self, fraction: float, message: str = "", **data: Any) -> None:
         """Tells how far the task is.
@@ -76,12 +221,6 @@ class Context:
             )
         await self._tell(entity, verb, data)
 
-    async def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
-        """Publishes a task on behalf of this one; returns its id. See `Client.submit`."""
-        options.setdefault("parent", self.task_id)
-        options.setdefault("root", self.root)
-        return await self._client.submit(topic, data, **options)
-
     async def _tell(self, entity: str, verb: str, data: Mapping[str, Any]) -> None:
         await self._emitter.emit(
             entity,
@@ -94,34 +233,3 @@ class Context:
             priority=self._task.headers.priority,
             data=data,
         )
-
-
-class BlockingContext:
-    """The same for a handler in a thread: each call waits until it is done."""
-
-    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
-        self._context = context
-        self._loop = loop
-        self.task_id = context.task_id
-        self.topic = context.topic
-        self.attempt = context.attempt
-        self.deadline = context.deadline
-        self.parent = context.parent
-        self.root = context.root
-        self.headers = context.headers
-        self.log = context.log
-
-    def progress(self, fraction: float, message: str = "", **data: Any) -> None:
-        """Tells how far the task is; see `Context.progress`."""
-        self._wait(self._context.progress(fraction, message, **data))
-
-    def emit(self, name: str, **data: Any) -> None:
-        """Tells of something that happened; see `Context.emit`."""
-        self._wait(self._context.emit(name, **data))
-
-    def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
-        """Publishes a task on behalf of this one; see `Context.submit`."""
-        return self._wait(self._context.submit(topic, data, **options))
-
-    def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(doing, self._loop).result()

@@ -8,13 +8,32 @@ rule make that harmless.
 
 import asyncio
 import time
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 import msgspec
 
 from pepperpy_agents.agent import TaskSpec
+from pepperpy_agents.attempt import (
+    Attempt,
+    Completed,
+    Failed,
+    Lost,
+    Outcome,
+    Parked,
+    Released,
+    Repeat,
+    Stopped,
+    Superseded,
+)
 from pepperpy_agents.attempt_log import say_failure, say_given_up
+from pepperpy_agents.blocking import BlockingContext
 from pepperpy_agents.context import Context
+from pepperpy_agents.durable.durability import Durability
+from pepperpy_agents.durable.replay import Replay
+from pepperpy_agents.durable.resuming import Resuming
+from pepperpy_agents.durable.waiting import waited_entry
+from pepperpy_agents.giving_up import file_letter, shorten
 from pepperpy_agents.handler import Handler
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import Task, read_task
@@ -22,15 +41,16 @@ from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.streams.blobs import claim_check, redeem
+from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.tasks.deadletters import write_letter
+from pepperpy_bus.tasks.cancels import canceled
 from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.tasks.waits import Waits, wake_parent
 from pepperpy_bus.timers import time_limit
 from pepperpy_bus.trace import active, parse
+from pepperpy_bus.units import format_time
 from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
-from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import (
     BadPayload,
     DeadlineExceeded,
@@ -42,72 +62,17 @@ from pepperpy_schemas.errors import (
     TooLarge,
     info_of,
 )
-from pepperpy_schemas.headers import ATTEMPT, BLOB, FINGERPRINT, TOPIC, TRACEPARENT
-from pepperpy_schemas.messages import AttemptRecord, DeadLetter, Result
+from pepperpy_schemas.headers import ATTEMPT, BLOB, FINGERPRINT, REPLY_TO, TOPIC, TRACEPARENT
+from pepperpy_schemas.messages import CancelRequest, Result, WaitEntry
 
 log = get_log("pepperpy.worker")
 
-MAX_ERROR = 32 * 1024
-"""Bytes above which an error is cut down to its code and the beginning of its message."""
-MAX_MESSAGE = 2000
-"""Characters of the message that are kept then."""
-
-
-class Completed(msgspec.Struct, frozen=True):
-    """The handler returned."""
-
-    data: bytes
-
-
-class Failed(msgspec.Struct, frozen=True):
-    """The task is given up, with its last error."""
-
-    error: ErrorInfo
-
-
-class Repeat(msgspec.Struct, frozen=True):
-    """The attempt failed and is repeated after a wait."""
-
-    error: ErrorInfo
-    wait: float
-    failures: int
-
-
-class Released(msgspec.Struct, frozen=True):
-    """The worker is stopping and gives the delivery back; it is no attempt."""
-
-
-class Superseded(msgspec.Struct, frozen=True):
-    """The task has a result already."""
-
-
-class Lost(msgspec.Struct, frozen=True):
-    """Another worker has claimed the task; this one must not touch it any more."""
-
-
-Outcome: TypeAlias = Completed | Failed | Repeat | Released | Superseded | Lost
+_BLOB = BLOB.lower()
+_REPLY_TO = REPLY_TO.lower()
 
 
 class _Overrun(Exception):
     """The attempt's time is over; told apart from a TimeoutError of the handler's own."""
-
-
-class Attempt(msgspec.Struct):
-    """One attempt while it runs.
-
-    Attributes:
-        task: The task.
-        spec: What the agent does with it.
-        number: Which attempt it is, from 1; 0 until that is known.
-        journal: The task's journal, when it was read.
-        began: Monotonic time of the start.
-    """
-
-    task: Task
-    spec: TaskSpec
-    number: int = 0
-    journal: Journal | None = None
-    began: float = 0.0
 
 
 class Executor:
@@ -135,6 +100,9 @@ class Executor:
         self._runner = runner
         self._instance = instance
         self._away_ns = 0
+        self._running: dict[asyncio.Task[Any], Attempt] = {}
+        self._waits = Waits(client.connection, client.prefix, client.results, clock)
+        self._resuming = Resuming(client, self._waits, clock, instance, self._remind)
         self.stopping = False
         self.done = 0
         self.failed = 0
@@ -144,15 +112,38 @@ class Executor:
         self._away_ns = self._clock.now_ns()
 
     async def execute(self, spec: TaskSpec, delivery: Delivery) -> None:
-        """Takes one delivery through its life."""
+        """Takes one delivery of a task through its life."""
         task, wrong = read_task(delivery, spec.topic)
-        attempt = Attempt(task, spec, began=time.monotonic())
+        await self._run(Attempt(task, spec, began=time.monotonic()), wrong)
+
+    async def resume(self, spec: TaskSpec, delivery: Delivery) -> None:
+        """Goes on with a suspended task, if what it waits for is there."""
+        try:
+            if self.stopping:
+                await delivery.nak()
+                return
+            attempt = await self._resuming.attempt(spec, delivery)
+        except PepperError as error:
+            log.warning("task.unsettled", subject=delivery.subject, error=str(error))
+            return
+        if attempt is not None:
+            await self._run(attempt, None)
+
+    def cancel(self, task_id: str, request: CancelRequest) -> None:
+        """Stops a task that runs here; its handler gets CancelledError and may clean up."""
+        for running, attempt in self._running.items():
+            if attempt.task.id == task_id:
+                attempt.canceled = request
+                running.cancel()
+
+    async def _run(self, attempt: Attempt, wrong: PepperError | None) -> None:
+        task = attempt.task
         try:
             outcome = Released() if self.stopping else await self._live(attempt, wrong)
         except Fenced:
             outcome = Lost()
         except asyncio.CancelledError:
-            outcome = Released()
+            outcome = Released() if attempt.canceled is None else Stopped(attempt.canceled)
         except PepperError as error:
             # The broker did not answer: leave the delivery; it comes again.
             log.warning("task.unsettled", task_id=task.id, error=str(error))
@@ -163,13 +154,9 @@ class Executor:
             log.warning("task.unsettled", task_id=task.id, error=str(error))
 
     async def _live(self, attempt: Attempt, wrong: PepperError | None) -> Outcome:
-        task = attempt.task
-        repeated = task.redelivered or task.delivery.time_ns < self._away_ns
-        if (task.chosen or repeated) and await self._client.results.get(task.id) is not None:
-            return Superseded()
-        attempt.number = 1
-        if repeated:
-            await self._claim(attempt)
+        ended = await self._begin(attempt)
+        if ended is not None:
+            return ended
         if wrong is not None:
             return Failed(wrong.info())
         try:
@@ -186,13 +173,31 @@ class Executor:
 
     # --- start ----------------------------------------------------------------------------------
 
-    async def _claim(self, attempt: Attempt) -> None:
-        """Finds a repeated attempt's number and claims the task before user code runs."""
+    async def _begin(self, attempt: Attempt) -> Outcome | None:
+        """Finds the attempt's number; whatever may have been begun before is claimed first."""
+        if attempt.journal is not None:
+            await self._claim(attempt, attempt.journal)
+            return None
         task = attempt.task
-        journal = attempt.journal = await self._read_journal(task)
-        if task.redelivered or journal.history.entries:
-            attempt.number = journal.history.next_attempt(task.delivery.deliveries)
-            await journal.claim(attempt.number)
+        repeated = task.redelivered or task.delivery.time_ns < self._away_ns
+        if (task.chosen or repeated) and await self._client.results.get(task.id) is not None:
+            return Superseded()
+        attempt.number = 1
+        if repeated:
+            journal = attempt.journal = await self._read_journal(task)
+            if journal.history.is_spent(task.carrier, original=True):
+                return Parked(journal.history.open_wait)
+            if task.redelivered or journal.history.entries:
+                await self._claim(attempt, journal)
+        return None
+
+    async def _claim(self, attempt: Attempt, journal: Journal) -> None:
+        wait = journal.history.open_wait
+        attempt.number = journal.history.next_attempt(attempt.task.delivery.deliveries)
+        await journal.claim(attempt.number, attempt.task.carrier)
+        if wait is not None and attempt.over is not None:
+            entry = await waited_entry(self._client, attempt.number, wait, attempt.over)
+            await journal.append(entry)
 
     async def _read_journal(self, task: Task) -> Journal:
         client = self._client
@@ -201,15 +206,15 @@ class Executor:
         return journal
 
     async def _own_journal(self, attempt: Attempt) -> Journal:
-        """The journal to write in; a first attempt reads it only now, and may come too late.
+        """The journal to write in.
 
-        Raises:
-            Fenced: A later attempt has claimed the task.
+        A first attempt does not read it: it takes it for empty, and is fenced if it is not.
         """
         if attempt.journal is None:
-            journal = await self._read_journal(attempt.task)
-            if attempt.number and journal.history.next_attempt(0) > attempt.number:
-                raise Fenced(f"task {attempt.task.id} was claimed after attempt {attempt.number}")
+            client, task = self._client, attempt.task
+            journal = Journal(client.connection, client.prefix, task.id, self._instance)
+            if not attempt.number:
+                await journal.read()
             attempt.journal = journal
         return attempt.journal
 
@@ -219,7 +224,7 @@ class Executor:
             await self._client.schemas.check_name(attempt.spec.topic, schema)
         body, headers = delivery.body, delivery.headers
         if headers:
-            if BLOB.lower() in headers:
+            if _BLOB in headers:
                 client = self._client
                 body = await redeem(client.connection, client.prefix, body, headers)
             if is_cloudevent(headers):
@@ -237,22 +242,48 @@ class Executor:
             )
         await self._tell(attempt, "started", {"instance": self._instance}, certain=True)
         limit = min((s for s in (left, spec.timeout) if s is not None), default=None)
+        running = asyncio.current_task()
+        assert running is not None
+        self._running[running] = attempt
         try:
             value = await self._within(limit, attempt, data)
-        except _Overrun:
-            if limit == left:
-                return Failed(DeadlineExceeded(f"task {task.id} ran past its deadline").info())
-            overrun = TaskTimeout(f"{spec.topic} ran longer than {spec.timeout:g} s")
-            return await self._after_error(attempt, overrun)
-        except asyncio.CancelledError:
+            if _parked(attempt) is None:
+                self._check_journal(attempt)
+        except BaseException as error:
+            return await self._after_raise(attempt, error, limit == left)
+        finally:
+            del self._running[running]
+            if attempt.replay is not None:
+                await attempt.replay.close()
+        return _parked(attempt) or _completed(spec, value)
+
+    def _check_journal(self, attempt: Attempt) -> None:
+        """Refuses the return of a handler that left out what an earlier attempt did."""
+        if attempt.replay is None and attempt.journal is not None:
+            self._durability(attempt)
+        if attempt.replay is not None:
+            attempt.replay.finish()
+
+    async def _after_raise(
+        self, attempt: Attempt, error: BaseException, by_deadline: bool
+    ) -> Outcome:
+        """Finds out what an exception means that left the handler."""
+        task, spec = attempt.task, attempt.spec
+        parked = _parked(attempt)
+        if isinstance(error, asyncio.CancelledError):
             current = asyncio.current_task()
             if current is not None and current.cancelling():
-                raise
-            canceled = HandlerError("the handler raised CancelledError")
-            return await self._after_error(attempt, canceled)
-        except (Exception, SystemExit) as error:
-            return await self._after_error(attempt, error)
-        return _completed(spec, value)
+                raise error
+            error = HandlerError("the handler raised CancelledError")
+        if parked is not None:
+            return parked
+        if isinstance(error, _Overrun):
+            if by_deadline:
+                return Failed(DeadlineExceeded(f"task {task.id} ran past its deadline").info())
+            error = TaskTimeout(f"{spec.topic} ran longer than {spec.timeout:g} s")
+        if not isinstance(error, Exception | SystemExit):
+            raise error
+        return await self._after_error(attempt, error)
 
     async def _within(self, limit: float | None, attempt: Attempt, data: Any) -> Any:
         if limit is None:
@@ -269,16 +300,23 @@ class Executor:
     async def _call(self, attempt: Attempt, data: Any) -> Any:
         task = attempt.task
         bound = log.bind(task_id=task.id, topic=task.topic, attempt=attempt.number)
-        context = Context(task, attempt.number, self._client, self._emitter, bound)
+        durable = partial(self._durability, attempt)
+        context = Context(task, attempt.number, self._client, self._emitter, bound, durable)
         headers = task.delivery.headers
         if headers and TRACEPARENT in headers:
             with active(parse(headers)):
                 return await call_handler(self._runner, attempt.spec.handler, data, context)
         return await call_handler(self._runner, attempt.spec.handler, data, context)
 
+    def _durability(self, attempt: Attempt) -> Durability:
+        history = None if attempt.journal is None else attempt.journal.history
+        open_journal = partial(self._own_journal, attempt)
+        replay = attempt.replay = Replay(attempt.task, attempt.number, open_journal, history)
+        return Durability(replay, self._client, self._runner, self._waits, self._clock)
+
     async def _after_error(self, attempt: Attempt, error: BaseException) -> Outcome:
         """Decides between repeating and giving up, and records the failure."""
-        info = _short(info_of(error))
+        info = shorten(info_of(error))
         try:
             journal = await self._own_journal(attempt)
             await journal.failed(attempt.number, info)
@@ -310,9 +348,14 @@ class Executor:
                 told = {"error": msgspec.to_builtins(error), "wait": wait, "failures": failures}
                 await self._tell(attempt, "retry", told)
                 await delivery.nak(delay=wait)
+            case Parked(wait):
+                await self._park(attempt, wait)
+            case Stopped(request):
+                await self._end(attempt, Result(ok=False, error=canceled(request)))
             case Released():
                 await self._give_back(attempt)
             case Superseded():
+                await self._tell_parent(attempt.task)
                 await delivery.ack()
             case Lost():
                 _say_lost(attempt)
@@ -335,48 +378,48 @@ class Executor:
             if result.error is not None:
                 data["code"], data["message"] = result.error.code, result.error.message
             await self._tell(attempt, result.state.verb, data, certain=True)
+        if task.delivery.headers and _REPLY_TO in task.delivery.headers:
+            await self._tell_parent(task)
         # Last, so that event and acknowledgement leave in one piece.
         await task.delivery.ack()
 
     async def _give_up(self, attempt: Attempt, error: ErrorInfo) -> None:
         """Files the dead letter first: a failed result always has one."""
-        task, error, filed = attempt.task, _short(error), 0
+        error, filed = shorten(error), 0
         if error.category != "control":
-            delivery = task.delivery
-            letter = write_letter(
-                task.id,
-                task.topic,
-                error,
-                body=delivery.body,
-                headers=delivery.headers,
-                attempts=self._attempts(attempt, error),
-                deliveries=delivery.deliveries,
-            )
-            filed = await self._file(letter, delivery.body)
+            filed = await file_letter(self._client, attempt, error, self._instance)
         result = Result(ok=False, error=error)
         await self._end(attempt, result)
-        say_given_up(task, attempt.number, result, filed)
+        say_given_up(attempt.task, attempt.number, result, filed)
 
-    async def _file(self, letter: DeadLetter, body: bytes) -> int:
-        try:
-            return await self._client.dead_letters.put(letter)
-        except TooLarge:
-            # What fitted as a body need not fit inside JSON: it goes by reference.
-            client = self._client
-            ours = {k: v for k, v in letter.headers.items() if k.startswith("pp-")}
-            text, headers = await claim_check(client.connection, client.prefix, body, ours, 0)
-            letter = msgspec.structs.replace(
-                letter, body=text.decode(), body_base64=None, headers=headers
-            )
-            return await client.dead_letters.put(letter)
+    async def _tell_parent(self, task: Task) -> None:
+        client = self._client
+        await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
 
-    def _attempts(self, attempt: Attempt, error: ErrorInfo) -> list[AttemptRecord]:
-        number = max(1, attempt.number)
-        known = attempt.journal.history.attempts() if attempt.journal is not None else []
-        if known and known[-1].attempt == number and known[-1].error is not None:
-            return known
-        last = AttemptRecord(number, self._clock.now(), self._instance, error)
-        return [*(one for one in known if one.attempt != number), last]
+    async def _park(self, attempt: Attempt, wait: WaitEntry | None) -> None:
+        """Frees the slot of a task that waits; the order lets no wake get lost."""
+        task = attempt.task
+        if wait is None:
+            await task.delivery.ack()
+            return
+        await self._tell_wait(attempt, wait)
+        await self._waits.arm(task.id, task.topic, wait, task.deadline)
+        await task.delivery.ack()
+        await self._waits.look(task.id, task.topic, wait)
+
+    async def _remind(self, attempt: Attempt, wait: WaitEntry) -> None:
+        await self._tell_wait(attempt, wait, reminder=True)
+
+    async def _tell_wait(self, attempt: Attempt, wait: WaitEntry, **more: Any) -> None:
+        told: dict[str, Any] = {"place": wait.n, "for": wait.what, **more}
+        if wait.deadline is not None:
+            told["deadline"] = format_time(wait.deadline)
+        if wait.what == "answer":
+            told |= {"question": wait.question, "text": wait.text, "choices": wait.choices}
+            await self._tell(attempt, "input_required", told, certain=True)
+        else:
+            told["children"] = len(wait.children)
+            await self._tell(attempt, "suspended", told)
 
     async def _give_back(self, attempt: Attempt) -> None:
         try:
@@ -393,6 +436,7 @@ class Executor:
         self, attempt: Attempt, verb: str, data: dict[str, Any], *, certain: bool = False
     ) -> None:
         task = attempt.task
+        place = f":{data['place']}" if "place" in data else ""
         await self._emitter.emit(
             "task",
             verb,
@@ -404,7 +448,7 @@ class Executor:
             priority=task.headers.priority,
             data=data,
             certain=certain,
-            event_id=f"{task.id}:{attempt.number}:{verb}",
+            event_id=f"{task.id}:{attempt.number}:{verb}{place}",
         )
 
 
@@ -430,12 +474,10 @@ def _completed(spec: TaskSpec, value: Any) -> Outcome:
         return Failed(HandlerError(told).info())
 
 
-def _short(info: ErrorInfo) -> ErrorInfo:
-    """An error that fits into a journal, an event and a dead letter, whatever was raised."""
-    if len(encode(info)) <= MAX_ERROR:
-        return info
-    message = info.message[:MAX_MESSAGE] + ("…" if len(info.message) > MAX_MESSAGE else "")
-    return msgspec.structs.replace(info, message=message, hint="", context={}, cause=None)
+def _parked(attempt: Attempt) -> Parked | None:
+    """The wait that ended the attempt, whatever its handler made of being left."""
+    replay = attempt.replay
+    return None if replay is None or replay.suspended is None else Parked(replay.suspended)
 
 
 async def call_handler(runner: Runner, handler: Handler, data: Any, context: Context) -> Any:
@@ -447,8 +489,11 @@ async def call_handler(runner: Runner, handler: Handler, data: Any, context: Con
     Raises:
         Unavailable: The handler's process died, or was killed with another that overran.
     """
-    if handler.where != "loop":
-        return await runner.run(handler, data, context)
+    if handler.where == "loop":
+        if handler.takes_context:
+            return await handler.call(data, context)
+        return await handler.call(data)
     if handler.takes_context:
-        return await handler.call(data, context)
-    return await handler.call(data)
+        blocking = BlockingContext(context, asyncio.get_running_loop())
+        return await runner.run(handler, data, blocking)
+    return await runner.run(handler, data)

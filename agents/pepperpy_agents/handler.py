@@ -150,6 +150,15 @@ def _decode_pydantic(body: bytes, kind: Any) -> Any:
         raise BadPayload(f"{path}{fact}", context={"path": path}) from None
 
 
+def decode_as(body: bytes, kind: Any) -> Any:
+    """Returns JSON as a value of a type: a Struct, dataclass, pydantic model or plain type.
+
+    Raises:
+        BadPayload: It does not fit; ``context.path`` names the field.
+    """
+    return _decode_pydantic(body, kind) if _is_pydantic(kind) else decode(body, kind)
+
+
 def call_plainly(function: Callable[..., Any], *arguments: Any) -> Any:
     """Returns what a plain function returns, outside the event loop."""
     try:

@@ -4,9 +4,11 @@ import random
 
 import msgspec
 
-from pepperpy_schemas.errors import ErrorInfo
+from pepperpy_schemas.errors import ChildFailed, ErrorInfo, NoAnswer
 
 _KINDS_NOT_REPEATED = frozenset({"input", "control"})
+# What they come from is in the journal, and would be the same again.
+_FINAL = (ChildFailed, NoAnswer)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +29,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def repeats(self, error: BaseException, info: ErrorInfo, failures: int) -> bool:
         """Whether to try again after this error, the ``failures``-th of the task."""
         if failures > self.retries or info.category in _KINDS_NOT_REPEATED:
+            return False
+        if isinstance(error, _FINAL):
             return False
         return isinstance(error, self.only)
 

@@ -1,9 +1,11 @@
 """A task as a worker received it: everything but the decoded body."""
 
+from datetime import datetime
+
 import msgspec
 
 from pepperpy_bus.events import Heard
-from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.clock import ServerClock, to_datetime
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_schemas.errors import BadHeader
 from pepperpy_schemas.headers import ID, NO_HEADERS, TaskHeaders, read_task_headers
@@ -38,6 +40,17 @@ class Task(msgspec.Struct, frozen=True):
     def redelivered(self) -> bool:
         """Whether it was delivered before, to anybody."""
         return self.delivery.deliveries > 1
+
+    @property
+    def carrier(self) -> str:
+        """The message that was delivered, as journals name it."""
+        return f"{self.delivery.stream}-{self.delivery.seq}"
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When it must have ended, by the server's clock; None without a deadline."""
+        nanoseconds = self.deadline_ns
+        return None if nanoseconds is None else to_datetime(nanoseconds)
 
     @property
     def deadline_ns(self) -> int | None:

@@ -21,8 +21,8 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_bus.streams.pull import InHand, WorkPuller
-from pepperpy_bus.streams.topology import task_consumer
+from pepperpy_bus.streams.pull import InHand, Work, WorkPuller
+from pepperpy_bus.streams.topology import Config, resume_consumer, task_consumer
 from pepperpy_bus.units import now
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema
@@ -153,6 +153,7 @@ class Worker:
         for spec in self.agent.tasks.values():
             await self._open_lane(stack, spec, high=True)
             await self._open_lane(stack, spec, high=False)
+            await self._open_resumed(stack, spec)
         for listener in self.agent.listeners:
             listening = Listening(self.agent, listener, self._client, self._emitter, self._runner)
             await stack.enter_async_context(listening.open())
@@ -204,20 +205,34 @@ class Worker:
         Each lane has slots of its own: a backlog of normal tasks, however long they run, never
         keeps a high one waiting.
         """
-        connection, prefix = self._client.connection, self._client.prefix
-        stream, config = stream_name(prefix, "TASKS"), task_consumer(prefix, spec.topic, high=high)
+        config = task_consumer(self._client.prefix, spec.topic, high=high)
+        work = partial(self._executor.execute, spec)
+        await self._pull(stack, spec, config, work, high=high)
 
-        async def ensure() -> None:
-            await ensure_consumer(connection, stream, config)
+    async def _open_resumed(self, stack: contextlib.AsyncExitStack, spec: TaskSpec) -> None:
+        """Pulls the suspended tasks of a topic that go on; new ones do not keep them waiting."""
+        config = resume_consumer(self._client.prefix, spec.topic)
+        work = partial(self._executor.resume, spec)
+        await self._pull(stack, spec, config, work, high=True)
 
+    async def _pull(
+        self,
+        stack: contextlib.AsyncExitStack,
+        spec: TaskSpec,
+        config: Config,
+        work: Work,
+        *,
+        high: bool,
+    ) -> None:
+        connection, stream = self._client.connection, stream_name(self._client.prefix, "TASKS")
+        ensure = partial(ensure_consumer, connection, stream, config)
         await ensure()
-
         puller = WorkPuller(
             connection,
             stream,
             config["name"],
             slots=self._slots(spec, high=high),
-            work=partial(self._executor.execute, spec),
+            work=work,
             in_hand=self._in_hand,
             ensure=ensure,
         )

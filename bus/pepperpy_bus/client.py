@@ -16,17 +16,20 @@ from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.options import connection_options, limits_of
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.blobs import claim_check
+from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.jetstream import message_at, store
 from pepperpy_bus.streams.provision import provision, provisioned
 from pepperpy_bus.streams.topology import streams
 from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.results import Ended, Results
+from pepperpy_bus.tasks.schedules import Schedules
+from pepperpy_bus.tasks.timing import OPTIONS, read_timing, refuse_recurring
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas, schema_name, validate
 from pepperpy_bus.tasks.watch import Update, watch_task
 from pepperpy_bus.trace import current
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.catalog import RESUME, TASK
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import BadHeader, Conflict, HandlerError, NotFound, error_from_info
 from pepperpy_schemas.subjects import stream_name
@@ -46,6 +49,12 @@ class SubmitOptions(TypedDict, total=False):
         check: Validate against the topic's announced schema before sending.
         parent: Id of the task on whose behalf this one is.
         root: Id of the first task of the family.
+        at: Not before this time: an aware datetime, or text with its zone. The broker keeps it.
+        delay: Not before this long from now, such as ``"2h"``.
+        every: Again and again, each time a task of its own: ``"5m"``. The id is the schedule's.
+        cron: The same at the times of a cron expression: ``"0 30 7 * * *"``, seconds first.
+        tz: The time zone of ``cron``, such as ``"Europe/Berlin"``; UTC by default.
+        reply_to: Where the task's end is told: the resume subject of a task that waits for it.
     """
 
     id: str
@@ -55,6 +64,12 @@ class SubmitOptions(TypedDict, total=False):
     check: bool
     parent: str
     root: str
+    at: datetime | str
+    delay: Duration
+    every: Duration
+    cron: str
+    tz: str
+    reply_to: str
 
 
 class ClientState(StrEnum):
@@ -77,6 +92,7 @@ class Client:
         dead_letters: The tasks that failed for good.
         schemas: What each topic takes and gives.
         results: The tasks' ends.
+        schedules: The tasks that the broker submits later.
     """
 
     def __init__(self, connection: Connection, settings: Settings, *, source: str = "") -> None:
@@ -93,6 +109,8 @@ class Client:
             threshold=settings.bus.blob_threshold,
             keep=settings.bus.result_ttl,
         )
+        self.schedules = Schedules(connection, self.prefix, threshold=settings.bus.blob_threshold)
+        self._clock = ServerClock(connection, self.prefix)
         self._slots = asyncio.Semaphore(settings.bus.max_in_flight)
 
     # --- state ----------------------------------------------------------------------------------
@@ -124,6 +142,8 @@ class Client:
     async def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
         """Publishes a task and returns its id when the broker has stored it.
 
+        With ``every`` or ``cron`` it is the id of the schedule.
+
         Args:
             topic: The topic; workers of any language listen there.
             data: The body: a Struct, dataclass, pydantic model or plain value; JSON as `bytes`.
@@ -132,12 +152,13 @@ class Client:
         Raises:
             BadName: The topic or id is not a valid name.
             BadPayload: The body is no JSON, or does not fit the topic's schema.
+            BadSchedule: The time is past, or is none.
             Conflict: The id was used with another body.
             QueueFull: The queue has reached its limit.
             Unreachable: The broker did not come back in time.
         """
         task_id = options.get("id") or new_id()
-        await self._publish(topic, task_id, to_json(data), options)
+        await self.send(topic, task_id, to_json(data), options)
         return task_id
 
     @overload
@@ -181,10 +202,11 @@ class Client:
             TimeoutError: It had not ended in time. It goes on; `result` finds its end later.
             PepperError: The task failed; the error is the one it failed with.
         """
+        refuse_recurring(options)
         task_id = options.get("id") or new_id()
         body = to_json(data)
         async with self.results.expect(task_id, submitted="id" in options) as waiter:
-            mine = await self._publish(topic, task_id, body, options)
+            mine = await self.send(topic, task_id, body, options)
             ended = await waiter.wait(_seconds(wait))
         _refuse_conflict(task_id, mine, ended.fingerprint)
         return answer(ended, type)
@@ -261,12 +283,19 @@ class Client:
 
     # --- below ----------------------------------------------------------------------------------
 
-    async def _publish(self, topic: str, task_id: str, body: bytes, options: SubmitOptions) -> str:
-        """Publishes a task; returns its fingerprint when the caller chose the id."""
+    async def send(self, topic: str, task_id: str, body: bytes, options: SubmitOptions) -> str:
+        """Publishes a task under an id; returns its fingerprint when the caller chose that.
+
+        `submit` and `run` are made of it, and the children of tasks, whose ids are derived.
+        """
         check_topic(topic)
         headers = self._headers(options)
         if options.get("check"):
             await self._check(topic, body, headers)
+        if not OPTIONS.isdisjoint(options):
+            timing = await read_timing(options, self._clock)
+            await self.schedules.put(topic, task_id, timing, body, headers)
+            return ""
         threshold = self.settings.bus.blob_threshold
         if len(body) > threshold:
             body, headers = await claim_check(
@@ -308,6 +337,9 @@ class Client:
         for name, value in ((h.PARENT, options.get("parent")), (h.ROOT, options.get("root"))):
             if value:
                 own[name] = check_token(value, what=name)
+        if reply_to := options.get("reply_to"):
+            RESUME.parse(self.prefix, reply_to)
+            own[h.REPLY_TO] = reply_to
         trace = current()
         if trace is not None:
             own |= trace.child().headers()

@@ -109,6 +109,14 @@ class BadHeader(PepperError):
     category = "input"
 
 
+class BadSchedule(PepperError):
+    """A schedule says no time at which it could fire; ``context.option`` names what is wrong."""
+
+    code = "bad_schedule"
+    category = "input"
+    hint = "give one of at, delay, every, cron"
+
+
 class UnknownTopic(PepperError):
     """No worker has ever announced this topic."""
 
@@ -179,6 +187,15 @@ class DeadlineExceeded(PepperError):
     category = "task"
 
 
+class LeaseLost(PepperError):
+    """A lease has ended before its holder was done; somebody else may hold the resource now."""
+
+    code = "lease_lost"
+    category = "task"
+    retryable = True
+    hint = "take a longer ttl; let nothing block the event loop for as long as it"
+
+
 class CrashLoop(PepperError):
     """The task was delivered as often as allowed and never finished: it may kill its workers."""
 
@@ -194,6 +211,25 @@ class JournalMismatch(PepperError):
 
     code = "journal_mismatch"
     category = "task"
+    hint = (
+        "other code has met a running task: serve changed steps under a new topic, or let the "
+        "running ones end first; the order and the names of steps must not depend on chance"
+    )
+
+
+class ChildFailed(PepperError):
+    """A task that this one waited for failed; the cause is that one's error."""
+
+    code = "child_failed"
+    category = "task"
+
+
+class NoAnswer(PepperError):
+    """Nobody answered the task's question before its deadline, and it has no default."""
+
+    code = "no_answer"
+    category = "task"
+    hint = "give the question a default, or a later deadline"
 
 
 class Fenced(PepperError):
@@ -215,6 +251,14 @@ class Rejected(PepperError):
 
     code = "rejected"
     category = "control"
+
+
+class BudgetExceeded(PepperError):
+    """The task and its family have spent, or reserved, what they may."""
+
+    code = "budget_exceeded"
+    category = "control"
+    hint = "submit the task again with a larger budget; what was spent shows: pepperpy budget ID"
 
 
 class IllegalTransition(PepperError):

@@ -26,6 +26,7 @@ class ServerClock:
         self._connection = connection
         self._request = f"STREAM.INFO.{stream_name(prefix, 'TASKS')}"
         self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._asked: float | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -45,12 +46,18 @@ class ServerClock:
             with contextlib.suppress(PepperError):
                 await self.sync()
 
+    async def fresh(self) -> None:
+        """Asks the server for its time unless it was asked within the last ten minutes."""
+        if self._asked is None or time.monotonic() - self._asked > RESYNC:
+            await self.sync()
+
     async def sync(self) -> None:
         """Asks the server for its time."""
         before = time.monotonic_ns()
         answer = await api(self._connection, self._request)
         middle = (before + time.monotonic_ns()) // 2
         self._offset_ns = int(_parse(answer["ts"]).timestamp() * 1e9) - middle
+        self._asked = time.monotonic()
 
     def now_ns(self) -> int:
         """Returns the server's time in nanoseconds since the epoch."""
@@ -58,7 +65,12 @@ class ServerClock:
 
     def now(self) -> datetime:
         """Returns the server's time."""
-        return datetime.fromtimestamp(self.now_ns() / 1e9, UTC)
+        return to_datetime(self.now_ns())
+
+
+def to_datetime(nanoseconds: int) -> datetime:
+    """Returns a server's timestamp as a time in UTC."""
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
 
 
 def _parse(text: str) -> datetime:

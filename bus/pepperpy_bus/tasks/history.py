@@ -128,8 +128,15 @@ class History:
         """
         carried = {one.attempt: one.carrier for one in self.entries if isinstance(one, ClaimEntry)}
         return any(
-            carried.get(wait.attempt, carrier if original else "") == carrier for wait in self.waits
+            carried.get(wait.attempt, carrier if original else "") == carrier
+            for wait in self.waits
+            if not self._went_on(wait)
         )
+
+    def _went_on(self, wait: WaitEntry) -> bool:
+        """Whether the attempt that came to a wait found it over, and was not left."""
+        ended = self._waited.get(wait.n)
+        return ended is not None and ended.attempt == wait.attempt
 
     def attempts(self) -> list[AttemptRecord]:
         """Returns every attempt that left a trace, with its error when it failed."""

@@ -1,0 +1,102 @@
+"""The context of a handler that runs in a thread: each call waits until it is done."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, Unpack
+
+from pepperpy_agents.context import Context
+from pepperpy_agents.durable.waiting import NO_DEFAULT
+from pepperpy_bus.client import SubmitOptions
+from pepperpy_bus.units import Duration
+from pepperpy_schemas.messages import Result
+
+T = TypeVar("T")
+
+
+class BlockingContext:
+    """`Context` without ``await``."""
+
+    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+        self._context = context
+        self._loop = loop
+        self.task_id = context.task_id
+        self.topic = context.topic
+        self.attempt = context.attempt
+        self.deadline = context.deadline
+        self.parent = context.parent
+        self.root = context.root
+        self.headers = context.headers
+        self.log = context.log
+
+    def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        type: Any = None,  # noqa: A002 - reads as msgspec's own argument
+        **kwargs: Any,
+    ) -> Any:
+        """Does something once; see `Context.step`."""
+        return self._wait(self._context.step(name, function, *args, type=type, **kwargs))
+
+    def ask(
+        self,
+        text: str,
+        *,
+        choices: Sequence[Any] = (),
+        deadline: Duration | datetime | None = None,
+        default: Any = NO_DEFAULT,
+        remind: Duration | None = None,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+    ) -> Any:
+        """Asks people and returns their answer; see `Context.ask`."""
+        asking = self._context.ask(
+            text, choices=choices, deadline=deadline, default=default, remind=remind, type=type
+        )
+        return self._wait(asking)
+
+    def sleep(self, duration: Duration) -> None:
+        """Waits for a time without a slot; see `Context.sleep`."""
+        self._wait(self._context.sleep(duration))
+
+    def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
+        """Publishes a child of this task; see `Context.submit`."""
+        return self._wait(self._context.submit(topic, data, **options))
+
+    def gather(
+        self,
+        *children: str,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+        return_exceptions: bool = False,
+    ) -> list[Any]:
+        """Returns what children returned; see `Context.gather`."""
+        gathering = self._context.gather(*children, type=type, return_exceptions=return_exceptions)
+        return self._wait(gathering)
+
+    def first(self, *children: str) -> dict[str, Result]:
+        """Returns the ends of those children that have ended; see `Context.first`."""
+        return self._wait(self._context.first(*children))
+
+    def run(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
+        **options: Unpack[SubmitOptions],
+    ) -> Any:
+        """Publishes a child and returns what it returned; see `Context.run`."""
+        return self._wait(self._context.run(topic, data, type=type, **options))
+
+    def progress(self, fraction: float, message: str = "", **data: Any) -> None:
+        """Tells how far the task is; see `Context.progress`."""
+        self._wait(self._context.progress(fraction, message, **data))
+
+    def emit(self, name: str, **data: Any) -> None:
+        """Tells of something that happened; see `Context.emit`."""
+        self._wait(self._context.emit(name, **data))
+
+    def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(doing, self._loop).result()

@@ -1,0 +1,1 @@
+"""What makes a task outlive its worker: steps, waits and children in its journal."""

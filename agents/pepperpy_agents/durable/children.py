@@ -1,0 +1,65 @@
+"""Children: tasks that a task submits, each once, however often the code comes there."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+from pepperpy_agents.durable.replay import Replay
+from pepperpy_bus.bodies import to_json
+from pepperpy_bus.client import Client, SubmitOptions
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.units import now
+from pepperpy_schemas.catalog import RESUME
+from pepperpy_schemas.messages import Child, ChildrenEntry
+
+
+class Children:
+    """The children of one attempt's task.
+
+    Args:
+        replay: The attempt's way through the journal.
+        client: The client.
+        clock: The server's clock.
+    """
+
+    def __init__(self, replay: Replay, client: Client, clock: ServerClock) -> None:
+        self._replay = replay
+        self._client = client
+        self._clock = clock
+        self._unwritten: list[Child] = []
+        self._writing = asyncio.Lock()
+
+    async def submit(self, topic: str, data: Any, options: SubmitOptions) -> str:
+        """Publishes a task on behalf of this one, once; returns its id."""
+        replay, task = self._replay, self._replay.task
+        n = replay.place()
+        known = replay.find(n, Child, topic)
+        if known is not None:
+            return known.id
+        child_id = options.get("id") or derived_id(task.id, n)
+        options.setdefault("parent", task.id)
+        options.setdefault("root", task.root)
+        options.setdefault("reply_to", RESUME.of(self._client.prefix, topic=task.topic, id=task.id))
+        left = task.seconds_left(self._clock)
+        if left is not None:
+            options.setdefault("timeout", max(left, 0.001))
+        await self._client.send(topic, child_id, to_json(data), options)
+        # Written after it was sent: a worker that dies between sends it again, under the same id.
+        await self._write(Child(n, topic, child_id))
+        return child_id
+
+    async def _write(self, child: Child) -> None:
+        """Adds a child to the journal; those that come while it is written go together."""
+        self._unwritten.append(child)
+        journal = await self._replay.journal()
+        async with self._writing:
+            if child not in self._unwritten:
+                return
+            together = list(self._unwritten)
+            await journal.append(ChildrenEntry(self._replay.attempt, now(), together))
+            del self._unwritten[: len(together)]
+
+
+def derived_id(task_id: str, n: int) -> str:
+    """Returns the id of the child at a place: the same in every attempt."""
+    return hashlib.blake2b(f"{task_id}:{n}".encode(), digest_size=12).hexdigest()

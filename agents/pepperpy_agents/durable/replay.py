@@ -1,0 +1,172 @@
+"""Replay: an attempt's way through what earlier ones have written in the task's journal.
+
+Every step, wait and child takes the next place, in the order of the calls. What stands at a place
+already is given back without being done again; what does not is done and written. Code that comes
+by another way than the journal says is stopped, with the name of the place.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from pepperpy_agents.task import Task
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.clock import to_datetime
+from pepperpy_bus.tasks.history import History, Place
+from pepperpy_bus.tasks.journal import Journal
+from pepperpy_schemas.errors import JournalMismatch
+from pepperpy_schemas.messages import Child, InputEntry, StepEntry, WaitEntry
+
+log = get_log("pepperpy.worker")
+
+P = TypeVar("P", bound=Place)
+OpenJournal = Callable[[], Awaitable[Journal]]
+
+_WHAT: Final[dict[type, str]] = {StepEntry: "step", Child: "child", WaitEntry: "wait"}
+
+
+class Suspended(BaseException):
+    """The task waits; its handler is left, and called again when the wait is over.
+
+    It is no `Exception`, so that handlers do not take it for a failure.
+    """
+
+    def __init__(self, wait: WaitEntry) -> None:
+        super().__init__(f"waits at place {wait.n}")
+        self.wait = wait
+
+
+class Replay:
+    """One attempt's way through the journal.
+
+    Args:
+        task: The task.
+        attempt: The attempt's number.
+        open_journal: Returns the attempt's journal, to write in.
+        history: What earlier attempts have written; None for a first one, which has no earlier.
+
+    Attributes:
+        suspended: The wait that ended the attempt, or None.
+    """
+
+    def __init__(
+        self, task: Task, attempt: int, open_journal: OpenJournal, history: History | None
+    ) -> None:
+        self.task = task
+        self.attempt = attempt
+        self.history = history or History()
+        self.suspended: WaitEntry | None = None
+        self._open_journal = open_journal
+        self._opening: asyncio.Task[Journal] | None = None
+        self._taken = 0
+
+    def place(self) -> int:
+        """Takes the next place.
+
+        Raises:
+            Suspended: The attempt has ended in a wait; this is a branch of it that went on.
+        """
+        if self.suspended is not None:
+            raise Suspended(self.suspended)
+        self._taken += 1
+        return self._taken
+
+    def find(self, n: int, kind: type[P], name: str) -> P | None:
+        """Returns what stands at a place, or None when nothing does yet.
+
+        Args:
+            n: The place.
+            kind: What the code has there.
+            name: Its name there; a wait's is what it waits for.
+
+        Raises:
+            JournalMismatch: Something else stands there.
+        """
+        there = self.history.at(n)
+        if there is None:
+            return None
+        if isinstance(there, kind) and _name(there) == name:
+            return there
+        raise JournalMismatch(
+            f"at place {n} the journal of task {self.task.id} has {_called(there)}, "
+            f"where the code has {_WHAT[kind]} {name!r}",
+            context={"place": n, "journal": _called(there), "code": f"{_WHAT[kind]} {name}"},
+        )
+
+    def finish(self) -> None:
+        """Looks whether the code came to everything that the journal has.
+
+        Raises:
+            JournalMismatch: It did not; the message names the first that it left out.
+        """
+        last = self.history.last_place
+        for n in range(self._taken + 1, last + 1):
+            there = self.history.at(n)
+            if there is not None:
+                raise JournalMismatch(
+                    f"the journal of task {self.task.id} has {_called(there)} at place {n}, "
+                    "which the code did not come to",
+                    context={"place": n, "journal": _called(there)},
+                )
+
+    def begin(self) -> "asyncio.Task[Journal]":
+        """Begins to write the task's input into the journal, unless that was begun before."""
+        if self._opening is None:
+            name = f"journal-{self.task.id}"
+            self._opening = asyncio.create_task(self._open(), name=name)
+        return self._opening
+
+    async def journal(self) -> Journal:
+        """Returns the journal, the task's input written in it.
+
+        Raises:
+            Fenced: Another worker has the task.
+        """
+        try:
+            return await asyncio.shield(self.begin())
+        except Exception:
+            self._opening = None
+            raise
+
+    async def close(self) -> None:
+        """Waits until nothing more is written on behalf of the attempt."""
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
+
+    async def _open(self) -> Journal:
+        journal = await self._open_journal()
+        if journal.history.input is None:
+            await journal.append(input_entry(self.task))
+        self.history = journal.history
+        return journal
+
+
+def input_entry(task: Task) -> InputEntry:
+    """Returns what a journal says of the task itself."""
+    delivery = task.delivery
+    body = delivery.body or b"null"
+    return InputEntry(
+        task.topic,
+        msgspec.Raw(body),
+        dict(delivery.headers),
+        hashlib.sha256(body).hexdigest(),
+        to_datetime(delivery.time_ns),
+        task.headers.key,
+    )
+
+
+def _name(there: Place) -> str:
+    match there:
+        case StepEntry():
+            return there.name
+        case Child():
+            return there.topic
+        case WaitEntry():
+            return there.what
+
+
+def _called(there: Place) -> str:
+    return f"{_WHAT[type(there)]} {_name(there)!r}"

@@ -1,0 +1,118 @@
+"""Resuming: from a wake of a suspended task to the attempt that goes on with it, if any does."""
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from pepperpy_agents.agent import TaskSpec
+from pepperpy_agents.attempt import Attempt
+from pepperpy_agents.task import Task, read_task
+from pepperpy_bus.client import Client
+from pepperpy_bus.link.message import Message
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.tasks.waits import RENEWAL, Waits
+from pepperpy_schemas.catalog import RESUME, TASK
+from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.messages import InputEntry, Resume, WaitEntry
+
+log = get_log("pepperpy.worker")
+
+Remind = Callable[[Attempt, WaitEntry], Awaitable[None]]
+_LONG: Final = timedelta(days=1)
+
+
+class Resuming:
+    """Reads wakes, for one instance of an agent.
+
+    Args:
+        client: The client.
+        waits: Where the outcomes of waits are looked up.
+        clock: The server's clock.
+        instance: The instance, written into journals.
+        remind: Tells people once more that a task waits for them.
+    """
+
+    def __init__(
+        self, client: Client, waits: Waits, clock: ServerClock, instance: str, remind: Remind
+    ) -> None:
+        self._client = client
+        self._waits = waits
+        self._clock = clock
+        self._instance = instance
+        self._remind = remind
+
+    async def attempt(self, spec: TaskSpec, delivery: Delivery) -> Attempt | None:
+        """Returns the attempt that goes on with a task; None when the wake was settled here."""
+        client = self._client
+        task_id = RESUME.parse(client.prefix, delivery.subject)["id"]
+        if await client.results.get(task_id) is not None:
+            await delivery.ack()
+            return None
+        journal = Journal(client.connection, client.prefix, task_id, self._instance)
+        await journal.read()
+        given = journal.history.input
+        if given is None:
+            log.warning("resume.unknown_task", task_id=task_id, subject=delivery.subject)
+            await delivery.ack()
+            return None
+        task = resumed_task(given, task_id, delivery, client.prefix)
+        attempt = Attempt(task, spec, journal=journal, began=time.monotonic())
+        wait = journal.history.open_wait
+        if journal.history.is_spent(task.carrier, original=False):
+            await self._wait_on(attempt, wait, delivery)
+        elif wait is None:
+            claim = journal.history.last_claim
+            if claim is not None and claim.carrier == task.carrier:
+                return attempt  # the attempt that it woke has failed, or its worker died
+            log.debug("resume.stale", task_id=task_id)
+            await delivery.ack()
+        else:
+            attempt.over = await self._waits.outcome(task_id, spec.topic, wait)
+            left = task.seconds_left(self._clock)
+            if attempt.over is not None or (left is not None and left <= 0):
+                await self._waits.disarm(task_id, wait)
+                return attempt
+            await self._still_waits(attempt, journal, wait, delivery)
+        return None
+
+    async def _still_waits(
+        self, attempt: Attempt, journal: Journal, wait: WaitEntry, delivery: Delivery
+    ) -> None:
+        resume = _read(delivery)
+        if resume is not None and resume.reason == "reminder" and resume.n == wait.n:
+            await self._remind(attempt, wait)
+        age = self._clock.now() - wait.ts
+        if resume is not None and resume.reason == "check" and age > RENEWAL - _LONG:
+            await journal.renew()
+        await self._wait_on(attempt, wait, delivery)
+
+    async def _wait_on(self, attempt: Attempt, wait: WaitEntry | None, delivery: Delivery) -> None:
+        task = attempt.task
+        if wait is not None:
+            await self._waits.arm(task.id, task.topic, wait, task.deadline)
+        await delivery.ack()
+        if wait is not None:
+            await self._waits.look(task.id, task.topic, wait)
+
+
+def resumed_task(given: InputEntry, task_id: str, delivery: Delivery, prefix: str) -> Task:
+    """Returns a task as it was first delivered, to be settled by the delivery that woke it."""
+    subject = TASK.of(prefix, topic=given.topic, id=task_id)
+    message = Message(subject, bytes(given.input), given.headers, delivery.message.reply)
+    stored = int(given.stored.timestamp() * 1e9)
+    as_first = msgspec.structs.replace(delivery, message=message, time_ns=stored)
+    return read_task(as_first, given.topic)[0]
+
+
+def _read(delivery: Delivery) -> Resume | None:
+    """What a wake says of itself; an answer wakes as it is."""
+    with contextlib.suppress(BadPayload):
+        return RESUME.decode(delivery.body)
+    return None

@@ -1,0 +1,224 @@
+"""Suspended tasks: what they wait for, whether it is there, and how they are woken.
+
+A wake carries nothing: whoever takes it reads the task's journal and looks whether what it waits
+for is there. So a wake may come twice or in vain, and one that is lost is made good by a look from
+time to time, which the server's schedules set off.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+import msgspec
+
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.jetstream import delete_message, last_on, store
+from pepperpy_bus.tasks.history import unfold
+from pepperpy_bus.tasks.results import Ended, Results
+from pepperpy_bus.tasks.schedules import forget_wake, wake_at
+from pepperpy_schemas import headers as h
+from pepperpy_schemas.catalog import ANSWER, RESUME, STEP
+from pepperpy_schemas.codec import decode, encode
+from pepperpy_schemas.errors import BadName, BadPayload, WrongSequence
+from pepperpy_schemas.messages import Answer, Resume, WaitEntry
+from pepperpy_schemas.subjects import stream_name
+from pepperpy_schemas.tokens import new_id
+
+log = get_log("pepperpy.waits")
+
+FIRST_LOOK: Final = timedelta(seconds=30)
+"""After this long a parent looks for its children: foreign workers tell nobody of their ends."""
+LAST_LOOK: Final = timedelta(hours=1)
+"""The looks become rarer, up to this."""
+RENEWAL: Final = timedelta(days=10)
+"""A waiting task's journal is written anew so often, so that it outlives its expiry."""
+_SLACK: Final = timedelta(milliseconds=50)
+_AT_ONCE: Final = 64
+
+
+class Over(msgspec.Struct, frozen=True):
+    """How a wait ended.
+
+    Attributes:
+        how: By an answer, the ends of children, or the deadline.
+        data: The answer, or the list of results, as JSON.
+        by: Who says to have answered.
+    """
+
+    how: Literal["answer", "children", "deadline"]
+    data: bytes = b"null"
+    by: str = ""
+
+
+async def wake(
+    connection: Connection, prefix: str, *, topic: str, task_id: str, resume: Resume
+) -> None:
+    """Wakes a suspended task; one that is being woken is not woken a second time."""
+    subject = RESUME.of(prefix, topic=topic, id=task_id)
+    body = RESUME.encode(resume)
+    try:
+        # On a work queue this says: no such message waits or is being worked on.
+        await store(connection, subject, body, msg_id=new_id(), expect_last=0)
+    except WrongSequence:
+        log.debug("waits.woken_already", task_id=task_id)
+
+
+async def wake_parent(
+    connection: Connection, prefix: str, child_id: str, headers: Mapping[str, str]
+) -> None:
+    """Tells a task's end to its parent, if that waits for it.
+
+    Args:
+        connection: The connection.
+        prefix: The deployment's prefix.
+        child_id: The task that has ended.
+        headers: Its headers, names in lower case.
+    """
+    target = headers.get(h.REPLY_TO.lower(), "")
+    if not target:
+        return
+    try:
+        parent = RESUME.parse(prefix, target)
+        subject = STEP.of(prefix, id=parent["id"])
+    except BadName:
+        log.warning("waits.bad_reply_to", task_id=child_id, reply_to=target[:120])
+        return
+    last = await last_on(connection, stream_name(prefix, "STEPS"), subject)
+    # It waits as long as its journal ends with the wait.
+    entry = unfold(STEP.decode(last.body))[-1] if last is not None else None
+    if isinstance(entry, WaitEntry) and child_id in entry.children:
+        resume = Resume("child", n=entry.n, child=child_id)
+        await wake(connection, prefix, topic=parent["topic"], task_id=parent["id"], resume=resume)
+
+
+class Waits:
+    """The waits of a deployment's tasks, as workers see them."""
+
+    def __init__(
+        self, connection: Connection, prefix: str, results: Results, clock: ServerClock
+    ) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._results = results
+        self._clock = clock
+
+    async def outcome(self, task_id: str, topic: str, wait: WaitEntry) -> Over | None:
+        """Returns how a wait has ended, or None while it lasts."""
+        over: Over | None = None
+        if wait.what == "answer":
+            over = await self._answered(task_id, topic, wait)
+        elif wait.what == "children":
+            over = await self._children(wait)
+        if over is None and wait.deadline and wait.deadline - _SLACK <= self._clock.now():
+            return Over("deadline", bytes(wait.default))
+        return over
+
+    async def arm(
+        self, task_id: str, topic: str, wait: WaitEntry, deadline: datetime | None
+    ) -> None:
+        """Has the server wake the task when its wait is over, to remind people, or to look.
+
+        Args:
+            task_id: The task.
+            topic: Its topic.
+            wait: What it waits for.
+            deadline: The task's own deadline.
+        """
+        when, reason = self._next_wake(wait, deadline)
+        await wake_at(
+            self._connection,
+            self._prefix,
+            topic=topic,
+            task_id=task_id,
+            when=when,
+            body=RESUME.encode(Resume(reason, n=wait.n)),
+            name=_wake_name(task_id),
+        )
+
+    async def look(self, task_id: str, topic: str, wait: WaitEntry) -> None:
+        """Wakes the task if its wait is over already.
+
+        What came before anybody could know of the wait has woken nobody. To be called when the
+        delivery that the task ran on is settled: while it is not, no wake is taken.
+        """
+        if await self.outcome(task_id, topic, wait) is not None:
+            resume = Resume("check", n=wait.n)
+            await wake(self._connection, self._prefix, topic=topic, task_id=task_id, resume=resume)
+
+    async def disarm(self, task_id: str, wait: WaitEntry) -> None:
+        """Takes the wake of a wait that is over back, unless it comes soon anyway."""
+        if wait.deadline is not None or wait.what != "children":
+            await forget_wake(self._connection, self._prefix, _wake_name(task_id))
+
+    def _next_wake(
+        self, wait: WaitEntry, deadline: datetime | None
+    ) -> tuple[datetime, Literal["deadline", "reminder", "check"]]:
+        now = self._clock.now()
+        look = RENEWAL
+        if wait.what == "children":
+            look = min(max(FIRST_LOOK, (now - wait.ts) / 2), LAST_LOOK)
+        wakes: list[tuple[datetime, Literal["deadline", "reminder", "check"]]]
+        wakes = [(now + look, "check")]
+        if wait.remind:
+            wakes.append((now + timedelta(seconds=wait.remind), "reminder"))
+        wakes += [(end, "deadline") for end in (wait.deadline, deadline) if end is not None]
+        return min(wakes)
+
+    async def _answered(self, task_id: str, topic: str, wait: WaitEntry) -> Over | None:
+        stream = stream_name(self._prefix, "ANSWERS")
+        subject = ANSWER.of(self._prefix, topic=topic, id=task_id, question=str(wait.question))
+        stored = await last_on(self._connection, stream, subject)
+        if stored is None:
+            return None
+        given = read_answer(stored.body)
+        if given is not None and is_allowed(wait, given.answer):
+            return Over("answer", encode(given.answer), given.by)
+        # It makes room for a valid one; the question stays open.
+        log.warning("waits.answer_refused", task_id=task_id, body=stored.body[:80])
+        await delete_message(self._connection, stream, stored.seq)
+        return None
+
+    async def _children(self, wait: WaitEntry) -> Over | None:
+        ended: list[Ended | None] = []
+        for start in range(0, len(wait.children), _AT_ONCE):
+            some = wait.children[start : start + _AT_ONCE]
+            ended += await asyncio.gather(*(self._results.get(one) for one in some))
+            if not wait.first and None in ended:
+                return None
+        if not any(ended):
+            return None
+        results = [None if one is None else one.result for one in ended]
+        return Over("children", encode(results))
+
+
+def read_answer(body: bytes) -> Answer | None:
+    """Returns an answer as somebody wrote it; None when it is no text at all.
+
+    ``{"answer": …, "by": …}`` is the form; any other JSON, or plain text, is the answer itself.
+    """
+    try:
+        return ANSWER.decode(body)
+    except BadPayload:
+        pass
+    try:
+        return Answer(decode(body, Any))
+    except BadPayload:
+        pass
+    try:
+        return Answer(body.decode())
+    except UnicodeDecodeError:
+        return None
+
+
+def is_allowed(wait: WaitEntry, answer: Any) -> bool:
+    """Whether an answer is one of the choices; any is when there are none."""
+    return not wait.choices or answer in wait.choices
+
+
+def _wake_name(task_id: str) -> str:
+    """The name of a task's wake among the schedules; ids may be as long as a name."""
+    return f"wake-{hashlib.blake2b(task_id.encode(), digest_size=16).hexdigest()}"
