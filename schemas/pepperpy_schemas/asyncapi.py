@@ -28,6 +28,11 @@ _SENT: Final = (
     catalog.COUNT,
     catalog.REGISTRY,
     catalog.TOPIC_SCHEMA,
+    catalog.AGENT_STATE,
+    catalog.FAMILY_STATE,
+    catalog.KEY_STATE,
+    catalog.LEASES,
+    catalog.LEDGER,
 )
 _WITH_TASK_HEADERS: Final = (
     catalog.TASK,
@@ -58,6 +63,9 @@ _TOKEN_DOCS: Final = {
     "metric": "What is counted.",
     "label": "For whom it is counted.",
     "version": "Version of the schema: v1, v2, …",
+    "root": "Id of the first task of a family.",
+    "name": "Name of the value or resource.",
+    "space": "What kind of thing is held: resource, shard, …",
     "inbox": "The reply subject of the request.",
 }
 _EXTRA_TOKENS: Final = {"ServiceReply": ("inbox",)}

@@ -23,6 +23,7 @@ from pepperpy_schemas.messages import (
     Token,
     TopicSchema,
 )
+from pepperpy_schemas.shared import Ledger, Resource
 from pepperpy_schemas.subjects import Subject
 
 TASK: Final = Subject(
@@ -162,6 +163,40 @@ TOPIC_SCHEMA: Final = Subject(
     TopicSchema,
     "What a topic takes and gives; it stays when no worker is up.",
 )
+AGENT_STATE: Final = Subject(
+    "AgentState",
+    "$KV.{p}_state.agent.{agent}.{name}",
+    msgspec.Raw,
+    "A value that all instances of an agent share.",
+    examples=('{"seen":17}',),
+)
+FAMILY_STATE: Final = Subject(
+    "FamilyState",
+    "$KV.{p}_state.family.{root}.{name}",
+    msgspec.Raw,
+    "A value that a task and its descendants share; it disappears 30 days after the last change.",
+    examples=('{"seen":17}',),
+)
+KEY_STATE: Final = Subject(
+    "KeyState",
+    "$KV.{p}_state.key.{agent}.{key}.{name}",
+    msgspec.Raw,
+    "A value that an agent keeps for one key.",
+    examples=('{"seen":17}',),
+)
+LEASES: Final = Subject(
+    "Resource",
+    "$KV.{p}_state.lease.{space}.{name}",
+    Resource,
+    "Who holds how much of a resource, until when, and who waits for it.",
+)
+LEDGER: Final = Subject(
+    "Ledger",
+    "$KV.{p}_state.budget.{id}",
+    Ledger,
+    "What a task and its descendants may spend and have; it disappears 30 days after the last "
+    "change.",
+)
 
 BLOB_CHUNK: Final = "$O.{bucket}.C.{nuid}"
 """A piece of an object in an object store bucket (NATS ADR-20)."""
@@ -196,5 +231,10 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     COUNT,
     REGISTRY,
     TOPIC_SCHEMA,
+    AGENT_STATE,
+    FAMILY_STATE,
+    KEY_STATE,
+    LEASES,
+    LEDGER,
 )
 """All of them, in the order of a task's life; the exported documents follow it."""

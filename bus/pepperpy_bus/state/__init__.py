@@ -1,0 +1,1 @@
+"""What tasks share beside their messages: values, resources, budgets."""
