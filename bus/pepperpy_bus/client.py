@@ -292,8 +292,8 @@ class Client:
         headers = self._headers(options)
         if options.get("check"):
             await self._check(topic, body, headers)
-        if not OPTIONS.isdisjoint(options):
-            timing = await read_timing(options, self._clock)
+        timing = None if OPTIONS.isdisjoint(options) else await read_timing(options, self._clock)
+        if timing is not None:
             await self.schedules.put(topic, task_id, timing, body, headers)
             return ""
         threshold = self.settings.bus.blob_threshold

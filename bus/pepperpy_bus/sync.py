@@ -22,6 +22,7 @@ from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.tasks.deadletters import DeadLetters
+from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
 from pepperpy_bus.units import Duration
 
@@ -91,6 +92,16 @@ class SyncTopicSchemas(_Facade[TopicSchemas]):
     all = _waits(TopicSchemas.all)
 
 
+class SyncSchedules(_Facade[Schedules]):
+    """The scheduled tasks of a deployment; see `Schedules`."""
+
+    all = _waits(Schedules.all)
+    get = _waits(Schedules.get)
+    pause = _waits(Schedules.pause)
+    resume = _waits(Schedules.resume)
+    remove = _waits(Schedules.remove)
+
+
 class SyncEmitter(_Facade[Emitter]):
     """Sends events; see `Emitter`."""
 
@@ -110,6 +121,7 @@ class SyncClient(_Facade[Client]):
         registry: The live agents.
         dead_letters: The tasks that failed for good.
         schemas: What each topic takes and gives.
+        schedules: The tasks that the broker submits later.
     """
 
     def __init__(self, thread: LoopThread[Client], inner: Client) -> None:
@@ -117,6 +129,7 @@ class SyncClient(_Facade[Client]):
         self.registry = SyncRegistry(thread, inner.registry)
         self.dead_letters = SyncDeadLetters(thread, inner.dead_letters)
         self.schemas = SyncTopicSchemas(thread, inner.schemas)
+        self.schedules = SyncSchedules(thread, inner.schedules)
 
     @property
     def settings(self) -> Settings:
