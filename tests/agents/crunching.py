@@ -27,7 +27,7 @@ def pid(data: None) -> int:
     return os.getpid()
 
 
-@agent.task("spin", where="process", timeout=1.5, retries=1, retry_delay=0.01)
+@agent.task("spin", where="process", timeout=0.8, retries=1, retry_delay=0.01)
 def spin(job: Job) -> str:
     mark = Path(job.folder) / f"spin-{os.getpid()}-{time.monotonic_ns()}"
     mark.write_text("")
@@ -35,6 +35,11 @@ def spin(job: Job) -> str:
     while time.monotonic() < end:
         pass
     return "done"
+
+
+@agent.task("patient", where="process", retries=5, retry_delay=0.01)
+def patient(job: Job) -> str:
+    return spin(job)
 
 
 @agent.task("crash", where="process", retries=1, retry_delay=0.01)

@@ -98,7 +98,12 @@ async def test_a_process_that_dies_is_repeated_and_then_given_up(
 
 
 async def test_a_process_that_overruns_is_killed_and_the_others_are_repeated(
-    client: Client, working: Working, crunching: Agent, tmp_path: Path, eventually: Eventually
+    client: Client,
+    working: Working,
+    crunching: Agent,
+    tmp_path: Path,
+    seen: Any,
+    eventually: Eventually,
 ) -> None:
     async with working(crunching):
         await client.run("square", 1, wait=20)  # the processes are there
@@ -107,12 +112,12 @@ async def test_a_process_that_overruns_is_killed_and_the_others_are_repeated(
         spinning = int(next(tmp_path.iterdir()).name.split("-")[1])
         await eventually(lambda: not psutil.pid_exists(spinning) or _zombie(spinning))
         # Waits for a process, or runs, while the second attempt of the other is killed.
-        short = await client.submit("spin", {"folder": str(tmp_path), "seconds": 0.1})
+        short = await client.submit("patient", {"folder": str(tmp_path), "seconds": 0.1})
         with pytest.raises(TaskTimeout):
             await client.result(endless, wait=20)
         assert await client.result(short, wait=20) == "done"
-    marks = [one.name for one in tmp_path.iterdir()]
-    assert len(marks) >= 3
+    attempts = (await seen.letter("spin")).letter.attempts
+    assert [one.error.code for one in attempts if one.error] == ["timeout", "timeout"]
 
 
 def _zombie(pid: int) -> bool:
