@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "result": Entry("Tasks", "Print what a task returned."),
     "watch": Entry("Tasks", "Follow one task: events, live output, end."),
     "dlq": Entry("Tasks", "List, show, replay and drop the tasks that failed for good."),
+    "schedules": Entry("Tasks", "List, pause, resume and remove what is submitted later."),
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),
     "agents": Entry("Look", "List the running agents; pause, resume and drain them."),

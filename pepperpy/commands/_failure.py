@@ -9,7 +9,13 @@ from typing import Any
 import typer
 
 from pepperpy_bus.redaction import escape, scrub
-from pepperpy_schemas.errors import BadName, PepperError, PermissionDenied, Unreachable
+from pepperpy_schemas.errors import (
+    BadName,
+    BadSchedule,
+    PepperError,
+    PermissionDenied,
+    Unreachable,
+)
 
 FAILED, USAGE, UNREACHABLE, TIMED_OUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 124, 130, 141
 
@@ -61,8 +67,12 @@ def explain(error: Exception) -> int:
 def _code_of(error: PepperError) -> int:
     if isinstance(error, Unreachable):
         return UNREACHABLE
-    # Names come from the arguments: what the bus brings has passed this check before.
-    return USAGE if isinstance(error, BadName) else FAILED
+    return USAGE if is_usage(error) else FAILED
+
+
+def is_usage(error: PepperError) -> bool:
+    """Returns whether the arguments are wrong: what the bus brings has passed these checks."""
+    return isinstance(error, BadName | BadSchedule)
 
 
 def print_error(error: PepperError) -> None:

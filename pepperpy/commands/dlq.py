@@ -1,6 +1,5 @@
 """`pepperpy dlq`: the tasks that failed for good: look, replay, drop."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -139,6 +138,7 @@ def _each(
     ask: str | None = None,
 ) -> None:
     """Does one thing to each letter that the arguments name, and prints a line for each."""
+    from pepperpy.commands._asking import agreed
     from pepperpy.commands._failure import WrongUsage
     from pepperpy.commands._lines import start_of
     from pepperpy.commands._output import Progress, cell, print_line
@@ -154,7 +154,7 @@ def _each(
             # All numbers first: a task that fails again at once files a new letter.
             found = client.dead_letters.find(topic=topic, reason=reason, since=begin)
             wanted = numbers or [filed.seq async for filed in found]
-            if ask is not None and wanted and not _agreed(ctx, ask.format(len(wanted))):
+            if ask is not None and wanted and not agreed(ctx, ask.format(len(wanted))):
                 raise typer.Abort
             progress = Progress(len(wanted), done)
             try:
@@ -169,14 +169,6 @@ def _each(
                 progress.end()
 
     run(work())
-
-
-def _agreed(ctx: typer.Context, question: str) -> bool:
-    from pepperpy.commands._failure import WrongUsage
-
-    if not sys.stdin.isatty():
-        raise WrongUsage("nobody is here to be asked: add --yes", ctx)
-    return typer.confirm(question, err=True)
 
 
 def _begin(message: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -45,6 +45,21 @@ def command(
     priority: Annotated[
         Literal["normal", "high"], typer.Option(help="High ones are taken first.")
     ] = "normal",
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Not before this: 2026-01-31T09:00:00+01:00.")
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Not before this long from now: 2h.")
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Again and again: 5m.")
+    ] = None,
+    cron: Annotated[
+        str | None, typer.Option(metavar="FIELDS", help="At these times: '0 30 7 * * *', @daily.")
+    ] = None,
+    tz: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Of --cron: Europe/Berlin; UTC by default.")
+    ] = None,
     header: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="One more header; repeatable.")
     ] = None,
@@ -58,19 +73,25 @@ def command(
     The body is checked against the schema that the topic's workers announced, before it is sent.
     """
     from pepperpy.commands._ends import duration
-    from pepperpy.commands._failure import FAILED, WrongUsage
+    from pepperpy.commands._failure import FAILED, WrongUsage, is_usage
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import open_bus, run
-    from pepperpy_schemas.errors import BadName, PepperError
+    from pepperpy_schemas.errors import PepperError
 
     if task_id is not None and count > 1:
         raise WrongUsage("--id names one task: leave --count out", ctx)
+    if wait and (every or cron):
+        raise WrongUsage("--wait waits for one task: leave it out with --every and --cron", ctx)
     body = body_of(fields or [], data)
     options: SubmitOptions = {"priority": priority, "headers": _headers(header or [])}
     if task_id is not None:
         options["id"] = task_id
     if (deadline := duration(timeout, "--timeout")) is not None:
         options["timeout"] = deadline
+    when = {"at": at, "delay": delay, "every": every, "cron": cron, "tz": tz}
+    options |= cast(
+        "SubmitOptions", {name: said for name, said in when.items() if said is not None}
+    )
     limit = duration(wait_for, "--wait")
 
     async def submit() -> None:
@@ -86,7 +107,7 @@ def command(
         run(submit())
     except PepperError as error:
         # Refused here or by a worker: a script reads both the same way.
-        if not as_json or isinstance(error, BadName) or error.category != "input":
+        if not as_json or is_usage(error) or error.category != "input":
             raise
         print_json({"topic": topic, "ok": False, "error": error.info()})
         raise typer.Exit(FAILED) from None

@@ -210,7 +210,7 @@ def test_count_with_wait_prints_every_end_and_fails_when_one_failed(cli: Cli) ->
         (["echo", "--count", "2", "--id", "x"], "--id names one task"),
         (["echo", "--wait=soon"], "duration 'soon' is not understood"),
         (["echo", "--wait", "5s"], "write --wait=5s"),
-        (["echo", "--wiat"], "no such option: --wiat (Possible options: --data, --wait)"),
+        (["echo", "--wiat"], "no such option: --wiat (Possible options: --at, --data, --wait)"),
         (["echo", "--header", "novalue"], "write NAME=VALUE"),
         (["echo", "--priority", "urgent"], "urgent"),
         ([], "missing argument"),
