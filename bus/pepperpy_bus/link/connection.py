@@ -101,7 +101,6 @@ class Connection:
 
     def __init__(self, options: ConnectionOptions) -> None:
         self.options = options.with_login()
-        # Kept: Python 3.11 makes a system call to find it.
         self.loop = asyncio.get_running_loop()
         self._nats = Wire(self.loop)
         self._up = asyncio.Event()
