@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
 
 from pepperpy_bus.bodies import fingerprint, to_json
 from pepperpy_bus.config import Settings, load
@@ -29,11 +30,18 @@ from pepperpy_bus.tasks.watch import Update, watch_task
 from pepperpy_bus.trace import current
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas import headers as h
+from pepperpy_schemas.budgets import Budget, budget_of, write_budget
 from pepperpy_schemas.catalog import RESUME, TASK
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import BadHeader, Conflict, HandlerError, NotFound, error_from_info
 from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import HIGH_LANE, check_token, check_topic, new_id
+
+if TYPE_CHECKING:
+    from pepperpy_bus.state.budget import Budgets
+    from pepperpy_bus.state.cells import Cells
+    from pepperpy_bus.state.resources import Resources
+    from pepperpy_bus.state.values import AgentState
 
 T = TypeVar("T")
 
@@ -55,6 +63,8 @@ class SubmitOptions(TypedDict, total=False):
         cron: The same at the times of a cron expression: ``"0 30 7 * * *"``, seconds first.
         tz: The time zone of ``cron``, such as ``"Europe/Berlin"``; UTC by default.
         reply_to: Where the task's end is told: the resume subject of a task that waits for it.
+        budget: What the task and all its descendants may spend together: ``tokens``, ``usd``,
+            ``seconds`` of running time, ``tasks`` that they submit.
     """
 
     id: str
@@ -70,6 +80,7 @@ class SubmitOptions(TypedDict, total=False):
     cron: str
     tz: str
     reply_to: str
+    budget: Mapping[str, float] | Budget
 
 
 class ClientState(StrEnum):
@@ -281,6 +292,38 @@ class Client:
             yield emitter
             await emitter.flush()
 
+    # --- what tasks share -----------------------------------------------------------------------
+
+    @functools.cached_property
+    def resources(self) -> "Resources":
+        """The resources with a capacity: define them, hold shares of them, see who does."""
+        from pepperpy_bus.state.resources import Resources
+
+        return Resources(self._cells, self._clock, holder=self.source)
+
+    @functools.cached_property
+    def budgets(self) -> "Budgets":
+        """What was spent of the budgets of tasks."""
+        from pepperpy_bus.state.budget import Budgets
+
+        return Budgets(self._cells, self._clock)
+
+    def agent_state(self, agent: str) -> "AgentState":
+        """Returns the values that an agent keeps.
+
+        Raises:
+            BadName: The agent's name is not valid.
+        """
+        from pepperpy_bus.state.values import AgentState
+
+        return AgentState(self._cells, agent)
+
+    @functools.cached_property
+    def _cells(self) -> "Cells":
+        from pepperpy_bus.state.cells import Cells
+
+        return Cells(self.connection, self.prefix)
+
     # --- below ----------------------------------------------------------------------------------
 
     async def send(self, topic: str, task_id: str, body: bytes, options: SubmitOptions) -> str:
@@ -340,6 +383,8 @@ class Client:
         if reply_to := options.get("reply_to"):
             RESUME.parse(self.prefix, reply_to)
             own[h.REPLY_TO] = reply_to
+        if (budget := options.get("budget")) is not None:
+            own[h.BUDGET] = write_budget(budget_of(budget))
         trace = current()
         if trace is not None:
             own |= trace.child().headers()
@@ -373,11 +418,11 @@ def _refuse_conflict(task_id: str, mine: str, other: str) -> None:
 
 
 def _users(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """A user's headers without those that are set by options; two may only be set so."""
+    """A user's headers without those that are set by options; three may only be set so."""
     kept = h.from_user(headers)
-    for name, option in ((h.ID, "id"), (h.PRIORITY, "priority")):
+    for name, option in ((h.ID, "id"), (h.PRIORITY, "priority"), (h.BUDGET, "budget")):
         if any(one.lower() == name.lower() for one in kept):
-            # The subject says the same, and they would contradict each other.
+            # It would contradict the subject, or go unchecked.
             raise BadHeader(
                 f"{name} is not set among the headers",
                 hint=f"give it as {option}=…",

@@ -11,16 +11,19 @@ a loop runs already, as in a notebook. Hooks are called in that thread.
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
 from pepperpy_bus.client import Client, ClientState, SubmitOptions, connect
 from pepperpy_bus.config import Settings
 from pepperpy_bus.events import Emitter
+from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.registry import Registry
+from pepperpy_bus.state.blocking import SyncAgentState, SyncResources
+from pepperpy_bus.state.budget import Budgets
 from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
@@ -32,24 +35,11 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class _Facade(Generic[A]):
-    """An async thing, used from another thread."""
+class _Facade(Facade[A]):
+    _thread: LoopThread[Client]
 
     def __init__(self, thread: LoopThread[Client], inner: A) -> None:
-        self._thread = thread
-        self._inner = inner
-
-
-def _waits(
-    method: Callable[Concatenate[A, P], Awaitable[R]],
-) -> Callable[Concatenate[_Facade[A], P], R]:
-    """Returns the method as one that waits."""
-
-    @functools.wraps(method)
-    def waiting(facade: _Facade[A], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return facade._thread.wait(lambda: method(facade._inner, *args, **kwargs))
-
-    return waiting
+        super().__init__(thread, inner)
 
 
 def _iterates(
@@ -69,44 +59,50 @@ def _iterates(
 class SyncDeadLetters(_Facade[DeadLetters]):
     """The dead letters of a deployment; see `DeadLetters`."""
 
-    put = _waits(DeadLetters.put)
+    put = waits(DeadLetters.put)
     find = _iterates(DeadLetters.find)
-    get = _waits(DeadLetters.get)
-    replay = _waits(DeadLetters.replay)
-    drop = _waits(DeadLetters.drop)
+    get = waits(DeadLetters.get)
+    replay = waits(DeadLetters.replay)
+    drop = waits(DeadLetters.drop)
 
 
 class SyncRegistry(_Facade[Registry]):
     """The live agents of a deployment; see `Registry`."""
 
-    instances = _waits(Registry.instances)
+    instances = waits(Registry.instances)
     watch = _iterates(Registry.watch)
 
 
 class SyncTopicSchemas(_Facade[TopicSchemas]):
     """What each topic takes and gives; see `TopicSchemas`."""
 
-    announce = _waits(TopicSchemas.announce)
-    latest = _waits(TopicSchemas.latest)
-    versions = _waits(TopicSchemas.versions)
-    all = _waits(TopicSchemas.all)
+    announce = waits(TopicSchemas.announce)
+    latest = waits(TopicSchemas.latest)
+    versions = waits(TopicSchemas.versions)
+    all = waits(TopicSchemas.all)
 
 
 class SyncSchedules(_Facade[Schedules]):
     """The scheduled tasks of a deployment; see `Schedules`."""
 
-    all = _waits(Schedules.all)
-    get = _waits(Schedules.get)
-    pause = _waits(Schedules.pause)
-    resume = _waits(Schedules.resume)
-    remove = _waits(Schedules.remove)
+    all = waits(Schedules.all)
+    get = waits(Schedules.get)
+    pause = waits(Schedules.pause)
+    resume = waits(Schedules.resume)
+    remove = waits(Schedules.remove)
+
+
+class SyncBudgets(_Facade[Budgets]):
+    """What was spent of the budgets of tasks; see `Budgets`."""
+
+    ledger = waits(Budgets.ledger)
 
 
 class SyncEmitter(_Facade[Emitter]):
     """Sends events; see `Emitter`."""
 
-    emit = _waits(Emitter.emit)
-    flush = _waits(Emitter.flush)
+    emit = waits(Emitter.emit)
+    flush = waits(Emitter.flush)
 
     @property
     def dropped(self) -> int:
@@ -151,6 +147,24 @@ class SyncClient(_Facade[Client]):
         """Where the connection is now."""
         return self._inner.state
 
+    @functools.cached_property
+    def resources(self) -> SyncResources:
+        """The resources with a capacity: define them, hold shares of them, see who does."""
+        return SyncResources(self._thread, self._inner.resources)
+
+    @functools.cached_property
+    def budgets(self) -> SyncBudgets:
+        """What was spent of the budgets of tasks."""
+        return SyncBudgets(self._thread, self._inner.budgets)
+
+    def agent_state(self, agent: str) -> SyncAgentState:
+        """Returns the values that an agent keeps.
+
+        Raises:
+            BadName: The agent's name is not valid.
+        """
+        return SyncAgentState(self._thread, self._inner.agent_state(agent))
+
     def on_disconnect(self, hook: Hook) -> Hook:
         """Calls the hook whenever the connection is lost; usable as a decorator."""
         return self._inner.on_disconnect(hook)
@@ -163,9 +177,9 @@ class SyncClient(_Facade[Client]):
         """Calls the hook when the connection ends for good; usable as a decorator."""
         return self._inner.on_close(hook)
 
-    submit = _waits(Client.submit)
-    result = _waits(Client.result)
-    ended = _waits(Client.ended)
+    submit = waits(Client.submit)
+    result = waits(Client.result)
+    ended = waits(Client.ended)
     watch = _iterates(Client.watch)
     events = _iterates(Client.events)
 

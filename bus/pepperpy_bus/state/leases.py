@@ -72,6 +72,11 @@ class Lease:
         if self.lost.is_set():
             told(self._lost_error())
 
+    def refuse_lost(self) -> None:
+        """Raises LeaseLost when the lease is lost."""
+        if self.lost.is_set():
+            raise self._lost_error()
+
     async def release(self) -> None:
         """Gives it back; harmless when it is lost. Without a broker its time ends by itself."""
         self._keeping.cancel()
