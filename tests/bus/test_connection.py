@@ -122,6 +122,22 @@ async def test_a_flush_that_is_canceled_does_not_harm_the_reader(connection: Con
     await asyncio.wait_for(connection.flush(), 1)
 
 
+async def test_a_live_subscription_is_made_over_a_link_that_breaks(
+    proxy_to: Async, connect: Async, broker: Broker, prefix: str, eventually: Async
+) -> None:
+    proxy = await proxy_to(broker.url)
+    connection, heard = await connect(proxy.url), []
+    proxy.freeze("down")
+    subscribing = asyncio.create_task(connection.subscribe(prefix, heard.append, live=True))
+    await asyncio.sleep(0)  # it has asked
+    proxy.cut()
+    await eventually(lambda: not connection.connected)
+    proxy.thaw()
+    await asyncio.wait_for(subscribing, 5)
+    await (await connect()).publish(prefix, b"x")
+    await eventually(lambda: len(heard) == 1)
+
+
 async def test_a_flush_ends_with_the_link(proxy_to: Async, connect: Async, broker: Broker) -> None:
     proxy = await proxy_to(broker.url)
     connection = await connect(proxy.url)

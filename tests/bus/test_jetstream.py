@@ -10,6 +10,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.streams import jetstream
 from pepperpy_bus.streams.jetstream import (
+    Stored,
     all_on,
     api,
     delete_message,
@@ -266,7 +267,12 @@ async def test_what_is_read_over_a_link_that_breaks_is_read_again_and_whole(
     await stream.create()
     for n in range(50):
         await store(stream.connection, stream.subject, b"x" * 100_000, msg_id=f"m{n}")
-    for read in (all_on, last_on, last_as_stored):
+
+    async def by_the_api(connection: Connection, name: str, _: str) -> Stored | None:
+        info = await api(connection, f"STREAM.INFO.{name}")
+        return await message_at(connection, name, info["state"]["last_seq"])
+
+    for read in (all_on, last_on, last_as_stored, by_the_api):
         proxy.freeze("down")
         reading = asyncio.create_task(read(stream.connection, stream.name, stream.subject))
         await asyncio.sleep(0)  # it has asked

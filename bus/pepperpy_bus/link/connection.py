@@ -24,8 +24,8 @@ import random
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Self
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Self, TypeVar
 
 import nats
 from nats.aio.client import Server
@@ -45,6 +45,8 @@ from pepperpy_schemas.errors import (
 )
 
 log = get_log("pepperpy.bus")
+
+T = TypeVar("T")
 
 MIN_API_LEVEL = 4
 """JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
@@ -321,6 +323,22 @@ class Connection:
         finally:
             self._awaited.forget(token)
 
+    async def over_breaks(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Asks what may be asked twice, and again when the connection broke before the answer.
+
+        Raises:
+            Unreachable: The connection did not come back within the time of a request.
+        """
+        end = self.loop.time() + self.options.request_timeout
+        while True:
+            try:
+                return await ask()
+            except Unreachable:
+                left = end - self.loop.time()
+                if left <= 0:
+                    raise
+                await self.wait_connected(left)
+
     async def flush(self) -> None:
         """Returns when the server has seen everything sent and subscribed so far."""
         # The library sends the first one ahead of what waits.
@@ -371,7 +389,7 @@ class Connection:
         self._proving[subject] = None
         denied: PepperError | None = None
         try:
-            await self.flush()
+            await self.over_breaks(self.flush)
         except PepperError as error:
             denied = error
         finally:

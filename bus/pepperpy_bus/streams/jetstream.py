@@ -7,9 +7,9 @@ question whose answer a broken connection lost is asked again.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -27,8 +27,6 @@ from pepperpy_schemas.errors import (
     Unreachable,
     WrongSequence,
 )
-
-T = TypeVar("T")
 
 API: Final = "$JS.API"
 STORE_TIMEOUT: Final = 30.0
@@ -184,6 +182,9 @@ async def api(
 ) -> dict[str, Any]:
     """Calls JetStream's JSON API (``STREAM.INFO.PP_TASKS``) and returns its answer.
 
+    It is asked again when the connection broke before the answer came, unless it deletes: what is
+    gone cannot be told from what was never there.
+
     Raises:
         NotFound: There is no such stream, consumer or message.
         PermissionDenied: The broker does not allow it.
@@ -192,7 +193,8 @@ async def api(
     """
     subject = f"{API}.{action}"
     body = b"" if request is None else encode(request)
-    reply = await connection.request(subject, body, timeout=timeout, while_up=True)
+    ask = partial(connection.request, subject, body, timeout=timeout, while_up=True)
+    reply = await (ask() if ".DELETE." in action else connection.over_breaks(ask))
     answer: dict[str, Any] = decode(reply.body, dict)
     if "error" in answer:
         raise _refusal(msgspec.convert(answer["error"], ApiError), subject)
@@ -213,9 +215,8 @@ async def last_as_stored(connection: Connection, stream: str, subject: str) -> S
     Raises:
         NotFound: There is no such stream.
     """
-    ask = partial(api, connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
     try:
-        answer = await _over_breaks(connection, ask)
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
     except NotFound as error:
         if error.context.get("err_code") != _NO_MESSAGE_FOUND:
             raise
@@ -232,7 +233,7 @@ async def message_at(connection: Connection, stream: str, seq: int) -> Stored | 
 
 async def _direct_get(connection: Connection, subject: str, query: bytes) -> Stored | None:
     ask = partial(connection.request, subject, query, while_up=True)
-    reply = await _over_breaks(connection, ask)
+    reply = await connection.over_breaks(ask)
     if _SEQUENCE in reply.headers:
         return _stored(reply)
     if reply.status == "404":
@@ -253,7 +254,7 @@ async def all_on(
         Unavailable: There is no such stream, or it did not answer in time.
         Unreachable: The connection broke and did not come back in time.
     """
-    return await _over_breaks(connection, partial(_read_all, connection, stream, subject, limit))
+    return await connection.over_breaks(partial(_read_all, connection, stream, subject, limit))
 
 
 async def _read_all(connection: Connection, stream: str, subject: str, limit: int) -> list[Stored]:
@@ -288,19 +289,6 @@ async def _one_batch(
                 return left != "0" and len(found) > before
             else:
                 raise _unreadable(subject, message)
-
-
-async def _over_breaks(connection: Connection, ask: Callable[[], Awaitable[T]]) -> T:
-    """Asks again when the connection broke before the answer came: reading changes nothing."""
-    now = connection.loop.time
-    end = now() + connection.options.request_timeout
-    while True:
-        try:
-            return await ask()
-        except Unreachable:
-            if now() >= end:
-                raise
-            await connection.wait_connected(end - now())
 
 
 async def delete_message(connection: Connection, stream: str, seq: int) -> bool:
