@@ -90,6 +90,10 @@ class BlockingContext:
         """Publishes a child and returns what it returned; see `Context.run`."""
         return self._wait(self._context.run(topic, data, type=type, **options))
 
+    def stream(self, chunk: Any) -> None:
+        """Shows a piece of output; see `Context.stream`."""
+        self._wait(self._context.stream(chunk))
+
     def progress(self, fraction: float, message: str = "", **data: Any) -> None:
         """Tells how far the task is; see `Context.progress`."""
         self._wait(self._context.progress(fraction, message, **data))

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 from pepperpy_agents.durable.durability import Durability
 from pepperpy_agents.durable.waiting import NO_DEFAULT, child_value
+from pepperpy_agents.output import Output
 from pepperpy_agents.task import Task
 from pepperpy_bus.client import Client, SubmitOptions
 from pepperpy_bus.events import Emitter
@@ -50,6 +51,7 @@ class Context:
         self._emitter = emitter
         self._make_durability = durability
         self._made: Durability | None = None
+        self._output: Output | None = None
 
     @property
     def deadline(self) -> datetime | None:
@@ -192,6 +194,32 @@ class Context:
         return self._made
 
     # --- what happens ---------------------------------------------------------------------------
+
+    async def stream(self, chunk: Any) -> None:
+        """Shows a piece of output to everybody who watches the task, now or later.
+
+        Args:
+            chunk: Text, or any value that JSON can carry.
+
+        Raises:
+            TooLarge: It is larger than 64 KiB.
+        """
+        if self._output is None:
+            self._output = Output(
+                self._emitter.outbox, self._client.prefix, self.task_id, self.attempt
+            )
+        await self._output.write(chunk)
+
+    @property
+    def streams(self) -> bool:
+        """Whether there has been output."""
+        return self._output is not None
+
+    async def end_stream(self) -> None:
+        """Says that there is no more output; the worker does so when the handler returns."""
+        output, self._output = self._output, None
+        if output is not None:
+            await output.end()
 
     async def progress(self, fraction: float, message: str = "", **data: Any) -> None:
         """Tells how far the task is.

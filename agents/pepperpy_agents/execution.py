@@ -31,10 +31,10 @@ from pepperpy_agents.blocking import BlockingContext
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.durability import Durability
 from pepperpy_agents.durable.replay import Replay
-from pepperpy_agents.durable.resuming import Resuming
 from pepperpy_agents.durable.waiting import waited_entry
 from pepperpy_agents.giving_up import file_letter, shorten
 from pepperpy_agents.handler import Handler
+from pepperpy_agents.resuming import Resuming
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.bodies import fingerprint
@@ -305,8 +305,12 @@ class Executor:
         headers = task.delivery.headers
         if headers and TRACEPARENT in headers:
             with active(parse(headers)):
-                return await call_handler(self._runner, attempt.spec.handler, data, context)
-        return await call_handler(self._runner, attempt.spec.handler, data, context)
+                value = await call_handler(self._runner, attempt.spec.handler, data, context)
+        else:
+            value = await call_handler(self._runner, attempt.spec.handler, data, context)
+        if context.streams:
+            await context.end_stream()
+        return value
 
     def _durability(self, attempt: Attempt) -> Durability:
         history = None if attempt.journal is None else attempt.journal.history

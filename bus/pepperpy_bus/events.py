@@ -5,35 +5,26 @@ when it has not within a few seconds, or the connection broke, they are sent aga
 best effort, and counted when they are dropped.
 """
 
-import asyncio
-import contextlib
-import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
-from pepperpy_bus.link.connection import Connection, Subscription
-from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.outbox import Outbox
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.units import now
 from pepperpy_bus.where import Predicate, compile_where
-from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH
-from pepperpy_schemas.errors import BadName, PepperError, Unreachable
+from pepperpy_schemas.errors import BadName, PepperError
 from pepperpy_schemas.messages import Event
 from pepperpy_schemas.subjects import Subject, stream_name
 from pepperpy_schemas.tokens import check_token, new_id
 
 log = get_log("pepperpy.events")
-
-RESEND_AFTER = 5.0
-"""Seconds without an acknowledgement after which an event is sent again."""
-MAX_WAITING = 10_000
-"""Unacknowledged events above which new ones are dropped and counted."""
 
 _LEVELS = 4
 _TOKENS = _LEVELS + 2
@@ -84,44 +75,30 @@ class Heard(msgspec.Struct, frozen=True):
         }
 
 
-class _Unacknowledged(msgspec.Struct):
-    subject: str
-    body: bytes
-    msg_id: str
-    sent: float = msgspec.field(default_factory=time.monotonic)
-
-
 class Emitter:
-    """Sends the events of one process while its context is open."""
+    """Sends the events of one process while its context is open.
+
+    Attributes:
+        outbox: Where those that must arrive are watched.
+    """
 
     def __init__(self, connection: Connection, prefix: str) -> None:
         self._connection = connection
         self._prefix = prefix
-        self._waiting: dict[str, _Unacknowledged] = {}
-        self._count = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._back = asyncio.Event()
-        self._inbox = f"{connection.new_inbox()}."
-        self._subscription: Subscription | None = None
-        self._resender: asyncio.Task[None] | None = None
-        self.dropped = 0
+        self._dropped = 0
+        self.outbox = Outbox(connection)
 
-    async def __aenter__(self) -> "Emitter":
-        self._subscription = await self._connection.subscribe(f"{self._inbox}*", self._on_ack)
-        self._connection.on_denied.append(self._drop_denied)
-        self._connection.on_reconnect.append(self._back.set)
-        self._resender = asyncio.create_task(self._resend_loop(), name="events-resend")
+    async def __aenter__(self) -> Self:
+        await self.outbox.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._resender is not None:
-            self._resender.cancel()
-            await asyncio.gather(self._resender, return_exceptions=True)
-        if self._subscription is not None:
-            await self._subscription.stop()
-        self._connection.on_denied.remove(self._drop_denied)
-        self._connection.on_reconnect.remove(self._back.set)
+        await self.outbox.__aexit__(*exc_info)
+
+    @property
+    def dropped(self) -> int:
+        """Events that were not sent: the connection was away, or the broker does not allow them."""
+        return self._dropped + self.outbox.dropped
 
     async def emit(
         self,
@@ -166,76 +143,19 @@ class Emitter:
         )
         body = kind.encode(event)
         try:
-            if certain:
-                await self._send_certain(_Unacknowledged(subject, body, event.id))
-            elif self._connection.connected:
+            if certain and not self.outbox.full:
+                await self.outbox.send(subject, body, event.id)
+            elif not certain and self._connection.connected:
                 await self._connection.publish(subject, body)
             else:
-                self.dropped += 1
+                self._dropped += 1
         except PepperError as error:
-            self.dropped += 1
+            self._dropped += 1
             log.debug("events.dropped", subject=subject, error=str(error))
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """Waits until the server has every certain event; returns whether it has."""
-        if self._connection.closed:
-            return not self._waiting
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._idle.wait()
-        return not self._waiting
-
-    async def _send_certain(self, event: _Unacknowledged) -> None:
-        if len(self._waiting) >= MAX_WAITING:
-            self.dropped += 1
-            return
-        self._count += 1
-        token = f"{self._count:x}"
-        self._waiting[token] = event
-        self._idle.clear()
-        try:
-            await self._send(token, event)
-        except Unreachable:
-            pass  # sent again when the connection is back
-        except PepperError:
-            self._done(token)
-            raise
-
-    async def _send(self, token: str, event: _Unacknowledged) -> None:
-        await self._connection.publish(
-            event.subject, event.body, headers={h.MSG_ID: event.msg_id}, reply=self._inbox + token
-        )
-
-    def _on_ack(self, message: Message) -> None:
-        if b'"error"' in message.body or message.status:
-            return  # sent again until the stream is ready for it
-        self._done(message.subject[len(self._inbox) :])
-
-    def _drop_denied(self, lowered: str) -> None:
-        """What the broker does not allow would be sent again for ever."""
-        for token, event in list(self._waiting.items()):
-            if event.subject.lower() == lowered:
-                self.dropped += 1
-                self._done(token)
-
-    def _done(self, token: str) -> None:
-        self._waiting.pop(token, None)
-        if not self._waiting:
-            self._idle.set()
-
-    async def _resend_loop(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RESEND_AFTER / 2):
-                    await self._back.wait()
-            # What was on its way when the connection broke is not answered any more.
-            late = time.monotonic() - (0.0 if self._back.is_set() else RESEND_AFTER)
-            self._back.clear()
-            for token, event in list(self._waiting.items()):
-                if event.sent < late and self._connection.connected:
-                    event.sent = time.monotonic()
-                    with contextlib.suppress(PepperError):
-                        await self._send(token, event)
+        return await self.outbox.flush(timeout)
 
 
 def event_subjects(prefix: str, pattern: str) -> list[str]:

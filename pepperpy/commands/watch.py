@@ -18,6 +18,15 @@ SILENT_AFTER = 2.0
 def command(
     ctx: typer.Context,
     task_id: Annotated[str, typer.Argument(metavar="ID", help="The task.", show_default=False)],
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="[ATTEMPT:]N",
+            help="Begin with piece N of the live output, of that attempt.",
+            show_default=False,
+        ),
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, as in a pipe.")
     ] = False,
@@ -27,16 +36,28 @@ def command(
     from pepperpy.commands._session import open_bus, run, say_when_away
 
     screen = Screen() if is_live() and not as_json else Lines()
+    position = _position(start)
 
     async def follow() -> None:
         async with open_bus(ctx) as client:
             say_when_away(client)
-            async for update in _told_when_silent(client.watch(task_id), task_id):
+            async for update in _told_when_silent(client.watch(task_id, start=position), task_id):
                 screen.show(update)
 
     run(follow())
     if not screen.ok:
         raise typer.Exit(1)
+
+
+def _position(text: str) -> int | tuple[int, int] | None:
+    attempt, colon, seq = text.rpartition(":")
+    if not text:
+        return None
+    if not seq.isdigit() or (colon and not attempt.isdigit()) or int(seq) < 1:
+        raise typer.BadParameter(
+            f"{text!r} is no piece of output: write 12, or 2:12", param_hint="--from"
+        )
+    return (int(attempt), int(seq)) if colon else int(seq)
 
 
 class Lines:
@@ -53,6 +74,8 @@ class Lines:
             print_line(_lines.as_document(update.event))
         elif update.token is not None:
             print_line({"token": update.token})
+        elif update.gap is not None:
+            print_line({"gap": update.gap})
         elif update.ended is not None:
             self.ok = update.ended.result.ok
             print_line({"ended": _ends.as_document(update.ended)})
@@ -77,7 +100,10 @@ class Screen:
             self._write(update.token)
             return
         self._end_text()
-        if update.event is not None:
+        if update.gap is not None:
+            missing = update.gap.last - update.gap.first + 1
+            typer.echo(f"— {missing} pieces of output are missing —")
+        elif update.event is not None:
             typer.echo(as_line(update.event, colour=True))
         elif update.ended is not None:
             self.ok = update.ended.result.ok
@@ -93,7 +119,8 @@ class Screen:
             self._end_text()
             typer.echo(f"— attempt {token.attempt} —")
         self._attempt = token.attempt
-        text = "\n".join(map(escape, token.t.split("\n")))
+        said = token.t or ("" if token.end else bytes(token.data).decode() + "\n")
+        text = "\n".join(map(escape, said.split("\n")))
         typer.echo(text, nl=False)
         self._in_text = (bool(text) and not text.endswith("\n")) or (self._in_text and not text)
 

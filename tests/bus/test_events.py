@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus import events as module
+from pepperpy_bus import outbox as module
 from pepperpy_bus.events import Emitter, Heard, event_subjects, listen
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import all_on, api, store

@@ -140,7 +140,6 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "$JS.ACK.PP_TASKS.w_none.1.1.1.1.0": WORK,
     "$JS.ACK.PP_RESULTS.none.1.1.1.1.0": {"operator"},
     "$JS.API.STREAM.CREATE.PP_MINE": {"operator"},
-    "$JS.API.STREAM.CREATE.PP_TOKENS": WORK,
     "$JS.API.STREAM.UPDATE.PP_RESULTS": {"operator"},
     "$JS.API.STREAM.PURGE.PP_NONE": {"operator"},
     "$JS.API.STREAM.DELETE.PP_NONE": {"operator"},

@@ -23,10 +23,12 @@ async def tell(bus: Client, verb: str, task_id: str = "t", **more: Any) -> None:
         await emitter.emit("task", verb, scope="echo", id=task_id, certain=True, **more)
 
 
-async def speak(bus: Client, *texts: str, task_id: str = "t") -> None:
+async def speak(
+    bus: Client, *texts: str, task_id: str = "t", attempt: int = 1, first: int = 1
+) -> None:
     body = b""
-    for seq, text in enumerate(texts, start=1):
-        body = TOKEN.encode(Token(seq, 1, text))
+    for seq, text in enumerate(texts, start=first):
+        body = TOKEN.encode(Token(seq, attempt, text))
         await bus.connection.publish(TOKEN.of(bus.prefix, id=task_id), body)
     # The stream does not acknowledge: it is asked until it has them.
     subject, stream = TOKEN.of(bus.prefix, id=task_id), f"{bus.prefix.upper()}_TOKENS"
@@ -184,3 +186,42 @@ async def test_a_watch_goes_on_over_a_restart_of_the_broker(
         await tell(bus, "completed")
         async with asyncio.timeout(20):
             assert kinds([one async for one in watching]) == ["completed", "end"]
+
+
+def output(updates: list[Update]) -> list[str]:
+    """The pieces, and for a gap its first and last."""
+    found = []
+    for one in updates:
+        if one.token is not None:
+            found.append(one.token.t)
+        elif one.gap is not None:
+            found.append(f"{one.gap.first}-{one.gap.last}")
+    return found
+
+
+async def test_missing_pieces_of_output_are_told(bus: Client) -> None:
+    await speak(bus, "c", first=3)
+    await speak(bus, "f", "g", first=6)
+    await bus.results.put("t", DONE, attempt=1)
+    await tell(bus, "completed")
+    assert output([one async for one in bus.watch("t")]) == ["1-2", "c", "4-5", "f", "g"]
+
+
+async def test_output_is_watched_from_the_piece_on_that_is_wanted(bus: Client) -> None:
+    await speak(bus, "a", "b", "c")
+    await speak(bus, "x", "y", "z", attempt=2)
+    await bus.results.put("t", DONE, attempt=2)
+    await tell(bus, "completed")
+    assert output([one async for one in bus.watch("t", start=3)]) == ["c", "x", "y", "z"]
+    assert output([one async for one in bus.watch("t", start=(2, 2))]) == ["y", "z"]
+    assert output([one async for one in bus.watch("t", start=(3, 1))]) == []
+
+
+async def test_the_output_of_an_attempt_that_lost_the_task_is_not_mixed_in(bus: Client) -> None:
+    await speak(bus, "a", "b")
+    await speak(bus, "x", attempt=2)
+    await speak(bus, "c", first=3)
+    await speak(bus, "x", "y", attempt=2)
+    await bus.results.put("t", DONE, attempt=2)
+    await tell(bus, "completed")
+    assert output([one async for one in bus.watch("t")]) == ["a", "b", "x", "y"]

@@ -39,6 +39,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         result_days: How long results are kept.
         event_days: How long events are kept.
         max_event_bytes: Size above which the oldest events go earlier.
+        max_token_bytes: The same for live output, which is kept for a day.
     """
 
     replicas: int = 1
@@ -47,6 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     result_days: float = 7.0
     event_days: float = 3.0
     max_event_bytes: int = 1 << 30
+    max_token_bytes: int = 1 << 28
 
 
 def streams(prefix: str, limits: Limits) -> list[Config]:
@@ -165,9 +167,8 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             limits,
             "TOKENS",
             [f"{prefix}.tok.>"],
-            storage="memory",
-            no_ack=True,
-            max_age=600 * SECOND,
+            max_age=DAY,
+            max_bytes=limits.max_token_bytes,
         ),
         _stream(prefix, limits, "DLQ", [f"{prefix}.dlq.>"], max_age=30 * DAY),
         _stream(

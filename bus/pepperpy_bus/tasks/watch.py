@@ -28,18 +28,70 @@ SETTLE = 1.0
 _TERMINAL = frozenset(state.verb for state in TaskState if state.terminal)
 
 
+class Gap(msgspec.Struct, frozen=True):
+    """Pieces of output that are missing: they have expired, or were lost with a broker's disk.
+
+    Attributes:
+        attempt: The attempt that wrote them.
+        first: The first that is missing.
+        last: The last.
+    """
+
+    attempt: int
+    first: int
+    last: int
+
+
 class Update(msgspec.Struct, frozen=True):
-    """What a watcher sees next: exactly one of the three is set.
+    """What a watcher sees next: exactly one of these is set.
 
     Attributes:
         event: Something happened to the task.
         token: A piece of its live output.
+        gap: Pieces of its output are missing here.
         ended: Its end; nothing follows.
     """
 
     event: Heard | None = None
     token: Token | None = None
+    gap: Gap | None = None
     ended: Ended | None = None
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """A place in a task's output: an attempt, and a piece within it, from 1.
+
+    Attributes:
+        attempt: The attempt; 0 stands for whichever speaks.
+        seq: The piece.
+    """
+
+    attempt: int = 0
+    seq: int = 1
+
+
+class _Pieces:
+    """Puts the pieces of output into order: one attempt at a time, none twice, gaps told."""
+
+    def __init__(self, start: Position) -> None:
+        self._start = start
+        self._attempt = start.attempt
+        self._next = start.seq
+
+    def updates(self, token: Token) -> list[Update]:
+        """Returns what a watcher sees of a piece that was read from the stream."""
+        if token.attempt < self._attempt:
+            return []  # of an attempt that has lost the task
+        if token.attempt > self._attempt:
+            # The start counts for the attempt that it names, or the first that speaks.
+            first = self._start.seq if self._attempt == 0 else 1
+            self._attempt, self._next = token.attempt, first
+        if token.seq < self._next:
+            return []
+        gap = Gap(token.attempt, self._next, token.seq - 1)
+        missing = [Update(gap=gap)] if token.seq > self._next else []
+        self._next = token.seq + 1
+        return [*missing, Update(token=token)]
 
 
 class _Output:
@@ -77,10 +129,26 @@ def _place(token: Token) -> tuple[int, int]:
     return token.attempt, token.seq
 
 
+_BEGINNING = Position()
+
+
 async def watch_task(
-    connection: Connection, prefix: str, results: Results, task_id: str
+    connection: Connection,
+    prefix: str,
+    results: Results,
+    task_id: str,
+    start: Position = _BEGINNING,
 ) -> AsyncIterator[Update]:
-    """Yields everything that has happened to a task and all that does, until it has ended."""
+    """Yields everything that has happened to a task and all that does, until it has ended.
+
+    Args:
+        connection: The connection.
+        prefix: The deployment's prefix.
+        results: Where ends are waited for.
+        task_id: The task.
+        start: The first piece of output to yield; events come from the beginning.
+    """
+    pieces = _Pieces(start)
     queue: asyncio.Queue[Update] = asyncio.Queue()
     told = asyncio.Event()
     spoken = _Output()
@@ -103,7 +171,8 @@ async def watch_task(
                 with _unreadable_is_skipped(delivery):
                     token = TOKEN.decode(delivery.body)
                     spoken.read(token)
-                    queue.put_nowait(Update(token=token))
+                    for update in pieces.updates(token):
+                        queue.put_nowait(update)
                 spoken.reach(delivery.seq)
 
     async def end() -> None:

@@ -103,8 +103,7 @@ def _worker(at: Grants) -> Permissions:
         + at.removes(*WORK_QUEUES, "SCHED", "ANSWERS")
         # What lies in a result's place and is none is taken away for the true one.
         + at.removes("RESULTS")
-        # A server that restarts has forgotten the streams that it kept in memory.
-        + at.creates("TOKENS")
+        # A server that restarts has forgotten what it kept in memory.
         + at.creates_buckets("registry")
         + at.follows("STEPS", "RESULTS", "ANSWERS")
         + at.looks_up("TASKS", "KEYED", "SCHED")
