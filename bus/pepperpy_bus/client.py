@@ -26,7 +26,7 @@ from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.timing import OPTIONS, read_timing, refuse_recurring
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas, schema_name, validate
-from pepperpy_bus.tasks.watch import Update, watch_task
+from pepperpy_bus.tasks.watch import Position, Update, watch_task
 from pepperpy_bus.trace import current
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas import headers as h
@@ -256,9 +256,17 @@ class Client:
         async with self.results.expect(task_id, submitted=True) as waiter:
             return await waiter.wait(_seconds(wait))
 
-    def watch(self, task_id: str) -> AsyncIterator[Update]:
-        """Yields a task's events, live output and end, from its beginning, until it has ended."""
-        return watch_task(self.connection, self.prefix, self.results, task_id)
+    def watch(
+        self, task_id: str, *, start: int | tuple[int, int] | None = None
+    ) -> AsyncIterator[Update]:
+        """Yields a task's events, live output and end, from its beginning, until it has ended.
+
+        Args:
+            task_id: The task.
+            start: The first piece of output to yield, from 1, or an attempt and a piece of it.
+        """
+        position = Position(*start) if isinstance(start, tuple) else Position(seq=start or 1)
+        return watch_task(self.connection, self.prefix, self.results, task_id, position)
 
     # --- events ---------------------------------------------------------------------------------
 
