@@ -6,8 +6,8 @@ from typing import Any
 from pepperpy import Client, connect
 from pepperpy.stack.broker import Broker
 
-BACK_WITHIN = 4.0
-"""Seconds from the restart to the first result; 2 on a machine of one's own."""
+BACK_WITHIN = 2.0
+"""Seconds from the restart to the first result."""
 
 
 async def test_every_acknowledged_submit_ends_although_the_broker_is_killed(
