@@ -65,6 +65,18 @@ async def test_a_stream_takes_from_others_by_consumers_of_ours(
     assert await sourced(connection, declared, "_SCHED") == ["source"]
 
 
+async def test_a_source_whose_consumer_is_gone_is_found_and_mended(
+    connection: Connection, declared: list[Config]
+) -> None:
+    await create_missing(connection, declared)
+    sched = the(declared, "_SCHED")["name"]
+    await api(connection, f"CONSUMER.DELETE.{sched}.source")
+    missing = [Drift(sched, "consumer source", "present", "missing", fixed=False)]
+    assert await compare(connection, declared) == missing
+    assert await apply(connection, declared) == missing
+    assert await compare(connection, declared) == []
+
+
 async def test_applying_gives_an_older_queue_its_sources(
     connection: Connection, declared: list[Config]
 ) -> None:

@@ -187,6 +187,25 @@ async def compare(connection: Connection, declared: list[Config]) -> list[Drift]
             for key, value in config.items()
             if not _same(value, actual.get(key))
         ]
+    missing = {drift.stream for drift in drifts if drift.setting == "stream"}
+    there = [config for config in declared if config["name"] not in missing]
+    return drifts + await _missing_sources(connection, there)
+
+
+async def _missing_sources(connection: Connection, declared: list[Config]) -> list[Drift]:
+    """The consumers that a stream takes from another by and that are gone: it gets nothing more."""
+    drifts: list[Drift] = []
+    known = {config["name"] for config in declared}
+    for source in (source for config in declared for source in config.get("sources", ())):
+        stream, consumer = source["name"], source["consumer"]["name"]
+        if stream not in known:
+            continue
+        try:
+            await api(connection, f"CONSUMER.INFO.{stream}.{consumer}")
+        except NotFound:
+            drifts.append(Drift(stream, f"consumer {consumer}", "present", "missing", fixed=False))
+        except PermissionDenied as error:
+            log.debug("bus.not_compared", stream=stream, reason=str(error))
     return drifts
 
 
@@ -210,8 +229,8 @@ async def apply(connection: Connection, declared: list[Config]) -> list[Drift]:
     differing = {drift.stream for drift in drifts if drift.setting != "stream"}
     await create_missing(connection, declared)
     for config in declared:
+        await _ensure_sources(connection, declared, into=config["name"])
         if config["name"] in differing:
-            await _ensure_sources(connection, declared, into=config["name"])
             actual = (await api(connection, f"STREAM.INFO.{config['name']}"))["config"]
             await api(connection, f"STREAM.UPDATE.{config['name']}", {**actual, **config})
     return drifts
