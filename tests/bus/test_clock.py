@@ -47,6 +47,20 @@ async def test_it_goes_on_between_two_questions(clock: ServerClock) -> None:
     assert clock.now_ns() > first
 
 
+async def test_it_is_asked_when_it_is_needed_and_not_each_time(
+    clock: ServerClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock._offset_ns = 0
+    await clock.fresh()
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    clock._offset_ns = 0
+    await clock.fresh()
+    assert clock._offset_ns == 0
+    monkeypatch.setattr(module, "RESYNC", 0.0)
+    await clock.fresh()
+    assert clock._offset_ns
+
+
 async def test_it_asks_at_the_start_and_again_after_a_while_until_the_end(
     clock: ServerClock, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Awaitable[None]]
 ) -> None:

@@ -36,6 +36,17 @@ async def test_what_is_put_is_got_with_its_revision(bucket: Bucket) -> None:
     assert await bucket.get("a.b") == Entry("a.b", b"", later)
 
 
+async def test_the_leader_says_the_same(bucket: Bucket) -> None:
+    assert await bucket.get("a", newest=True) is None
+    revision = await bucket.put("a", b"1", ttl="1s")
+    assert await bucket.get("a", newest=True) == Entry("a", b"1", revision)
+    await gone(bucket, "a")
+    assert await bucket.get("a", newest=True) is None
+    await bucket.put("a", b"2")
+    await bucket.delete("a")
+    assert await bucket.get("a", newest=True) is None
+
+
 async def test_a_deleted_key_has_no_value_and_can_be_created_again(bucket: Bucket) -> None:
     await bucket.put("a", b"1")
     await bucket.delete("a")

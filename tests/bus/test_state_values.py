@@ -111,14 +111,14 @@ async def test_an_update_that_never_wins_gives_up(
         await other.bucket.put("agent.shop.count", b"0")
 
     cells = state._cells
-    get = cells.bucket.get
+    get = cells.get
 
     async def get_and_meddle(key: str) -> object:
         entry = await get(key)
         await meddle()
         return entry
 
-    monkeypatch.setattr(cells.bucket, "get", get_and_meddle)
+    monkeypatch.setattr(cells, "get", get_and_meddle)
     with pytest.raises(Overloaded, match=r"state agent\.shop\.count was changed by others"):
         await cells.change("agent.shop.count", lambda _: b"1", within=0.1)
 

@@ -74,7 +74,7 @@ class Budgets:
             NotFound: It has none, or nothing was spent yet, or it is forgotten.
         """
         await self.clock.fresh()
-        entry = await self._cells.bucket.get(self._key(task_id))
+        entry = await self._cells.get(self._key(task_id))
         if entry is None:
             raise NotFound(
                 f"task {task_id} has no ledger",

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.kv import Bucket
+from pepperpy_bus.streams.kv import Bucket, Entry
 from pepperpy_schemas.errors import Overloaded, Unavailable, Unreachable, WrongSequence
 from pepperpy_schemas.subjects import Subject, bucket_name
 
@@ -88,8 +88,13 @@ class Cells:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 await asyncio.sleep(random.uniform(pause / 4, pause))  # noqa: S311 - jitter
 
+    async def get(self, key: str) -> Entry | None:
+        """Returns the newest value of a key, the caller's own last write included, or None."""
+        return await self.bucket.get(key, newest=True)
+
     async def _try(self, key: str, edit: Edit, ttl: float | None) -> int:
-        entry = await self.bucket.get(key)
+        # Not an old value: an edit may say that there is nothing to do.
+        entry = await self.get(key)
         before = entry.value if entry is not None else None
         after = edit(before)
         if after is None:

@@ -222,7 +222,7 @@ class Leases:
             NotFound: Nobody has defined it.
         """
         await self.clock.fresh()
-        entry = await self._cells.bucket.get(self._key(name))
+        entry = await self._cells.get(self._key(name))
         if entry is None:
             raise self._unknown(name)
         return queueing.settled(LEASES.decode(entry.value), self.clock.now())

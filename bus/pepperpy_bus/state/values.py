@@ -34,9 +34,6 @@ class Value(NamedTuple):
 class State:
     """Values by name within one scope.
 
-    A read may be some milliseconds old on a cluster. A write that names a revision, and `update`,
-    never build on an old one.
-
     Args:
         cells: The bucket.
         subject: What the values are: of an agent, a family, a key.
@@ -65,7 +62,7 @@ class State:
             BadName: The name is not 1 to 64 characters of ``[A-Za-z0-9_-]``.
             BadPayload: The value is not of the type.
         """
-        entry = await self._cells.bucket.get(self._key(name))
+        entry = await self._cells.get(self._key(name))
         if entry is None:
             return Value(default, 0)
         return Value(self._decode(name, entry.value, type), entry.revision)

@@ -48,8 +48,11 @@ class ServerClock:
 
     async def fresh(self) -> None:
         """Asks the server for its time unless it was asked within the last ten minutes."""
-        if self._asked is None or time.monotonic() - self._asked > RESYNC:
+        if self._asked is None:
             await self.sync()
+        elif time.monotonic() - self._asked > RESYNC:
+            with contextlib.suppress(PepperError):
+                await self.sync()
 
     async def sync(self) -> None:
         """Asks the server for its time."""

@@ -13,7 +13,14 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.follow import follow
-from pepperpy_bus.streams.jetstream import Stored, all_on, api, last_on, store
+from pepperpy_bus.streams.jetstream import (
+    Stored,
+    all_on,
+    api,
+    last_as_stored,
+    last_on,
+    store,
+)
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.errors import BadName, NotFound, Unavailable, WrongSequence
 from pepperpy_schemas.tokens import new_id
@@ -59,9 +66,16 @@ class Bucket:
         self._stream = f"KV_{name}"
         self._root = f"$KV.{name}."
 
-    async def get(self, key: str) -> Entry | None:
-        """Returns the entry, or None when there is none, or it was deleted or has expired."""
-        stored = await last_on(self._connection, self._stream, self._subject(key))
+    async def get(self, key: str, *, newest: bool = False) -> Entry | None:
+        """Returns the entry, or None when there is none, or it was deleted or has expired.
+
+        Args:
+            key: The key.
+            newest: Ask the stream's leader. On a cluster any server answers otherwise, perhaps
+                one that has not seen the caller's own last write yet.
+        """
+        read = last_as_stored if newest else last_on
+        stored = await read(self._connection, self._stream, self._subject(key))
         if stored is None or _is_marker(stored.headers):
             return None
         return Entry(key, stored.body, stored.seq)
@@ -99,10 +113,15 @@ class Bucket:
         """
         return await self._compare_and_set(key, value, revision, ttl)
 
-    async def delete(self, key: str) -> None:
-        """Removes the key; harmless when there is none."""
-        marker = {h.KV_OPERATION: "DEL"}
-        await store(self._connection, self._subject(key), b"", msg_id=new_id(), headers=marker)
+    async def delete(self, key: str, *, ttl: str = "") -> None:
+        """Removes the key; harmless when there is none.
+
+        Args:
+            key: The key.
+            ttl: The server forgets after this long that there was such a key (``1m``).
+        """
+        marker, subject = {h.KV_OPERATION: "DEL"}, self._subject(key)
+        await store(self._connection, subject, b"", msg_id=new_id(), headers=marker, ttl=ttl)
 
     async def entries(self, pattern: str = ">") -> list[Entry]:
         """Returns every entry whose key matches; none when there is no bucket yet.
