@@ -197,7 +197,7 @@ async def test_sighup_takes_over_settings_and_kills_nobody(
 
     async def resized() -> bool:
         (one,) = await client.registry.instances(agent="app")
-        return one.load.slots == 5 * (7 + 2)
+        return one.load.slots == 5 * (7 + 2 + 2)  # and the lanes of the urgent and the resumed
 
     await eventually(resized)
     settings.write_text("[worker]\nconcurrency = 0\n")
