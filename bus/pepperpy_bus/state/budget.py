@@ -38,7 +38,7 @@ KEPT: Final = 30 * 86_400.0
 OPEN: Final = timedelta(hours=1)
 """How long a reservation waits for what was really spent; then all of it counts."""
 
-_SETTLE = 10.0
+_SETTLE = 15.0  # elections take 5 to 10 s
 
 
 class Budgets:

@@ -14,6 +14,8 @@ from pepperpy_schemas.subjects import Subject, bucket_name
 
 WITHIN: Final = 30.0
 """Seconds that a change is tried: as long as any other write."""
+FORGET: Final = "1m"
+"""How long the server remembers that a key was deleted."""
 
 Edit: TypeAlias = Callable[[bytes | None], bytes | None]
 """Gets the present value and returns the next one, or None to leave it as it is.

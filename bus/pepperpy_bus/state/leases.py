@@ -19,7 +19,14 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas.catalog import LEASES
-from pepperpy_schemas.errors import BadConfig, LeaseLost, NotFound, PepperError
+from pepperpy_schemas.errors import (
+    BadConfig,
+    LeaseLost,
+    NotFound,
+    PepperError,
+    Unavailable,
+    Unreachable,
+)
 from pepperpy_schemas.shared import Grant, Resource, Waiter
 from pepperpy_schemas.tokens import new_id
 
@@ -31,7 +38,7 @@ KEPT: Final = 86_400.0
 """Seconds after its last change at which a name is forgotten that needs no definition."""
 
 _SHORTEST = 1.0
-_RELEASE = 5.0
+_RELEASE = 15.0  # elections take 5 to 10 s
 _RETRY = 1.0
 _STAGGER = timedelta(seconds=0.05)
 _AGAIN = timedelta(seconds=0.25)
@@ -374,7 +381,7 @@ class _Watch:
 
     def __init__(self, bucket: Bucket, key: str) -> None:
         self.resource: Resource | None = None
-        self._changes = bucket.watch(key)
+        self._bucket = bucket
         self._key = key
         self._stirred = asyncio.Event()
 
@@ -400,9 +407,14 @@ class _Watch:
         return True
 
     async def _follow(self) -> None:
-        async for change in self._changes:
-            self.resource = None if change.value is None else LEASES.decode(change.value)
-            self._stirred.set()
+        while True:
+            try:
+                async for change in self._bucket.watch(self._key):
+                    self.resource = None if change.value is None else LEASES.decode(change.value)
+                    self._stirred.set()
+            except (Unavailable, Unreachable) as error:
+                log.debug("lease.not_watched", key=self._key, error=str(error))
+                await asyncio.sleep(_RETRY)
 
 
 def _settle(resource: Resource | None, now: datetime) -> Resource | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from pepperpy_bus.state import queueing
-from pepperpy_bus.state.cells import Cells
+from pepperpy_bus.state.cells import FORGET, Cells
 from pepperpy_bus.state.leases import Leases
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_schemas.errors import BadConfig, NotFound
@@ -55,7 +55,7 @@ class Resources(Leases):
             NotFound: Nobody has defined it.
         """
         await self.get(name)
-        await self._cells.bucket.delete(self._key(name))
+        await self._cells.bucket.delete(self._key(name), ttl=FORGET)
 
     def _unknown(self, name: str) -> NotFound:
         return NotFound(

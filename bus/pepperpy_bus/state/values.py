@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pepperpy_bus.bodies import to_json
-from pepperpy_bus.state.cells import Cells, ttl_text
+from pepperpy_bus.state.cells import FORGET, Cells, ttl_text
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas.catalog import AGENT_STATE, FAMILY_STATE, KEY_STATE
 from pepperpy_schemas.codec import decode, encode
@@ -132,7 +132,7 @@ class State:
 
     async def delete(self, name: str) -> None:
         """Removes a value; harmless when there is none."""
-        await self._cells.bucket.delete(self._key(name))
+        await self._cells.bucket.delete(self._key(name), ttl=FORGET)
 
     async def keys(self) -> list[str]:
         """Returns the names of all values, sorted."""
