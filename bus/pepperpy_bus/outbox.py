@@ -43,6 +43,7 @@ class Outbox:
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._lost = False
         self._back = asyncio.Event()
         self._resending = asyncio.Lock()
         self._inbox = f"{connection.new_inbox()}."
@@ -53,6 +54,7 @@ class Outbox:
     async def __aenter__(self) -> Self:
         self._subscription = await self._connection.subscribe(f"{self._inbox}*", self._on_ack)
         self._connection.on_denied.append(self._drop_denied)
+        self._connection.on_disconnect.append(self._lose)
         self._connection.on_reconnect.append(self._back.set)
         self._resender = asyncio.create_task(self._resend_loop(), name="outbox-resend")
         return self
@@ -63,6 +65,7 @@ class Outbox:
             await asyncio.gather(self._resender, return_exceptions=True)
         if self._subscription is not None:
             await self._subscription.stop()
+        self._connection.on_disconnect.remove(self._lose)
         self._connection.on_reconnect.remove(self._back.set)
         self._connection.on_denied.remove(self._drop_denied)
 
@@ -77,13 +80,15 @@ class Outbox:
         Raises:
             PepperError: It can never be sent.
         """
-        if self._back.is_set():
+        if (self._lost or self._resending.locked()) and self._connection.connected:
             # What was lost on the way goes first, so that the stream has all in order.
             await self._resend()
         self._count += 1
         token = f"{self._count:x}"
         message = self._waiting[token] = _Unacknowledged(subject, body, msg_id)
         self._idle.clear()
+        if self._lost:
+            return  # sent in its turn when the connection is back
         try:
             await self._publish(token, message)
         except Unreachable:
@@ -121,6 +126,10 @@ class Outbox:
                 self.dropped += 1
                 self._done(token)
 
+    def _lose(self) -> None:
+        """What was on its way when the connection broke is not answered any more."""
+        self._lost = True
+
     def _done(self, token: str) -> None:
         self._waiting.pop(token, None)
         if not self._waiting:
@@ -135,11 +144,13 @@ class Outbox:
 
     async def _resend(self) -> None:
         async with self._resending:
-            # What was on its way when the connection broke is not answered any more.
-            late = time.monotonic() - (0.0 if self._back.is_set() else RESEND_AFTER)
             self._back.clear()
+            if not self._connection.connected:
+                return
+            late = time.monotonic() - (0.0 if self._lost else RESEND_AFTER)
+            self._lost = False
             for token, message in list(self._waiting.items()):
-                if message.sent < late and self._connection.connected:
+                if message.sent < late and token in self._waiting:
                     message.sent = time.monotonic()
                     with contextlib.suppress(PepperError):
                         await self._publish(token, message)
