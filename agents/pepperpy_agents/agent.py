@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, Unpack
 
 import msgspec
 
 from pepperpy_agents.handler import Handler, Where, read_handler
 from pepperpy_agents.retry import RetryPolicy
+from pepperpy_bus.composites.composite import Composite, Ways, declare
 from pepperpy_bus.events import event_subjects
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_bus.where import compile_where
@@ -95,6 +96,7 @@ class Agent:
         self.capabilities = tuple(check_token(c, what="capability") for c in capabilities)
         self.tasks: dict[str, TaskSpec] = {}
         self.listeners: list[ListenerSpec] = []
+        self.composites: dict[str, Composite] = {}
         self.start_hooks: list[AgentHook] = []
         self.stop_hooks: list[AgentHook] = []
 
@@ -173,6 +175,28 @@ class Agent:
             return function
 
         return register
+
+    def composite(self, name: str, *, within: Duration, **ways: Unpack[Ways]) -> Composite:
+        """Raises an event when several others have happened, whichever instance is up.
+
+        The event has the agent's name as its scope; `on` listens to it as to any other.
+
+        Args:
+            name: Entity and verb of the raised event: ``checkout.stuck``.
+            within: Time from the first to the last of the events: ``5m``.
+            **ways: One of ``sequence=[…]``, ``all_of=[…]``, ``repeated=…`` with ``times=N``,
+                ``after=…`` with ``missing=…``; and ``by="data.customer"`` for events that must
+                have one value in common. See `pepperpy_bus.composites.composite.declare`.
+
+        Raises:
+            BadConfig: The declaration contradicts itself, or the name is taken.
+            BadName: The name or a pattern is not valid.
+            BadPayload: A condition or field cannot be read.
+        """
+        if name in self.composites:
+            raise BadConfig(f"agent {self.name} has two composite events named {name}")
+        self.composites[name] = declare(name, within=within, **ways)
+        return self.composites[name]
 
     def on_start(self, hook: AgentHook) -> AgentHook:
         """Runs the hook before the first task; when it raises, the agent does not start."""

@@ -150,14 +150,17 @@ class Worker:
         await stack.enter_async_context(
             obeyed(self._client, self.agent.name, self.instance, self._obey)
         )
-        for spec in self.agent.tasks.values():
-            await self._open_lane(stack, spec, high=True)
-            await self._open_lane(stack, spec, high=False)
-            await self._open_resumed(stack, spec)
+        # Before the first task: nothing that it tells is missed.
         for listener in self.agent.listeners:
             listening = Listening(self.agent, listener, self._client, self._emitter, self._runner)
             await stack.enter_async_context(listening.open())
             self._listening.append(listening)
+        if self.agent.composites:
+            await self._look_for_composites(stack)
+        for spec in self.agent.tasks.values():
+            await self._open_lane(stack, spec, high=True)
+            await self._open_lane(stack, spec, high=False)
+            await self._open_resumed(stack, spec)
         await stack.enter_async_context(self._in_hand.pulsing())
         await stack.enter_async_context(
             ended_by_us(self._client, f"{self.agent.name}/{self.instance}")
@@ -238,6 +241,20 @@ class Worker:
         )
         self._lanes.append(_Lane(spec, puller, high))
         await stack.enter_async_context(puller)
+
+    async def _look_for_composites(self, stack: contextlib.AsyncExitStack) -> None:
+        from pepperpy_bus.composites.recognizer import Recognizer
+
+        for composite in self.agent.composites.values():
+            recognizer = Recognizer(
+                self._client.connection,
+                self._client.prefix,
+                composite,
+                scope=self.agent.name,
+                holder=f"{self.agent.name}/{self.instance}",
+                clock=self._clock,
+            )
+            await stack.enter_async_context(recognizer.running())
 
     # --- registry, schemas, commands ------------------------------------------------------------
 

@@ -50,6 +50,41 @@ def compile_where(text: str) -> Predicate:
     Raises:
         BadWhere: The text is no such expression; the message names the column and the fix.
     """
+    tree, indent = _parse(text)
+    read = _Compiler(text, indent).read(tree, 0)
+    return lambda fields: bool(read(fields))
+
+
+def compile_field(text: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Returns a function that reads one field of a message: ``data.customer``, ``data['a b'][0]``.
+
+    A field that is missing is None.
+
+    Raises:
+        BadWhere: The text does not name a field.
+    """
+    tree, indent = _parse(text)
+    below: ast.expr = tree
+    while isinstance(below, ast.Attribute | ast.Subscript):
+        below = below.value
+    if not isinstance(below, ast.Name) or below.id in _WORDS:
+        raise _bad(text, indent, "it is not the name of a field", "write: data.customer")
+    return _Compiler(text, indent).read(tree, 0)
+
+
+def names_in(text: str) -> set[str]:
+    """Returns the names that an expression's fields begin with: ``data`` of ``data.code == 1``.
+
+    Raises:
+        BadWhere: The text is no such expression.
+    """
+    compile_where(text)
+    tree, _ = _parse(text)
+    return {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)} - set(_WORDS)
+
+
+def _parse(text: str) -> tuple[ast.expr, int]:
+    """Returns the syntax tree, and how many blanks stand before it."""
     if len(text) > MAX_LENGTH:
         raise _bad(text, 0, f"it has {len(text)} characters, {MAX_LENGTH} are allowed", "")
     source = _with_contains(text)
@@ -65,8 +100,7 @@ def compile_where(text: str) -> Predicate:
         raise _bad(
             text, 0, f"it cannot be read: {str(error) or type(error).__name__}", ""
         ) from None
-    read = _Compiler(text, indent).read(tree.body, 0)
-    return lambda fields: bool(read(fields))
+    return tree.body, indent
 
 
 class _Compiler:

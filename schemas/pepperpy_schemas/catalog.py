@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pepperpy_schemas.composites import CompositeState
 from pepperpy_schemas.messages import (
     AgentCommand,
     AgentInstance,
@@ -197,6 +198,12 @@ LEDGER: Final = Subject(
     "What a task and its descendants may spend and have; it disappears 30 days after the last "
     "change.",
 )
+COMPOSITE: Final = Subject(
+    "CompositeState",
+    "$KV.{p}_state.composite.{scope}.{entity}.{verb}",
+    CompositeState,
+    "How far the events of a composite one have been read, and what waits for the rest of it.",
+)
 
 BLOB_CHUNK: Final = "$O.{bucket}.C.{nuid}"
 """A piece of an object in an object store bucket (NATS ADR-20)."""
@@ -236,5 +243,6 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     KEY_STATE,
     LEASES,
     LEDGER,
+    COMPOSITE,
 )
 """All of them, in the order of a task's life; the exported documents follow it."""

@@ -18,7 +18,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.pull import Puller
-from pepperpy_bus.units import format_time
+from pepperpy_bus.units import format_time, parse_time
 from pepperpy_schemas.errors import NotFound, PepperError
 
 WINDOW = 256
@@ -41,6 +41,7 @@ class Follower:
         self._lost = False
         self._stirred = asyncio.Event()
         self._puller: Puller | None = None
+        self._name = ""
         self._expected = 1
         self._last_ns = 0
         self._at_last: set[int] = set()  # sequence numbers handed out of that time
@@ -86,6 +87,20 @@ class Follower:
             else:
                 if delivery is not None:
                     yield delivery
+
+    async def caught_up(self) -> datetime | None:
+        """Returns the server's time when all that it had stored by then was handed out, else None.
+
+        Raises:
+            PepperError: The server does not say.
+        """
+        if self._lost or self._inbox:
+            return None
+        expected = self._expected
+        info = await api(self._connection, f"CONSUMER.INFO.{self._stream}.{self._name}")
+        behind = info["num_pending"] or info["delivered"]["consumer_seq"] != expected - 1
+        moved = self._lost or self._expected != expected
+        return None if behind or moved else parse_time(info["ts"])
 
     async def _step(self) -> Delivery | None:
         """The next message; None when it is an old one, or after the position was lost."""
@@ -145,6 +160,7 @@ class Follower:
             # Should it be lost before its first message, "new" means from now on still.
             self._start = _from_time(answer["created"])
         self.pending = int(answer.get("num_pending", 0))
+        self._name = name
         self._expected = 1
         self._inbox = deque()
         self._lost = False

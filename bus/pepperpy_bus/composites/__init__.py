@@ -1,0 +1,1 @@
+"""Composite events: several events, seen together, raise another one."""
