@@ -1,4 +1,4 @@
-.PHONY: demo test check setup clean help
+.PHONY: demo test check setup chaos clean help
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ check: ## lint, format, types and layers only
 
 setup: ## the virtual environment alone
 	@scripts/setup --dev
+
+chaos: ## tasks of four steps while workers and brokers are killed (TASKS=20000 SEED=7)
+	@CHAOS_TASKS="$(or $(TASKS),20000)" CHAOS_SEED="$(or $(SEED),7)" scripts/test -- tests/acceptance/test_chaos.py -s
 
 clean: ## remove what the other recipes made
 	@scripts/clean

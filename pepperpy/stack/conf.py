@@ -51,6 +51,10 @@ class ServerConf(msgspec.Struct, frozen=True, kw_only=True):
     logins: tuple[Login, ...] = ()
     #: The login that a client without credentials becomes; None refuses such a client.
     anonymous: str | None = None
+    #: Port that the servers of a cluster meet on; None for a single server.
+    cluster_port: int | None = None
+    #: The cluster ports of all its servers.
+    routes: tuple[int, ...] = ()
     #: A file beside the configuration that holds the `authorization` block.
     include: str | None = None
 
@@ -125,6 +129,13 @@ def _lines(conf: ServerConf) -> Iterator[str]:
     if conf.max_file_store is not None:
         yield f"  max_file_store: {conf.max_file_store}"
     yield "}"
+    if conf.cluster_port is not None:
+        routes = ", ".join(quoted(f"nats://{conf.host}:{port}") for port in conf.routes)
+        yield "cluster {"
+        yield '  name: "pepperpy"'
+        yield f"  listen: {quoted(f'{conf.host}:{conf.cluster_port}')}"
+        yield f"  routes: [{routes}]"
+        yield "}"
     if conf.include is not None:
         yield f"include {quoted(conf.include)}"
     if conf.logins:

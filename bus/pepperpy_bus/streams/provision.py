@@ -23,6 +23,7 @@ from pepperpy_schemas.errors import (
     QueueFull,
     RefusedByServer,
     TopologyDrift,
+    Unavailable,
 )
 from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import check_topic
@@ -119,12 +120,19 @@ async def provision(connection: Connection, declared: list[Config], *, create: b
 
 
 @contextlib.asynccontextmanager
-async def provisioned(connection: Connection, declared: list[Config]) -> AsyncIterator[None]:
+async def provisioned(
+    connection: Connection, declared: list[Config], *, patient: bool = False
+) -> AsyncIterator[None]:
     """Creates the missing streams now, and after every reconnect until the end.
 
     A single server that restarts has forgotten the streams that it kept in memory. Its JetStream
     may need a moment after the connection is back; nobody waits for that: what does not succeed at
     once is tried on in the background.
+
+    Args:
+        connection: The connection.
+        declared: The streams.
+        patient: Wait now for a JetStream that is not ready: a cluster that elects its leader.
     """
     retrying: set[asyncio.Task[None]] = set()
 
@@ -137,7 +145,15 @@ async def provisioned(connection: Connection, declared: list[Config]) -> AsyncIt
             retrying.add(task)
             task.add_done_callback(retrying.discard)
 
-    await provision(connection, declared, create=True)
+    while True:
+        try:
+            await provision(connection, declared, create=True)
+            break
+        except Unavailable as error:
+            if not patient:
+                raise
+            log.warning("bus.not_provisioned_yet", reason=str(error))
+            await asyncio.sleep(_RETRY_PAUSE)
     connection.on_reconnect.insert(0, again)
     try:
         yield
