@@ -96,10 +96,10 @@ class Follower:
         """
         if self._lost or self._inbox:
             return None
-        expected = self._expected
+        before = self._lost, self._expected
         info = await api(self._connection, f"CONSUMER.INFO.{self._stream}.{self._name}")
-        behind = info["num_pending"] or info["delivered"]["consumer_seq"] != expected - 1
-        moved = self._lost or self._expected != expected
+        behind = info["num_pending"] or info["delivered"]["consumer_seq"] != self._expected - 1
+        moved = (self._lost, self._expected) != before
         return None if behind or moved else parse_time(info["ts"])
 
     async def _step(self) -> Delivery | None:
