@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
     from pepperpy_bus.client import Client, connect
     from pepperpy_bus.events import Heard
+    from pepperpy_bus.graphs.graph import Graph
+    from pepperpy_bus.routing import Group
     from pepperpy_bus.sync import connect_sync
     from pepperpy_bus.tasks.watch import Update
     from pepperpy_schemas.errors import PepperError, Rejected
@@ -19,6 +21,8 @@ _HOMES = {
     "BlockingContext": "pepperpy_agents",
     "Client": "pepperpy_bus.client",
     "Context": "pepperpy_agents",
+    "Graph": "pepperpy_bus.graphs.graph",
+    "Group": "pepperpy_bus.routing",
     "Heard": "pepperpy_bus.events",
     "PepperError": "pepperpy_schemas.errors",
     "Rejected": "pepperpy_schemas.errors",
@@ -33,6 +37,8 @@ __all__ = [
     "BlockingContext",
     "Client",
     "Context",
+    "Graph",
+    "Group",
     "Heard",
     "PepperError",
     "Rejected",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, Unpack
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.waiting import NO_DEFAULT
 from pepperpy_bus.client import SubmitOptions
+from pepperpy_bus.routing import Addressee
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.messages import Result
 
@@ -61,9 +62,15 @@ class BlockingContext:
         """Waits for a time without a slot; see `Context.sleep`."""
         self._wait(self._context.sleep(duration))
 
-    def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
+    def submit(
+        self, topic: str | Addressee, data: Any = None, **options: Unpack[SubmitOptions]
+    ) -> str:
         """Publishes a child of this task; see `Context.submit`."""
         return self._wait(self._context.submit(topic, data, **options))
+
+    def cancel(self, child: str, *, reason: str = "") -> None:
+        """Asks for the end of a child; see `Context.cancel`."""
+        self._wait(self._context.cancel(child, reason=reason))
 
     def gather(
         self,
@@ -75,13 +82,13 @@ class BlockingContext:
         gathering = self._context.gather(*children, type=type, return_exceptions=return_exceptions)
         return self._wait(gathering)
 
-    def first(self, *children: str) -> dict[str, Result]:
+    def first(self, *children: str, timeout: Duration | None = None) -> dict[str, Result]:
         """Returns the ends of those children that have ended; see `Context.first`."""
-        return self._wait(self._context.first(*children))
+        return self._wait(self._context.first(*children, timeout=timeout))
 
     def run(
         self,
-        topic: str,
+        topic: str | Addressee,
         data: Any = None,
         *,
         type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
@@ -98,9 +105,9 @@ class BlockingContext:
         """Tells how far the task is; see `Context.progress`."""
         self._wait(self._context.progress(fraction, message, **data))
 
-    def emit(self, name: str, **data: Any) -> None:
+    def emit(self, name: str, /, *, scope: str = "", event_id: str = "", **data: Any) -> None:
         """Tells of something that happened; see `Context.emit`."""
-        self._wait(self._context.emit(name, **data))
+        self._wait(self._context.emit(name, scope=scope, event_id=event_id, **data))
 
     def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result()

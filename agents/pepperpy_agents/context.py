@@ -11,6 +11,9 @@ from pepperpy_agents.task import Task
 from pepperpy_bus.client import Client, SubmitOptions
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import Log
+from pepperpy_bus.registry import Registry
+from pepperpy_bus.routing import Addressee, Group, addressed
+from pepperpy_bus.tasks.cancels import request_cancel
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.errors import BadConfig, BadName, ChildFailed
 from pepperpy_schemas.messages import Result
@@ -57,6 +60,11 @@ class Context:
     def deadline(self) -> datetime | None:
         """When the task must have ended, by the server's clock; None without a deadline."""
         return self._task.deadline
+
+    @property
+    def registry(self) -> Registry:
+        """The live agents."""
+        return self._client.registry
 
     # --- what outlives the worker ---------------------------------------------------------------
 
@@ -121,16 +129,28 @@ class Context:
         """Waits for a time, without a slot and whatever happens to the worker meanwhile."""
         await self._durable.waiting.sleep(duration)
 
-    async def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
+    async def submit(
+        self, topic: str | Addressee, data: Any = None, **options: Unpack[SubmitOptions]
+    ) -> str:
         """Publishes a child of this task, once in all its attempts; returns its id.
 
-        See `Client.submit`. The child must have ended before this task's deadline.
+        See `Client.submit`. The child must have ended before this task's deadline. Where a group's
+        task goes is chosen in a step.
         """
+        if isinstance(topic, Group) and self._make_durability is not None:
+            topic = str(await self.step(f"route {topic.name}", topic.pick, self._client.registry))
+        topic, data = await addressed(topic, self._client.registry, data)
         if self._make_durability is not None:
             return await self._durable.children.submit(topic, data, options)
         options.setdefault("parent", self.task_id)
         options.setdefault("root", self.root)
         return await self._client.submit(topic, data, **options)
+
+    async def cancel(self, child: str, *, reason: str = "") -> None:
+        """Asks for the end of a child and of its own children; `gather` says how it ended."""
+        await request_cancel(
+            self._client.connection, self._client.prefix, child, reason=reason, by=self.task_id
+        )
 
     async def gather(
         self,
@@ -164,14 +184,19 @@ class Context:
                 values.append(error)
         return values
 
-    async def first(self, *children: str) -> dict[str, Result]:
-        """Returns the ends of those children that have ended, at least one, by id."""
-        ends = await self._durable.waiting.children(children, first=True)
+    async def first(self, *children: str, timeout: Duration | None = None) -> dict[str, Result]:
+        """Returns the ends of those children that have ended, at least one, by id.
+
+        Args:
+            *children: Ids from `submit`.
+            timeout: Return after this long at the latest, with none if none has ended.
+        """
+        ends = await self._durable.waiting.children(children, first=True, timeout=timeout)
         return {one: end for one, end in zip(children, ends, strict=True) if end is not None}
 
     async def run(
         self,
-        topic: str,
+        topic: str | Addressee,
         data: Any = None,
         *,
         type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
@@ -192,6 +217,11 @@ class Context:
                 )
             self._made = self._make_durability()
         return self._made
+
+    @property
+    def replaying(self) -> bool:
+        """Whether what comes next was done by an earlier attempt and is in the journal."""
+        return self._durable.replaying
 
     # --- what happens ---------------------------------------------------------------------------
 
@@ -232,11 +262,13 @@ class Context:
         share = min(1.0, max(0.0, fraction))
         await self._tell("task", "progress", {"fraction": share, "message": message, **data})
 
-    async def emit(self, name: str, **data: Any) -> None:
+    async def emit(self, name: str, /, *, scope: str = "", event_id: str = "", **data: Any) -> None:
         """Tells of something that happened, as an event of this task.
 
         Args:
             name: Entity and verb: ``invoice.found``.
+            scope: What it belongs to; the task's topic by default.
+            event_id: Equal for repeats of the same fact, which is then told for certain, and once.
             **data: The event's values.
 
         Raises:
@@ -247,17 +279,27 @@ class Context:
             raise BadName(
                 f"event name {name!r:.80} is not entity.verb", hint="for example invoice.found"
             )
-        await self._tell(entity, verb, data)
+        await self._tell(entity, verb, data, scope=scope, event_id=event_id)
 
-    async def _tell(self, entity: str, verb: str, data: Mapping[str, Any]) -> None:
+    async def _tell(
+        self,
+        entity: str,
+        verb: str,
+        data: Mapping[str, Any],
+        *,
+        scope: str = "",
+        event_id: str = "",
+    ) -> None:
         await self._emitter.emit(
             entity,
             verb,
-            scope=self.topic,
+            scope=scope or self.topic,
             id=self.task_id,
             correlation=self.root,
             causation=self.task_id,
             attempt=self.attempt,
             priority=self._task.headers.priority,
             data=data,
+            certain=bool(event_id),
+            event_id=event_id,
         )

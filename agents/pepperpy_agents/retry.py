@@ -4,11 +4,11 @@ import random
 
 import msgspec
 
-from pepperpy_schemas.errors import ChildFailed, ErrorInfo, NoAnswer
+from pepperpy_schemas.errors import ChildFailed, ErrorInfo, GraphFailed, NoAnswer
 
 _KINDS_NOT_REPEATED = frozenset({"input", "control"})
 # What they come from is in the journal, and would be the same again.
-_FINAL = (ChildFailed, NoAnswer)
+_FINAL = (ChildFailed, GraphFailed, NoAnswer)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.options import connection_options, limits_of
 from pepperpy_bus.registry import Registry
+from pepperpy_bus.routing import Addressee, addressed
 from pepperpy_bus.streams.blobs import claim_check
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.jetstream import message_at, store
@@ -150,13 +151,15 @@ class Client:
 
     # --- tasks ----------------------------------------------------------------------------------
 
-    async def submit(self, topic: str, data: Any = None, **options: Unpack[SubmitOptions]) -> str:
+    async def submit(
+        self, topic: str | Addressee, data: Any = None, **options: Unpack[SubmitOptions]
+    ) -> str:
         """Publishes a task and returns its id when the broker has stored it.
 
         With ``every`` or ``cron`` it is the id of the schedule.
 
         Args:
-            topic: The topic; workers of any language listen there.
+            topic: The topic, where workers of any language listen; or a `Group` or `Graph`.
             data: The body: a Struct, dataclass, pydantic model or plain value; JSON as `bytes`.
             **options: See `SubmitOptions`.
 
@@ -175,7 +178,7 @@ class Client:
     @overload
     async def run(
         self,
-        topic: str,
+        topic: str | Addressee,
         data: Any = None,
         *,
         type: type[T],
@@ -183,9 +186,10 @@ class Client:
         **options: Unpack[SubmitOptions],
     ) -> T: ...
     @overload
+        topic, data = await addressed(topic, self.registry, data)
     async def run(
         self,
-        topic: str,
+        topic: str | Addressee,
         data: Any = None,
         *,
         wait: Duration | None = None,
@@ -193,7 +197,7 @@ class Client:
     ) -> Any: ...
     async def run(
         self,
-        topic: str,
+        topic: str | Addressee,
         data: Any = None,
         *,
         type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
@@ -203,8 +207,8 @@ class Client:
         """Submits a task, waits for its end and returns what its handler returned.
 
         Args:
-            topic: The topic.
-            data: The body.
+            topic: The topic, or a `Group` or `Graph`.
+            data: The body; what a graph as a whole is given.
             type: Decode the answer into this type; plain values by default.
             wait: How long to wait for the end; for ever by default.
             **options: See `SubmitOptions`.
@@ -229,6 +233,7 @@ class Client:
         type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
         wait: Duration | None = None,
     ) -> Any:
+        topic, data = await addressed(topic, self.registry, data)
         """Returns what a task's handler returned.
 
         Args:

@@ -22,6 +22,7 @@ from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.registry import Registry
+from pepperpy_bus.routing import Addressee
 from pepperpy_bus.state.blocking import SyncAgentState, SyncResources
 from pepperpy_bus.state.budget import Budgets
 from pepperpy_bus.tasks.deadletters import DeadLetters
@@ -186,7 +187,7 @@ class SyncClient(_Facade[Client]):
     @overload
     def run(
         self,
-        topic: str,
+        topic: str | Addressee,
         data: Any = None,
         *,
         type: type[T],
@@ -196,14 +197,14 @@ class SyncClient(_Facade[Client]):
     @overload
     def run(
         self,
-        topic: str,
+        topic: str | Addressee,
         data: Any = None,
         *,
         wait: Duration | None = None,
         **options: Unpack[SubmitOptions],
     ) -> Any: ...
     @functools.wraps(Client.run)
-    def run(self, topic: str, data: Any = None, **options: Any) -> Any:
+    def run(self, topic: str | Addressee, data: Any = None, **options: Any) -> Any:
         """Submits a task, waits for its end and returns what its handler returned."""
         return self._thread.wait(lambda: self._inner.run(topic, data, **options))
 

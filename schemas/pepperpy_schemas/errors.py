@@ -224,6 +224,21 @@ class ChildFailed(PepperError):
     category = "task"
 
 
+class BadGraph(PepperError):
+    """A graph of tasks cannot run as it is declared; ``context.node`` names the node."""
+
+    code = "bad_graph"
+    category = "input"
+    hint = "check it with: pepperpy graph check FILE"
+
+
+class GraphFailed(PepperError):
+    """A node of a graph failed; the cause is its error."""
+
+    code = "graph_failed"
+    category = "task"
+
+
 class NoAnswer(PepperError):
     """Nobody answered the task's question before its deadline, and it has no default."""
 

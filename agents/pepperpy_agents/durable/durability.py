@@ -47,5 +47,10 @@ class Durability:
     ) -> Any:
         """Does a step once; see `Context.step`."""
         return await do_step(
+    @property
+    def replaying(self) -> bool:
+        """Whether something stands at the next place."""
+        return self._replay.replaying
+
             self._replay, self._client, self._runner, name, function, tuple(args), kwargs, kind
         )

@@ -80,6 +80,11 @@ class Replay:
         Args:
             n: The place.
             kind: What the code has there.
+    @property
+    def replaying(self) -> bool:
+        """Whether something stands at the next place."""
+        return self.history.at(self._taken + 1) is not None
+
             name: Its name there; a wait's is what it waits for.
 
         Raises:

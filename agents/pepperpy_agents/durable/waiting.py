@@ -95,12 +95,15 @@ class Waiting:
             raise NoAnswer(f"nobody answered {text!r:.200} in time")
         return decode_as(over.data, type)
 
-    async def children(self, ids: Sequence[str], *, first: bool = False) -> list[Result | None]:
+    async def children(
+        self, ids: Sequence[str], *, first: bool = False, timeout: Duration | None = None
+    ) -> list[Result | None]:
         """Returns the ends of children in the order of their ids.
 
         Args:
             ids: The children.
             first: Return as soon as one has ended, with None for the others.
+            timeout: Return after this long at the latest, with None for those that have not ended.
         """
         n = self._replay.place()
         children = list(ids)
@@ -113,9 +116,12 @@ class Waiting:
                 self._clock.now(),
                 children=children,
                 first=first,
+                deadline=self._moment(timeout),
             )
 
         over = await self._wait(n, "children", wait)
+        if over.how == "deadline":
+            return [None] * len(children)
         return decode(over.data, list[Result | None])
 
     async def sleep(self, duration: Duration) -> None:

@@ -1,0 +1,1 @@
+"""Graphs of tasks at work: the stock agent that runs them."""

@@ -1,0 +1,1 @@
+"""Graphs of tasks: the builder, what their references mean, and whether they can run."""
