@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 
+from pepperpy_agents.resuming import resumed_task
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.client import Client
+from pepperpy_bus.events import Emitter
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.delivery import Delivery
@@ -20,9 +22,11 @@ from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import InHand, WorkPuller
 from pepperpy_bus.streams.topology import advisory_consumer
 from pepperpy_bus.tasks.deadletters import write_letter
+from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.catalog import ADVISORY
-from pepperpy_schemas.errors import CrashLoop, PepperError
+from pepperpy_bus.tasks.waits import wake_parent
+from pepperpy_schemas.catalog import ADVISORY, RESUME
+from pepperpy_schemas.errors import BadName, CrashLoop, PepperError
 from pepperpy_schemas.headers import ATTEMPT, TOPIC
 from pepperpy_schemas.messages import MaxDeliveries, Result
 from pepperpy_schemas.subjects import stream_name
@@ -37,11 +41,12 @@ GRACE = 5.0
 
 
 @contextlib.asynccontextmanager
-async def ended_by_us(client: Client, instance: str) -> AsyncIterator[None]:
+async def ended_by_us(client: Client, emitter: Emitter, instance: str) -> AsyncIterator[None]:
     """Takes part in ending the crash loops of the deployment while its context is open.
 
     Args:
         client: The client.
+        emitter: Where events go.
         instance: The worker's instance, for the journal.
     """
     connection = client.connection
@@ -55,7 +60,7 @@ async def ended_by_us(client: Client, instance: str) -> AsyncIterator[None]:
             stream,
             config["name"],
             slots=SLOTS,
-            work=partial(_take, client, instance),
+            work=partial(_take, client, emitter, instance),
             in_hand=in_hand,
             ensure=ensure,
         )
@@ -64,30 +69,38 @@ async def ended_by_us(client: Client, instance: str) -> AsyncIterator[None]:
         await in_hand.finish(GRACE)
 
 
-async def _take(client: Client, instance: str, delivery: Delivery) -> None:
+async def _take(client: Client, emitter: Emitter, instance: str, delivery: Delivery) -> None:
     try:
         advisory = ADVISORY.decode(delivery.body)
         given_up = await message_at(client.connection, advisory.stream, advisory.stream_seq)
         if given_up is not None:
-            await _end(client, instance, advisory, given_up)
+            await _end(client, emitter, instance, advisory, given_up)
         await delivery.ack()
     except PepperError as error:
         # Left in hand it comes again.
         log.warning("crash_loop.unsettled", error=str(error))
 
 
-async def _end(client: Client, instance: str, advisory: MaxDeliveries, given_up: Stored) -> None:
-    task = _task(client, advisory, given_up)
-    if await client.results.get(task.id) is None:
-        await _file(client, instance, task)
+async def _end(
+    client: Client, emitter: Emitter, instance: str, advisory: MaxDeliveries, given_up: Stored
+) -> None:
+    delivery = _last_delivery(client, advisory, given_up)
+    found = await _task(client, instance, delivery)
+    if found is None:
+        log.warning("crash_loop.unknown_task", subject=given_up.subject)
+    else:
+        task, history = found
+        if await client.results.get(task.id) is None:
+            await _file(client, emitter, instance, task, history)
+        await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
     await delete_message(client.connection, advisory.stream, advisory.stream_seq)
 
 
-async def _file(client: Client, instance: str, task: Task) -> None:
+async def _file(
+    client: Client, emitter: Emitter, instance: str, task: Task, history: History
+) -> None:
     """The dead letter first: a failed result always has one."""
     delivery = task.delivery
-    journal = Journal(client.connection, client.prefix, task.id, instance)
-    await journal.read()
     error = CrashLoop(
         f"task {task.id} was delivered {delivery.deliveries} times and never finished",
         context={"deliveries": delivery.deliveries},
@@ -98,23 +111,38 @@ async def _file(client: Client, instance: str, task: Task) -> None:
         error,
         body=delivery.body,
         headers=delivery.headers,
-        attempts=journal.history.attempts(),
+        attempts=history.attempts(),
         deliveries=delivery.deliveries,
     )
     await client.dead_letters.put(letter)
-    attempt = max(1, journal.history.next_attempt(delivery.deliveries) - 1)
+    attempt = max(1, history.next_attempt(delivery.deliveries) - 1)
     headers = {TOPIC: task.topic, ATTEMPT: str(attempt)}
-    await client.results.put(
-        task.id, Result(ok=False, error=error), attempt=attempt, headers=headers
+    result = Result(ok=False, error=error)
+    first = await client.results.put(
+        task.id, result, attempt=attempt, headers=headers, writer="crash-loop"
     )
     log.error("task.crash_loop", task_id=task.id, topic=task.topic, dead_letter=True)
+    if first:
+        await emitter.emit(
+            "task",
+            result.state.verb,
+            scope=task.topic,
+            id=task.id,
+            correlation=task.root,
+            causation=task.headers.parent,
+            attempt=attempt,
+            priority=task.headers.priority,
+            data={"instance": instance, "code": error.code, "message": error.message},
+            certain=True,
+            event_id=f"{task.id}:crash_loop",
+        )
 
 
-def _task(client: Client, advisory: MaxDeliveries, given_up: Stored) -> Task:
-    """The task as its last delivery would have shown it."""
+def _last_delivery(client: Client, advisory: MaxDeliveries, given_up: Stored) -> Delivery:
+    """What was given up, as its last delivery would have shown it."""
     message = Message(given_up.subject, given_up.body, given_up.headers)
     stored = datetime.fromisoformat(given_up.time[:26].rstrip("Z") + "+00:00")
-    delivery = Delivery(
+    return Delivery(
         message,
         advisory.stream,
         advisory.consumer,
@@ -125,5 +153,25 @@ def _task(client: Client, advisory: MaxDeliveries, given_up: Stored) -> Task:
         0,
         client.connection,
     )
-    topic = given_up.subject.split(".")[2].removesuffix(HIGH_LANE)
-    return read_task(delivery, topic)[0]
+
+
+async def _task(client: Client, instance: str, delivery: Delivery) -> tuple[Task, History] | None:
+    """The task with its journal; None when what was given up is the wake of none that is known."""
+    prefix = client.prefix
+    try:
+        woken = RESUME.parse(prefix, delivery.subject)["id"]
+    except BadName:
+        topic = delivery.subject.split(".")[2].removesuffix(HIGH_LANE)
+        task = read_task(delivery, topic)[0]
+        return task, await _history(client, instance, task.id)
+    history = await _history(client, instance, woken)
+    if history.input is None:
+        return None
+    # Its wake says nothing of it, but its journal does.
+    return resumed_task(history.input, woken, delivery, prefix), history
+
+
+async def _history(client: Client, instance: str, task_id: str) -> History:
+    journal = Journal(client.connection, client.prefix, task_id, instance)
+    await journal.read()
+    return journal.history

@@ -44,7 +44,9 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.tasks.cancels import canceled
+from pepperpy_bus.streams.pull import CLEAN_UP
+from pepperpy_bus.tasks.answers import OpenQuestions
+from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.waits import Waits, wake_parent
 from pepperpy_bus.timers import time_limit
@@ -63,9 +65,12 @@ from pepperpy_schemas.errors import (
     info_of,
 )
 from pepperpy_schemas.headers import ATTEMPT, BLOB, FINGERPRINT, REPLY_TO, TOPIC, TRACEPARENT
-from pepperpy_schemas.messages import CancelRequest, Result, WaitEntry
+from pepperpy_schemas.messages import Answer, CancelRequest, Result, WaitEntry
 
 log = get_log("pepperpy.worker")
+
+REMEMBERED = 60.0
+"""Seconds that a cancellation is remembered for a task that is just being delivered."""
 
 _BLOB = BLOB.lower()
 _REPLY_TO = REPLY_TO.lower()
@@ -101,7 +106,11 @@ class Executor:
         self._instance = instance
         self._away_ns = 0
         self._running: dict[asyncio.Task[Any], Attempt] = {}
-        self._waits = Waits(client.connection, client.prefix, client.results, clock)
+        self._canceled: dict[str, CancelRequest] = {}
+        self._questions = OpenQuestions(client.connection, client.prefix)
+        self._waits = Waits(
+            client.connection, client.prefix, client.results, clock, self._tell_refused
+        )
         self._resuming = Resuming(client, self._waits, clock, instance, self._remind)
         self.stopping = False
         self.done = 0
@@ -129,12 +138,33 @@ class Executor:
         if attempt is not None:
             await self._run(attempt, None)
 
+    @property
+    def running(self) -> list[str]:
+        """The ids of the tasks whose handlers run now."""
+        return [attempt.task.id for attempt in self._running.values()]
+
     def cancel(self, task_id: str, request: CancelRequest) -> None:
-        """Stops a task that runs here; its handler gets CancelledError and may clean up."""
+        """Stops a task that runs here; its handler gets CancelledError and may clean up.
+
+        One that arrives here a moment later is not started.
+        """
+        loop = asyncio.get_running_loop()
+        self._canceled[task_id] = request
+        loop.call_later(REMEMBERED, self._canceled.pop, task_id, None)
         for running, attempt in self._running.items():
-            if attempt.task.id == task_id:
+            if attempt.task.id == task_id and attempt.canceled is None:
                 attempt.canceled = request
-                running.cancel()
+                self._stop(running)
+
+    def _stop(self, running: "asyncio.Task[Any]") -> None:
+        """Cancels a handler, and again if it does not end: cleaning up has its time."""
+        if running not in self._running:
+            return
+        if running.cancelling():
+            task = self._running[running].task
+            log.warning("task.cleans_up_too_long", task_id=task.id, topic=task.topic)
+        running.cancel()
+        asyncio.get_running_loop().call_later(CLEAN_UP, self._stop, running)
 
     async def _run(self, attempt: Attempt, wrong: PepperError | None) -> None:
         task = attempt.task
@@ -143,7 +173,7 @@ class Executor:
         except Fenced:
             outcome = Lost()
         except asyncio.CancelledError:
-            outcome = Released() if attempt.canceled is None else Stopped(attempt.canceled)
+            outcome = Released()
         except PepperError as error:
             # The broker did not answer: leave the delivery; it comes again.
             log.warning("task.unsettled", task_id=task.id, error=str(error))
@@ -198,6 +228,8 @@ class Executor:
         if wait is not None and attempt.over is not None:
             entry = await waited_entry(self._client, attempt.number, wait, attempt.over)
             await journal.append(entry)
+        if wait is not None:
+            await self._questions.close(attempt.task.id, attempt.task.topic, wait)
 
     async def _read_journal(self, task: Task) -> Journal:
         client = self._client
@@ -240,12 +272,15 @@ class Executor:
             return Failed(
                 DeadlineExceeded(f"task {task.id} was not started before its deadline").info()
             )
-        await self._tell(attempt, "started", {"instance": self._instance}, certain=True)
         limit = min((s for s in (left, spec.timeout) if s is not None), default=None)
         running = asyncio.current_task()
         assert running is not None
+        attempt.canceled = self._canceled.get(task.id)
+        if attempt.canceled is not None:
+            return Stopped(attempt.canceled)
         self._running[running] = attempt
         try:
+            await self._tell(attempt, "started", {"instance": self._instance}, certain=True)
             value = await self._within(limit, attempt, data)
             if _parked(attempt) is None:
                 self._check_journal(attempt)
@@ -255,6 +290,8 @@ class Executor:
             del self._running[running]
             if attempt.replay is not None:
                 await attempt.replay.close()
+        if attempt.canceled is not None:
+            return Stopped(attempt.canceled)  # its handler would not be stopped
         return _parked(attempt) or _completed(spec, value)
 
     def _check_journal(self, attempt: Attempt) -> None:
@@ -270,6 +307,8 @@ class Executor:
         """Finds out what an exception means that left the handler."""
         task, spec = attempt.task, attempt.spec
         parked = _parked(attempt)
+        if attempt.canceled is not None:
+            return Stopped(attempt.canceled)
         if isinstance(error, asyncio.CancelledError):
             current = asyncio.current_task()
             if current is not None and current.cancelling():
@@ -355,6 +394,7 @@ class Executor:
             case Parked(wait):
                 await self._park(attempt, wait)
             case Stopped(request):
+                await self._cancel_children(attempt, request)
                 await self._end(attempt, Result(ok=False, error=canceled(request)))
             case Released():
                 await self._give_back(attempt)
@@ -387,6 +427,12 @@ class Executor:
         # Last, so that event and acknowledgement leave in one piece.
         await task.delivery.ack()
 
+    async def _cancel_children(self, attempt: Attempt, request: CancelRequest) -> None:
+        """The journal may lack the last of them; this attempt knows what it has sent."""
+        client = self._client
+        for child_id in () if attempt.replay is None else attempt.replay.sent:
+            await cancel_child(client.connection, client.prefix, attempt.task.id, child_id, request)
+
     async def _give_up(self, attempt: Attempt, error: ErrorInfo) -> None:
         """Files the dead letter first: a failed result always has one."""
         error, filed = shorten(error), 0
@@ -406,6 +452,7 @@ class Executor:
         if wait is None:
             await task.delivery.ack()
             return
+        await self._questions.open(task.id, task.topic, wait)
         await self._tell_wait(attempt, wait)
         await self._waits.arm(task.id, task.topic, wait, task.deadline)
         await task.delivery.ack()
@@ -424,6 +471,15 @@ class Executor:
         else:
             told["children"] = len(wait.children)
             await self._tell(attempt, "suspended", told)
+
+    async def _tell_refused(
+        self, task_id: str, topic: str, wait: WaitEntry, given: Answer | None
+    ) -> None:
+        """Tells people that an answer was none, and how the question is answered."""
+        told: dict[str, Any] = {"question": wait.question, "choices": wait.choices}
+        if given is not None:
+            told |= {"answer": given.answer, "by": given.by}
+        await self._emitter.emit("task", "answer_refused", scope=topic, id=task_id, data=told)
 
     async def _give_back(self, attempt: Attempt) -> None:
         try:

@@ -16,6 +16,7 @@ from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.waits import RENEWAL, Waits
 from pepperpy_schemas.catalog import RESUME, TASK
@@ -44,6 +45,7 @@ class Resuming:
     ) -> None:
         self._client = client
         self._waits = waits
+        self._questions = OpenQuestions(client.connection, client.prefix)
         self._clock = clock
         self._instance = instance
         self._remind = remind
@@ -96,6 +98,7 @@ class Resuming:
     async def _wait_on(self, attempt: Attempt, wait: WaitEntry | None, delivery: Delivery) -> None:
         task = attempt.task
         if wait is not None:
+            await self._questions.open(task.id, task.topic, wait)
             await self._waits.arm(task.id, task.topic, wait, task.deadline)
         await delivery.ack()
         if wait is not None:

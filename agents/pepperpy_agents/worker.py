@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from pepperpy_agents.agent import Agent, AgentHook, TaskSpec
+from pepperpy_agents.cancels import carried_out
 from pepperpy_agents.commands import obeyed
 from pepperpy_agents.crash_loops import ended_by_us
 from pepperpy_agents.execution import Executor
@@ -157,13 +158,15 @@ class Worker:
             self._listening.append(listening)
         if self.agent.composites:
             await self._look_for_composites(stack)
+        # Before the first task: none may be started here that has been canceled.
+        await stack.enter_async_context(carried_out(self._client, self._emitter, self._executor))
         for spec in self.agent.tasks.values():
             await self._open_lane(stack, spec, high=True)
             await self._open_lane(stack, spec, high=False)
             await self._open_resumed(stack, spec)
         await stack.enter_async_context(self._in_hand.pulsing())
         await stack.enter_async_context(
-            ended_by_us(self._client, f"{self.agent.name}/{self.instance}")
+            ended_by_us(self._client, self._emitter, f"{self.agent.name}/{self.instance}")
         )
         await self.lifecycle.to(State.RUNNING)
         beating = heartbeat(self._client.registry, self._describe)

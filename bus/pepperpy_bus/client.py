@@ -22,6 +22,8 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.jetstream import message_at, store
 from pepperpy_bus.streams.provision import provision, provisioned
 from pepperpy_bus.streams.topology import streams
+from pepperpy_bus.tasks.answers import Question, Questions
+from pepperpy_bus.tasks.cancels import Cancels
 from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_bus.tasks.schedules import Schedules
@@ -122,6 +124,8 @@ class Client:
             keep=settings.bus.result_ttl,
         )
         self.schedules = Schedules(connection, self.prefix, threshold=settings.bus.blob_threshold)
+        self._cancels = Cancels(connection, self.prefix, self.results)
+        self._questions = Questions(connection, self.prefix, self.results)
         self._clock = ServerClock(connection, self.prefix)
         self._slots = asyncio.Semaphore(settings.bus.max_in_flight)
 
@@ -260,6 +264,64 @@ class Client:
             return found
         async with self.results.expect(task_id, submitted=True) as waiter:
             return await waiter.wait(_seconds(wait))
+
+    async def cancel(
+        self, task_id: str, *, reason: str = "", by: str = "", wait: Duration = 10.0
+    ) -> bool:
+        """Ends a task and all its children, wherever they are; returns whether that is done.
+
+        A queued or scheduled task is not started, a suspended one not resumed. A running handler
+        gets CancelledError and may clean up; what it returns counts no more.
+
+        Args:
+            task_id: The task.
+            reason: Why, for people.
+            by: Who says so, a claim; by default this client's source.
+            wait: How long to wait until it is done. The request is stored: when that takes
+                longer, because no worker is up, the first one that comes carries it out within a
+                day.
+
+        Raises:
+            NotFound: There is no such task.
+            Conflict: It has ended otherwise; ``context["state"]`` says how.
+        """
+        by = by or self.source
+        seconds = parse_duration(wait)
+        return await self._cancels.cancel(task_id, reason=reason, by=by, wait=seconds)
+
+    # --- questions ------------------------------------------------------------------------------
+
+    async def question(self, task_id: str) -> Question | None:
+        """Returns what a task asks people now, or None."""
+        return await self._questions.of(task_id)
+
+    async def questions(self, *, topic: str = "") -> list[Question]:
+        """Returns the questions that tasks ask people now, the oldest first.
+
+        Args:
+            topic: Only those of tasks of this topic.
+        """
+        return await self._questions.all(topic=topic)
+
+    async def answer(
+        self, task_id: str, value: Any, *, question: int | None = None, by: str = ""
+    ) -> Question:
+        """Answers what a task asks, and returns the question; the first answer counts.
+
+        Args:
+            task_id: The task.
+            value: The answer, any JSON; one of the choices if the question has some.
+            question: The question's number, when only that one is meant: a task may have asked
+                another one meanwhile.
+            by: Who answers, a claim; by default this client's source.
+
+        Raises:
+            NotFound: The task has no open question, or another than that one.
+            BadPayload: The answer is none of the choices.
+            Conflict: Somebody else has answered it.
+        """
+        by = by or self.source
+        return await self._questions.answer(task_id, value, number=question or 0, by=by)
 
     def watch(
         self, task_id: str, *, start: int | tuple[int, int] | None = None

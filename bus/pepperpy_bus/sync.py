@@ -181,6 +181,10 @@ class SyncClient(_Facade[Client]):
     submit = waits(Client.submit)
     result = waits(Client.result)
     ended = waits(Client.ended)
+    cancel = waits(Client.cancel)
+    question = waits(Client.question)
+    questions = waits(Client.questions)
+    answer = waits(Client.answer)
     watch = _iterates(Client.watch)
     events = _iterates(Client.events)
 

@@ -23,6 +23,7 @@ from pepperpy_schemas.messages import (
     Resume,
     Token,
     TopicSchema,
+    WaitEntry,
 )
 from pepperpy_schemas.shared import Ledger, Resource
 from pepperpy_schemas.subjects import Subject
@@ -205,6 +206,20 @@ COMPOSITE: Final = Subject(
     "How far the events of a composite one have been read, and what waits for the rest of it.",
 )
 
+QUESTION: Final = Subject(
+    "Question",
+    "$KV.{p}_questions.{topic}.{id}",
+    WaitEntry,
+    "What a task asks people now; it disappears when the question is closed.",
+)
+SHARDED_TASK: Final = Subject(
+    "ShardedTask",
+    "{p}.sh.{topic}.{shard}.{key}.{id}",
+    msgspec.Raw,
+    "Where the server keeps a keyed task; nobody publishes there.",
+    "KEYED",
+)
+
 BLOB_CHUNK: Final = "$O.{bucket}.C.{nuid}"
 """A piece of an object in an object store bucket (NATS ADR-20)."""
 BLOB_META: Final = "$O.{bucket}.M.{name}"
@@ -244,5 +259,6 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     LEASES,
     LEDGER,
     COMPOSITE,
+    QUESTION,
 )
 """All of them, in the order of a task's life; the exported documents follow it."""

@@ -50,3 +50,9 @@ def crash(data: None) -> None:
 @agent.task("stop", where="process", retries=0)
 def stop(data: None) -> None:
     raise StopIteration("x")
+
+
+@agent.task("hang", where="process", timeout=None)
+def hang(job: Job) -> None:
+    (Path(job.folder) / "pid").write_text(str(os.getpid()))
+    time.sleep(600)

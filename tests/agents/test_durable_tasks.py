@@ -10,7 +10,6 @@ import pytest
 
 from pepperpy import Agent, Client, Context, PepperError
 from pepperpy_bus.streams.jetstream import store
-from pepperpy_bus.tasks.answers import Questions
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_schemas.errors import BadPayload, ChildFailed, Conflict, JournalMismatch, NoAnswer
 from pepperpy_schemas.messages import StepEntry, WaitEntry
@@ -31,8 +30,7 @@ async def history_of(client: Client, task_id: str) -> Any:
 
 
 async def question_of(client: Client, task_id: str, eventually: Eventually) -> Any:
-    questions = Questions(client.connection, client.prefix)
-    return await eventually(lambda: questions.of(task_id))
+    return await eventually(lambda: client.question(task_id))
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -168,12 +166,11 @@ async def test_an_answer_resumes_the_task_in_another_worker(
         task_id = await client.submit("deploy", "api")
         question = await question_of(client, task_id, eventually)
     assert question.wait.text == "Deploy api?"
-    questions = Questions(client.connection, client.prefix)
     with pytest.raises(BadPayload, match="none of the choices"):
-        await questions.answer(task_id, "maybe")
-    await questions.answer(task_id, "yes", by="ana")
+        await client.answer(task_id, "maybe")
+    await client.answer(task_id, "yes", by="ana")
     with pytest.raises(Conflict, match="has been answered"):
-        await questions.answer(task_id, "no", by="bob")
+        await client.answer(task_id, "no", by="bob")
     async with working(deploying()):
         assert await client.result(task_id, wait=10) == "api prepared: yes"
     (asked,) = await seen.named(task_id, "task.input_required")
@@ -210,11 +207,10 @@ async def test_an_answer_that_is_none_of_the_choices_leaves_the_question_open(
         await question_of(client, task_id, eventually)
         subject = f"{client.prefix}.answer.deploy.{task_id}.1"
         await store(client.connection, subject, b'{"answer":"maybe"}')
-        questions = Questions(client.connection, client.prefix)
 
         async def answered() -> bool:
             with contextlib.suppress(Conflict):
-                await questions.answer(task_id, "no")
+                await client.answer(task_id, "no")
                 return True
             return False
 

@@ -12,6 +12,7 @@ import pytest
 from pepperpy import Agent, Client
 from pepperpy_agents.loading import load_agent
 from pepperpy_schemas.errors import HandlerError, TaskTimeout, Unavailable
+from tests.running import gone
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 Eventually = Callable[..., Awaitable[Any]]
@@ -133,3 +134,15 @@ async def test_processes_end_with_their_worker(
         child = await client.run("pid", wait=20)
         assert psutil.pid_exists(child)
     await eventually(lambda: not psutil.pid_exists(child) or _zombie(child))
+
+
+async def test_a_canceled_handler_in_a_process_is_killed(
+    client: Client, working: Working, crunching: Agent, eventually: Any, tmp_path: Path
+) -> None:
+    mark = tmp_path / "pid"
+    async with working(crunching) as worker:
+        task_id = await client.submit("hang", {"folder": str(tmp_path)})
+        await eventually(lambda: mark.exists() and mark.read_text(), within=20)
+        assert await client.cancel(task_id)
+        await eventually(lambda: worker.in_flight == 0)
+        await eventually(lambda: gone(int(mark.read_text())))

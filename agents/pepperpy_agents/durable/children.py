@@ -43,6 +43,7 @@ class Children:
         left = task.seconds_left(self._clock)
         if left is not None:
             options.setdefault("timeout", max(left, 0.001))
+        replay.sent.append(child_id)
         await self._client.send(topic, child_id, to_json(data), options)
         # Written after it was sent: a worker that dies between sends it again, under the same id.
         await self._write(Child(n, topic, child_id))

@@ -17,7 +17,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import to_datetime
 from pepperpy_bus.tasks.history import History, Place
 from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.errors import JournalMismatch
+from pepperpy_schemas.errors import Fenced, JournalMismatch
 from pepperpy_schemas.messages import Child, InputEntry, StepEntry, WaitEntry
 
 log = get_log("pepperpy.worker")
@@ -50,6 +50,7 @@ class Replay:
 
     Attributes:
         suspended: The wait that ended the attempt, or None.
+        sent: The children that this attempt has submitted.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Replay:
         self.attempt = attempt
         self.history = history or History()
         self.suspended: WaitEntry | None = None
+        self.sent: list[str] = []
+        self._closed = False
         self._open_journal = open_journal
         self._opening: asyncio.Task[Journal] | None = None
         self._taken = 0
@@ -68,7 +71,10 @@ class Replay:
 
         Raises:
             Suspended: The attempt has ended in a wait; this is a branch of it that went on.
+            Fenced: The attempt was stopped; this is its thread, which goes on.
         """
+        if self._closed and self.suspended is None:
+            raise Fenced(f"attempt {self.attempt} at task {self.task.id} has ended")
         if self.suspended is not None:
             raise Suspended(self.suspended)
         self._taken += 1
@@ -137,7 +143,8 @@ class Replay:
             raise
 
     async def close(self) -> None:
-        """Waits until nothing more is written on behalf of the attempt."""
+        """Takes no more places, and waits until nothing more is written for the attempt."""
+        self._closed = True
         if self._opening is not None:
             await asyncio.gather(self._opening, return_exceptions=True)
 

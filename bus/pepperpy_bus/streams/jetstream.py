@@ -37,6 +37,8 @@ _NOT_FOUND = frozenset({10014, 10037, 10059})
 _FULL = frozenset({10047, 10077, 10122})
 _CONFLICT = frozenset({10071, 10164})
 _NO_SUCH_MESSAGE = 10043
+# Beyond the last one the server speaks of the end of its file.
+_GONE = ("EOF", "no message found")
 _BATCH_BYTES = 8 * 1024 * 1024
 # Only messages that were stored have it; a "Status" header may be their sender's.
 _SEQUENCE = "nats-sequence"
@@ -215,8 +217,21 @@ async def last_as_stored(connection: Connection, stream: str, subject: str) -> S
     Raises:
         NotFound: There is no such stream.
     """
+    return await read_as_stored(connection, stream, {"last_by_subj": subject})
+
+
+async def read_as_stored(
+    connection: Connection, stream: str, query: Mapping[str, Any]
+) -> Stored | None:
+    """Returns one message as the stream's leader has it, or None; see `last_as_stored`.
+
+    Args:
+        connection: The connection.
+        stream: The stream.
+        query: ``seq``, or ``last_by_subj`` with a subject that may have wildcards.
+    """
     try:
-        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", query)
     except NotFound as error:
         if error.context.get("err_code") != _NO_MESSAGE_FOUND:
             raise
@@ -226,9 +241,22 @@ async def last_as_stored(connection: Connection, stream: str, subject: str) -> S
     return Stored(found.subject, found.seq, found.time, found.data, headers)
 
 
+async def read_directly(
+    connection: Connection, stream: str, query: Mapping[str, Any]
+) -> Stored | None:
+    """Returns one message as any replica of the stream has it, or None.
+
+    Args:
+        connection: The connection.
+        stream: The stream.
+        query: ``seq``, or ``last_by_subj`` with a subject that may have wildcards.
+    """
+    return await _direct_get(connection, f"{API}.DIRECT.GET.{stream}", encode(query))
+
+
 async def message_at(connection: Connection, stream: str, seq: int) -> Stored | None:
     """Returns the message with this sequence number by direct get, or None."""
-    return await _direct_get(connection, f"{API}.DIRECT.GET.{stream}", encode({"seq": seq}))
+    return await read_directly(connection, stream, {"seq": seq})
 
 
 async def _direct_get(connection: Connection, subject: str, query: bytes) -> Stored | None:
@@ -298,8 +326,7 @@ async def delete_message(connection: Connection, stream: str, seq: int) -> bool:
     except NotFound:
         return False
     except RefusedByServer as error:
-        # Beyond the last one the server speaks of the end of its file.
-        if error.err_code != _NO_SUCH_MESSAGE and "EOF" not in error.message:
+        if error.err_code != _NO_SUCH_MESSAGE and not any(one in str(error) for one in _GONE):
             raise
         return False
     return True

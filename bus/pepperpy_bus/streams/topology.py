@@ -186,6 +186,8 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
         _bucket(prefix, limits, "registry", storage="memory"),
         _bucket(prefix, limits, "schemas"),
         _bucket(prefix, limits, "state"),
+        # Of its own, because whoever submits tasks may read it.
+        _bucket(prefix, limits, "questions"),
         _object_bucket(prefix, limits, "blobs"),
     ]
 

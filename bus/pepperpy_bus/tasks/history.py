@@ -102,9 +102,13 @@ class History:
         An attempt that died with its worker left no trace but the delivery; a delivery that was
         given back by a stopping worker left a trace and was no attempt.
         """
-        recorded = max((entry_attempt(entry) for entry in self.entries), default=0)
         released = sum(isinstance(entry, ReleaseEntry) for entry in self.entries)
-        return 1 + max(recorded, deliveries - 1 - released)
+        return 1 + max(self.last_attempt, deliveries - 1 - released)
+
+    @property
+    def last_attempt(self) -> int:
+        """The highest attempt that left a trace; 0 for none."""
+        return max((entry_attempt(entry) for entry in self.entries), default=0)
 
     @property
     def failures(self) -> int:

@@ -148,15 +148,23 @@ class Results:
         *,
         attempt: int,
         headers: Mapping[str, str] | None = None,
+        writer: str = "",
     ) -> bool:
         """Stores a task's end unless it has one; returns whether this one is it.
 
         The first valid result wins: a worker that lost its task may complete it, never change it.
 
+        Args:
+            task_id: The task.
+            result: Its end.
+            attempt: The attempt that it ends with.
+            headers: Headers of the result.
+            writer: Who writes, when it is not the attempt itself: two writers are told apart.
+
         Raises:
             TooLarge: It is larger than a body may be.
         """
-        msg_id = f"{task_id}:r:{attempt}"
+        msg_id = f"{task_id}:r:{attempt}{':' if writer else ''}{writer}"
         subject = RESULT.of(self._prefix, id=task_id)
         body, fields = RESULT.encode(result), dict(headers or {})
         if len(body) > self._threshold:

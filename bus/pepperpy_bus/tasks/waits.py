@@ -7,7 +7,7 @@ time to time, which the server's schedules set off.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -38,6 +38,9 @@ RENEWAL: Final = timedelta(days=10)
 """A waiting task's journal is written anew so often, so that it outlives its expiry."""
 _SLACK: Final = timedelta(milliseconds=50)
 _AT_ONCE: Final = 64
+
+
+Refused = Callable[[str, str, WaitEntry, Answer | None], Awaitable[None]]
 
 
 class Over(msgspec.Struct, frozen=True):
@@ -95,16 +98,36 @@ async def wake_parent(
         await wake(connection, prefix, topic=parent["topic"], task_id=parent["id"], resume=resume)
 
 
+async def forget_task_wake(connection: Connection, prefix: str, task_id: str) -> None:
+    """Takes the wake of a task back that needs none any more."""
+    await forget_wake(connection, prefix, _wake_name(task_id))
+
+
 class Waits:
-    """The waits of a deployment's tasks, as workers see them."""
+    """The waits of a deployment's tasks, as workers see them.
+
+    Args:
+        connection: The connection.
+        prefix: The deployment's prefix.
+        results: The tasks' ends.
+        clock: The server's clock.
+        refused: Called with task, topic, question and the answer that is none of the choices;
+            None when it is no text.
+    """
 
     def __init__(
-        self, connection: Connection, prefix: str, results: Results, clock: ServerClock
+        self,
+        connection: Connection,
+        prefix: str,
+        results: Results,
+        clock: ServerClock,
+        refused: Refused,
     ) -> None:
         self._connection = connection
         self._prefix = prefix
         self._results = results
         self._clock = clock
+        self._refused = refused
 
     async def outcome(self, task_id: str, topic: str, wait: WaitEntry) -> Over | None:
         """Returns how a wait has ended, or None while it lasts."""
@@ -152,7 +175,7 @@ class Waits:
     async def disarm(self, task_id: str, wait: WaitEntry) -> None:
         """Takes the wake of a wait that is over back, unless it comes soon anyway."""
         if wait.deadline is not None or wait.what != "children":
-            await forget_wake(self._connection, self._prefix, _wake_name(task_id))
+            await forget_task_wake(self._connection, self._prefix, task_id)
 
     def _next_wake(
         self, wait: WaitEntry, deadline: datetime | None
@@ -179,7 +202,8 @@ class Waits:
             return Over("answer", encode(given.answer), given.by)
         # It makes room for a valid one; the question stays open.
         log.warning("waits.answer_refused", task_id=task_id, body=stored.body[:80])
-        await delete_message(self._connection, stream, stored.seq)
+        if await delete_message(self._connection, stream, stored.seq):
+            await self._refused(task_id, topic, wait, given)
         return None
 
     async def _children(self, wait: WaitEntry) -> Over | None:

@@ -19,7 +19,7 @@ WORK_QUEUES: Final = ("TASKS", "KEYED")
 LOGS: Final = ("RESULTS", "STEPS", "EVENTS", "TOKENS", "DLQ", "ANSWERS", "AUDIT", "COUNT")
 COMMANDS: Final = ("ADV", "CANCELS", "SCHED")
 """What workers, or the server, carry out in the deployment's name."""
-BUCKETS: Final = ("registry", "schemas", "state")
+BUCKETS: Final = ("registry", "schemas", "state", "questions")
 
 _API: Final = "$JS.API"
 

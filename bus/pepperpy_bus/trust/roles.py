@@ -77,12 +77,12 @@ def _submitter(at: Grants) -> Permissions:
         + at.publishes(catalog.ANSWER, catalog.CANCEL)
         + at.inspects(*WORK_QUEUES)
         + at.looks_up("RESULTS")
-        # To see whether an id that is used again stands for the same task, what a task asks, and
-        # which schedules there are.
-        + at.peeks("TASKS", "STEPS", "SCHED")
+        # To see whether an id that is used again stands for the same task, what a task asks and
+        # whether that was answered, which schedules there are, and where a task is.
+        + at.peeks("TASKS", "KEYED", "STEPS", "SCHED", "ANSWERS")
         + at.follows("EVENTS", "TOKENS")
         + at.hears(catalog.RESULT, catalog.EVENT, catalog.EVENT_HIGH, catalog.TOKEN)
-        + at.reads_buckets("registry", "schemas")
+        + at.reads_buckets("registry", "schemas", "questions")
         + at.exchanges_blobs()
     )
 
