@@ -33,7 +33,7 @@ ACK_WAIT = 4.0
 """Seconds after which the tasks of a killed worker go to another."""
 
 APP = f"""
-import os, sqlite3
+import asyncio, os, sqlite3
 from pepperpy import Agent, Context
 
 agent = Agent("chain")
@@ -45,6 +45,7 @@ async def chain(n: int, ctx: Context) -> int:
     async def effect(step: int) -> int:
         row = (ctx.task_id, step, ctx.attempt, os.getpid())
         effects.execute("insert into effects values (?, ?, ?, ?)", row)
+        await asyncio.sleep(float(os.environ.get("STEP_SECONDS", 0)))
         return n + step
 
     total = 0
@@ -67,9 +68,17 @@ class Report(msgspec.Struct):
 
 
 class Workers:
-    """Worker processes, of which one dies now and then."""
+    """Worker processes, of which one dies now and then.
 
-    def __init__(self, folder: Path, url: str, prefix: str, count: int) -> None:
+    Args:
+        folder: Where they run, log and count.
+        url: The broker.
+        prefix: The deployment.
+        count: How many are started at once.
+        environment: More variables for them.
+    """
+
+    def __init__(self, folder: Path, url: str, prefix: str, count: int, **environment: str) -> None:
         (folder / "chain_app.py").write_text(APP)
         with sqlite3.connect(folder / "chain.db") as made:
             made.execute("pragma journal_mode = wal")
@@ -80,34 +89,53 @@ class Workers:
             **{k: v for k, v in os.environ.items() if not k.startswith("PEPPERPY_")},
             "PEPPERPY_NATS_URL": url,
             "PEPPERPY_BUS_PREFIX": prefix,
+            **environment,
         }
         self._running: list[subprocess.Popen[bytes]] = []
         self._started = 0
         self.kills = 0
         for _ in range(count):
-            self._start()
+            self.start()
 
-    def _start(self) -> None:
+    def start(self, **environment: str) -> "subprocess.Popen[bytes]":
+        """Starts one more."""
         self._started += 1
         with (self._folder / f"chain{self._started}.log").open("wb") as log:
-            self._running.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "pepperpy", "worker", "chain_app.py:agent"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=self._folder,
-                    env=self._environment,
-                )
+            one = subprocess.Popen(
+                [sys.executable, "-m", "pepperpy", "worker", "chain_app.py:agent"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env={**self._environment, **environment},
             )
+        self._running.append(one)
+        return one
 
     def kill_one(self, chance: random.Random) -> None:
+        """Kills any of them, and starts another."""
         victim = chance.choice(self._running)
         victim.kill()
         victim.wait()
         self._running.remove(victim)
         self.kills += 1
-        self._start()
+        self.start()
+
+    @property
+    def running(self) -> list["subprocess.Popen[bytes]"]:
+        """Those that were not killed, the oldest first."""
+        return self._running
+
+    @property
+    def logs(self) -> str:
+        """What all of them wrote."""
+        return "".join(one.read_text() for one in sorted(self._folder.glob("chain*.log")))
+
+    async def ready(self, count: int = 1, within: float = 30.0) -> None:
+        """Returns when so many have become ready since the beginning."""
+        async with asyncio.timeout(within):
+            while self.logs.count("worker.ready") < count:
+                await asyncio.sleep(0.02)
 
     def stop(self) -> None:
         for one in self._running:
@@ -138,28 +166,25 @@ async def run_chaos(
 ) -> Report:
     """Submits the tasks, kills at random until all have ended, and checks what the bus kept."""
     chance, began = random.Random(seed), time.monotonic()
-    await _impatient(client)
+    await impatient(client, "chain", ACK_WAIT)
     submitted: dict[str, int] = {}
     async with _killing(workers, chance, kill_every):
-        submitting = asyncio.create_task(_submit(client, tasks, submitted), name="submit")
+        submitting = asyncio.create_task(submit_all(client, tasks, submitted), name="submit")
         for n in range(1, broker_kills + 1):
-            await _until(client, tasks * n // (broker_kills + 1), within)
+            await until_ended(client, tasks * n // (broker_kills + 1), within)
             await kill_broker()
         await submitting
-        await _until(client, tasks, within)
+        await until_ended(client, tasks, within)
     seconds = time.monotonic() - began
-    results = await _results(client)
-    assert {one: results.get(one) for one in submitted} == {
-        one: STEPS * n + sum(range(STEPS)) for one, n in submitted.items()
-    }
-    assert len(results) == len(submitted)
-    again, executions = await _check_journals(client, workers.effects(), tasks)
+    again, executions = await check(client, workers, submitted)
     return Report(
         tasks, round(seconds, 1), workers.kills, broker_kills, round(executions, 3), again
     )
 
 
-async def _submit(client: Client, tasks: int, submitted: dict[str, int]) -> None:
+async def submit_all(client: Client, tasks: int, submitted: dict[str, int]) -> None:
+    """Submits that many tasks, twenty at a time, and notes their ids and numbers."""
+
     async def lane(numbers: range) -> None:
         for n in numbers:
             submitted[await client.submit("chain", n)] = n
@@ -182,7 +207,7 @@ async def _killing(workers: Workers, chance: random.Random, every: float) -> Asy
         await asyncio.gather(killing, return_exceptions=True)
 
 
-async def _until(client: Client, results: int, within: float) -> None:
+async def until_ended(client: Client, results: int, within: float) -> None:
     """Returns when there are that many results; a broker that is away is waited for."""
     name = stream_name(client.prefix, "RESULTS")
     async with asyncio.timeout(within):
@@ -194,15 +219,40 @@ async def _until(client: Client, results: int, within: float) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _impatient(client: Client) -> None:
+async def impatient(client: Client, topic: str, seconds: float, *, deliveries: int = 0) -> None:
+    """Makes the consumers of a topic hand the tasks of dead workers over soon, or not so often."""
     stream = stream_name(client.prefix, "TASKS")
     for config in (
-        task_consumer(client.prefix, "chain"),
-        task_consumer(client.prefix, "chain", high=True),
-        resume_consumer(client.prefix, "chain"),
+        task_consumer(client.prefix, topic),
+        task_consumer(client.prefix, topic, high=True),
+        resume_consumer(client.prefix, topic),
     ):
-        config["ack_wait"] = int(ACK_WAIT * 1e9)
+        config["ack_wait"] = int(seconds * 1e9)
+        config["max_deliver"] = deliveries or config["max_deliver"]
         await ensure_consumer(client.connection, stream, config)
+
+
+async def messages(client: Client, suffix: str) -> int:
+    """Returns how many messages a stream of the deployment has."""
+    name = stream_name(client.prefix, suffix)
+    return int((await api(client.connection, f"STREAM.INFO.{name}"))["state"]["messages"])
+
+
+async def until_empty(client: Client, within: float) -> None:
+    """Returns when no task is left in the queue."""
+    async with asyncio.timeout(within):
+        while await messages(client, "TASKS"):
+            await asyncio.sleep(0.05)
+
+
+async def check(client: Client, workers: Workers, submitted: dict[str, int]) -> tuple[int, float]:
+    """Checks that every task ended once, with what its steps give; see `_check_journals`."""
+    results = await _results(client)
+    assert {one: results.get(one) for one in submitted} == {
+        one: STEPS * n + sum(range(STEPS)) for one, n in submitted.items()
+    }
+    assert len(results) == len(submitted)
+    return await _check_journals(client, workers.effects(), len(submitted))
 
 
 async def _read(client: Client, suffix: str, pattern: str) -> AsyncIterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""What the bus tests share: connections, a deployment, a link that can be broken on purpose."""
+"""What the bus tests share: connections, a deployment, a worker."""
 
 import asyncio
 import contextlib
@@ -21,6 +21,7 @@ from pepperpy_bus.streams.pull import Puller
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.subjects import stream_name
+from tests.links import proxy_to  # noqa: F401 - a fixture
 
 Connect = Callable[..., Awaitable[Connection]]
 
@@ -72,95 +73,6 @@ async def wait_until(check: Callable[[], object], within: float = 5.0) -> None:
 def eventually() -> Callable[..., Awaitable[None]]:
     """Returns when a check holds: `await eventually(lambda: …, within=5.0)`."""
     return wait_until
-
-
-class Proxy:
-    """A TCP link to a broker that can be cut, and made silent in either direction."""
-
-    def __init__(self, target: str) -> None:
-        self._target = target.rpartition("/")[2].split(":")
-        self._server: asyncio.Server | None = None
-        self._links: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._flows = {"up": asyncio.Event(), "down": asyncio.Event()}
-        self.swallow = {"up": False, "down": False}
-        self.connections = 0
-        for flow in self._flows.values():
-            flow.set()
-
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        return f"nats://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-
-    async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cut(self) -> None:
-        """Breaks every link."""
-        for link in list(self._links):
-            link.transport.abort()
-
-    def freeze(self, *directions: str) -> None:
-        """Takes no more bytes: `up` to the broker, `down` from it."""
-        for direction in directions or ("up", "down"):
-            self._flows[direction].clear()
-
-    def thaw(self) -> None:
-        for flow in self._flows.values():
-            flow.set()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._links |= {writer, far_writer}
-        for name, source, sink in (("up", reader, far_writer), ("down", far_reader, writer)):
-            task = asyncio.create_task(self._pump(name, source, sink), name=f"proxy-{name}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _pump(
-        self, name: str, source: asyncio.StreamReader, sink: asyncio.StreamWriter
-    ) -> None:
-        try:
-            while data := await source.read(65536):
-                await self._flows[name].wait()
-                if not self.swallow[name]:
-                    sink.write(data)
-                    await sink.drain()
-        except OSError:
-            pass
-        finally:
-            sink.transport.abort()
-            self._links.discard(sink)
-
-
-@pytest.fixture
-async def proxy_to() -> AsyncIterator[Callable[[str], Awaitable[Proxy]]]:
-    """Starts a breakable link to a broker's URL."""
-    started: list[Proxy] = []
-
-    async def start(url: str) -> Proxy:
-        proxy = Proxy(url)
-        started.append(proxy)
-        await proxy.start()
-        return proxy
-
-    yield start
-    for proxy in started:
-        await proxy.stop()
 
 
 @pytest.fixture
