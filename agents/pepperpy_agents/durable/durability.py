@@ -37,6 +37,11 @@ class Durability:
         self._client = client
         self._runner = runner
 
+    @property
+    def replaying(self) -> bool:
+        """Whether something stands at the next place."""
+        return self._replay.replaying
+
     async def step(
         self,
         name: str,
@@ -47,10 +52,5 @@ class Durability:
     ) -> Any:
         """Does a step once; see `Context.step`."""
         return await do_step(
-    @property
-    def replaying(self) -> bool:
-        """Whether something stands at the next place."""
-        return self._replay.replaying
-
             self._replay, self._client, self._runner, name, function, tuple(args), kwargs, kind
         )

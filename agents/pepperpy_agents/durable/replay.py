@@ -80,17 +80,17 @@ class Replay:
         self._taken += 1
         return self._taken
 
+    @property
+    def replaying(self) -> bool:
+        """Whether something stands at the next place."""
+        return self.history.at(self._taken + 1) is not None
+
     def find(self, n: int, kind: type[P], name: str) -> P | None:
         """Returns what stands at a place, or None when nothing does yet.
 
         Args:
             n: The place.
             kind: What the code has there.
-    @property
-    def replaying(self) -> bool:
-        """Whether something stands at the next place."""
-        return self.history.at(self._taken + 1) is not None
-
             name: Its name there; a wait's is what it waits for.
 
         Raises:
