@@ -1,5 +1,6 @@
 """The brokers of a benchmark run, each with a temporary store of its own, on loopback."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -8,10 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -26,23 +27,76 @@ class Broker:
     url: str
     pid: int
     version: str
+    others: tuple[int, ...] = ()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """All of its processes: a cluster has several."""
+        return (self.pid, *self.others)
 
 
 @contextmanager
-def nats_server() -> Iterator[Broker]:
+def nats_server(sync_interval: str = SYNC_INTERVAL) -> Iterator[Broker]:
     """Runs a nats-server with JetStream on a port of the kernel's choice."""
+    with _nats(sync_interval) as broker:
+        yield broker
+
+
+@contextmanager
+def nats_cluster(sync_interval: str = SYNC_INTERVAL, nodes: int = 3) -> Iterator[Broker]:
+    """Runs a cluster of nats-servers on this machine, with a leader that takes streams."""
+    ports = [free_port() for _ in range(nodes)]
+    routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+    with ExitStack() as stack:
+        brokers = [
+            stack.enter_context(
+                _nats(
+                    sync_interval,
+                    f'server_name: "node{port}"\ncluster {{ name: "bench", '
+                    f'listen: "127.0.0.1:{port}", routes: [{routes}] }}\n',
+                )
+            )
+            for port in ports
+        ]
+        url = ",".join(broker.url for broker in brokers)
+        asyncio.run(_until_replicated(url, nodes))
+        first, *others = (broker.pid for broker in brokers)
+        version = f"{nodes} nodes of {brokers[0].version}"
+        yield Broker(url, first, version, tuple(others))
+
+
+@contextmanager
+def _nats(sync_interval: str, more: str = "") -> Iterator[Broker]:
     binary = _nats_binary()
-    with _scratch("nats") as folder:
+    with scratch("nats") as folder:
         conf = folder / "nats.conf"
+        store = f'store_dir: "{folder / "store"}", sync_interval: "{sync_interval}"'
         conf.write_text(
             f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\nmax_connections: 1000\n'
-            f'jetstream {{ store_dir: "{folder / "store"}", sync_interval: "{SYNC_INTERVAL}" }}\n'
+            f"jetstream {{ {store} }}\n{more}"
         )
-        with _process([binary, "-c", str(conf)], folder / "log") as server:
-            ports = _wait(lambda: next(folder.glob("*.ports"), None), server, folder / "log")
-            url = json.loads(_wait(ports.read_text, server, folder / "log"))["nats"][0]
+        with process([binary, "-c", str(conf)], folder / "log") as server:
+            ports = wait(lambda: next(folder.glob("*.ports"), None), server, folder / "log")
+            url = json.loads(wait(ports.read_text, server, folder / "log"))["nats"][0]
             version = subprocess.check_output([binary, "--version"], text=True).strip()
             yield Broker(url, server.pid, version)
+
+
+async def _until_replicated(url: str, nodes: int) -> None:
+    import nats
+    from nats.errors import Error
+
+    nc = await nats.connect(url.split(","))
+    js = nc.jetstream(timeout=2)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await js.add_stream(name="READY", subjects=["ready"], num_replicas=nodes)
+                break
+            except Error:
+                await asyncio.sleep(0.2)
+    await js.delete_stream("READY")
+    await nc.close()
 
 
 @contextmanager
@@ -50,12 +104,12 @@ def redis_server() -> Iterator[Broker]:
     """Runs a redis-server whose append-only file is synced every second."""
     binary = redis_binary()
     assert binary is not None
-    port = _free_port()
-    with _scratch("redis") as folder:
+    port = free_port()
+    with scratch("redis") as folder:
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
-        with _process(command, folder / "log") as server:
-            _wait(lambda: _listens(port), server, folder / "log")
+        with process(command, folder / "log") as server:
+            wait(lambda: listens(port), server, folder / "log")
             version = subprocess.check_output([binary, "--version"], text=True)
             label = f"redis-server {version.split('v=')[1].split()[0]} ({binary_origin(binary)})"
             yield Broker(f"redis://127.0.0.1:{port}/0", server.pid, label)
@@ -86,7 +140,8 @@ def _nats_binary() -> str:
 
 
 @contextmanager
-def _scratch(name: str) -> Iterator[Path]:
+def scratch(name: str) -> Iterator[Path]:
+    """Makes a temporary folder, and removes it."""
     folder = Path(tempfile.mkdtemp(prefix=f"pepperpy-bench-{name}-"))
     try:
         yield folder
@@ -95,23 +150,25 @@ def _scratch(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(command: list[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a command while the context is open; its output goes to a file."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        started = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
         try:
-            yield process
+            yield started
         finally:
-            process.terminate()
+            started.terminate()
             try:
-                process.wait(10)
+                started.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                started.kill()
+                started.wait()
 
 
-def _wait(
+def wait(
     probe: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path, seconds: float = 10
 ) -> T:
+    """Returns the first true value of the probe; ends the benchmark when the process ends."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -120,12 +177,14 @@ def _wait(
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Returns a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of loopback."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -18,7 +18,7 @@ from benchmarks.brokers import Broker
 from benchmarks.measure import SETTLE_SECONDS, cpu_seconds
 
 ROOT = Path(__file__).resolve().parents[1]
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ class Entrant:
             end(process)
         self._log.close()
 
+    @property
+    def client_pid(self) -> int:
+        """The client's process."""
+        return self._client.pid
+
     def add_worker(self) -> subprocess.Popen[bytes]:
         """Starts one more worker process."""
         self.workers.append(self._spawn("worker", stdout=self._log))
@@ -96,24 +101,31 @@ class Entrant:
         """Returns once the client is connected."""
         assert self._answer() == {"ready": True}
 
-    def run(self, tasks: int, in_flight: int) -> dict[str, Any]:
-        """Runs tasks end to end and returns the client's account of it."""
+    def run(self, tasks: int, in_flight: int, *more: int) -> dict[str, Any]:
+        """Runs tasks end to end and returns the client's account of it.
+
+        Args:
+            tasks: How many.
+            in_flight: How many of them at once.
+            *more: What else the contender's client wants to know of them.
+        """
         assert self._client.stdin is not None
-        self._client.stdin.write(f"{tasks} {in_flight}\n".encode())
+        order = " ".join(map(str, (tasks, in_flight, *more)))
+        self._client.stdin.write(f"{order}\n".encode())
         self._client.stdin.flush()
         return self._answer()
 
-    def measure(self, tasks: int, in_flight: int) -> Window:
+    def measure(self, tasks: int, in_flight: int, *more: int) -> Window:
         """Runs tasks and reads the CPU times around them, late acks and events included."""
         before = self._cpu()
-        seen = self.run(tasks, in_flight)
+        seen = self.run(tasks, in_flight, *more)
         time.sleep(SETTLE_SECONDS)
         worker, broker, client = (b - a for a, b in zip(before, self._cpu(), strict=True))
         return Window(tasks, seen["seconds"], worker, broker, client)
 
     def _cpu(self) -> tuple[float, float, float]:
         workers = cpu_seconds(each.pid for each in self.workers)
-        return workers, cpu_seconds([self.broker.pid]), cpu_seconds([self._client.pid])
+        return workers, cpu_seconds(self.broker.pids), cpu_seconds([self._client.pid])
 
     def _spawn(self, role: str, **streams: Any) -> subprocess.Popen[bytes]:
         arguments = ["-m", f"benchmarks.contenders.{self.contender.module}", role, self.broker.url]

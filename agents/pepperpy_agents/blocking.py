@@ -1,9 +1,9 @@
 """The context of a handler that runs in a thread: each call waits until it is done."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.waiting import NO_DEFAULT
@@ -11,6 +11,9 @@ from pepperpy_bus.client import SubmitOptions
 from pepperpy_bus.routing import Addressee
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.messages import Result
+
+if TYPE_CHECKING:
+    from pepperpy_bus.state.blocking import SyncAgentState, SyncResources, SyncTaskBudget
 
 T = TypeVar("T")
 
@@ -27,6 +30,8 @@ class BlockingContext:
         self.deadline = context.deadline
         self.parent = context.parent
         self.root = context.root
+        self.key = context.key
+        self.fence = context.fence
         self.headers = context.headers
         self.log = context.log
 
@@ -108,6 +113,35 @@ class BlockingContext:
     def emit(self, name: str, /, *, scope: str = "", event_id: str = "", **data: Any) -> None:
         """Tells of something that happened; see `Context.emit`."""
         self._wait(self._context.emit(name, scope=scope, event_id=event_id, **data))
+
+    @property
+    def state(self) -> "SyncAgentState":
+        """The values that the agent keeps; see `Context.state`."""
+        from pepperpy_bus.state.blocking import SyncAgentState
+
+        return SyncAgentState(self, self._context.state)
+
+    @property
+    def resources(self) -> "SyncResources":
+        """The resources with a capacity; see `Context.resources`."""
+        from pepperpy_bus.state.blocking import SyncResources
+
+        return SyncResources(self, self._context.resources)
+
+    @property
+    def budget(self) -> "SyncTaskBudget":
+        """What the task may spend; see `Context.budget`."""
+        from pepperpy_bus.state.blocking import SyncTaskBudget
+
+        return SyncTaskBudget(self, self._context.budget)
+
+    def wait(self, begin: Callable[[], Awaitable[T]]) -> T:
+        """Runs what is begun in the worker's event loop, and returns what it ends with."""
+
+        async def run() -> T:
+            return await begin()
+
+        return self._wait(run())
 
     def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result()

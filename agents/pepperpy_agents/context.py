@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pepperpy_agents.durable.durability import Durability
 from pepperpy_agents.durable.waiting import NO_DEFAULT, child_value
 from pepperpy_agents.output import Output
+from pepperpy_agents.sharing import Sharing
 from pepperpy_agents.task import Task
 from pepperpy_bus.client import Client, SubmitOptions
 from pepperpy_bus.events import Emitter
@@ -17,6 +18,11 @@ from pepperpy_bus.tasks.cancels import request_cancel
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.errors import BadConfig, BadName, ChildFailed
 from pepperpy_schemas.messages import Result
+
+if TYPE_CHECKING:
+    from pepperpy_bus.state.budget import TaskBudget
+    from pepperpy_bus.state.resources import Resources
+    from pepperpy_bus.state.values import AgentState
 
 
 class Context:
@@ -40,6 +46,7 @@ class Context:
         client: Client,
         emitter: Emitter,
         log: Log,
+        sharing: Sharing,
         durability: Callable[[], Durability] | None = None,
     ) -> None:
         self.task_id = task.id
@@ -52,6 +59,7 @@ class Context:
         self._task = task
         self._client = client
         self._emitter = emitter
+        self._sharing = sharing
         self._make_durability = durability
         self._made: Durability | None = None
         self._output: Output | None = None
@@ -60,6 +68,20 @@ class Context:
     def deadline(self) -> datetime | None:
         """When the task must have ended, by the server's clock; None without a deadline."""
         return self._task.deadline
+
+    @property
+    def key(self) -> str:
+        """The task's key as its sender gave it; empty without one."""
+        return self._task.headers.key or self._task.key
+
+    @property
+    def fence(self) -> int:
+        """A number that is higher for every later attempt and every later task of the key.
+
+        A store that keeps the highest it has seen, and refuses what comes with a lower one, refuses
+        a worker that stood still and does not know that another has its task. 0 without a key.
+        """
+        return self._task.order and (self._task.order << 16) + self.attempt
 
     @property
     def registry(self) -> Registry:
@@ -222,6 +244,23 @@ class Context:
     def replaying(self) -> bool:
         """Whether what comes next was done by an earlier attempt and is in the journal."""
         return self._durable.replaying
+
+    # --- what tasks share -----------------------------------------------------------------------
+
+    @property
+    def state(self) -> "AgentState":
+        """The values that the agent keeps; ``family`` and ``keyed`` have those of other scopes."""
+        return self._sharing.state(self.root)
+
+    @property
+    def resources(self) -> "Resources":
+        """The resources with a capacity: ``async with ctx.resources.acquire("gpu", 2)``."""
+        return self._sharing.resources
+
+    @property
+    def budget(self) -> "TaskBudget":
+        """What the task may spend: ``async with ctx.budget.spend(tokens=500) as spending``."""
+        return self._sharing.budget(self._task, self.attempt)
 
     # --- what happens ---------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ rule make that harmless.
 
 import asyncio
 import time
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -30,12 +31,14 @@ from pepperpy_agents.attempt_log import say_failure, say_given_up
 from pepperpy_agents.blocking import BlockingContext
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.durability import Durability
-from pepperpy_agents.durable.replay import Replay
+from pepperpy_agents.durable.replay import Replay, input_entry
+from pepperpy_agents.durable.taking_over import take_over
 from pepperpy_agents.durable.waiting import waited_entry
 from pepperpy_agents.giving_up import file_letter, shorten
 from pepperpy_agents.handler import Handler
 from pepperpy_agents.resuming import Resuming
 from pepperpy_agents.runner import Runner
+from pepperpy_agents.sharing import Sharing
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.client import Client
@@ -44,21 +47,24 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.pull import CLEAN_UP
+from pepperpy_bus.streams.pull import CLEAN_UP, InHand
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.tasks.keys import Keys, too_long
 from pepperpy_bus.tasks.waits import Waits, wake_parent
 from pepperpy_bus.timers import time_limit
 from pepperpy_bus.trace import active, parse
 from pepperpy_bus.units import format_time
 from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
 from pepperpy_schemas.errors import (
+    BadHeader,
     BadPayload,
     DeadlineExceeded,
     ErrorInfo,
     Fenced,
     HandlerError,
+    NotFound,
     PepperError,
     TaskTimeout,
     TooLarge,
@@ -91,27 +97,38 @@ class Executor:
         instance: The instance, ``agent/instance``, written into journals and events.
 
     Attributes:
+        sharing: What its tasks share with others.
         stopping: What is delivered from now on is given back without a start.
         done: Tasks ended.
         failed: Tasks ended otherwise than completed.
     """
 
     def __init__(
-        self, client: Client, emitter: Emitter, clock: ServerClock, runner: Runner, instance: str
+        self,
+        client: Client,
+        emitter: Emitter,
+        clock: ServerClock,
+        runner: Runner,
+        instance: str,
+        in_hand: InHand,
     ) -> None:
         self._client = client
         self._emitter = emitter
         self._clock = clock
         self._runner = runner
         self._instance = instance
+        self._in_hand = in_hand
         self._away_ns = 0
+        self._away = 0.0
         self._running: dict[asyncio.Task[Any], Attempt] = {}
         self._canceled: dict[str, CancelRequest] = {}
         self._questions = OpenQuestions(client.connection, client.prefix)
         self._waits = Waits(
             client.connection, client.prefix, client.results, clock, self._tell_refused
         )
-        self._resuming = Resuming(client, self._waits, clock, instance, self._remind)
+        self.keys = Keys(client.connection, client.prefix, client.results, clock)
+        self._resuming = Resuming(client, self._waits, clock, instance, self._remind, self.keys)
+        self.sharing = Sharing(client, clock, instance)
         self.stopping = False
         self.done = 0
         self.failed = 0
@@ -119,6 +136,7 @@ class Executor:
     def broker_is_away(self) -> None:
         """Trusts no count of deliveries of what is older: after a crash it begins at one again."""
         self._away_ns = self._clock.now_ns()
+        self._away = time.monotonic()
 
     async def execute(self, spec: TaskSpec, delivery: Delivery) -> None:
         """Takes one delivery of a task through its life."""
@@ -137,6 +155,7 @@ class Executor:
             return
         if attempt is not None:
             await self._run(attempt, None)
+            await self._free_key(attempt.task)
 
     @property
     def running(self) -> list[str]:
@@ -219,6 +238,18 @@ class Executor:
                 return Parked(journal.history.open_wait)
             if task.redelivered or journal.history.entries:
                 await self._claim(attempt, journal)
+        return await self._take_over(attempt) if task.headers.from_step else None
+
+    async def _take_over(self, attempt: Attempt) -> Outcome | None:
+        """Begins with what the task has done that this one repeats from a step on."""
+        task = attempt.task
+        if attempt.journal is None:
+            attempt.journal = await self._read_journal(task)
+        if attempt.journal.history.input is None:
+            try:
+                await take_over(self._client, attempt.journal, task)
+            except (BadHeader, NotFound) as error:
+                return Failed(error.info())
         return None
 
     async def _claim(self, attempt: Attempt, journal: Journal) -> None:
@@ -280,7 +311,7 @@ class Executor:
             return Stopped(attempt.canceled)
         self._running[running] = attempt
         try:
-            await self._tell(attempt, "started", {"instance": self._instance}, certain=True)
+            await self._tell(attempt, "started", self._started(attempt), certain=True)
             value = await self._within(limit, attempt, data)
             if _parked(attempt) is None:
                 self._check_journal(attempt)
@@ -326,21 +357,29 @@ class Executor:
 
     async def _within(self, limit: float | None, attempt: Attempt, data: Any) -> Any:
         if limit is None:
-            return await self._call(attempt, data)
+            return await self._metered(attempt, data)
         watch = time_limit(self._client.connection.timers, limit)
         try:
             with watch:
-                return await self._call(attempt, data)
+                return await self._metered(attempt, data)
         except TimeoutError:
             if watch.expired:
                 raise _Overrun from None
             raise
 
+    async def _metered(self, attempt: Attempt, data: Any) -> Any:
+        if not attempt.task.headers.budget:
+            return await self._call(attempt, data)
+        async with self.sharing.metered(attempt.task, attempt.number):
+            return await self._call(attempt, data)
+
     async def _call(self, attempt: Attempt, data: Any) -> Any:
         task = attempt.task
         bound = log.bind(task_id=task.id, topic=task.topic, attempt=attempt.number)
         durable = partial(self._durability, attempt)
-        context = Context(task, attempt.number, self._client, self._emitter, bound, durable)
+        context = Context(
+            task, attempt.number, self._client, self._emitter, bound, self.sharing, durable
+        )
         headers = task.delivery.headers
         if headers and TRACEPARENT in headers:
             with active(parse(headers)):
@@ -355,7 +394,9 @@ class Executor:
         history = None if attempt.journal is None else attempt.journal.history
         open_journal = partial(self._own_journal, attempt)
         replay = attempt.replay = Replay(attempt.task, attempt.number, open_journal, history)
-        return Durability(replay, self._client, self._runner, self._waits, self._clock)
+        task = attempt.task
+        budget = self.sharing.budget(task, attempt.number) if task.headers.budget else None
+        return Durability(replay, self._client, self._runner, self._waits, self._clock, budget)
 
     async def _after_error(self, attempt: Attempt, error: BaseException) -> Outcome:
         """Decides between repeating and giving up, and records the failure."""
@@ -379,6 +420,8 @@ class Executor:
 
     async def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         delivery = attempt.task.delivery
+        if await self._was_taken(attempt):
+            outcome = Lost()
         match outcome:
             case Completed(data):
                 try:
@@ -390,7 +433,7 @@ class Executor:
             case Repeat(error, wait, failures):
                 told = {"error": msgspec.to_builtins(error), "wait": wait, "failures": failures}
                 await self._tell(attempt, "retry", told)
-                await delivery.nak(delay=wait)
+                await self._rest(attempt, wait)
             case Parked(wait):
                 await self._park(attempt, wait)
             case Stopped(request):
@@ -403,6 +446,42 @@ class Executor:
                 await delivery.ack()
             case Lost():
                 _say_lost(attempt)
+
+    async def _was_taken(self, attempt: Attempt) -> bool:
+        """Whether a keyed task went to another worker while this process stood still.
+
+        It must not be ended here then: the next of its key would begin beside it.
+        """
+        if not attempt.task.key or not attempt.number:
+            return False
+        if self._away < attempt.began and not self._in_hand.stalled_since(attempt.began):
+            return False
+        journal = await self._read_journal(attempt.task)
+        return journal.history.last_attempt > attempt.number
+
+    async def _rest(self, attempt: Attempt, wait: float) -> None:
+        """Gives a task back until its repeat; a long rest does not hold its shard up."""
+        task, journal = attempt.task, attempt.journal
+        if task.in_shard and journal is not None:
+            now = self._clock.now()
+            if too_long(journal.history.first_failure, wait, now):
+                if journal.history.input is None:
+                    await journal.append(input_entry(task))
+                due = now + timedelta(seconds=wait)
+                await self.keys.hold(task.topic, task.key, task.id, due=due)
+                await task.delivery.ack()
+                return
+        await task.delivery.nak(delay=wait)
+
+    async def _free_key(self, task: Task) -> None:
+        """Lets the next task of a key begin, if this one has ended."""
+        if not task.key:
+            return
+        try:
+            await self.keys.advance(task.topic, task.key)
+        except PepperError as error:
+            # Whoever has the shard finds it.
+            log.warning("task.key_not_freed", task_id=task.id, error=str(error))
 
     async def _end(self, attempt: Attempt, result: Result) -> None:
         task = attempt.task
@@ -442,6 +521,17 @@ class Executor:
         await self._end(attempt, result)
         say_given_up(attempt.task, attempt.number, result, filed)
 
+    def _started(self, attempt: Attempt) -> dict[str, Any]:
+        """What else the queue knew of a task: without a journal nobody else tells it later."""
+        told: dict[str, Any] = {"instance": self._instance}
+        if attempt.number == 1:
+            task = attempt.task
+            queued = (self._clock.now_ns() - task.delivery.time_ns) / 1e6
+            told["queued_ms"] = round(max(0.0, queued), 3)
+            if task.headers.source:
+                told["source"] = task.headers.source
+        return told
+
     async def _tell_parent(self, task: Task) -> None:
         client = self._client
         await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
@@ -449,8 +539,11 @@ class Executor:
     async def _park(self, attempt: Attempt, wait: WaitEntry | None) -> None:
         """Frees the slot of a task that waits; the order lets no wake get lost."""
         task = attempt.task
+        if task.key:
+            await self.keys.hold(task.topic, task.key, task.id)
         if wait is None:
             await task.delivery.ack()
+            await self._free_key(task)
             return
         await self._questions.open(task.id, task.topic, wait)
         await self._tell_wait(attempt, wait)

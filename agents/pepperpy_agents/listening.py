@@ -9,6 +9,7 @@ from pepperpy_agents.agent import Agent, ListenerSpec
 from pepperpy_agents.context import Context
 from pepperpy_agents.execution import call_handler
 from pepperpy_agents.runner import Runner
+from pepperpy_agents.sharing import Sharing
 from pepperpy_agents.task import event_task
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter, Heard, event_subjects, heard
@@ -44,12 +45,14 @@ class Listening:
         client: Client,
         emitter: Emitter,
         runner: Runner,
+        sharing: Sharing,
     ) -> None:
         self._agent = agent
         self._spec = spec
         self._client = client
         self._emitter = emitter
         self._runner = runner
+        self._sharing = sharing
         self._matches = compile_where(spec.where) if spec.where else None
         self._stream = stream_name(client.prefix, "EVENTS")
         self._in_hand = InHand()
@@ -175,4 +178,5 @@ class Listening:
     def _context(self, event: Heard, delivery: Delivery) -> Any:
         bound = log.bind(listener=self._spec.name, id=event.id)
         task = event_task(event, delivery)
-        return Context(task, max(1, event.event.attempt), self._client, self._emitter, bound)
+        attempt = max(1, event.event.attempt)
+        return Context(task, attempt, self._client, self._emitter, bound, self._sharing)

@@ -18,6 +18,7 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.waits import RENEWAL, Waits
 from pepperpy_schemas.catalog import RESUME, TASK
 from pepperpy_schemas.errors import BadPayload
@@ -38,12 +39,20 @@ class Resuming:
         clock: The server's clock.
         instance: The instance, written into journals.
         remind: Tells people once more that a task waits for them.
+        keys: The keys that tasks hold.
     """
 
     def __init__(
-        self, client: Client, waits: Waits, clock: ServerClock, instance: str, remind: Remind
+        self,
+        client: Client,
+        waits: Waits,
+        clock: ServerClock,
+        instance: str,
+        remind: Remind,
+        keys: Keys,
     ) -> None:
         self._client = client
+        self._keys = keys
         self._waits = waits
         self._questions = OpenQuestions(client.connection, client.prefix)
         self._clock = clock
@@ -73,6 +82,8 @@ class Resuming:
             claim = journal.history.last_claim
             if claim is not None and claim.carrier == task.carrier:
                 return attempt  # the attempt that it woke has failed, or its worker died
+            if task.key and await self._keys.may_start(task.topic, task.key, task_id):
+                return attempt
             log.debug("resume.stale", task_id=task_id)
             await delivery.ack()
         else:
@@ -111,7 +122,8 @@ def resumed_task(given: InputEntry, task_id: str, delivery: Delivery, prefix: st
     message = Message(subject, bytes(given.input), given.headers, delivery.message.reply)
     stored = int(given.stored.timestamp() * 1e9)
     as_first = msgspec.structs.replace(delivery, message=message, time_ns=stored)
-    return read_task(as_first, given.topic)[0]
+    task = read_task(as_first, given.topic)[0]
+    return msgspec.structs.replace(task, key=given.key, order=given.seq) if given.key else task
 
 
 def _read(delivery: Delivery) -> Resume | None:

@@ -13,6 +13,7 @@ from typing import Any
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.health import serve_health
 from pepperpy_agents.runner import THREADS
+from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.client import Client, connect
 from pepperpy_bus.config import Settings
@@ -90,7 +91,17 @@ async def _connect(
 
 def options_from(settings: Settings) -> WorkerOptions:
     """Returns how a worker works, as the settings say."""
-    return WorkerOptions(concurrency=settings.worker.concurrency, grace=settings.worker.grace)
+    shards = settings.shards
+    return WorkerOptions(
+        concurrency=settings.worker.concurrency,
+        grace=settings.worker.grace,
+        sharding=ShardingOptions(
+            capacity=shards.capacity,
+            min_free_capacity=shards.min_free_capacity,
+            rebalance_threshold=shards.rebalance_threshold,
+            heartbeat_interval=shards.heartbeat_interval,
+        ),
+    )
 
 
 def _apply(settings: Settings, workers: Sequence[Worker]) -> None:

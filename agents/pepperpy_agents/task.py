@@ -7,11 +7,13 @@ import msgspec
 from pepperpy_bus.events import Heard
 from pepperpy_bus.streams.clock import ServerClock, to_datetime
 from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_schemas.budgets import read_budget
 from pepperpy_schemas.errors import BadHeader
 from pepperpy_schemas.headers import ID, NO_HEADERS, TaskHeaders, read_task_headers
 from pepperpy_schemas.tokens import TOKEN
 
 _BARE_TOKENS = 3
+_KEYED_TOKENS = 6
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -23,6 +25,8 @@ class Task(msgspec.Struct, frozen=True):
         headers: What its headers say.
         chosen: Whether the caller chose the id, so that an earlier result must be looked for.
         delivery: The delivery, to settle it.
+        key: Its key as it travels, when it is a keyed task, or empty.
+        order: Its place among the tasks of its key, or 0: higher for later ones.
     """
 
     id: str
@@ -30,6 +34,8 @@ class Task(msgspec.Struct, frozen=True):
     headers: TaskHeaders
     chosen: bool
     delivery: Delivery
+    key: str = ""
+    order: int = 0
 
     @property
     def root(self) -> str:
@@ -40,6 +46,11 @@ class Task(msgspec.Struct, frozen=True):
     def redelivered(self) -> bool:
         """Whether it was delivered before, to anybody."""
         return self.delivery.deliveries > 1
+
+    @property
+    def in_shard(self) -> bool:
+        """Whether it was handed out by its shard, which waits until it is settled."""
+        return bool(self.key) and self.delivery.subject.count(".") + 1 == _KEYED_TOKENS
 
     @property
     def carrier(self) -> str:
@@ -76,8 +87,13 @@ def read_task(delivery: Delivery, topic: str) -> tuple[Task, BadHeader | None]:
     if delivery.headers:
         try:
             headers = read_task_headers(delivery.headers)
+            if headers.budget:
+                read_budget(headers.budget)
         except BadHeader as error:
             wrong = error
+    tokens = delivery.subject.split(".")
+    if len(tokens) == _KEYED_TOKENS:
+        return _keyed(delivery, topic, headers, tokens[-2:], wrong)
     by_sequence = f"{delivery.stream}-{delivery.seq}"
     if headers.id:
         if TOKEN.fullmatch(headers.id):
@@ -88,7 +104,6 @@ def read_task(delivery: Delivery, topic: str) -> tuple[Task, BadHeader | None]:
             context={"header": ID},
         )
         return Task(by_sequence, topic, headers, False, delivery), wrong
-    tokens = delivery.subject.split(".")
     if len(tokens) == _BARE_TOKENS:
         return Task(by_sequence, topic, headers, False, delivery), wrong
     if TOKEN.fullmatch(tokens[-1]):
@@ -97,6 +112,27 @@ def read_task(delivery: Delivery, topic: str) -> tuple[Task, BadHeader | None]:
         f"the id in subject {delivery.subject!r:.120} is not valid",
         hint="use 1 to 64 characters of A-Z a-z 0-9 _ -",
     )
+
+
+def _keyed(
+    delivery: Delivery,
+    topic: str,
+    headers: TaskHeaders,
+    named: list[str],
+    wrong: BadHeader | None,
+) -> tuple[Task, BadHeader | None]:
+    """A task of a shard: key and id are in its subject, and nowhere else."""
+    key, task_id = named
+    if not TOKEN.fullmatch(task_id):
+        task_id = f"{delivery.stream}-{delivery.seq}"
+    if headers.id not in ("", named[1]) or task_id != named[1] or not TOKEN.fullmatch(key):
+        key = ""
+        wrong = wrong or BadHeader(
+            f"key or id in subject {delivery.subject!r:.120} is not valid, or {ID} differs",
+            hint="use 1 to 64 characters of A-Z a-z 0-9 _ - for each",
+        )
+    chosen = bool(headers.id)
+    return Task(task_id, topic, headers, chosen, delivery, key, delivery.seq), wrong
 
 
 def event_task(event: Heard, delivery: Delivery) -> Task:

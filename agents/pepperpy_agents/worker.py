@@ -16,6 +16,8 @@ from pepperpy_agents.execution import Executor
 from pepperpy_agents.lifecycle import Lifecycle, State
 from pepperpy_agents.listening import Listening
 from pepperpy_agents.runner import Runner
+from pepperpy_agents.sharding.assignment import ShardingOptions
+from pepperpy_agents.sharding.keyed_tasks import KeyedTasks
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
@@ -53,10 +55,12 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         concurrency: Tasks of one topic that run at once.
         grace: Seconds that running tasks may go on after the worker was told to stop.
+        sharding: How it takes part in the shards of keyed tasks.
     """
 
     concurrency: int = 16
     grace: float = 30.0
+    sharding: ShardingOptions = ShardingOptions()
 
 
 class Worker:
@@ -85,7 +89,23 @@ class Worker:
         self._clock = ServerClock(client.connection, client.prefix)
         self._runner = Runner(MAX_THREADS)
         self._executor = Executor(
-            client, self._emitter, self._clock, self._runner, f"{agent.name}/{self.instance}"
+            client,
+            self._emitter,
+            self._clock,
+            self._runner,
+            f"{agent.name}/{self.instance}",
+            self._in_hand,
+        )
+        self._keyed = KeyedTasks(
+            client,
+            agent.tasks.values(),
+            self._executor,
+            self._emitter,
+            self._clock,
+            f"{agent.name}/{self.instance}",
+            self._in_hand,
+            options.sharding,
+            self._keyed_slots(),
         )
         self.lifecycle.on_transition(self._tell)
 
@@ -124,6 +144,7 @@ class Worker:
         self._options = options
         for lane in self._lanes:
             lane.puller.resize(self._slots(lane.spec, high=lane.high))
+        self._keyed.change(options.sharding, self._keyed_slots())
         self._beat_soon()
 
     @property
@@ -151,15 +172,23 @@ class Worker:
         await stack.enter_async_context(
             obeyed(self._client, self.agent.name, self.instance, self._obey)
         )
+        # Before the first task: none may be started here that has been canceled.
+        await stack.enter_async_context(carried_out(self._client, self._emitter, self._executor))
         # Before the first task: nothing that it tells is missed.
+        await stack.enter_async_context(self._keyed.running())
         for listener in self.agent.listeners:
-            listening = Listening(self.agent, listener, self._client, self._emitter, self._runner)
+            listening = Listening(
+                self.agent,
+                listener,
+                self._client,
+                self._emitter,
+                self._runner,
+                self._executor.sharing,
+            )
             await stack.enter_async_context(listening.open())
             self._listening.append(listening)
         if self.agent.composites:
             await self._look_for_composites(stack)
-        # Before the first task: none may be started here that has been canceled.
-        await stack.enter_async_context(carried_out(self._client, self._emitter, self._executor))
         for spec in self.agent.tasks.values():
             await self._open_lane(stack, spec, high=True)
             await self._open_lane(stack, spec, high=False)
@@ -194,10 +223,13 @@ class Worker:
             log.warning("worker.grace_over", released=released)
 
     async def _finish_tasks(self, grace: float) -> int:
-        await asyncio.gather(*(lane.puller.stop() for lane in self._lanes))
+        await asyncio.gather(self._keyed.leave(), *(lane.puller.stop() for lane in self._lanes))
         return await self._in_hand.finish(grace)
 
     # --- tasks ----------------------------------------------------------------------------------
+
+    def _keyed_slots(self) -> dict[str, int]:
+        return {topic: self._slots(spec, high=False) for topic, spec in self.agent.tasks.items()}
 
     def _slots(self, spec: TaskSpec, *, high: bool) -> int:
         slots = spec.concurrency or self._options.concurrency
@@ -288,6 +320,7 @@ class Worker:
                 done=self._executor.done,
                 failed=self._executor.failed,
                 lag=self._in_hand.lag,
+                shards=self._keyed.shards,
             ),
             host=self._host,
             pid=self._pid,
@@ -302,12 +335,14 @@ class Worker:
                     lane.puller.pause()
                 for listening in self._listening:
                     listening.pause()
+                await self._keyed.leave()
                 await self.lifecycle.to(State.PAUSED)
             case "resume" if self.lifecycle.state is State.PAUSED:
                 for lane in self._lanes:
                     lane.puller.resume()
                 for listening in self._listening:
                     listening.resume()
+                self._keyed.come_back()
                 await self.lifecycle.to(State.RUNNING)
             case "drain":
                 self.stop()

@@ -1,8 +1,8 @@
 """What the processes of every contender share: the workload, the loop, the client's orders.
 
-A client process reads one order a line from standard input, `COUNT IN_FLIGHT`, runs that many
-tasks end to end and answers with one JSON line. The measuring process reads the CPU times of
-broker, workers and client around exactly that window.
+A client process reads one order a line from standard input, `COUNT IN_FLIGHT` and what else its
+module takes, runs that many tasks end to end and answers with one JSON line. The measuring process
+reads the CPU times of broker, workers and client around exactly that window.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ assert len(BODY) == 256, len(BODY)
 IN_FLIGHT = 100
 
 RunOne = Callable[[], Awaitable[object]]
-RunMany = Callable[[int, int], Awaitable[list[float]]]
+RunMany = Callable[..., Awaitable[list[float]]]
+"""Takes the numbers of an order: `COUNT IN_FLIGHT`, and what else the contender is told."""
 
 
 def main(
@@ -43,9 +44,9 @@ async def answer_orders(run_many: RunMany) -> None:
     loop = asyncio.get_running_loop()
     print(json.dumps({"ready": True}), flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        count, in_flight = map(int, line.split())
+        numbers = map(int, line.split())
         started = time.perf_counter()
-        latencies = await run_many(count, in_flight)
+        latencies = await run_many(*numbers)
         seconds = time.perf_counter() - started
         print(json.dumps({"seconds": seconds, "latencies": _summary(latencies)}), flush=True)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast, overload
 
 from pepperpy_bus.bodies import fingerprint, to_json
 from pepperpy_bus.config import Settings, load
@@ -19,7 +19,7 @@ from pepperpy_bus.registry import Registry
 from pepperpy_bus.routing import Addressee, addressed
 from pepperpy_bus.streams.blobs import claim_check
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import message_at, store
+from pepperpy_bus.streams.jetstream import PubAck, message_at, store
 from pepperpy_bus.streams.provision import provision, provisioned
 from pepperpy_bus.streams.topology import streams
 from pepperpy_bus.tasks.answers import Question, Questions
@@ -34,17 +34,26 @@ from pepperpy_bus.trace import current
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.budgets import Budget, budget_of, write_budget
-from pepperpy_schemas.catalog import RESUME, TASK
+from pepperpy_schemas.catalog import KEYED_TASK, RESUME, TASK
 from pepperpy_schemas.codec import decode
-from pepperpy_schemas.errors import BadHeader, Conflict, HandlerError, NotFound, error_from_info
-from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import HIGH_LANE, check_token, check_topic, new_id
+from pepperpy_schemas.errors import (
+    BadConfig,
+    BadHeader,
+    Conflict,
+    HandlerError,
+    NotFound,
+    error_from_info,
+)
+from pepperpy_schemas.states import TaskState
+from pepperpy_schemas.tokens import HIGH_LANE, check_token, check_topic, key_token, new_id
 
 if TYPE_CHECKING:
     from pepperpy_bus.state.budget import Budgets
     from pepperpy_bus.state.cells import Cells
     from pepperpy_bus.state.resources import Resources
     from pepperpy_bus.state.values import AgentState
+    from pepperpy_bus.tasks.explaining import Stories
+    from pepperpy_bus.tasks.explanation import Explanation
 
 T = TypeVar("T")
 
@@ -82,6 +91,7 @@ class SubmitOptions(TypedDict, total=False):
     every: Duration
     cron: str
     tz: str
+    key: str
     reply_to: str
     budget: Mapping[str, float] | Budget
 
@@ -176,6 +186,7 @@ class Client:
             Unreachable: The broker did not come back in time.
         """
         task_id = options.get("id") or new_id()
+        topic, data = await addressed(topic, self.registry, data)
         await self.send(topic, task_id, to_json(data), options)
         return task_id
 
@@ -190,7 +201,6 @@ class Client:
         **options: Unpack[SubmitOptions],
     ) -> T: ...
     @overload
-        topic, data = await addressed(topic, self.registry, data)
     async def run(
         self,
         topic: str | Addressee,
@@ -223,6 +233,7 @@ class Client:
         """
         refuse_recurring(options)
         task_id = options.get("id") or new_id()
+        topic, data = await addressed(topic, self.registry, data)
         body = to_json(data)
         async with self.results.expect(task_id, submitted="id" in options) as waiter:
             mine = await self.send(topic, task_id, body, options)
@@ -237,7 +248,6 @@ class Client:
         type: Any = Any,  # noqa: A002 - reads as msgspec's own argument
         wait: Duration | None = None,
     ) -> Any:
-        topic, data = await addressed(topic, self.registry, data)
         """Returns what a task's handler returned.
 
         Args:
@@ -335,6 +345,70 @@ class Client:
         position = Position(*start) if isinstance(start, tuple) else Position(seq=start or 1)
         return watch_task(self.connection, self.prefix, self.results, task_id, position)
 
+    # --- time travel ----------------------------------------------------------------------------
+
+    async def explain(self, task_id: str, *, children: bool = False) -> "Explanation":
+        """Returns the story of a task: attempts, steps, waits, children, cost, and its end.
+
+        Args:
+            task_id: The task.
+            children: Tell those of its children too, and of theirs.
+
+        Raises:
+            NotFound: Nothing is known of it, or not any more.
+        """
+        return await self._stories.explain(task_id, children=children)
+
+    async def task_state(self, task_id: str) -> TaskState:
+        """Returns where a task is in its life; see `explain` for all of it.
+
+        Raises:
+            NotFound: Nothing is known of it, or not any more.
+        """
+        return await self._stories.state(task_id)
+
+    async def rerun(
+        self,
+        task_id: str,
+        *,
+        from_step: int | str | None = None,
+        unfinished: bool = False,
+        changes: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Does a task again, all of it or from a step on, and returns the id of the new task.
+
+        What stands in the journal before that step is taken over and not done again.
+
+        Args:
+            task_id: The task.
+            from_step: The first step that is done again: its name, or its place as `explain`
+                shows it.
+            unfinished: Begin after the last step, wait or child that the task came to.
+            changes: New values in its input by path: ``{"customer.name": "Ana"}``.
+
+        Raises:
+            NotFound: What it was given is not kept any more, or it has no such step.
+            BadPayload: A path leads nowhere.
+        """
+        from pepperpy_bus.tasks.rerunning import find_again
+
+        if unfinished and from_step is not None:
+            raise BadConfig(f"unfinished says where to begin, and from_step {from_step!r} too")
+        again = await find_again(
+            self.connection, self.prefix, self.results, self.dead_letters, task_id
+        )
+        first = again.last_place + 1 if unfinished else from_step
+        body, options = await again.changed(self.connection, self.prefix, first, changes or {})
+        new = new_id()
+        await self.send(again.topic, new, body, cast("SubmitOptions", options))
+        return new
+
+    @functools.cached_property
+    def _stories(self) -> "Stories":
+        from pepperpy_bus.tasks.explaining import Stories
+
+        return Stories(self.connection, self.prefix, self.results, self.dead_letters, self.budgets)
+
     # --- events ---------------------------------------------------------------------------------
 
     def events(
@@ -419,8 +493,7 @@ class Client:
             body, headers = await claim_check(
                 self.connection, self.prefix, body, headers, threshold
             )
-        lane = topic + HIGH_LANE if options.get("priority") == "high" else topic
-        subject = TASK.of(self.prefix, topic=lane, id=task_id)
+        subject = self._subject(topic, task_id, options)
         async with self._slots:
             ack = await store(
                 self.connection,
@@ -434,8 +507,15 @@ class Client:
             return ""
         mine = fingerprint(topic, body, h.fold(headers))
         if ack.duplicate:
-            _refuse_conflict(task_id, mine, await self._earlier(task_id, ack.seq))
+            _refuse_conflict(task_id, mine, await self._earlier(task_id, ack))
         return mine
+
+    def _subject(self, topic: str, task_id: str, options: SubmitOptions) -> str:
+        if "key" in options:
+            key = key_token(options["key"])
+            return KEYED_TASK.of(self.prefix, topic=topic, key=key, id=task_id)
+        lane = topic + HIGH_LANE if options.get("priority") == "high" else topic
+        return TASK.of(self.prefix, topic=lane, id=task_id)
 
     def _headers(self, options: SubmitOptions) -> dict[str, str]:
         own: dict[str, str] = {}
@@ -450,6 +530,10 @@ class Client:
             )
         if priority != "normal":
             own[h.PRIORITY] = priority
+        if "key" in options:
+            _refuse_overtaking(options)
+            if key_token(options["key"]) != options["key"]:
+                own[h.KEY] = options["key"]
         if (timeout := options.get("timeout")) is not None:
             own[h.TIMEOUT_MS] = str(max(1, round(parse_duration(timeout) * 1e3)))
         for name, value in ((h.PARENT, options.get("parent")), (h.ROOT, options.get("root"))):
@@ -472,10 +556,9 @@ class Client:
             validate(schema, body)
             headers.setdefault(h.SCHEMA, schema_name(schema))
 
-    async def _earlier(self, task_id: str, seq: int) -> str:
+    async def _earlier(self, task_id: str, ack: PubAck) -> str:
         """The fingerprint of the task that took an id before, or empty when nothing tells it."""
-        stream = stream_name(self.prefix, "TASKS")
-        queued = await message_at(self.connection, stream, seq)
+        queued = await message_at(self.connection, ack.stream, ack.seq)
         if queued is not None:
             topic = queued.subject.split(".")[2].removesuffix(HIGH_LANE)
             return fingerprint(topic, queued.body, queued.headers)
@@ -489,6 +572,23 @@ def _refuse_conflict(task_id: str, mine: str, other: str) -> None:
         raise Conflict(
             f"task id {task_id} is taken by a task with another topic or body",
             context={"task_id": task_id},
+        )
+
+
+def _refuse_overtaking(options: SubmitOptions) -> None:
+    """Refuses what would break the order of a key."""
+    if options.get("priority", "normal") != "normal":
+        raise BadHeader(
+            f"a task with a key has priority {options['priority']!r}, which would overtake",
+            hint="leave out priority, or key",
+            context={"header": h.PRIORITY},
+        )
+    timed = sorted(OPTIONS.intersection(options))
+    if timed:
+        raise BadHeader(
+            f"a task with a key is given {', '.join(timed)}: it takes its turn when it is sent",
+            hint=f"leave out {', '.join(timed)}, or key; a scheduled task may submit a keyed one",
+            context={"header": h.KEY},
         )
 
 
@@ -557,7 +657,7 @@ async def connect(
     async with open_connection(options) as connection, contextlib.AsyncExitStack() as stack:
         declared = streams(settings.bus.prefix, limits_of(settings))
         if settings.bus.provision == "auto":
-            await stack.enter_async_context(provisioned(connection, declared))
+            await stack.enter_async_context(provisioned(connection, declared, patient=patient))
         else:
             await provision(connection, declared, create=False)
         yield Client(connection, settings, source=source)

@@ -147,7 +147,14 @@ class Vitals:
         self._wall = time.monotonic()
 
     def measure(
-        self, *, in_flight: int, slots: int, done: int, failed: int, lag: float = 0.0
+        self,
+        *,
+        in_flight: int,
+        slots: int,
+        done: int,
+        failed: int,
+        lag: float = 0.0,
+        shards: int = 0,
     ) -> Load:
         """Returns the load since the last call; ``lag`` is in seconds."""
         cpu, wall = time.process_time(), time.monotonic()
@@ -161,6 +168,7 @@ class Vitals:
             loop_lag_ms=round(lag * 1e3, 1),
             done=done,
             failed=failed,
+            shards=shards,
         )
 
 

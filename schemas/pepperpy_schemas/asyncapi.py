@@ -33,6 +33,8 @@ _SENT: Final = (
     catalog.KEY_STATE,
     catalog.LEASES,
     catalog.LEDGER,
+    catalog.SHARD_TABLE,
+    catalog.KEY_HOLD,
 )
 _WITH_TASK_HEADERS: Final = (
     catalog.TASK,
@@ -47,6 +49,7 @@ _TOKEN_DOCS: Final = {
     "topic": "What kind of task it is; its workers pull by it.",
     "id": "Id of the task.",
     "key": "Tasks of one key run one after the other.",
+    "shard": "Number of the shard that its key belongs to, or `parked`.",
     "question": "Number of the question within its task, from 1.",
     "entity": "What the event is about: task, agent, llm, memory, tool, alert, shard, graph.",
     "verb": "What happened to it: a task state with `_`, or started, progress, retry, …",

@@ -25,6 +25,7 @@ from pepperpy_schemas.messages import (
     TopicSchema,
     WaitEntry,
 )
+from pepperpy_schemas.sharding import KeyHold, ShardTable
 from pepperpy_schemas.shared import Ledger, Resource
 from pepperpy_schemas.subjects import Subject
 
@@ -216,8 +217,26 @@ SHARDED_TASK: Final = Subject(
     "ShardedTask",
     "{p}.sh.{topic}.{shard}.{key}.{id}",
     msgspec.Raw,
-    "Where the server keeps a keyed task; nobody publishes there.",
+    "Where the server keeps a keyed task; workers set those aside there that wait for their key.",
     "KEYED",
+)
+SHARD_CONTROL: Final = Subject(
+    "ShardControl",
+    "{p}.ctl.shards.{topic}",
+    msgspec.Raw,
+    "The shards of a topic have other owners: look.",
+)
+SHARD_TABLE: Final = Subject(
+    "ShardTable",
+    "$KV.{p}_state.shards.{topic}",
+    ShardTable,
+    "Which worker pulls from which shard of a topic's keyed tasks.",
+)
+KEY_HOLD: Final = Subject(
+    "KeyHold",
+    "$KV.{p}_state.hold.{topic}.{shard}.{key}",
+    KeyHold,
+    "Which task a key waits for.",
 )
 
 BLOB_CHUNK: Final = "$O.{bucket}.C.{nuid}"
@@ -260,5 +279,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     LEDGER,
     COMPOSITE,
     QUESTION,
+    SHARD_TABLE,
+    KEY_HOLD,
 )
 """All of them, in the order of a task's life; the exported documents follow it."""

@@ -32,11 +32,15 @@ BUDGET: Final = "Pp-Budget"
 PRIORITY: Final = "Pp-Priority"
 """``normal`` or ``high``; a high one travels on a lane that is pulled first."""
 REPLAY_OF: Final = "Pp-Replay-Of"
-"""The id of the failed task that this one repeats."""
+"""The id of the task that this one repeats."""
+FROM_STEP: Final = "Pp-From-Step"
+"""The first place of that task's journal that is done again; what stands before is taken over."""
 SCHEDULE_ID: Final = "Pp-Schedule-Id"
 """The id of the schedule that fired."""
 PAUSED: Final = "Pp-Paused"
 """On a schedule that is paused: its ``Nats-Schedule``, until it goes on."""
+QUEUED: Final = "Pp-Queued"
+"""On a task that waits for its key: ``<sequence>;<nanoseconds>`` of the message that it came as."""
 BLOB: Final = "Pp-Blob"
 """The body lies in the object store: ``<name>;sha256=<hex>;size=<bytes>``."""
 CONTENT_TYPE: Final = "Content-Type"
@@ -86,6 +90,27 @@ RESERVED: Final = "nats-"
 MAX_HEADERS: Final = 64
 PRIORITIES: Final = ("normal", "high")
 
+_WRITTEN: Final = {
+    name.lower(): name
+    for name in (
+        ID,
+        REPLY_TO,
+        PARENT,
+        ROOT,
+        KEY,
+        TIMEOUT_MS,
+        SOURCE,
+        SCHEMA,
+        BUDGET,
+        PRIORITY,
+        REPLAY_OF,
+        FROM_STEP,
+        SCHEDULE_ID,
+        BLOB,
+        CONTENT_TYPE,
+    )
+}
+
 Folded = Mapping[str, str]
 """Headers by lower-case name."""
 
@@ -96,6 +121,11 @@ def fold(headers: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in (headers or {}).items():
         folded.setdefault(name.lower(), value)
     return folded
+
+
+def unfold(folded: Folded) -> dict[str, str]:
+    """Returns the headers with the names as they are written: some workers look them up exactly."""
+    return {_WRITTEN.get(name, name): value for name, value in folded.items()}
 
 
 def from_user(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -122,6 +152,7 @@ class TaskHeaders(msgspec.Struct, frozen=True):
         priority: ``normal`` or ``high``.
         timeout_ms: Milliseconds from the server's timestamp to the deadline; 0 for none.
         replay_of: Id of the task that this one repeats, or empty.
+        from_step: The first place of its journal that is done again; 0 for everything.
         blob: Reference to the body in the object store, or empty.
         reply_to: Where the end is told, or empty.
         key: The key of a keyed task, or empty.
@@ -137,6 +168,7 @@ class TaskHeaders(msgspec.Struct, frozen=True):
     priority: str = "normal"
     timeout_ms: int = 0
     replay_of: str = ""
+    from_step: int = 0
     blob: str = ""
     reply_to: str = ""
     key: str = ""
@@ -154,12 +186,14 @@ _FIELDS: Final = (
     (PRIORITY.lower(), "priority"),
     (TIMEOUT_MS.lower(), "timeout_ms"),
     (REPLAY_OF.lower(), "replay_of"),
+    (FROM_STEP.lower(), "from_step"),
     (BLOB.lower(), "blob"),
     (REPLY_TO.lower(), "reply_to"),
     (KEY.lower(), "key"),
     (BUDGET.lower(), "budget"),
     (SCHEDULE_ID.lower(), "schedule"),
 )
+_NUMBERS: Final = frozenset({"timeout_ms", "from_step"})
 
 
 def read_task_headers(folded: Folded) -> TaskHeaders:
@@ -174,7 +208,7 @@ def read_task_headers(folded: Folded) -> TaskHeaders:
     for name, field in _FIELDS:
         value = folded.get(name)
         if value:
-            values[field] = _positive_int(name, value) if field == "timeout_ms" else value
+            values[field] = _whole_number(name, value) if field in _NUMBERS else value
     if values.get("priority", "normal") not in PRIORITIES:
         raise BadHeader(
             f"{PRIORITY} is {values['priority']!r}",
@@ -184,11 +218,12 @@ def read_task_headers(folded: Folded) -> TaskHeaders:
     return TaskHeaders(**values)  # type: ignore[arg-type]  # built from the field table above
 
 
-def _positive_int(name: str, value: str) -> int:
+def _whole_number(name: str, value: str) -> int:
     if value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
+    what = "number of milliseconds, 0 or more" if name == TIMEOUT_MS.lower() else "number"
     raise BadHeader(
         f"{name} is {value!r:.40}",
-        hint="use a whole number of milliseconds, 0 or more",
+        hint=f"use a whole {what}",
         context={"header": name},
     )

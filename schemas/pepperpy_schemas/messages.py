@@ -125,6 +125,7 @@ class InputEntry(msgspec.Struct, frozen=True, tag="input", tag_field="kind", omi
         body_sha256: SHA-256 of the body in hexadecimal.
         stored: When the server stored the task: its deadline counts from then.
         key: Its key, when it is a keyed task, or empty.
+        seq: Sequence number of the message that a keyed task came as, or 0.
     """
 
     topic: str
@@ -133,6 +134,7 @@ class InputEntry(msgspec.Struct, frozen=True, tag="input", tag_field="kind", omi
     body_sha256: str
     stored: Instant
     key: str = ""
+    seq: Count = 0
 
 
 class ClaimEntry(msgspec.Struct, frozen=True, tag="claim", tag_field="kind", omit_defaults=True):
@@ -366,6 +368,7 @@ class Load(msgspec.Struct, frozen=True, omit_defaults=True):
         loop_lag_ms: How late the event loop's timer fired at the last heartbeat.
         done: Tasks ended since the start.
         failed: Tasks ended otherwise than completed since the start.
+        shards: Shards of keyed tasks that it owns.
     """
 
     in_flight: Count = 0
@@ -375,6 +378,7 @@ class Load(msgspec.Struct, frozen=True, omit_defaults=True):
     loop_lag_ms: float = 0.0
     done: Count = 0
     failed: Count = 0
+    shards: Count = 0
 
 
 class AgentInstance(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,6 +5,7 @@ without an error (``a..b``, ``a.*``) and cuts the connection over other things (
 subject), so every token is checked here before anything is sent.
 """
 
+import hashlib
 import itertools
 import os
 import re
@@ -14,6 +15,8 @@ from pepperpy_schemas.errors import BadName
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 HIGH_LANE = "-hi"
+MAX_KEY = 256
+"""Characters of a key."""
 
 
 def check_token(value: str, *, what: str) -> str:
@@ -33,6 +36,23 @@ def check_token(value: str, *, what: str) -> str:
             context={"what": what},
         )
     return value
+
+
+def key_token(key: str) -> str:
+    """Returns a key as it travels: a token as it is, any other text as a token made of its hash.
+
+    Raises:
+        BadName: The key is empty, too long, or has control characters.
+    """
+    if TOKEN.fullmatch(key) is not None:
+        return key
+    if not 0 < len(key) <= MAX_KEY or not key.isprintable():
+        raise BadName(
+            f"key {key!r:.80} is not valid",
+            hint=f"use 1 to {MAX_KEY} printable characters",
+            context={"what": "key"},
+        )
+    return f"k-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 def check_topic(topic: str) -> str:

@@ -28,6 +28,8 @@ from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.messages import ClaimEntry, StepEntry
 from pepperpy_schemas.subjects import stream_name
 
+LONG = "CHAOS_TASKS" in os.environ
+"""Whether the long forms are asked for: `make chaos`."""
 STEPS = 4
 ACK_WAIT = 4.0
 """Seconds after which the tasks of a killed worker go to another."""

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,8 @@ from pepperpy_bus.streams.topology import Limits, streams, task_consumer
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.errors import NotFound
 from pepperpy_schemas.subjects import stream_name
+from tests.acceptance.chaos import Workers
+from tests.links import proxy_to  # noqa: F401 - a fixture
 from tests.worker_processes import workers  # noqa: F401 - a fixture
 
 APP = """
@@ -79,6 +81,20 @@ async def client(broker: Broker, prefix: str) -> AsyncIterator[Client]:
                 await api(one.connection, f"STREAM.DELETE.{config['name']}")
             except NotFound:
                 continue
+
+
+@pytest.fixture
+def chains(tmp_path: Path, prefix: str) -> Iterator[Callable[..., Workers]]:
+    """Starts workers of tasks of four steps: `chains(url, count, VARIABLE="value")`."""
+    started: list[Workers] = []
+
+    def start(url: str, count: int = 1, **environment: str) -> Workers:
+        started.append(Workers(tmp_path, url, prefix, count, **environment))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
 
 
 class Audit:

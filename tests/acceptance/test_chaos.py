@@ -3,8 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,21 +21,8 @@ SEED = int(os.environ.get("CHAOS_SEED", "7"))
 WITHIN = 120 + TASKS / 20
 
 
-@pytest.fixture
-def start_workers(tmp_path: Path, prefix: str) -> Iterator[Callable[[str], Workers]]:
-    started: list[Workers] = []
-
-    def start(url: str) -> Workers:
-        started.append(Workers(tmp_path, url, prefix, count=3))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.stop()
-
-
 async def test_no_task_and_no_step_is_lost_or_done_again(
-    own_broker: Broker, prefix: str, start_workers: Callable[[str], Workers]
+    own_broker: Broker, prefix: str, chains: Callable[..., Workers]
 ) -> None:
     async def kill_broker() -> None:
         own_broker.kill()
@@ -45,7 +31,7 @@ async def test_no_task_and_no_step_is_lost_or_done_again(
     async with connect(own_broker.url, bus__prefix=prefix, patient=True) as client:
         report = await run_chaos(
             client,
-            start_workers(own_broker.url),
+            chains(own_broker.url, 3),
             tasks=TASKS,
             kill_every=1.0,
             broker_kills=3,
@@ -99,12 +85,12 @@ def cluster(broker_factory: Callable[..., Broker]) -> Cluster:
 
 
 async def test_no_task_and_no_step_is_lost_when_the_leader_of_a_cluster_dies(
-    cluster: Cluster, prefix: str, start_workers: Callable[[str], Workers]
+    cluster: Cluster, prefix: str, chains: Callable[..., Workers]
 ) -> None:
     async with _replicated(cluster.url, prefix) as client:
         report = await run_chaos(
             client,
-            start_workers(cluster.url),
+            chains(cluster.url, 3),
             tasks=CLUSTER_TASKS,
             kill_every=2.0,
             broker_kills=2,

@@ -9,6 +9,7 @@ import pytest
 
 from pepperpy import Agent, Client, Heard, connect
 from pepperpy.stack.broker import Broker
+from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.topology import Limits, streams
@@ -57,10 +58,17 @@ def working(broker: Broker, prefix: str) -> Working:
 
     @contextlib.asynccontextmanager
     async def start(
-        agent: Agent, *, concurrency: int = 16, grace: float = 5.0, url: str = ""
+        agent: Agent,
+        *,
+        concurrency: int = 16,
+        grace: float = 5.0,
+        url: str = "",
+        sharding: ShardingOptions | None = None,
     ) -> AsyncIterator[Worker]:
         async with connect(url or broker.url, bus__prefix=prefix) as own:
-            worker = Worker(agent, own, WorkerOptions(concurrency=concurrency, grace=grace))
+            shards = sharding or ShardingOptions()
+            options = WorkerOptions(concurrency=concurrency, grace=grace, sharding=shards)
+            worker = Worker(agent, own, options)
             running = asyncio.create_task(worker.run(), name="worker")
             try:
                 await wait_until(lambda: worker.ready or running.done())

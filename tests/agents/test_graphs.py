@@ -263,7 +263,7 @@ async def test_what_still_runs_is_canceled_when_the_graph_fails(client: Client, 
     g.task("hang")
     slow = g.task("count", 1)
     g.task("break", "it", after=slow)
-    with pytest.raises(GraphFailed, match="node break_ failed|node break failed"):
+    with pytest.raises(GraphFailed, match="node break failed"):
         await client.run(g, wait=20)
     assert shop.topics() == ["hang"]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pepperpy_agents.durable.replay import Replay
 from pepperpy_bus.bodies import to_json
@@ -10,7 +10,11 @@ from pepperpy_bus.client import Client, SubmitOptions
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.units import now
 from pepperpy_schemas.catalog import RESUME
+from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.messages import Child, ChildrenEntry
+
+if TYPE_CHECKING:
+    from pepperpy_bus.state.budget import TaskBudget
 
 
 class Children:
@@ -20,9 +24,17 @@ class Children:
         replay: The attempt's way through the journal.
         client: The client.
         clock: The server's clock.
+        budget: What the task spends from; None when nothing limits it.
     """
 
-    def __init__(self, replay: Replay, client: Client, clock: ServerClock) -> None:
+    def __init__(
+        self,
+        replay: Replay,
+        client: Client,
+        clock: ServerClock,
+        budget: "TaskBudget | None" = None,
+    ) -> None:
+        self._budget = budget
         self._replay = replay
         self._client = client
         self._clock = clock
@@ -44,10 +56,24 @@ class Children:
         if left is not None:
             options.setdefault("timeout", max(left, 0.001))
         replay.sent.append(child_id)
-        await self._client.send(topic, child_id, to_json(data), options)
-        # Written after it was sent: a worker that dies between sends it again, under the same id.
-        await self._write(Child(n, topic, child_id))
+        child = Child(n, topic, child_id)
+        if self._budget is None:
+            await self._send(child, data, options)
+            return child_id
+        if (below := self._budget.for_child(options.get("budget"))) is not None:
+            options["budget"] = below
+        async with self._budget.spend(tasks=1, name=child_id) as spending:
+            try:
+                await self._send(child, data, options)
+            except PepperError:
+                spending.settle(tasks=0)
+                raise
         return child_id
+
+    async def _send(self, child: Child, data: Any, options: SubmitOptions) -> None:
+        await self._client.send(child.topic, child.id, to_json(data), options)
+        # Written after it was sent: a worker that dies between sends it again, under the same id.
+        await self._write(child)
 
     async def _write(self, child: Child) -> None:
         """Adds a child to the journal; those that come while it is written go together."""

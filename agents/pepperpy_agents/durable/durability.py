@@ -1,7 +1,7 @@
 """What a handler can do that outlives its worker, made when it first does so."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pepperpy_agents.durable.children import Children
 from pepperpy_agents.durable.replay import Replay
@@ -11,6 +11,9 @@ from pepperpy_agents.runner import Runner
 from pepperpy_bus.client import Client
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.tasks.waits import Waits
+
+if TYPE_CHECKING:
+    from pepperpy_bus.state.budget import TaskBudget
 
 
 class Durability:
@@ -22,6 +25,7 @@ class Durability:
         runner: Where plain functions run.
         waits: Where the outcomes of waits are looked up.
         clock: The server's clock.
+        budget: What the task spends from; None when nothing limits it.
 
     Attributes:
         children: What it submits.
@@ -29,9 +33,15 @@ class Durability:
     """
 
     def __init__(
-        self, replay: Replay, client: Client, runner: Runner, waits: Waits, clock: ServerClock
+        self,
+        replay: Replay,
+        client: Client,
+        runner: Runner,
+        waits: Waits,
+        clock: ServerClock,
+        budget: "TaskBudget | None" = None,
     ) -> None:
-        self.children = Children(replay, client, clock)
+        self.children = Children(replay, client, clock, budget)
         self.waiting = Waiting(replay, client, waits, clock)
         self._replay = replay
         self._client = client

@@ -166,7 +166,8 @@ def input_entry(task: Task) -> InputEntry:
         dict(delivery.headers),
         hashlib.sha256(body).hexdigest(),
         to_datetime(delivery.time_ns),
-        task.headers.key,
+        task.key,
+        task.order,
     )
 
 

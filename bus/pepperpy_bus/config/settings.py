@@ -143,6 +143,31 @@ class WorkerSection(_Section):
     )
 
 
+class ShardsSection(_Section):
+    """How a worker takes part in the shards of keyed tasks."""
+
+    capacity: Annotated[int, Field(ge=1)] = _setting(
+        100, "Keyed tasks that one process runs at a time.", reloadable=True
+    )
+    min_free_capacity: Annotated[int, Field(ge=0)] = _setting(
+        10, "Below this much free capacity a worker gets no new shard.", reloadable=True
+    )
+    rebalance_threshold: Annotated[float, Field(gt=0)] = _setting(
+        0.2,
+        "A gap between the loads of two workers above this part of the mean moves shards.",
+        reloadable=True,
+    )
+    heartbeat_interval: Annotated[Duration, Field(ge=1.0)] = _setting(
+        "5s", "Between the heartbeats of a worker; after three missed ones others take over."
+    )
+
+    @model_validator(mode="after")
+    def _some_room(self) -> Self:
+        if self.min_free_capacity >= self.capacity:
+            raise ValueError("min_free_capacity must be less than capacity")
+        return self
+
+
 class LogSection(_Section):
     """What is logged and in which form."""
 
@@ -176,6 +201,7 @@ class SettingsModel(BaseSettings):
     nats: NatsSection = NatsSection()
     bus: BusSection = BusSection()
     worker: WorkerSection = WorkerSection()
+    shards: ShardsSection = ShardsSection()
     log: LogSection = LogSection()
     stack: StackSection = StackSection()
 

@@ -90,6 +90,15 @@ class WorkerSettings(_Section, frozen=True, kw_only=True):
     health_port: int | None
 
 
+class ShardsSettings(_Section, frozen=True, kw_only=True):
+    """How a worker takes part in the shards of keyed tasks."""
+
+    capacity: int
+    min_free_capacity: int
+    rebalance_threshold: float
+    heartbeat_interval: float
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """What is logged and in which form."""
 
@@ -113,6 +122,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     nats: NatsSettings
     bus: BusSettings
     worker: WorkerSettings
+    shards: ShardsSettings
     log: LogSettings
     stack: StackSettings
 

@@ -15,6 +15,7 @@ from pepperpy_schemas.errors import BadGraph, BadPayload
 from pepperpy_schemas.graphs import GraphSpec
 
 MAX_BYTES: Final = 8 * 1024 * 1024
+MAX_VALUES: Final = 100_000
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
@@ -45,7 +46,6 @@ def read_graph(text: str | bytes, origin: str = "graph") -> GraphSpec:
     # JSON is YAML but for escapes that nobody writes; so both have lines.
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
@@ -53,7 +53,8 @@ def read_graph(text: str | bytes, origin: str = "graph") -> GraphSpec:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise BadGraph(f"{origin}: cannot be read as YAML or JSON: {error}", hint=_HINT) from None
     try:
-        _refuse_twice(root, "$")
+        _check_keys(root)
+        data = yaml.safe_load(text)
         _refuse_unknown(GraphSpec, data, "$")
         spec = convert(data, GraphSpec)
         make_plan(spec)
@@ -62,6 +63,8 @@ def read_graph(text: str | bytes, origin: str = "graph") -> GraphSpec:
         line = str(_line(root, path))
         hint = error.hint if isinstance(error, BadGraph) else _HINT
         raise BadGraph(f"{origin}:{line}: {error}", hint=hint, context=error.context) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise BadGraph(f"{origin}: {error}", hint=_HINT) from None
     return spec
 
 
@@ -88,23 +91,30 @@ def _line(root: yaml.Node | None, path: str) -> int:
     return line
 
 
-def _refuse_twice(node: yaml.Node | None, path: str) -> None:
-    """Refuses a key that is there twice: the first would be lost."""
-    if isinstance(node, yaml.SequenceNode):
-        for n, one in enumerate(node.value):
-            _refuse_twice(one, f"{path}[{n}]")
-    if not isinstance(node, yaml.MappingNode):
-        return
+def _check_keys(root: yaml.Node | None) -> None:
+    """Refuses a key that is there twice, the first would be lost; and what aliases make endless."""
+    left: list[tuple[yaml.Node | None, str]] = [(root, "$")]
+    for _ in range(MAX_VALUES):
+        if not left:
+            return
+        node, path = left.pop()
+        if isinstance(node, yaml.SequenceNode):
+            left += [(one, f"{path}[{n}]"[:500]) for n, one in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            left += _children(node, path)
+    raise BadGraph(f"there are more than {MAX_VALUES} values: an alias may lie in itself")
+
+
+def _children(node: yaml.MappingNode, path: str) -> list[tuple[yaml.Node | None, str]]:
     seen: dict[str, int] = {}
-    for key, value in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                first = seen[key.value]
-                fact = f"{key.value!r:.80} is there twice: in lines {first} and {line}"
-                raise BadGraph(fact, context={"path": f"{path}.{key.value}"})
-            seen[key.value] = line
-        _refuse_twice(value, f"{path}.{getattr(key, 'value', '')}")
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        if name in seen and name != "<<":
+            fact = f"{name!r:.80} is there twice: in lines {seen[name]} and {line}"
+            raise BadGraph(fact, context={"path": f"{path}.{name}"})
+        seen[name] = line
+    return [(value, f"{path}.{key.value}"[:500]) for key, value in node.value]
 
 
 def _refuse_unknown(kind: Any, data: Any, path: str) -> None:

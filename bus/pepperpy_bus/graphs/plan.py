@@ -109,7 +109,7 @@ def make_plan(spec: GraphSpec, *, depth: int = 0) -> Plan:
     if spec.output is not None:
         with _within("output"):
             output = read_template(spec.output)
-            _check_known(spec, output.references, "output")
+            _check_known(spec, output.references)
     return Plan(spec, _in_order(nodes), output)
 
 
@@ -174,6 +174,9 @@ def _node(graph: GraphSpec, name: str, spec: NodeSpec, depth: int) -> Node:
     path = f"nodes.{name}"
     with _within(path, name):
         _check_node(graph, spec)
+    with _within(f"{path}.after", name):
+        for one in spec.after:
+            _check_name(graph, one)
     with _within(f"{path}.graph", name):
         if spec.graph is not None:
             make_plan(spec.graph, depth=depth + 1)
@@ -182,7 +185,7 @@ def _node(graph: GraphSpec, name: str, spec: NodeSpec, depth: int) -> Node:
         with _within(f"{path}.{field}", name):
             parts[field] = read_template(value)
             elements = spec.each is not None and field != "each"
-            _check_known(graph, parts[field].references, field, elements=elements)
+            _check_known(graph, parts[field].references, elements=elements)
     undo = None
     with _within(f"{path}.compensate", name):
         if spec.compensate is not None:
@@ -193,7 +196,7 @@ def _node(graph: GraphSpec, name: str, spec: NodeSpec, depth: int) -> Node:
         when = compile_where(spec.when) if spec.when else None
         asked = names_in(spec.when) if spec.when else set[str]()
         for one in sorted(asked - {INPUT}):
-            _check_name(graph, one, "when")
+            _check_name(graph, one)
     referred = {one.root for part in parts.values() for one in part.references} | asked
     needed = {*spec.after, *(referred - RESERVED)}
     return Node(
@@ -219,7 +222,7 @@ def _undo(graph: GraphSpec, spec: NodeSpec) -> tuple[str, Template]:
     assert undo is not None, "the caller has looked"
     template = read_template(undo.input)
     # It runs at the end, when every node has ended or will never run.
-    _check_known(graph, template.references, "compensate", elements=spec.each is not None)
+    _check_known(graph, template.references, elements=spec.each is not None)
     return check_topic(undo.topic), template
 
 
@@ -254,29 +257,25 @@ def _check_node(graph: GraphSpec, spec: NodeSpec) -> None:
         check_topic(spec.topic)
     if spec.group and spec.group not in graph.groups:
         raise BadGraph(f"group {spec.group!r:.80} is not declared", hint=_known(graph.groups))
-    for name in spec.after:
-        _check_name(graph, name, "after")
 
 
 def _check_known(
-    graph: GraphSpec, references: Iterable[Reference], field: str, *, elements: bool = False
+    graph: GraphSpec, references: Iterable[Reference], *, elements: bool = False
 ) -> None:
     for one in references:
         if one.root in _OF_ELEMENTS:
             if not elements:
-                raise BadGraph(
-                    f"{field}: {one.text} is known only where there is a list: each",
-                )
+                raise BadGraph(f"{one.text} is known only where there is a list: each")
         elif one.root != INPUT:
-            _check_name(graph, one.root, one.text)
+            _check_name(graph, one.root)
             if not one.steps or one.steps[0] not in OF_NODE:
                 ways = ", ".join(f"{one.root}.{way}" for way in OF_NODE)
-                raise BadGraph(f"{field}: {one.text} says nothing of a node", hint=f"use {ways}")
+                raise BadGraph(f"{one.text} says nothing of a node", hint=f"use {ways}")
 
 
-def _check_name(graph: GraphSpec, name: str, where: str) -> None:
+def _check_name(graph: GraphSpec, name: str) -> None:
     if name not in graph.nodes:
-        raise BadGraph(f"{where}: there is no node {name!r:.80}", hint=_known(graph.nodes))
+        raise BadGraph(f"there is no node {name!r:.80}", hint=_known(graph.nodes))
 
 
 def _known(names: Iterable[str]) -> str:
@@ -306,6 +305,9 @@ class _within:  # noqa: N801 - reads as a statement
         context = {"path": f"$.{self._path}{inner}"}
         if self._node:
             context["node"] = self._node
-        lead = f"node {self._node}: " if self._node else f"{self._path}: "
-        hint = "" if error.hint == PepperError.hint else error.hint
-        raise BadGraph(f"{lead}{error}", hint=hint, context=context) from None
+        field = self._path.removeprefix(f"nodes.{self._node}").removeprefix(".")
+        # A graph within names its own node and field.
+        field += "" if "node" in error.context else inner
+        leads = [f"node {self._node}"] if self._node else []
+        leads += [field] if field else []
+        raise BadGraph(": ".join([*leads, str(error)]), hint=error.hint, context=context) from None

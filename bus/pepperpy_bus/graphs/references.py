@@ -169,8 +169,8 @@ def _read(value: Any, way: list[str | int], found: list[Reference]) -> Value:
     match value:
         case {"$ref": text, **more}:
             if more or not isinstance(text, str):
-                fact = f"{field_path(way)}: $ref stands alone and is a text"
-                raise BadGraph(fact, hint=f'write {{"$ref": "{EXAMPLE}"}}')
+                hint = f'write {{"$ref": "{EXAMPLE}"}}'
+                raise _at_place(way, BadGraph("$ref stands alone and is a text", hint=hint))
             found.append(_at(way, text))
             return found[-1].read
         case dict():
@@ -196,10 +196,8 @@ def _read_text(text: str, way: list[str | int], found: list[Reference]) -> Value
         elif match[0] == "$${":
             parts.append("${")
         else:
-            raise BadGraph(
-                f"{field_path(way)}: ${{ without }} in {text!r:.80}",
-                hint="write $${ for a plain ${",
-            )
+            fact = f"${{ without }} in {text!r:.80}"
+            raise _at_place(way, BadGraph(fact, hint="write $${ for a plain ${"))
     parts = [part for part in (*parts, text[end:]) if part != ""]
     found += [part for part in parts if isinstance(part, Reference)]
     if len(parts) == 1 and isinstance(parts[0], Reference):
@@ -218,7 +216,12 @@ def _at(way: list[str | int], text: str) -> Reference:
     try:
         return read_reference(text)
     except BadGraph as error:
-        raise BadGraph(f"{field_path(way)}: {error}", hint=error.hint) from None
+        raise _at_place(way, error) from None
+
+
+def _at_place(way: list[str | int], error: BadGraph) -> BadGraph:
+    error.context["path"] = field_path(way)
+    return error
 
 
 def _step(found: re.Match[str]) -> Any:

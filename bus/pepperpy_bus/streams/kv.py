@@ -113,15 +113,26 @@ class Bucket:
         """
         return await self._compare_and_set(key, value, revision, ttl)
 
-    async def delete(self, key: str, *, ttl: str = "") -> None:
+    async def delete(self, key: str, *, ttl: str = "", revision: int | None = None) -> None:
         """Removes the key; harmless when there is none.
 
         Args:
             key: The key.
             ttl: The server forgets after this long that there was such a key (``1m``).
+            revision: Remove it only while it is at this one.
+
+        Raises:
+            WrongSequence: Somebody else has changed it since.
         """
-        marker, subject = {h.KV_OPERATION: "DEL"}, self._subject(key)
-        await store(self._connection, subject, b"", msg_id=new_id(), headers=marker, ttl=ttl)
+        await store(
+            self._connection,
+            self._subject(key),
+            b"",
+            msg_id=new_id(),
+            headers={h.KV_OPERATION: "DEL"},
+            expect_last=revision,
+            ttl=ttl,
+        )
 
     async def entries(self, pattern: str = ">") -> list[Entry]:
         """Returns every entry whose key matches; none when there is no bucket yet.

@@ -252,6 +252,12 @@ async def apply(connection: Connection, declared: list[Config]) -> list[Drift]:
     return drifts
 
 
+async def set_consumer(connection: Connection, stream: str, config: Config) -> None:
+    """Creates a durable consumer, or gives the one that is there these settings."""
+    request = {"stream_name": stream, "config": config}
+    await api(connection, f"CONSUMER.CREATE.{stream}.{config['name']}", request)
+
+
 async def ensure_consumer(connection: Connection, stream: str, config: Config) -> None:
     """Creates a durable consumer unless it is there."""
     name = config["name"]

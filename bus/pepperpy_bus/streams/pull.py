@@ -36,6 +36,8 @@ EXPIRES = 300.0
 
 TICK = 1.0
 """Seconds between two looks at which deliveries need a sign of life."""
+STALL = 2.0
+"""Seconds without a look after which signs of life may have been missed."""
 CLEAN_UP = 5.0
 """Seconds that canceled work may take to clean up."""
 
@@ -45,6 +47,8 @@ Ensure = Callable[[], Awaitable[None]]
 
 _MISSED = 2.4
 _MAX_BACKOFF = 2.0
+_PIN_ID = "nats-pin-id"
+_UNPINNED = "423"
 
 
 class Puller:
@@ -59,6 +63,8 @@ class Puller:
             delivery takes a slot until `release` is called.
         ensure: Makes the consumer anew when the server says that it is gone.
         heartbeat: Seconds between the server's signs of life.
+        expires: Seconds after which an unanswered request ends and is made anew.
+        group: The priority group of a consumer that hands out to one puller alone.
     """
 
     def __init__(
@@ -71,6 +77,8 @@ class Puller:
         on_delivery: OnDelivery,
         ensure: Ensure | None = None,
         heartbeat: float = HEARTBEAT,
+        expires: float = EXPIRES,
+        group: str = "",
     ) -> None:
         self.connection = connection
         self.stream = stream
@@ -80,6 +88,9 @@ class Puller:
         self._on_delivery = on_delivery
         self._ensure = ensure
         self._heartbeat = heartbeat
+        self._expires = expires
+        self._group = group
+        self._pin = ""
         self._credit = 0
         self._round = 0
         self._failures = 0
@@ -183,11 +194,15 @@ class Puller:
         if self._credit == 0:
             self._seen = time.monotonic()
         self._credit += batch
-        request = {
+        request: dict[str, Any] = {
             "batch": batch,
-            "expires": int(EXPIRES * 1e9),
+            "expires": int(self._expires * 1e9),
             "idle_heartbeat": int(self._heartbeat * 1e9),
         }
+        if self._group:
+            request["group"] = self._group
+        if self._pin:
+            request["id"] = self._pin
         subject = f"{API}.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer}"
         try:
             await self.connection.publish(subject, encode(request), reply=self._inbox)
@@ -232,6 +247,8 @@ class Puller:
             delivery = from_message(message, self.connection)
             self._failures = 0
             self.held += 1
+            if self._group:
+                self._pin = message.headers.get(_PIN_ID, "")
             if current:
                 self._credit = max(0, self._credit - 1)
             if self._credit == 0:
@@ -248,6 +265,10 @@ class Puller:
             pending = message.headers.get("nats-pending-messages", "")
             self._credit = max(0, self._credit - int(pending)) if pending.isdigit() else 0
             self._wake.set()
+        elif status == _UNPINNED:
+            log.debug("pull.unpinned", consumer=self.consumer)
+            self._pin = ""
+            self._start_over()
         else:
             # 409: consumer or stream deleted, leadership change, shutdown; 503: nobody is there.
             log.info("pull.request_ended", consumer=self.consumer, status=status, text=text)
@@ -257,10 +278,11 @@ class Puller:
 
 
 class _Held(msgspec.Struct):
-    """A delivery and when its next sign of life is due, by the monotonic clock."""
+    """A delivery, and when its signs of life are due: the next by the monotonic clock, and all."""
 
     delivery: Delivery
     pulse_at: float
+    every: float
 
 
 class InHand:
@@ -272,16 +294,28 @@ class InHand:
 
     def __init__(self) -> None:
         self._running: dict[asyncio.Task[None], _Held] = {}
+        self._looked = self._stalled = time.monotonic()
         self.lag = 0.0
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, work: Coroutine[Any, Any, None], delivery: Delivery, *, name: str) -> None:
-        """Starts the work on a delivery."""
+    def start(
+        self,
+        work: Coroutine[Any, Any, None],
+        delivery: Delivery,
+        *,
+        name: str,
+        pulse: float = PULSE,
+    ) -> None:
+        """Starts the work on a delivery; ``pulse`` is the seconds between its signs of life."""
         task = delivery.connection.loop.create_task(work, name=name)
-        self._running[task] = _Held(delivery, time.monotonic() + PULSE)
+        self._running[task] = _Held(delivery, time.monotonic() + pulse, pulse)
         task.add_done_callback(self._forget)
+
+    def stalled_since(self, moment: float) -> bool:
+        """Whether signs of life may have been missed since then, by the monotonic clock."""
+        return self._stalled > moment or time.monotonic() - self._looked > STALL + TICK
 
     async def finish(self, grace: float) -> int:
         """Waits for what runs, then cancels the rest; returns how many were canceled."""
@@ -310,8 +344,11 @@ class InHand:
             await asyncio.sleep(TICK)
             now = time.monotonic()
             self.lag = max(0.0, now - before - TICK)
+            if self.lag > STALL:
+                self._stalled = now
+            self._looked = now
             for held in [one for one in self._running.values() if one.pulse_at <= now]:
-                held.pulse_at = now + PULSE
+                held.pulse_at = now + held.every
                 with contextlib.suppress(PepperError):
                     await held.delivery.pulse()
 
@@ -332,6 +369,10 @@ class WorkPuller(Puller):
         work: Works on a delivery and settles it.
         in_hand: Where the running ones are kept alive.
         ensure: Makes the consumer anew when the server says that it is gone.
+        heartbeat: Seconds between the server's signs of life.
+        expires: Seconds after which an unanswered request ends and is made anew.
+        group: The priority group of a consumer that hands out to one puller alone.
+        pulse: Seconds between the signs of life of a delivery.
     """
 
     def __init__(
@@ -344,15 +385,29 @@ class WorkPuller(Puller):
         work: Work,
         in_hand: InHand,
         ensure: Ensure | None = None,
+        heartbeat: float = HEARTBEAT,
+        expires: float = EXPIRES,
+        group: str = "",
+        pulse: float = PULSE,
     ) -> None:
         super().__init__(
-            connection, stream, consumer, slots=slots, on_delivery=self._begin, ensure=ensure
+            connection,
+            stream,
+            consumer,
+            slots=slots,
+            on_delivery=self._begin,
+            ensure=ensure,
+            heartbeat=heartbeat,
+            expires=expires,
+            group=group,
         )
         self._work_on = work
         self._in_hand = in_hand
+        self._pulse = pulse
 
     def _begin(self, delivery: Delivery) -> None:
-        self._in_hand.start(self._work(delivery), delivery, name=self.consumer)
+        work = self._work(delivery)
+        self._in_hand.start(work, delivery, name=self.consumer, pulse=self._pulse)
 
     async def _work(self, delivery: Delivery) -> None:
         try:

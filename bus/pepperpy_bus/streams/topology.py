@@ -23,6 +23,10 @@ MAX_DELIVER: Final = 50
 """Deliveries after which the server gives a task up: a stop for crash loops, not a retry policy."""
 SHARDS: Final = 32
 """Shards of the keyed tasks of each topic; fixed for the life of a deployment."""
+PARKED: Final = "parked"
+"""In place of the shard: keyed tasks that wait for their key."""
+PIN_GROUP: Final = "owner"
+"""The priority group in which a shard's owner is pinned."""
 LISTENER_MAX_DELIVER: Final = 10
 """The same for an event whose listener fails."""
 
@@ -110,7 +114,9 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             prefix,
             limits,
             "KEYED",
-            [f"{prefix}.key.>"],
+            # Exact, so that a task without a key or an id is refused. Those that wait for their
+            # key are set aside in the second form.
+            [f"{prefix}.key.*.*.*", f"{prefix}.sh.*.{PARKED}.*.*"],
             retention="workqueue",
             discard="new",
             duplicate_window=600 * SECOND,
@@ -304,6 +310,40 @@ def resume_consumer(prefix: str, topic: str) -> Config:
         "max_ack_pending": -1,
         "filter_subjects": [f"{prefix}.resume.{topic}.*"],
     }
+
+
+def shard_consumer(prefix: str, topic: str, shard: int, *, patience: float) -> Config:
+    """Returns the durable consumer of one shard of a topic's keyed tasks.
+
+    It hands out one task at a time, and to one puller until that is unpinned.
+
+    Args:
+        prefix: The deployment's prefix.
+        topic: The topic.
+        shard: Number of the shard, from 0.
+        patience: Seconds without a sign of life after which the puller loses its pin and its task.
+    """
+    name = f"s_{topic}_{shard}"
+    return {
+        "name": name,
+        "durable_name": name,
+        "ack_policy": "explicit",
+        "ack_wait": int(patience * SECOND),
+        "max_deliver": MAX_DELIVER,
+        "max_ack_pending": 1,
+        "filter_subjects": [f"{prefix}.sh.{topic}.{shard}.>"],
+        "priority_policy": "pinned_client",
+        "priority_groups": [PIN_GROUP],
+        "priority_timeout": int(patience * SECOND),
+    }
+
+
+def shard_of(key: str) -> int:
+    """Returns the shard of a key, by the server's own hash (FNV-1a, 32 bits)."""
+    value = 0x811C9DC5
+    for byte in key.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value % SHARDS
 
 
 def cancel_consumer() -> Config:

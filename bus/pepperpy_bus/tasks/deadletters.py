@@ -21,7 +21,16 @@ from pepperpy_schemas.tokens import HIGH_LANE, new_id
 log = get_log("pepperpy.dlq")
 
 _NOT_REPLAYED = frozenset(
-    name.lower() for name in (h.ID, h.REPLAY_OF, h.PARENT, h.ROOT, h.TRACEPARENT, h.TRACESTATE)
+    name.lower()
+    for name in (
+        h.ID,
+        h.REPLAY_OF,
+        h.FROM_STEP,
+        h.PARENT,
+        h.ROOT,
+        h.TRACEPARENT,
+        h.TRACESTATE,
+    )
 )
 
 

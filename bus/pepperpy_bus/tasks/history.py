@@ -116,6 +116,11 @@ class History:
         return sum(isinstance(entry, FailureEntry) for entry in self.entries)
 
     @property
+    def first_failure(self) -> datetime | None:
+        """When the first attempt failed; None when none has."""
+        return next((one.ts for one in self.entries if isinstance(one, FailureEntry)), None)
+
+    @property
     def last_claim(self) -> ClaimEntry | None:
         """The claim of the attempt that has the task, or None while the first one has it."""
         claims = (one for one in reversed(self.entries) if isinstance(one, ClaimEntry))

@@ -6,6 +6,7 @@ an earlier attempt still tries to write is refused: it is fenced.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
@@ -103,6 +104,17 @@ class Journal:
         async with self._writing:
             entries = [msgspec.Raw(STEP.encode(one)) for one in self.history.entries]
             await self._write(CheckpointEntry(entries), {h.ROLLUP: "sub"})
+
+    async def adopt(self, entries: Sequence[JournalEntry]) -> None:
+        """Writes what another journal has, in one message: all of it is there, or nothing.
+
+        Raises:
+            Fenced: Somebody else has written since.
+        """
+        async with self._writing:
+            await self._write(CheckpointEntry([msgspec.Raw(STEP.encode(one)) for one in entries]))
+            for entry in entries:
+                self.history.add(entry)
 
     async def _write(self, entry: JournalEntry, headers: dict[str, str] | None = None) -> None:
         attempt = entry_attempt(entry)

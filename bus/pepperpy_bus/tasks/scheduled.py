@@ -18,24 +18,6 @@ from pepperpy_schemas.tokens import HIGH_LANE
 _NOT_REPEATED: Final = frozenset(
     name.lower() for name in (h.ID, h.REPLY_TO, h.TRACEPARENT, h.TRACESTATE)
 )
-# What is read back has its names in lower case, and workers in other languages may look them up.
-_WRITTEN: Final = {
-    name.lower(): name
-    for name in (
-        h.ID,
-        h.REPLY_TO,
-        h.PARENT,
-        h.ROOT,
-        h.TIMEOUT_MS,
-        h.SOURCE,
-        h.SCHEMA,
-        h.BUDGET,
-        h.PRIORITY,
-        h.SCHEDULE_ID,
-        h.BLOB,
-        h.CONTENT_TYPE,
-    )
-}
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +69,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     def fields(self, prefix: str) -> dict[str, str]:
         """Returns the headers of the message that keeps it."""
         lane = self.topic + HIGH_LANE if self.priority == "high" else self.topic
-        fields = {_WRITTEN.get(name, name): value for name, value in self.headers.items()}
+        fields = h.unfold(self.headers)
         if self.recurring:
             fields = {k: v for k, v in fields.items() if k.lower() not in _NOT_REPEATED}
             fields[h.SCHEDULE_ID] = self.id

@@ -115,6 +115,10 @@ class Grants:
         """Remove a single message, as acknowledging it does."""
         return self._api("STREAM.MSG.DELETE.{}", names=self._streams(streams))
 
+    def unpins(self, *streams: str) -> Permissions:
+        """Let a consumer that hands out to one puller alone hand out to another."""
+        return self._api("CONSUMER.UNPIN.{}.*", names=self._streams(streams))
+
     def reads_buckets(self, *buckets: str) -> Permissions:
         """Read and watch keys."""
         return self._follows(tuple(f"KV_{bucket_name(self._prefix, b)}" for b in buckets))

@@ -15,6 +15,7 @@ that is taken over can do no more than the role. Three facts about the server sh
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, get_args
 
+from pepperpy_bus.streams.topology import PARKED
 from pepperpy_bus.trust.grants import (
     ANONYMOUS,
     BUCKETS,
@@ -109,6 +110,12 @@ def _worker(at: Grants) -> Permissions:
         + at.looks_up("TASKS", "KEYED", "SCHED")
         + at.inspects(*LOGS)
         + at.hears(catalog.CANCEL, catalog.AGENT_CONTROL)
+        # Keyed tasks are noticed when they are sent, set aside while their key is held, and pulled
+        # by the owner of their shard alone.
+        + at.hears(catalog.KEYED_TASK, catalog.SHARD_CONTROL)
+        + at.publishes(catalog.SHARD_CONTROL)
+        + at.publishes(catalog.SHARDED_TASK, shard=PARKED)
+        + at.unpins("KEYED")
         + at.reads_buckets(*BUCKETS)
         + at.writes_buckets(*BUCKETS)
     )

@@ -1,0 +1,1 @@
+"""Shadows: another version of an agent gets what the live one gets, and touches nothing."""

@@ -1,0 +1,99 @@
+"""What the broker keeps of one task, and the state that follows from it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from pepperpy_bus.events import Heard
+from pepperpy_bus.tasks.deadletters import Filed
+from pepperpy_bus.tasks.history import History
+from pepperpy_bus.tasks.results import Ended
+from pepperpy_bus.tasks.whereabouts import Whereabouts
+from pepperpy_schemas.errors import BadHeader
+from pepperpy_schemas.headers import NO_HEADERS, TaskHeaders, read_task_headers
+from pepperpy_schemas.messages import FailureEntry, InputEntry, Result
+from pepperpy_schemas.states import TaskState
+
+_BY_VERB = {state.verb: state for state in TaskState}
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is kept of a task; each may be missing.
+
+    Attributes:
+        task_id: The task.
+        where: What would start it or go on with it, and what it was given.
+        history: What its journal says.
+        events: Its events, in order.
+        ended: Its end.
+        ended_at: When the server stored that.
+        filed: Its dead letter.
+    """
+
+    task_id: str
+    where: Whereabouts | None = None
+    history: History = msgspec.field(default_factory=History)
+    events: list[Heard] = []
+    ended: Ended | None = None
+    ended_at: datetime | None = None
+    filed: Filed | None = None
+
+    def state(self) -> TaskState | None:
+        """Returns where the task is in its life; None when nothing is known of it."""
+        if self.ended is not None:
+            return self.ended.result.state
+        if self.filed is not None:  # its result has expired
+            return Result(ok=False, error=self.filed.letter.error).state
+        return self._told_end() or self._under_way()
+
+    def _under_way(self) -> TaskState | None:
+        """The state of a task without an end; that may have expired."""
+        entries, wait = self.history.entries, self.history.open_wait
+        if wait is not None and wait.what == "answer":
+            return TaskState.INPUT_REQUIRED
+        kept = self.where is not None and (self.where.kept or self.where.schedule is not None)
+        if entries and isinstance(entries[-1], FailureEntry) and not kept:
+            return TaskState.FAILED
+        if entries or any(one.name == "task.started" for one in self.events):
+            return TaskState.WORKING
+        return TaskState.SUBMITTED if kept or self.events else None
+
+    def _told_end(self) -> TaskState | None:
+        """The end that events tell of a task whose result has expired."""
+        for one in reversed(self.events):
+            state = _BY_VERB.get(one.verb) if one.entity == "task" else None
+            if state is not None and state.terminal:
+                return state
+        return None
+
+    @property
+    def given(self) -> InputEntry | None:
+        """The first entry of its journal, or None."""
+        return self.history.input
+
+    @property
+    def topic(self) -> str:
+        """Its topic; empty when nothing tells it."""
+        if self.where is not None:
+            return self.where.topic
+        if self.ended is not None and self.ended.topic:
+            return self.ended.topic
+        if self.filed is not None:
+            return self.filed.letter.topic
+        return self.events[0].scope if self.events else ""
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Its headers, names in lower case; none when nothing tells them."""
+        if self.where is not None:
+            return self.where.headers
+        return self.filed.letter.headers if self.filed is not None else {}
+
+    @property
+    def headers(self) -> TaskHeaders:
+        """What its headers say; nothing when they cannot be read."""
+        try:
+            return read_task_headers(self.fields)
+        except BadHeader:
+            return NO_HEADERS

@@ -1,0 +1,314 @@
+"""From what is kept of a task to its story. Nothing here talks to the broker."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pepperpy_bus.tasks.evidence import Evidence
+from pepperpy_bus.tasks.explanation import (
+    AttemptEnd,
+    Explanation,
+    Happening,
+    ToldAttempt,
+    ToldChild,
+    ToldStep,
+    ToldWait,
+)
+from pepperpy_bus.tasks.history import History
+from pepperpy_bus.units import parse_time
+from pepperpy_schemas.codec import convert, decode
+from pepperpy_schemas.errors import ErrorInfo, PepperError
+from pepperpy_schemas.messages import (
+    ChildrenEntry,
+    ClaimEntry,
+    FailureEntry,
+    Result,
+    StepEntry,
+    WaitEntry,
+)
+from pepperpy_schemas.states import TaskState
+
+_TERMINAL: Final = {f"task.{state.verb}": state for state in TaskState if state.terminal}
+_TOLD_ELSEWHERE: Final = {"task.started", "task.retry", "task.suspended", *_TERMINAL}
+_UNITS: Final = ("tokens", "usd")
+_SPENT: Final = "llm"
+
+
+def tell(evidence: Evidence, state: TaskState) -> Explanation:
+    """Returns the story of a task in a state, without what must be looked up elsewhere."""
+    headers, where, ended = evidence.headers, evidence.where, evidence.ended
+    submitted = _submitted(evidence)
+    result = ended.result if ended is not None else None
+    letter = evidence.filed
+    return Explanation(
+        id=evidence.task_id,
+        state=state,
+        topic=evidence.topic,
+        submitted=submitted,
+        source=headers.source or _said(evidence, "source"),
+        due=where.schedule.next() if where is not None and where.schedule is not None else None,
+        deadline=_deadline(submitted, headers.timeout_ms),
+        parent=headers.parent or _causation(evidence),
+        root=headers.root,
+        replay_of=headers.replay_of,
+        from_step=headers.from_step,
+        key=headers.key,
+        priority=headers.priority,
+        attempts=_attempts(evidence, state),
+        steps=_steps(evidence.history, headers.from_step),
+        waits=_waits(evidence.history, headers.from_step),
+        children=children_of(evidence.history),
+        happenings=_happenings(evidence),
+        cost=_cost(evidence),
+        ended=_ended_at(evidence),
+        data=decode(bytes(result.data), Any) if result is not None else None,
+        error=_error(evidence, result),
+        letter=letter.seq if letter is not None else 0,
+    )
+
+
+# --- the beginning and the end --------------------------------------------------------------------
+
+
+def _submitted(evidence: Evidence) -> datetime | None:
+    where, given = evidence.where, evidence.given
+    if given is not None:
+        return given.stored
+    if where is not None and where.kept:
+        return parse_time(where.kept[0].message.time)
+    if where is not None and where.schedule is not None:
+        return where.schedule.stored
+    for one in evidence.events:
+        queued = one.data.get("queued_ms")
+        if one.name == "task.started" and isinstance(queued, int | float):
+            return one.event.ts - timedelta(milliseconds=queued)
+    return None
+
+
+def _deadline(submitted: datetime | None, timeout_ms: int) -> datetime | None:
+    if submitted is None or not timeout_ms:
+        return None
+    return submitted + timedelta(milliseconds=timeout_ms)
+
+
+def _said(evidence: Evidence, name: str) -> str:
+    started = (one for one in evidence.events if one.name == "task.started")
+    return next((str(one.data[name]) for one in started if name in one.data), "")
+
+
+def _causation(evidence: Evidence) -> str:
+    started = (one for one in evidence.events if one.name == "task.started")
+    return next((one.event.causation for one in started), "")
+
+
+def _ended_at(evidence: Evidence) -> datetime | None:
+    if evidence.ended_at is not None:
+        return evidence.ended_at
+    told = [one.event.ts for one in evidence.events if one.name in _TERMINAL]
+    if told:
+        return told[-1]
+    return evidence.filed.letter.ts if evidence.filed is not None else None
+
+
+def _error(evidence: Evidence, result: Result | None) -> ErrorInfo | None:
+    if result is not None:
+        return result.error
+    return evidence.filed.letter.error if evidence.filed is not None else None
+
+
+# --- attempts -------------------------------------------------------------------------------------
+
+
+class _Attempts:
+    """The attempts by number, from whatever tells of them."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, ToldAttempt] = {}
+
+    def at(self, number: int) -> ToldAttempt:
+        return self._found.setdefault(number, ToldAttempt(number=number))
+
+    def begin(self, number: int, ts: datetime, instance: str) -> None:
+        attempt = self.at(number)
+        attempt.started = attempt.started or ts
+        attempt.instance = attempt.instance or instance
+
+    def end(
+        self, number: int, ts: datetime | None, end: AttemptEnd, error: ErrorInfo | None = None
+    ) -> None:
+        attempt = self.at(number)
+        attempt.ended, attempt.end = attempt.ended or ts, attempt.end or end
+        attempt.error = attempt.error or error
+
+    def ordered(self) -> list[ToldAttempt]:
+        return [self._found[number] for number in sorted(self._found)]
+
+
+def _attempts(evidence: Evidence, state: TaskState) -> list[ToldAttempt]:
+    found = _Attempts()
+    _from_events(evidence, found)
+    _from_journal(evidence, found)
+    if evidence.filed is not None:
+        for record in evidence.filed.letter.attempts:
+            told = found.at(record.attempt)
+            told.instance = told.instance or record.instance
+            if record.error is not None:
+                found.end(record.attempt, record.ts, "failed", record.error)
+    ended = evidence.ended
+    if ended is not None and ended.attempt:
+        # A canceled task that was waiting had no attempt that was canceled with it.
+        end: Any = str(state)
+        found.end(ended.attempt, _ended_at(evidence), end, ended.result.error)
+    attempts = found.ordered()
+    for one in attempts[:-1]:
+        one.end = one.end or "lost"
+    if attempts and state.terminal and not attempts[-1].end:
+        attempts[-1].end = "lost"
+    return attempts
+
+
+def _from_events(evidence: Evidence, found: _Attempts) -> None:
+    for one in evidence.events:
+        number, ts = one.event.attempt, one.event.ts
+        if one.entity != "task" or not number:
+            continue
+        match one.verb:
+            case "started":
+                found.begin(number, ts, str(one.data.get("instance", "")))
+            case "retry":
+                found.end(number, ts, "failed", _error_in(one.data))
+                wait = one.data.get("wait")
+                found.at(number).again_after = wait if isinstance(wait, int | float) else None
+            case _:
+                pass
+
+
+def _from_journal(evidence: Evidence, found: _Attempts) -> None:
+    history, copied = evidence.history, evidence.headers.from_step
+    for entry in history.entries:
+        match entry:
+            case ClaimEntry():
+                found.begin(entry.attempt, entry.ts, entry.instance)
+            case FailureEntry():
+                found.at(entry.attempt).instance = entry.instance
+                found.end(entry.attempt, entry.ts, "failed", entry.error)
+            case StepEntry() if entry.n >= copied:
+                # Of a first attempt whose start nobody tells any more this is the first sign.
+                found.begin(entry.attempt, entry.ts - timedelta(milliseconds=entry.ms), "")
+            case WaitEntry() if entry.n >= copied:
+                found.begin(entry.attempt, entry.ts, "")
+                ended = history.outcome(entry.n)
+                if ended is None or ended.attempt != entry.attempt:
+                    found.end(entry.attempt, entry.ts, "suspended")
+            case _:
+                pass
+
+
+def _error_in(data: dict[str, Any]) -> ErrorInfo | None:
+    try:
+        return convert(data.get("error"), ErrorInfo)
+    except PepperError:
+        return None
+
+
+# --- steps, waits, children -----------------------------------------------------------------------
+
+
+def _steps(history: History, copied: int) -> list[ToldStep]:
+    return [
+        ToldStep(
+            n=one.n,
+            name=one.name,
+            attempt=one.attempt,
+            ts=one.ts,
+            ms=one.ms,
+            size=_size(one),
+            copied=one.n < copied,
+        )
+        for one in history.entries
+        if isinstance(one, StepEntry)
+    ]
+
+
+def _size(step: StepEntry) -> int:
+    _, mark, size = step.blob.rpartition("size=")
+    return int(size) if mark and size.isdigit() else len(bytes(step.data))
+
+
+def _waits(history: History, copied: int) -> list[ToldWait]:
+    told = []
+    for wait in history.waits:
+        ended = history.outcome(wait.n)
+        answered = ended is not None and wait.what == "answer" and not ended.blob
+        told.append(
+            ToldWait(
+                n=wait.n,
+                what=wait.what,
+                attempt=wait.attempt,
+                began=wait.ts,
+                ended=ended.ts if ended is not None else None,
+                how=ended.how if ended is not None else "",
+                question=wait.question,
+                text=wait.text,
+                choices=wait.choices,
+                children=wait.children,
+                deadline=wait.deadline,
+                answer=decode(bytes(ended.data), Any) if ended is not None and answered else None,
+                by=ended.by if ended is not None else "",
+                copied=wait.n < copied,
+            )
+        )
+    return told
+
+
+def children_of(history: History) -> list[ToldChild]:
+    """Returns the children, with the states of those whose ends the journal has."""
+    ends = _ends(history)
+    return [
+        ToldChild(n=child.n, topic=child.topic, id=child.id, ts=entry.ts, state=ends.get(child.id))
+        for entry in history.entries
+        if isinstance(entry, ChildrenEntry)
+        for child in entry.children
+    ]
+
+
+def _ends(history: History) -> dict[str, TaskState]:
+    found: dict[str, TaskState] = {}
+    for wait in history.waits:
+        ended = history.outcome(wait.n)
+        if wait.what != "children" or ended is None or ended.blob:
+            continue
+        results = decode(bytes(ended.data), list[Result | None])
+        for child_id, result in zip(wait.children, results, strict=False):
+            if result is not None:
+                found[child_id] = result.state
+    return found
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+def _happenings(evidence: Evidence) -> list[Happening]:
+    asked = {wait.n for wait in evidence.history.waits}
+
+    def is_told(name: str, data: dict[str, Any]) -> bool:
+        begun = name == "task.input_required" and not data.get("reminder")
+        return name in _TOLD_ELSEWHERE or (begun and data.get("place") in asked)
+
+    return [
+        Happening(ts=one.event.ts, name=one.name, attempt=one.event.attempt, data=one.data)
+        for one in evidence.events
+        if not is_told(one.name, one.data)
+    ]
+
+
+def _cost(evidence: Evidence) -> dict[str, float]:
+    """What the events of model calls say was spent."""
+    spent: dict[str, float] = {}
+    for one in evidence.events:
+        if one.entity != _SPENT:
+            continue
+        for unit in _UNITS:
+            amount = one.data.get(unit)
+            if isinstance(amount, int | float):
+                spent[unit] = spent.get(unit, 0) + amount
+    return spent
