@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, cast, overload
 
 from pepperpy_bus.bodies import fingerprint, to_json
 from pepperpy_bus.config import Settings, load
@@ -592,10 +592,18 @@ def _refuse_overtaking(options: SubmitOptions) -> None:
         )
 
 
+_SET_BY_OPTION: Final = (
+    (h.ID, "id"),
+    (h.PRIORITY, "priority"),
+    (h.BUDGET, "budget"),
+    (h.KEY, "key"),
+)
+
+
 def _users(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """A user's headers without those that are set by options; three may only be set so."""
+    """A user's headers without those that are set by options; some may only be set so."""
     kept = h.from_user(headers)
-    for name, option in ((h.ID, "id"), (h.PRIORITY, "priority"), (h.BUDGET, "budget")):
+    for name, option in _SET_BY_OPTION:
         if any(one.lower() == name.lower() for one in kept):
             # It would contradict the subject, or go unchecked.
             raise BadHeader(
