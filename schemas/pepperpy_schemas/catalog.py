@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy_schemas.composites import CompositeState
+from pepperpy_schemas.graphs import GraphSpec
 from pepperpy_schemas.messages import (
     AgentCommand,
     AgentInstance,
@@ -44,6 +45,17 @@ TASK_BARE: Final = Subject(
     "A task whose id is <stream>-<sequence>, read from the publish acknowledgement.",
     "TASKS",
     ('{"text":"where is my parcel?","customer":"c42"}',),
+)
+GRAPH: Final = Subject(
+    "GraphSpec",
+    "{p}.task.orchestrate.{id}",
+    GraphSpec,
+    "A graph of tasks, which the stock agent runs.",
+    "TASKS",
+    (
+        '{"name":"launch","nodes":{"research":{"topic":"research","input":{"about":"otters"}},'
+        '"write":{"topic":"write","input":{"notes":"${research.result}"}}}}',
+    ),
 )
 RESUME: Final = Subject(
     "Resume", "{p}.resume.{topic}.{id}", Resume, "A suspended task goes on.", "TASKS"
@@ -251,6 +263,7 @@ MICRO: Final = "$SRV"
 CATALOG: Final[tuple[Subject[Any], ...]] = (
     TASK,
     TASK_BARE,
+    GRAPH,
     KEYED_TASK,
     RESUME,
     ANSWER,

@@ -46,7 +46,8 @@ class _Examples:
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            return schema["enum"][0]
+            # A default would not be written.
+            return next(one for one in schema["enum"] if one != schema.get("default"))
         match schema.get("type"):
             case "object":
                 return self._object(schema, name, depth)

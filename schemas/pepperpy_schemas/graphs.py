@@ -61,6 +61,7 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         compensate: What undoes it: a topic, or a topic with a body.
         timeout: Time from its start to its end, such as ``5m`` or seconds.
         priority: The lane of its task.
+        key: Tasks of the same key run one after the other; may have references.
     """
 
     topic: str = ""
@@ -75,6 +76,7 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     compensate: str | Compensation | None = None
     timeout: str | float | None = None
     priority: Literal["normal", "high"] = "normal"
+    key: str = ""
 
 
 class GraphSpec(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from pepperpy_schemas import headers
 
 _ON_RESULTS: Final = frozenset({"TOPIC", "ATTEMPT", "FINGERPRINT"})
 _OF_THE_SERVER: Final = ("Nats-", "KV-", headers.SERVER_STATUS)
-_NO_HEADERS: Final = frozenset({"RESERVED", "MAX_HEADERS", "PRIORITIES", "NO_HEADERS", "_FIELDS"})
+_NO_HEADERS: Final = frozenset({"RESERVED", "MAX_HEADERS", "PRIORITIES", "NO_HEADERS"})
 
 
 class HeaderDoc(NamedTuple):
@@ -35,7 +35,7 @@ def header_docs() -> tuple[HeaderDoc, ...]:
     for node, doc in zip(body, docs, strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             name = node.target.id
-            if name.isupper() and name not in _NO_HEADERS:
+            if name.isupper() and name[0] != "_" and name not in _NO_HEADERS:
                 found.append(HeaderDoc(getattr(headers, name), _place(name), doc))
     return tuple(found)
 

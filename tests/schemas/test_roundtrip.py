@@ -34,7 +34,7 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
         case mi.UnionType():
             return st.one_of([values(one, depth) for one in info.types])
         case mi.IntType():
-            return st.integers(info.ge or 0, 2**53)
+            return st.integers(info.ge or 0, info.le or 2**53)
         case mi.FloatType():
             return st.floats(0, 1e9)
         case mi.BoolType():
@@ -57,7 +57,13 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
 
 def struct_values(info: mi.StructType, depth: int) -> st.SearchStrategy[Any]:
     if depth > 3:
-        return st.fixed_dictionaries({f.encode_name: TEXT for f in info.fields if f.required})
+        return st.fixed_dictionaries(
+            {
+                f.encode_name: st.just({}) if isinstance(f.type, mi.DictType) else TEXT
+                for f in info.fields
+                if f.required
+            }
+        )
     fields = {f.encode_name: values(f.type, depth + 1) for f in info.fields}
     required = {f.encode_name: fields.pop(f.encode_name) for f in info.fields if f.required}
     if info.tag_field is not None:

@@ -111,6 +111,8 @@ class Orchestration:
     async def _submit(self, job: Job, at: Place) -> str:
         node = self._plan.nodes[job.node]
         options = SubmitOptions(priority=node.spec.priority)
+        if job.key:
+            options["key"] = job.key
         if node.timeout is not None:
             options["timeout"] = self._within_own(node.timeout)
         body = job.body

@@ -26,12 +26,14 @@ class Job(msgspec.Struct, frozen=True):
         index: The element's place, or -1 for the node itself.
         body: What it is given.
         item: The element.
+        key: Its key, or empty.
     """
 
     node: str
     index: int
     body: Any
     item: Any = None
+    key: str = ""
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -157,7 +159,9 @@ class Progress:
         return [self._job(node, index, item) for index, item in enumerate(items)]
 
     def _job(self, node: Node, index: int, item: Any) -> Job:
-        return Job(node.name, index, node.input.fill(self._with_element(index, item)), item)
+        scope = self._with_element(index, item)
+        key = "" if node.key is None else str(node.key.fill(scope))
+        return Job(node.name, index, node.input.fill(scope), item, key)
 
     def _with_element(self, index: int, item: Any) -> Scope:
         # The nodes are looked up behind it: copying them for each element would be quadratic.

@@ -107,6 +107,7 @@ class NodeOptions(TypedDict, total=False):
         undo_with: The body of that; by default the node's own ``{"input": …, "result": …}``.
         timeout: Time from its start to its end, such as ``"5m"``.
         priority: ``high`` goes to a lane of its own.
+        key: Tasks of the same key run one after the other; a text, or a reference to one.
     """
 
     name: str
@@ -119,6 +120,7 @@ class NodeOptions(TypedDict, total=False):
     undo_with: Any
     timeout: Duration
     priority: Literal["normal", "high"]
+    key: "str | Ref | Text"
 
 
 class Graph:
@@ -242,6 +244,7 @@ class Graph:
             compensate=compensate,
             timeout=None if timeout is None else parse_duration(timeout),
             priority=options.get("priority", "normal"),
+            key=_text(options.get("key", "")),
         )
         return Node(name)
 
@@ -282,6 +285,10 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
             }
         case _:
             return literal(decode(to_json(value), Any))
+
+
+def _text(value: str | Ref | Text) -> str:
+    return "${" + value._text + "}" if isinstance(value, Ref) else str(_plain(value))
 
 
 def _key(key: Any) -> Any:

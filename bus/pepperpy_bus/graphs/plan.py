@@ -43,6 +43,7 @@ class Node(msgspec.Struct, frozen=True):
         input: The body of its task.
         each: The list of its elements, or None.
         when: Whether it runs at all.
+        key: The key of its task, or None.
         undo: What undoes it: a topic and a body, or None.
         timeout: Seconds from its start to its end, or None.
     """
@@ -53,6 +54,7 @@ class Node(msgspec.Struct, frozen=True):
     input: Template
     each: Template | None = None
     when: Predicate | None = None
+    key: Template | None = None
     undo: tuple[str, Template] | None = None
     timeout: float | None = None
 
@@ -181,7 +183,7 @@ def _node(graph: GraphSpec, name: str, spec: NodeSpec, depth: int) -> Node:
         if spec.graph is not None:
             make_plan(spec.graph, depth=depth + 1)
     parts: dict[str, Template] = {}
-    for field, value in (("input", _input_of(spec)), ("each", spec.each)):
+    for field, value in (("input", _input_of(spec)), ("each", spec.each), ("key", spec.key)):
         with _within(f"{path}.{field}", name):
             parts[field] = read_template(value)
             elements = spec.each is not None and field != "each"
@@ -206,6 +208,7 @@ def _node(graph: GraphSpec, name: str, spec: NodeSpec, depth: int) -> Node:
         parts["input"],
         parts["each"] if spec.each is not None else None,
         when,
+        parts["key"] if spec.key else None,
         undo,
         timeout,
     )
@@ -255,6 +258,8 @@ def _check_node(graph: GraphSpec, spec: NodeSpec) -> None:
         raise BadGraph(f"{fact}: one of them says what it is")
     if spec.topic:
         check_topic(spec.topic)
+    if spec.key and spec.priority == "high":
+        raise BadGraph("has a key and priority high, which would overtake the tasks of its key")
     if spec.group and spec.group not in graph.groups:
         raise BadGraph(f"group {spec.group!r:.80} is not declared", hint=_known(graph.groups))
 
