@@ -52,6 +52,8 @@ MIN_API_LEVEL = 4
 """JetStream API level of nats-server 2.14: message TTL, schedules, batches, async persistence."""
 
 _FLUSH_TIMEOUT = 10.0
+# What a silent server has sent comes again; a process that is to end must not wait for it.
+_DRAIN_TIMEOUT = 1.0
 _LAST_FLUSH = 2.0
 # Between two tries to reconnect: work goes on within two seconds of the broker's return.
 _LONGEST_PAUSE = 1.0
@@ -407,8 +409,9 @@ class Connection:
         if self._nats.is_connected:
             self._nats.unlisten(inner, forget=False)
             try:
-                await self.flush()
-            except PepperError as error:
+                async with asyncio.timeout(_DRAIN_TIMEOUT):
+                    await self.flush()
+            except (PepperError, TimeoutError) as error:
                 log.debug("bus.drain_cut_short", subject=inner.subject, error=str(error))
         self._nats.forget(inner)
 
