@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -84,7 +84,7 @@ async def client(broker: Broker, prefix: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def chains(tmp_path: Path, prefix: str) -> Iterator[Callable[..., Workers]]:
+async def chains(tmp_path: Path, prefix: str) -> AsyncIterator[Callable[..., Workers]]:
     """Starts workers of tasks of four steps: `chains(url, count, VARIABLE="value")`."""
     started: list[Workers] = []
 
@@ -94,7 +94,8 @@ def chains(tmp_path: Path, prefix: str) -> Iterator[Callable[..., Workers]]:
 
     yield start
     for one in started:
-        one.stop()
+        # Beside the loop, in which their links are.
+        await asyncio.to_thread(one.stop)
 
 
 class Audit:
