@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pepperpy_bus.events import Heard
     from pepperpy_bus.tasks.watch import Update
     from pepperpy_schemas.messages import Token
 
@@ -105,6 +106,8 @@ class Screen:
             typer.echo(f"— {missing} pieces of output are missing —")
         elif update.event is not None:
             typer.echo(as_line(update.event, colour=True))
+            if update.event.verb == "input_required":
+                typer.echo(_asks(update.event))
         elif update.ended is not None:
             self.ok = update.ended.result.ok
             if self.ok:
@@ -128,6 +131,16 @@ class Screen:
         if self._in_text:
             typer.echo()
         self._in_text = False
+
+
+def _asks(event: "Heard") -> str:
+    """The question of an event, and the line that answers it."""
+    from pepperpy.commands.questions import shown
+    from pepperpy_bus.redaction import escape
+
+    text, choices = str(event.data.get("text", "")), event.data.get("choices") or ["VALUE"]
+    answers = "|".join(shown(one) for one in choices)
+    return f"  {escape(text)}\n  answer it with: pepperpy answer {event.id} {escape(answers)}"
 
 
 async def _told_when_silent(

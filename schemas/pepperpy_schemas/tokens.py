@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import secrets
+import string
 
 from pepperpy_schemas.errors import BadName
 
@@ -81,7 +82,8 @@ class _Ids:
         self.renew()
 
     def renew(self) -> None:
-        self._beginning = secrets.token_urlsafe(12)
+        # A command line would take an id that begins with a hyphen for an option.
+        self._beginning = secrets.choice(string.ascii_letters) + secrets.token_urlsafe(12)[1:]
         self._count = itertools.count()
 
     def next(self) -> str:

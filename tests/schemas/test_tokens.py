@@ -1,7 +1,7 @@
 import pytest
 
 from pepperpy_schemas.errors import BadName
-from pepperpy_schemas.tokens import check_token, check_topic, new_id
+from pepperpy_schemas.tokens import _Ids, check_token, check_topic, new_id
 
 # Rows 8, 11 and 12 of the table of bad inputs.
 BAD_TOKENS = [
@@ -50,3 +50,10 @@ def test_new_ids_are_valid_and_differ() -> None:
     ids = {new_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(check_token(one, what="id") and len(one) == 22 for one in ids)
+
+
+def test_no_id_looks_like_an_option() -> None:
+    ids = _Ids()
+    for _ in range(500):
+        ids.renew()
+        assert ids.next()[0].isalpha()

@@ -22,12 +22,14 @@ log = get_log("pepperpy.dlq")
 
 _NOT_REPLAYED = frozenset(
     name.lower()
+    # Whoever waited for the failed task was told of its end; nobody waits for this one.
     for name in (
         h.ID,
         h.REPLAY_OF,
         h.FROM_STEP,
         h.PARENT,
         h.ROOT,
+        h.REPLY_TO,
         h.TRACEPARENT,
         h.TRACESTATE,
     )
