@@ -60,6 +60,10 @@ def command(
     tz: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Of --cron: Europe/Berlin; UTC by default.")
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Tasks of one key run one after the other."),
+    ] = None,
     header: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="One more header; repeatable.")
     ] = None,
@@ -82,15 +86,17 @@ def command(
         raise WrongUsage("--id names one task: leave --count out", ctx)
     if wait and (every or cron):
         raise WrongUsage("--wait waits for one task: leave it out with --every and --cron", ctx)
+    if key is not None and (priority != "normal" or at or delay or every or cron):
+        raise WrongUsage("--key keeps an order: leave --priority and times out", ctx)
     body = body_of(fields or [], data)
     options: SubmitOptions = {"priority": priority, "headers": _headers(header or [])}
     if task_id is not None:
         options["id"] = task_id
     if (deadline := duration(timeout, "--timeout")) is not None:
         options["timeout"] = deadline
-    when = {"at": at, "delay": delay, "every": every, "cron": cron, "tz": tz}
+    more = {"at": at, "delay": delay, "every": every, "cron": cron, "tz": tz, "key": key}
     options |= cast(
-        "SubmitOptions", {name: said for name, said in when.items() if said is not None}
+        "SubmitOptions", {name: said for name, said in more.items() if said is not None}
     )
     limit = duration(wait_for, "--wait")
 
