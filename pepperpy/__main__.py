@@ -49,6 +49,7 @@ COMMANDS: dict[str, Entry] = {
     "cancel": Entry("Tasks", "End tasks with all their children."),
     "questions": Entry("Tasks", "List what tasks ask people now."),
     "answer": Entry("Tasks", "Answer what a task asks."),
+    "graph": Entry("Tasks", "Check, run and draw graphs of tasks that depend on each other."),
     "dlq": Entry("Tasks", "List, show, replay and drop the tasks that failed for good."),
     "budget": Entry("Tasks", "Show what a task and its descendants may spend, and have spent."),
     "schedules": Entry("Tasks", "List, pause, resume and remove what is submitted later."),

@@ -16,6 +16,7 @@ from pepperpy_agents.context import Context
 from pepperpy_agents.graphs.progress import Done, Job, Progress
 from pepperpy_bus.client import SubmitOptions
 from pepperpy_bus.graphs.graph import TOPIC
+from pepperpy_bus.graphs.picture import LARGEST_SHAPE, shape_of
 from pepperpy_bus.graphs.plan import Node, Plan
 from pepperpy_bus.routing import pick
 from pepperpy_bus.units import now
@@ -79,7 +80,8 @@ class Orchestration:
             GraphFailed: A node failed; the cause is its error.
         """
         progress = self._progress
-        await self._tell("started", nodes=len(self._plan.nodes))
+        small = len(self._plan.nodes) <= LARGEST_SHAPE
+        await self._tell("started", nodes=shape_of(self._plan) if small else {})
         while True:
             if jobs := progress.next_jobs():
                 await self._start(jobs)
