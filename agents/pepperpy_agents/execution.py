@@ -323,7 +323,7 @@ class Executor:
                 await attempt.replay.close()
         if attempt.canceled is not None:
             return Stopped(attempt.canceled)  # its handler would not be stopped
-        return _parked(attempt) or _completed(spec, value)
+        return _parked(attempt) or outcome_of(spec, value)
 
     def _check_journal(self, attempt: Attempt) -> None:
         """Refuses the return of a handler that left out what an earlier attempt did."""
@@ -616,7 +616,8 @@ def _for_topic(info: ErrorInfo, topic: str) -> ErrorInfo:
     return msgspec.structs.replace(info, hint=info.hint.replace("TOPIC", topic))
 
 
-def _completed(spec: TaskSpec, value: Any) -> Outcome:
+def outcome_of(spec: TaskSpec, value: Any) -> Completed | Failed:
+    """Returns what becomes of a task whose handler returned a value."""
     try:
         return Completed(spec.handler.encode(value))
     except PepperError as error:

@@ -142,7 +142,7 @@ def _wait(wait: "ToldWait") -> Iterator[str]:
             text = f"asks: {_short(wait.text)}{_short(choices)}"
         case "children":
             text = f"waits for {len(wait.children)} children"
-        case "time":
+        case _:
             text = "sleeps"
     yield typer.style(f"  {wait.n:>3}  {text}{until}", fg=typer.colors.MAGENTA)
     if wait.copied:

@@ -1,7 +1,6 @@
 """`pepperpy worker module:agent`: runs agents until SIGTERM or Ctrl-C, then drains."""
 
 import asyncio
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pepperpy_bus.config import Loaded, Settings
+    from pepperpy_bus.config import Settings
 
 _DROPPED = ("--processes=", "--reload", "--health-port=")
 
@@ -42,6 +41,7 @@ def command(
     SIGTERM or Ctrl-C finishes the running tasks and exits 0; a second one ends at once.
     """
     from pepperpy.commands._failure import say
+    from pepperpy.commands._login import login_beside
     from pepperpy.commands._session import options_of
     from pepperpy_bus.config import load
     from pepperpy_bus.config.reload import Reloader
@@ -55,7 +55,7 @@ def command(
     }
     again = partial(load, flags=flags, config=options.config, context=options.context)
     loaded = again()
-    if login := _login_beside(loaded):
+    if login := login_beside(loaded):
         say(f"the local stack's worker login is used: --context {login}")
         again = partial(again, context=login)
         loaded = again()
@@ -75,22 +75,12 @@ def command(
         run(found, Reloader(loaded, again))
     except PermissionDenied:
         # A stack that was still starting has its login there now.
-        login = _login_beside(loaded)
+        login = login_beside(loaded)
         if not login:
             raise
         say(f"the local stack's worker login is used: --context {login}")
         again = partial(again, context=login)
         run(found, Reloader(again(), again))
-
-
-def _login_beside(loaded: "Loaded") -> str:
-    """The context with the worker's login of a stack that runs here, for who has no login."""
-    from pepperpy_bus.config.files import contexts_folder, workers_context
-
-    nats = loaded.settings.nats
-    if loaded.context or nats.user or nats.token or nats.credentials:
-        return ""
-    return workers_context(nats.url, contexts_folder(os.environ))
 
 
 def _run_pool(settings: "Settings", *, reload: bool) -> None:

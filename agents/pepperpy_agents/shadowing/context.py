@@ -1,14 +1,14 @@
 """The context of a handler in a shadow: it reads what the live task did, and publishes nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from pepperpy_agents.durable.steps import result_type
 from pepperpy_agents.durable.waiting import child_value
 from pepperpy_agents.handler import decode_as
 from pepperpy_agents.runner import Runner
-from pepperpy_agents.task import Task
+from pepperpy_agents.shadowing.hearing import LiveInput
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.client import Client
 from pepperpy_bus.logs import Log
@@ -38,18 +38,23 @@ class ShadowContext:
     and live output go nowhere.
 
     Args:
-        task: The live task.
+        live: The live task, as it was published.
+        task_id: Its id.
         attempt: The number of the live attempt that ended it.
         history: What the live task's journal says.
         client: The client, to read with.
         runner: Where steps run, when they may.
         log: A log.
         does_steps: Do the steps that the live task did not.
+
+    Attributes:
+        given_ms: Milliseconds that the live task's steps took whose results were given.
     """
 
     def __init__(
         self,
-        task: Task,
+        live: LiveInput,
+        task_id: str,
         attempt: int,
         history: History,
         client: Client,
@@ -58,15 +63,19 @@ class ShadowContext:
         *,
         does_steps: bool = False,
     ) -> None:
-        self.task_id = task.id
-        self.topic = task.topic
+        said = live.said
+        self.task_id = task_id
+        self.topic = live.topic
         self.attempt = attempt
-        self.parent = task.headers.parent
-        self.root = task.root
-        self.headers: Mapping[str, str] = task.delivery.headers
-        self.deadline: datetime | None = task.deadline
+        self.parent = said.parent
+        self.root = said.root or task_id
+        self.headers: Mapping[str, str] = live.headers
+        self.deadline: datetime | None = _deadline(history, said.timeout_ms)
+        self.key = said.key
+        self.fence = 0
+        self.given_ms = 0.0
+        self.registry = client.registry
         self.log = log
-        self.streams = False
         self._client = client
         self._runner = runner
         self._history = history
@@ -90,6 +99,7 @@ class ShadowContext:
         returned = result_type(function) if type is None else type
         done = _take(self._steps, lambda one: one.name == name)
         if done is not None:
+            self.given_ms += done.ms
             return decode_as(await self._read(bytes(done.data), done.blob), returned)
         if not self._does_steps:
             raise Diverged(f"step {name!r}, which the live task did not do")
@@ -157,9 +167,6 @@ class ShadowContext:
     async def stream(self, chunk: Any) -> None:
         """Shows nobody anything."""
 
-    async def end_stream(self) -> None:
-        """Ends nothing."""
-
     async def progress(self, fraction: float, message: str = "", **data: Any) -> None:
         """Tells nobody anything."""
 
@@ -202,6 +209,13 @@ class _Absent:
 
     def __call__(self, *_: Any, **__: Any) -> Any:
         raise Diverged(f"{self._name}, which there is not in a shadow")
+
+
+def _deadline(history: History, timeout_ms: int) -> datetime | None:
+    given = history.input
+    if given is None or not timeout_ms:
+        return None
+    return given.stored + timedelta(milliseconds=timeout_ms)
 
 
 def _take(there: list[K], fits: Callable[[K], bool]) -> K | None:

@@ -68,6 +68,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     @property
+    def recurs(self) -> bool:
+        """Whether this is no task, but a schedule that submits some."""
+        schedule = None if self.where is None else self.where.schedule
+        return schedule is not None and schedule.recurring
+
+    @property
     def given(self) -> InputEntry | None:
         """The first entry of its journal, or None."""
         return self.history.input

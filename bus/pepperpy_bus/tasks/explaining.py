@@ -6,6 +6,7 @@ no journal, workers in other languages write neither.
 """
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Final
 
@@ -77,9 +78,13 @@ class Stories:
             NotFound: Nothing is known of it, or not any more.
         """
         check_token(task_id, what="task id")
-        state = await self._state(task_id)
-        if state is None:
-            raise _unknown(task_id)
+        ended = await self._results.get(task_id)
+        if ended is not None:
+            return ended.result.state
+        evidence = await self._evidence(task_id)
+        state = evidence.state()
+        if state is None or evidence.recurs:
+            raise _unknown(task_id, evidence.recurs)
         return state
 
     async def explain(self, task_id: str, *, children: bool = False) -> Explanation:
@@ -99,8 +104,8 @@ class Stories:
         async with self._slots:
             evidence = await self._evidence(task_id)
             state = evidence.state()
-            if state is None:
-                raise _unknown(task_id)
+            if state is None or evidence.recurs:
+                raise _unknown(task_id, evidence.recurs)
             if state in (TaskState.FAILED, TaskState.REJECTED):
                 filed = await self._letter(evidence)
                 evidence = msgspec.structs.replace(evidence, filed=filed)
@@ -118,15 +123,10 @@ class Stories:
             child.state = child.explanation.state
         elif child.state is None:
             async with self._slots:
-                child.state = await self._state(child.id)
+                with contextlib.suppress(NotFound):
+                    child.state = await self.state(child.id)
 
     # --- reading --------------------------------------------------------------------------------
-
-    async def _state(self, task_id: str) -> TaskState | None:
-        ended = await self._results.get(task_id)
-        if ended is not None:
-            return ended.result.state
-        return (await self._evidence(task_id)).state()
 
     async def _evidence(self, task_id: str) -> Evidence:
         """Reads what there is, in the order of a task's way: its end comes last."""
@@ -184,7 +184,12 @@ def _read_event(stored: Stored) -> Heard | None:
         return None
 
 
-def _unknown(task_id: str) -> NotFound:
+def _unknown(task_id: str, recurs: bool) -> NotFound:
+    if recurs:
+        return NotFound(
+            f"{task_id} is no task but a schedule, which submits tasks again and again",
+            hint=f"show it: pepperpy schedules show {task_id}",
+        )
     return NotFound(
         f"no task {task_id}",
         hint="it never was, or everything of it has expired; look at the id",

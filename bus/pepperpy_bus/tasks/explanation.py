@@ -1,7 +1,7 @@
 """What is known of a task, put in order: attempts, steps, waits, children, cost, and its end."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -207,8 +207,17 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         return max(0.0, (self.ended - self.began).total_seconds())
 
     def timeline(self) -> list["Moment"]:
-        """Returns everything with a time, in order."""
-        return sorted(self._moments(), key=lambda moment: (moment.at, moment.rank))
+        """Returns everything with a time, in order; nothing before the submission."""
+        first = self.submitted
+        moments = (
+            one
+            if first is None or one.at >= first
+            # What another task did stands at the beginning of the one that took it over; and the
+            # clocks of workers differ from the server's.
+            else Moment(first, one.rank, one.what, one.of)
+            for one in self._moments()
+        )
+        return sorted(moments, key=lambda moment: (moment.at, moment.rank))
 
     def _moments(self) -> Iterator["Moment"]:
         if self.submitted is not None:
@@ -218,13 +227,12 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
                 yield Moment(attempt.started, 1, "started", attempt)
             if attempt.ended is not None:
                 yield Moment(attempt.ended, 7, "attempt_ended", attempt)
-        own = self.submitted
         for step in self.steps:
-            yield Moment(_not_before(step.ts, own if step.copied else None), 2, "step", step)
+            yield Moment(step.ts, 2, "step", step)
         for child in self.children:
-            yield Moment(_not_before(child.ts, own), 3, "child", child)
+            yield Moment(child.ts, 3, "child", child)
         for wait in self.waits:
-            yield Moment(_not_before(wait.began, own if wait.copied else None), 4, "waits", wait)
+            yield Moment(wait.began, 4, "waits", wait)
             if wait.ended is not None and not wait.copied:
                 yield Moment(wait.ended, 5, "waited", wait)
         for happening in self.happenings:
@@ -253,8 +261,3 @@ class Moment(msgspec.Struct, frozen=True):
         "ended",
     ]  # fmt: skip
     of: Told
-
-
-def _not_before(moment: datetime, start: datetime | None) -> datetime:
-    """What another task did stands at the beginning of the one that took it over."""
-    return moment if start is None else max(moment, start + timedelta(microseconds=1))

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from pepperpy_bus.tasks.evidence import Evidence
 from pepperpy_bus.tasks.explanation import (
     AttemptEnd,
@@ -21,6 +23,7 @@ from pepperpy_schemas.messages import (
     ChildrenEntry,
     ClaimEntry,
     FailureEntry,
+    JournalEntry,
     Result,
     StepEntry,
     WaitEntry,
@@ -36,6 +39,8 @@ _SPENT: Final = "llm"
 def tell(evidence: Evidence, state: TaskState) -> Explanation:
     """Returns the story of a task in a state, without what must be looked up elsewhere."""
     headers, where, ended = evidence.headers, evidence.where, evidence.ended
+    history = in_order(evidence.history, headers.from_step)
+    evidence = msgspec.structs.replace(evidence, history=history)
     submitted = _submitted(evidence)
     result = ended.result if ended is not None else None
     letter = evidence.filed
@@ -54,9 +59,9 @@ def tell(evidence: Evidence, state: TaskState) -> Explanation:
         key=headers.key,
         priority=headers.priority,
         attempts=_attempts(evidence, state),
-        steps=_steps(evidence.history, headers.from_step),
-        waits=_waits(evidence.history, headers.from_step),
-        children=children_of(evidence.history),
+        steps=_steps(history, headers.from_step),
+        waits=_waits(history, headers.from_step),
+        children=children_of(history),
         happenings=_happenings(evidence),
         cost=_cost(evidence),
         ended=_ended_at(evidence),
@@ -64,6 +69,25 @@ def tell(evidence: Evidence, state: TaskState) -> Explanation:
         error=_error(evidence, result),
         letter=letter.seq if letter is not None else 0,
     )
+
+
+def in_order(history: History, copied: int = 0) -> History:
+    """Returns the same entries with times that never go back: their writers' clocks differ.
+
+    Args:
+        history: What the journal says.
+        copied: The first place that is the task's own; what stands before keeps its time.
+    """
+    entries: list[JournalEntry] = []
+    latest: datetime | None = history.input.stored if history.input is not None else None
+    for entry in history.entries:
+        ts: datetime | None = getattr(entry, "ts", None)
+        own = not copied or getattr(entry, "n", copied) >= copied
+        if ts is not None and own:
+            latest = ts if latest is None else max(latest, ts)
+            entry = msgspec.structs.replace(entry, ts=latest)  # noqa: PLW2901 - the same, later
+        entries.append(entry)
+    return History(entries)
 
 
 # --- the beginning and the end --------------------------------------------------------------------

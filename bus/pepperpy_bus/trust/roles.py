@@ -110,6 +110,8 @@ def _worker(at: Grants) -> Permissions:
         + at.looks_up("TASKS", "KEYED", "SCHED")
         + at.inspects(*LOGS)
         + at.hears(catalog.CANCEL, catalog.AGENT_CONTROL)
+        # A shadow hears what the live version pulls; a worker may pull it itself.
+        + at.hears(catalog.TASK)
         # Keyed tasks are noticed when they are sent, set aside while their key is held, and pulled
         # by the owner of their shard alone.
         + at.hears(catalog.KEYED_TASK, catalog.SHARD_CONTROL)
