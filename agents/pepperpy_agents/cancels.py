@@ -24,6 +24,7 @@ from pepperpy_bus.streams.pull import InHand, WorkPuller
 from pepperpy_bus.streams.topology import cancel_consumer
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.cancels import cancel_child, canceled
+from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.waits import forget_task_wake, wake_parent
 from pepperpy_bus.tasks.whereabouts import Whereabouts, find_task
 from pepperpy_schemas.catalog import CANCEL
@@ -60,7 +61,7 @@ async def carried_out(client: Client, emitter: Emitter, executor: Executor) -> A
         executor.cancel(CANCEL.parse(client.prefix, message.subject)["id"], _read(message.body))
 
     in_hand = InHand()
-    canceling = Canceling(client, emitter)
+    canceling = Canceling(client, emitter, executor.keys)
     puller = WorkPuller(
         connection,
         stream,
@@ -117,11 +118,13 @@ class Canceling:
     Args:
         client: The client.
         emitter: Where events go.
+        keys: The keys that tasks hold.
     """
 
-    def __init__(self, client: Client, emitter: Emitter) -> None:
+    def __init__(self, client: Client, emitter: Emitter, keys: Keys) -> None:
         self._client = client
         self._emitter = emitter
+        self._keys = keys
         self._questions = OpenQuestions(client.connection, client.prefix)
 
     async def take(self, delivery: Delivery) -> None:
@@ -200,6 +203,8 @@ class Canceling:
             for one in found.kept:
                 await delete_message(connection, one.stream, one.message.seq)
             found = await find_task(connection, prefix, task.task_id, read_as_stored)
+        if task.key:
+            await self._keys.advance(task.topic, task.key)
 
 
 def _read(body: bytes) -> CancelRequest:

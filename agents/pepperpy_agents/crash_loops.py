@@ -24,6 +24,7 @@ from pepperpy_bus.streams.topology import advisory_consumer
 from pepperpy_bus.tasks.deadletters import write_letter
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.waits import wake_parent
 from pepperpy_schemas.catalog import ADVISORY, RESUME
 from pepperpy_schemas.errors import BadName, CrashLoop, PepperError
@@ -41,13 +42,16 @@ GRACE = 5.0
 
 
 @contextlib.asynccontextmanager
-async def ended_by_us(client: Client, emitter: Emitter, instance: str) -> AsyncIterator[None]:
+async def ended_by_us(
+    client: Client, emitter: Emitter, instance: str, keys: Keys
+) -> AsyncIterator[None]:
     """Takes part in ending the crash loops of the deployment while its context is open.
 
     Args:
         client: The client.
         emitter: Where events go.
         instance: The worker's instance, for the journal.
+        keys: The keys that tasks hold.
     """
     connection = client.connection
     stream, config = stream_name(client.prefix, "ADV"), advisory_consumer()
@@ -60,7 +64,7 @@ async def ended_by_us(client: Client, emitter: Emitter, instance: str) -> AsyncI
             stream,
             config["name"],
             slots=SLOTS,
-            work=partial(_take, client, emitter, instance),
+            work=partial(_take, client, emitter, instance, keys),
             in_hand=in_hand,
             ensure=ensure,
         )
@@ -69,12 +73,16 @@ async def ended_by_us(client: Client, emitter: Emitter, instance: str) -> AsyncI
         await in_hand.finish(GRACE)
 
 
-async def _take(client: Client, emitter: Emitter, instance: str, delivery: Delivery) -> None:
+async def _take(
+    client: Client, emitter: Emitter, instance: str, keys: Keys, delivery: Delivery
+) -> None:
     try:
         advisory = ADVISORY.decode(delivery.body)
         given_up = await message_at(client.connection, advisory.stream, advisory.stream_seq)
         if given_up is not None:
-            await _end(client, emitter, instance, advisory, given_up)
+            task = await _end(client, emitter, instance, advisory, given_up)
+            if task is not None and task.key:
+                await keys.advance(task.topic, task.key)
         await delivery.ack()
     except PepperError as error:
         # Left in hand it comes again.
@@ -83,9 +91,10 @@ async def _take(client: Client, emitter: Emitter, instance: str, delivery: Deliv
 
 async def _end(
     client: Client, emitter: Emitter, instance: str, advisory: MaxDeliveries, given_up: Stored
-) -> None:
+) -> Task | None:
     delivery = _last_delivery(client, advisory, given_up)
     found = await _task(client, instance, delivery)
+    task = None
     if found is None:
         log.warning("crash_loop.unknown_task", subject=given_up.subject)
     else:
@@ -94,6 +103,7 @@ async def _end(
             await _file(client, emitter, instance, task, history)
         await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
     await delete_message(client.connection, advisory.stream, advisory.stream_seq)
+    return task
 
 
 async def _file(

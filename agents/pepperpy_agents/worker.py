@@ -194,9 +194,8 @@ class Worker:
             await self._open_lane(stack, spec, high=False)
             await self._open_resumed(stack, spec)
         await stack.enter_async_context(self._in_hand.pulsing())
-        await stack.enter_async_context(
-            ended_by_us(self._client, self._emitter, f"{self.agent.name}/{self.instance}")
-        )
+        instance, keys = f"{self.agent.name}/{self.instance}", self._executor.keys
+        await stack.enter_async_context(ended_by_us(self._client, self._emitter, instance, keys))
         await self.lifecycle.to(State.RUNNING)
         beating = heartbeat(self._client.registry, self._describe)
         self._beat_soon = await stack.enter_async_context(beating)

@@ -123,6 +123,26 @@ async def test_a_task_behind_its_key_is_not_started(
         assert (await client.ended("task-1")).topic == "slow"
 
 
+async def test_a_canceled_task_gives_its_key_to_the_next(
+    client: Client, working: Working, eventually: Eventually
+) -> None:
+    agent = Agent("orders")
+
+    @agent.task("order")
+    async def order(name: str, ctx: Context) -> Any:
+        return await ctx.ask("Well?") if name == "asks" else name
+
+    async with working(agent):
+        first = await client.submit("order", "asks", key="otter")
+        await eventually(lambda: client.question(first))
+        second, third = [await client.submit("order", n, key="otter") for n in ("two", "three")]
+        assert await client.cancel(second)
+        assert await client.cancel(first)
+        assert await client.result(third, wait=10) == "three"
+        assert await state_of(client, second) is TaskState.CANCELED
+        await eventually(nothing_kept(client))
+
+
 async def test_a_running_handler_may_clean_up(
     client: Client, working: Working, seen: Any, eventually: Eventually
 ) -> None:

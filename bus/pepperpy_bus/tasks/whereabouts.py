@@ -47,6 +47,7 @@ class Whereabouts(msgspec.Struct, frozen=True):
         history: What its journal says.
         kept: The messages that would start it, or go on with it.
         schedule: What submits it later, or None.
+        key: Its key, or empty.
     """
 
     task_id: str
@@ -56,6 +57,7 @@ class Whereabouts(msgspec.Struct, frozen=True):
     history: History
     kept: list[Kept]
     schedule: Schedule | None = None
+    key: str = ""
 
     @property
     def root(self) -> str:
@@ -88,6 +90,9 @@ async def find_task(
     kept = [one for one in (keyed, queued, woken) if one is not None]
     history, given = journal.history, journal.history.input
     first = queued or keyed
+    key = "" if given is None else given.key
+    if keyed is not None:
+        key = SHARDED_TASK.parse(prefix, keyed.message.subject)["key"]
     if given is not None:
         topic, body, headers = given.topic, bytes(given.input), given.headers
     elif first is not None:
@@ -97,7 +102,7 @@ async def find_task(
         topic, body, headers = schedule.topic, schedule.body, dict(schedule.headers)
     else:
         return None
-    return Whereabouts(task_id, topic, body, headers, history, kept, schedule)
+    return Whereabouts(task_id, topic, body, headers, history, kept, schedule, key)
 
 
 async def _scheduled(
