@@ -171,9 +171,9 @@ async def test_the_fence_rises_with_every_attempt_and_task_of_a_key(
             await ctx.sleep(0.2)
 
     async with working(agent):
-        for what in ("fails", "sleeps", "waits"):
-            one = await client.submit("order", what, key="otter")
-        await client.result(one, wait=15)
+        kinds = ("fails", "sleeps", "waits")
+        sent = [await client.submit("order", what, key="otter") for what in kinds]
+        await client.result(sent[-1], wait=15)
         await client.run("order", "no key", wait=10)
     assert fences[-1] == 0
     assert len(fences) == 6

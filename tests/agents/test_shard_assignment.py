@@ -191,3 +191,9 @@ def test_the_load_of_a_member_is_the_weight_of_its_shards() -> None:
     balance = Balance(table({"a": [0.0, 0.5]}), NOW)
     balance.measure("a", {0: 0.25})
     assert balance.load("a") == pytest.approx(2 * WEIGHT + 0.75)
+
+
+def test_the_next_look_is_due_when_the_first_of_the_others_would_fail() -> None:
+    both = ShardTable({"a": member(age=14), "b": member(age=4), "c": member()}, [])
+    assert Balance(both, NOW).next_failure(other_than="a") == pytest.approx(11)
+    assert Balance(None, NOW).next_failure(other_than="a") == float("inf")

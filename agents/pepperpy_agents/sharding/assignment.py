@@ -7,6 +7,7 @@ somebody alive, only the owner itself gives away.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final, Literal
 
 import msgspec
@@ -117,6 +118,15 @@ class Balance:
             if shard.owner and shard.owner not in self.members:
                 self.shards[n] = msgspec.structs.replace(shard, owner="")
                 self.changes.append(Change(n, "lost", "", shard.owner))
+
+    def next_failure(self, *, other_than: str) -> float:
+        """Returns the seconds until a member fails unless there is a heartbeat of it before."""
+        patience = (
+            MISSED_BEATS * one.every - (self._now - one.beat).total_seconds()
+            for name, one in self.members.items()
+            if name != other_than
+        )
+        return min(patience, default=inf)
 
     def place(self) -> None:
         """Gives what belongs to nobody to whoever has the least to do and may take more."""

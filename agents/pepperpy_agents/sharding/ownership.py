@@ -20,6 +20,7 @@ from pepperpy_schemas.sharding import ShardMember, ShardTable
 log = get_log("pepperpy.shards")
 
 _SOON = 0.5
+_SLACK = 0.02
 
 
 class Ownership:
@@ -34,6 +35,7 @@ class Ownership:
 
     Attributes:
         owned: The shards that this worker owned when it looked last.
+        next_look: Seconds from then to the next look at the latest: as soon as somebody fails.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Ownership:
         self._emitter = emitter
         self._clock = clock
         self.owned: frozenset[int] = frozenset()
+        self.next_look = 0.0
 
     async def join(self, options: ShardingOptions) -> None:
         """Takes part without taking a shard: who comes first would get all of them."""
@@ -72,6 +75,8 @@ class Ownership:
             balance.drop_failed()
             balance.place()
             balance.even_out(self._instance, options.rebalance_threshold)
+            failing = balance.next_failure(other_than=self._instance)
+            self.next_look = min(options.heartbeat_interval, failing + _SLACK)
 
         fresh_for = timedelta(seconds=options.heartbeat_interval * _SOON)
         await self._change(edit, fresh_for=fresh_for)

@@ -57,12 +57,12 @@ class PulledShard:
             work=self._work,
             in_hand=in_hand,
             ensure=self._ensure,
-            # A request that is not answered ends with its owner's patience: the server would hand
-            # a task to a process that stands still.
-            expires=options.patience,
-            heartbeat=options.patience / 2,
+            # Signs of life come so often, and requests end so early, that what a process which
+            # stands still has in hand goes to the next owner, and not to a request of its own.
+            expires=options.patience / 2,
+            heartbeat=options.patience / 4,
             group=PIN_GROUP,
-            pulse=options.heartbeat_interval,
+            pulse=options.heartbeat_interval / 2,
         )
 
     async def __aenter__(self) -> Self:

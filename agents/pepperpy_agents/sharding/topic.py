@@ -100,10 +100,11 @@ class TopicShards:
     async def _run(self) -> None:
         await asyncio.sleep(GATHERING)
         while True:
-            interval = self._options().heartbeat_interval
+            pause = self._options().heartbeat_interval
             self._look.clear()
             try:
                 await self._ownership.renew(self._options(), self._measure(), self._held())
+                pause = self._ownership.next_look
                 await self._follow()
                 await self._mend()
             except PepperError as error:
@@ -112,7 +113,7 @@ class TopicShards:
                 # A worker that no longer renews must not look as if it did: go on, and be loud.
                 log.exception("shards.failed", topic=self._topic)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(interval):
+                async with asyncio.timeout(pause):
                     await self._look.wait()
 
     async def _follow(self) -> None:
