@@ -8,7 +8,13 @@ from pepperpy.stack.child import Child
 
 PEPPERPY = (sys.executable, "-m", "pepperpy")
 
-SERVICES: tuple[Child, ...] = ()
+SERVICES: tuple[Child, ...] = (
+    Child(
+        name="orchestrator",
+        command=(*PEPPERPY, "worker", "pepperpy_agents.graphs.orchestrator:agent"),
+        role="worker",
+    ),
+)
 """The services of every stack; each gets the user of its role."""
 
 

@@ -17,6 +17,7 @@ from pepperpy.stack.interrupts import background, first_of, interrupts
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.local import LocalBroker, keep_running, local_broker
 from pepperpy.stack.output import Output
+from pepperpy.stack.services import SERVICES
 from pepperpy.stack.supervisor import Supervisor, leader_of, supervised
 from pepperpy.stack.welcome import Ready, example, welcome
 from pepperpy_bus.client import Client, connect
@@ -31,6 +32,7 @@ INTERRUPTED = 130
 _LONGER_THAN_WORKERS = 5.0  # seconds, so that their own grace ends first
 _LOGIN_VARIABLES = "PEPPERPY_NATS_"
 _WORKING = "running"
+_SERVICES = {service.name for service in SERVICES}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +194,7 @@ async def _workers_up(
             up = {name for name, pid in supervisor.pids.items() if pid == leader}
             if up and instance.state.lower() == _WORKING:
                 waiting -= up
-                topics.update(instance.topics)
+                topics.update(() if up <= _SERVICES else instance.topics)
             if not waiting:
                 break
     except PermissionDenied:

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from pepperpy.stack.local import NAME as BROKER
+from pepperpy.stack.services import SERVICES
 from pepperpy_schemas.catalog import TASK_BARE
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
@@ -50,7 +52,7 @@ def welcome(ready: Ready) -> str:
     """Return the text."""
     rows = [*_publish(ready), *_operate(ready), *_data(ready)]
     wide = max(len(label) for label, _ in rows)
-    workers = len(ready.pids) - ready.own
+    workers = len(ready.pids.keys() - {BROKER, *(service.name for service in SERVICES)})
     lines = [f"  {label:<{wide}}  {text}" for label, text in rows]
     what = f"{workers} worker{'s' * (workers != 1)}" if workers else "no worker yet"
     return "\n".join(

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pepperpy import connect
+from pepperpy import Graph, connect
 from pepperpy_schemas.errors import PermissionDenied
 from tests.running import gone, until
 
@@ -27,12 +27,25 @@ async def test_a_stack_with_workers_is_ready_within_seconds_and_takes_a_task_of_
     record_property("ready_seconds", up.ready["seconds"])
     print(f"up, with two workers, in {up.ready['seconds']:.2f} s")
     assert up.ready["seconds"] < 10
-    assert set(up.pids) == {"broker", "worker.1", "worker.2"}
+    assert set(up.pids) == {"broker", "orchestrator", "worker.1", "worker.2"}
     async with connect(up.url) as bus:
         assert await bus.run("add", [1, 2, 3], type=int, wait="10s") == 6
     assert f"PepperPy is up in {up.ready['seconds']:.1f} s: {up.url}, 2 workers" in up.text
     assert "publish" in up.text
     assert "req pp.task.add" in up.text
+
+
+async def test_a_stack_runs_graphs(start_up):
+    up = await start_up(AGENT, "--workers", "1", "--port", "0")
+    await up.is_ready()
+    g = Graph("sums")
+    first = g.task("add", [1, 2])
+    g.output(g.task("add", [first.result, 4]).result)
+    async with connect(up.url) as bus:
+        assert await bus.run(g, type=int, wait="20s") == 7
+    rss = psutil.Process(up.pids["orchestrator"]).memory_info().rss
+    print(f"the orchestrator has {rss / 2**20:.0f} MiB")
+    assert "publish orchestrate" not in up.text
 
 
 async def test_ctrl_c_lets_running_tasks_finish_and_leaves_nothing(start_up):
@@ -47,7 +60,7 @@ async def test_ctrl_c_lets_running_tasks_finish_and_leaves_nothing(start_up):
         code = await up.ends()
 
     assert code == 0
-    assert "stopping: worker.1 first" in up.text
+    assert "stopping: orchestrator, worker.1 first" in up.text
     assert all(gone(pid) for pid in up.pids.values())
     assert not folder.exists()
     assert list(up.home.rglob("*.toml")) == []
@@ -172,7 +185,7 @@ async def test_a_port_in_use_is_named_with_ways_out(start_up):
 async def test_a_foreign_broker_is_used_as_it_is(start_up, broker, prefix):
     up = await start_up(AGENT, "--workers", "1", "--nats", broker.url, PEPPERPY_BUS_PREFIX=prefix)
     await up.is_ready()
-    assert set(up.pids) == {"worker.1"}
+    assert set(up.pids) == {"orchestrator", "worker.1"}
     assert up.ready["context"] == ""
     async with connect(broker.url, bus__prefix=prefix) as bus:
         assert await bus.run("add", [1, 1], wait="10s") == 2
@@ -318,7 +331,7 @@ async def test_workers_hold_connections_to_nothing_but_the_broker(start_up):
     stack = psutil.Process(up.process.pid)
     processes = [p for p in stack.children(recursive=True) if p.pid != up.pids["broker"]]
 
-    assert {p.pid for p in processes} == {up.pids["worker.1"], up.pids["worker.2"]}
+    assert {p.pid for p in processes} == {pid for n, pid in up.pids.items() if n != "broker"}
     for process in processes:
         connections = process.net_connections(kind="inet")
         assert {(c.raddr.ip, c.raddr.port) for c in connections} == {("127.0.0.1", broker_port)}
