@@ -269,7 +269,7 @@ class Client:
             if found is None:
                 raise NotFound(
                     f"task {task_id} has no result",
-                    hint=f"it may still run: pepperpy watch {task_id}",
+                    hint=f"see where it is: pepperpy explain {task_id}",
                 )
             return found
         async with self.results.expect(task_id, submitted=True) as waiter:

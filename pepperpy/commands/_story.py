@@ -141,7 +141,8 @@ def _wait(wait: "ToldWait") -> Iterator[str]:
             choices = f" {json_text(wait.choices)}" if wait.choices else ""
             text = f"asks: {_short(wait.text)}{_short(choices)}"
         case "children":
-            text = f"waits for {len(wait.children)} children"
+            number = len(wait.children)
+            text = f"waits for {number} children" if number > 1 else "waits for a child"
         case _:
             text = "sleeps"
     yield typer.style(f"  {wait.n:>3}  {text}{until}", fg=typer.colors.MAGENTA)

@@ -52,6 +52,7 @@ def command(
     The exit code is 1 when any task was different.
     """
     from pepperpy.commands._ends import duration
+    from pepperpy.commands._failure import say
     from pepperpy.commands._session import run
     from pepperpy_agents.loading import load_agent
 
@@ -72,7 +73,7 @@ def command(
             ) as shadow,
         ):
             say_when_away(client)
-            _say_ready(topic, as_json)
+            say(f"listening to the tasks of {topic}; Ctrl-C ends it")
             seen = 0
             try:
                 while count is None or seen < count:
@@ -101,13 +102,6 @@ def _settings(ctx: typer.Context) -> "Settings":
         say(f"the local stack's worker login is used: --context {login}")
         loaded = load(flags=options.flags(), config=options.config, context=login)
     return loaded.settings
-
-
-def _say_ready(topic: str, as_json: bool) -> None:
-    from pepperpy.commands._failure import say
-
-    if not as_json:
-        say(f"listening to the tasks of {topic}; Ctrl-C ends it")
 
 
 def _show(one: "Comparison", as_json: bool) -> None:

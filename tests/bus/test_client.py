@@ -265,7 +265,7 @@ async def test_a_task_that_is_not_waited_for_any_longer_goes_on(
             await bus.run("echo", 1, id="slow", wait=0.05)
         with pytest.raises(NotFound, match="task slow has no result") as missing:
             await bus.result("slow")
-        assert missing.value.hint == "it may still run: pepperpy watch slow"
+        assert missing.value.hint == "see where it is: pepperpy explain slow"
         with pytest.raises(TimeoutError):
             await bus.result("slow", wait="10ms")
         working.free.set()

@@ -33,7 +33,7 @@ def test_a_task_without_a_result_is_an_error_that_says_what_to_do(cli: Cli) -> N
     done = cli.run("result", "nothing")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "error: task nothing has no result\n  hint: it may still run: pepperpy watch nothing\n"
+        "error: task nothing has no result\n  hint: see where it is: pepperpy explain nothing\n"
     )
 
 

@@ -52,8 +52,8 @@ def tell(evidence: Evidence, state: TaskState) -> Explanation:
         source=headers.source or _said(evidence, "source"),
         due=where.schedule.next() if where is not None and where.schedule is not None else None,
         deadline=_deadline(submitted, headers.timeout_ms),
-        parent=headers.parent or _causation(evidence),
-        root=headers.root,
+        parent=headers.parent or _kin(evidence, "causation"),
+        root=headers.root or _kin(evidence, "correlation"),
         replay_of=headers.replay_of,
         from_step=headers.from_step,
         key=headers.key,
@@ -119,9 +119,11 @@ def _said(evidence: Evidence, name: str) -> str:
     return next((str(one.data[name]) for one in started if name in one.data), "")
 
 
-def _causation(evidence: Evidence) -> str:
+def _kin(evidence: Evidence, field: str) -> str:
+    """A relative that its first event names; without one it names the task itself."""
     started = (one for one in evidence.events if one.name == "task.started")
-    return next((one.event.causation for one in started), "")
+    named = next((str(getattr(one.event, field)) for one in started), "")
+    return "" if named == evidence.task_id else named
 
 
 def _ended_at(evidence: Evidence) -> datetime | None:
