@@ -1,11 +1,12 @@
 """The whole way with roles: an anonymous client, workers that are workers, and no more."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import pytest
 
-from pepperpy import Agent, Client, connect
+from pepperpy import Agent, Client, Context, connect
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
 from pepperpy_agents.worker import Worker, WorkerOptions
@@ -50,6 +51,34 @@ async def test_an_anonymous_client_sends_an_id_twice_and_is_told_of_another_body
                 await anybody.run("echo", 2, id="mine", wait="10s")
             worker.stop()
             await working
+
+
+async def test_an_anonymous_client_sends_tasks_with_keys_and_workers_share_their_shards(
+    broker_factory: BrokerFactory,
+) -> None:
+    broker = guarded(broker_factory)
+    await provision(broker)
+    waiting = Agent("orders")
+
+    @waiting.task("order")
+    async def order(seconds: float, ctx: Context) -> str:
+        if seconds:
+            await ctx.sleep(seconds)
+        return ctx.key
+
+    async with contextlib.AsyncExitStack() as stack:
+        anybody = await stack.enter_async_context(connect(broker.url))
+        workers = []
+        for _ in range(2):
+            client = await stack.enter_async_context(connect(broker.url_for("worker")))
+            workers.append(Worker(waiting, client, WorkerOptions()))
+        working = [asyncio.create_task(one.run(), name="worker") for one in workers]
+        sent = [await anybody.submit("order", n % 2 / 5, key="otter") for n in range(4)]
+        for task in sent:
+            assert await anybody.result(task, wait="15s") == "otter"
+        for one in workers:
+            one.stop()
+        await asyncio.gather(*working)
 
 
 async def test_a_worker_makes_anew_what_a_restarted_broker_kept_in_memory(

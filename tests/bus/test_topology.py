@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -7,11 +8,21 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import topology
-from pepperpy_bus.streams.jetstream import api, store
-from pepperpy_bus.streams.provision import compare, create_missing, ensure_consumer
-from pepperpy_bus.streams.topology import Limits, listener_consumer, streams, task_consumer
-from pepperpy_schemas.catalog import CATALOG
-from pepperpy_schemas.errors import QueueFull
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.jetstream import api, message_at, store
+from pepperpy_bus.streams.provision import compare, create_missing, ensure_consumer, set_consumer
+from pepperpy_bus.streams.pull import Puller
+from pepperpy_bus.streams.topology import (
+    PIN_GROUP,
+    Limits,
+    listener_consumer,
+    shard_consumer,
+    shard_of,
+    streams,
+    task_consumer,
+)
+from pepperpy_schemas.catalog import CATALOG, KEYED_TASK, SHARDED_TASK
+from pepperpy_schemas.errors import QueueFull, Unavailable
 from pepperpy_schemas.subjects import stream_name
 
 
@@ -39,6 +50,7 @@ async def test_the_server_takes_every_consumer_as_it_is(there: Connection) -> No
         ("TASKS", task_consumer("pp", "echo", high=True)),
         ("EVENTS", listener_consumer("support", "page", "normal", "pp.event.task.failed.>")),
         ("EVENTS", listener_consumer("support", "page", "high", "pp.event-hi.task.failed.>")),
+        ("KEYED", shard_consumer("pp", "echo", 7, patience=15.0)),
     ]
     for suffix, config in wanted:
         stream = stream_name("pp", suffix)
@@ -47,6 +59,53 @@ async def test_the_server_takes_every_consumer_as_it_is(there: Connection) -> No
         # One filter comes back in the older field.
         actual.setdefault("filter_subjects", [actual.get("filter_subject")])
         assert {name: actual.get(name) for name in config} == config
+
+
+async def test_a_key_has_the_shard_that_the_server_gives_it(there: Connection) -> None:
+    for key in ("otter", "a", "Z-9_", "x" * 64):
+        subject = KEYED_TASK.of("pp", topic="hashed", key=key, id="t1")
+        stored = await message_at(there, "PP_KEYED", (await store(there, subject, b"1")).seq)
+        assert stored is not None
+        kept = {"topic": "hashed", "shard": str(shard_of(key)), "key": key, "id": "t1"}
+        assert SHARDED_TASK.parse("pp", stored.subject) == kept
+
+
+async def test_a_keyed_task_without_an_id_is_refused(there: Connection) -> None:
+    subject = KEYED_TASK.of("pp", topic="echo", key="otter", id="t1").rpartition(".")[0]
+    with pytest.raises(Unavailable, match="nobody listens"):
+        await store(there, subject, b"1", timeout=1.0)
+
+
+async def test_an_owner_that_is_unpinned_gets_no_more(there: Connection) -> None:
+    config = shard_consumer("pp", "pinned", shard_of("otter"), patience=15.0)
+    await set_consumer(there, "PP_KEYED", config)
+    got: list[tuple[str, Delivery]] = []
+
+    def pulled_by(name: str) -> Puller:
+        def take(delivery: Delivery) -> None:
+            got.append((name, delivery))
+
+        return Puller(there, "PP_KEYED", config["name"], slots=2, on_delivery=take, group=PIN_GROUP)
+
+    async def send(n: int) -> Delivery:
+        subject = KEYED_TASK.of("pp", topic="pinned", key="otter", id=f"t{n}")
+        await store(there, subject, b"1")
+        async with asyncio.timeout(5):
+            while len(got) <= n:
+                await asyncio.sleep(0.01)
+        await got[n][1].ack()
+        return got[n][1]
+
+    async with pulled_by("first") as first:
+        await send(0)
+        first.release()
+        async with pulled_by("second"):
+            await send(1)
+            first.release()
+            await api(there, f"CONSUMER.UNPIN.PP_KEYED.{config['name']}", {"group": PIN_GROUP})
+            first.pause()
+            await send(2)
+    assert [name for name, _ in got] == ["first", "first", "second"]
 
 
 def test_consumers_are_named_after_what_they_serve() -> None:

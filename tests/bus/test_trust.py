@@ -121,6 +121,11 @@ SERVE = {"memory", "provider", "monitor"}
 MAY_PUBLISH: dict[str, set[str]] = {
     "pp.task.echo": SUBMIT,
     "pp.task.echo.id1": SUBMIT,
+    "pp.key.echo.otter.id1": SUBMIT,
+    # Set aside by a worker, while its key is held; to a shard by the server alone.
+    "pp.sh.echo.parked.otter.id1": {"worker"},
+    "pp.sh.echo.7.otter.id1": set(),
+    "pp.ctl.shards.echo": {"worker"},
     "pp.answer.echo.id1.1": SUBMIT,
     "pp.ctl.cancel.id1": SUBMIT,
     "pp.ctl.agent.echo.drain": {"operator"},
@@ -148,6 +153,7 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "$JS.API.CONSUMER.DELETE.PP_TASKS.w_none": {"operator"},
     "$JS.API.CONSUMER.CREATE.PP_TASKS.w_none": WORK,
     "$JS.API.CONSUMER.MSG.NEXT.PP_TASKS.w_none": WORK,
+    "$JS.API.CONSUMER.UNPIN.PP_KEYED.s_none_7": WORK,
     "$JS.API.CONSUMER.CREATE.PP_AUDIT.none": {"monitor", "operator"},
     "$JS.API.DIRECT.GET.PP_STEPS.pp.step.id1": WORK | {"monitor"},
     # What is asked, whether it was answered, where a task is: for those who submit and answer.
@@ -181,6 +187,8 @@ MAY_SUBSCRIBE: dict[str, set[str]] = {
     "pp.tok.id1": SUBMIT | {"monitor"},
     "pp.ctl.cancel.*": WORK | SERVE,
     "pp.ctl.agent.echo.*": WORK,
+    "pp.ctl.shards.echo": WORK,
+    "pp.key.echo.*.*": WORK,
     "$JS.EVENT.ADVISORY.>": {"monitor", "operator"},
     **{f"{inbox_prefix(each)}.>": {each} for each in ROLES},
 }

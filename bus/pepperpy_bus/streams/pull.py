@@ -77,7 +77,7 @@ class Puller:
         on_delivery: OnDelivery,
         ensure: Ensure | None = None,
         heartbeat: float = HEARTBEAT,
-        expires: float = EXPIRES,
+        expires: float | None = None,
         group: str = "",
     ) -> None:
         self.connection = connection
@@ -88,7 +88,7 @@ class Puller:
         self._on_delivery = on_delivery
         self._ensure = ensure
         self._heartbeat = heartbeat
-        self._expires = expires
+        self._expires = EXPIRES if expires is None else expires
         self._group = group
         self._pin = ""
         self._credit = 0
@@ -386,7 +386,7 @@ class WorkPuller(Puller):
         in_hand: InHand,
         ensure: Ensure | None = None,
         heartbeat: float = HEARTBEAT,
-        expires: float = EXPIRES,
+        expires: float | None = None,
         group: str = "",
         pulse: float = PULSE,
     ) -> None:
