@@ -35,6 +35,11 @@ class BlockingContext:
         self.headers = context.headers
         self.log = context.log
 
+    @property
+    def now(self) -> datetime:
+        """The time by the server's clock; see `Context.now`."""
+        return self._context.now
+
     def step(
         self,
         name: str,

@@ -70,6 +70,11 @@ class Context:
         return self._task.deadline
 
     @property
+    def now(self) -> datetime:
+        """The time by the server's clock, which deadlines count by; this machine's may be wrong."""
+        return self._sharing.clock.now()
+
+    @property
     def key(self) -> str:
         """The task's key as its sender gave it; empty without one."""
         return self._task.headers.key or self._task.key

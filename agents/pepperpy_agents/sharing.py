@@ -26,11 +26,14 @@ class Sharing:
         client: The client.
         clock: The server's clock.
         instance: The instance, ``agent/instance``: who holds what is acquired here.
+
+    Attributes:
+        clock: The server's clock.
     """
 
     def __init__(self, client: Client, clock: ServerClock, instance: str) -> None:
         self._client = client
-        self._clock = clock
+        self.clock = clock
         self._instance = instance
 
     def state(self, root: str) -> "AgentState":
@@ -44,7 +47,7 @@ class Sharing:
         """The resources with a capacity."""
         from pepperpy_bus.state.resources import Resources
 
-        return Resources(self._cells, self._clock, holder=self._instance)
+        return Resources(self._cells, self.clock, holder=self._instance)
 
     def budget(self, task: Task, attempt: int) -> "TaskBudget":
         """Returns what an attempt spends from.
@@ -70,7 +73,7 @@ class Sharing:
     def _budgets(self) -> "Budgets":
         from pepperpy_bus.state.budget import Budgets
 
-        return Budgets(self._cells, self._clock)
+        return Budgets(self._cells, self.clock)
 
     @functools.cached_property
     def _cells(self) -> "Cells":

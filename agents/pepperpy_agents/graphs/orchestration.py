@@ -19,7 +19,6 @@ from pepperpy_bus.graphs.graph import TOPIC
 from pepperpy_bus.graphs.picture import LARGEST_SHAPE, shape_of
 from pepperpy_bus.graphs.plan import Node, Plan
 from pepperpy_bus.routing import pick
-from pepperpy_bus.units import now
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import (
     BadGraph,
@@ -126,7 +125,7 @@ class Orchestration:
         """A node's time, or what is left of the graph's own when that is less."""
         if self._ctx.deadline is None:
             return seconds
-        return max(0.001, min(seconds, (self._ctx.deadline - now()).total_seconds()))
+        return max(0.001, min(seconds, (self._ctx.deadline - self._ctx.now).total_seconds()))
 
     async def _place(self, jobs: list[Job]) -> list[Place]:
         """Returns where jobs go; what chance and time decide is decided once, in a step."""
@@ -161,7 +160,9 @@ class Orchestration:
                 places.append(Place(error=error.info()))
                 continue
             sent[topic] += 1
-            late = None if node.timeout is None else now() + timedelta(seconds=node.timeout + GRACE)
+            late = None
+            if node.timeout is not None:
+                late = self._ctx.now + timedelta(seconds=node.timeout + GRACE)
             places.append(Place(topic, late))
         return places
 
@@ -178,7 +179,7 @@ class Orchestration:
         """Takes the next ends of children, or gives up those that are overdue."""
         ends = [one.place.deadline for one in self._running.values() if one.place.deadline]
         first = min(ends, default=None)
-        left = None if first is None else max(0.0, (first - now()).total_seconds())
+        left = None if first is None else max(0.0, (first - self._ctx.now).total_seconds())
         ended = await self._ctx.first(*self._running, timeout=left)
         for task_id, result in ended.items():
             job = self._running.pop(task_id).job
