@@ -56,6 +56,8 @@ class Handler(msgspec.Struct, frozen=True):
         """Returns the JSON of what the function returned."""
         if self.output_is_model and value is not None and not _is_pydantic(type(value)):
             return bytes(_adapter(self.output).dump_json(value))  # a list of models, say
+        if isinstance(value, bytes):
+            decode(value, Any)  # a result that is no JSON could be read by nobody
         return to_json(value)
 
 

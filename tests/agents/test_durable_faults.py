@@ -1,6 +1,5 @@
 """What could cost a durable task its journal, its end, or a step that was done."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 import pytest
 
 from pepperpy import Agent, Client, Context, PepperError
-from pepperpy_bus.streams.jetstream import purge, store
+from pepperpy_bus.streams.blobs import Blobs
+from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.catalog import RESULT, STEP, TASK
+from pepperpy_bus.units import now
+from pepperpy_schemas.catalog import STEP, TASK
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.headers import BLOB
-from pepperpy_schemas.messages import ClaimEntry, ReleaseEntry
-from pepperpy_schemas.subjects import stream_name
+from pepperpy_schemas.messages import ReleaseEntry
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 Eventually = Callable[..., Awaitable[Any]]
@@ -73,7 +73,7 @@ async def test_what_stands_in_place_of_a_body_by_reference_need_not_be_json(
         return size
 
     async with working(agent):
-        reference = await client.blobs.put(b'"hello"')
+        reference = await Blobs(client.connection, client.prefix).put(b'"hello"')
         subject = TASK.of(client.prefix, topic="byref", id="foreign")
         await store(
             client.connection, subject, b"see there", msg_id="foreign", headers={BLOB: reference}
@@ -86,13 +86,10 @@ async def test_a_journal_of_more_than_ten_thousand_entries_is_read_to_its_end(
 ) -> None:
     journal = await journal_of(client, "long")
     subject = STEP.of(client.prefix, id="long")
-    entry = STEP.encode(ReleaseEntry("test", (await client.clock()).now()))
-    async with asyncio.TaskGroup() as group:
-        for n in range(10_001):
-            if n % 500 == 0:
-                await client.connection.flush()
-            group.create_task(client.connection.publish(subject, entry))
-    await client.connection.flush()
+    entry = STEP.encode(ReleaseEntry("test", now()))
+    for _ in range(10_000):
+        await client.connection.publish(subject, entry)
+    await store(client.connection, subject, entry, msg_id="last")
     await journal.read()
     await journal.claim(1)
     assert len(journal.history.entries) == 10_002

@@ -18,6 +18,7 @@ from pepperpy_bus.streams.clock import to_datetime
 from pepperpy_bus.tasks.history import History, Place
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_schemas.errors import Fenced, JournalMismatch
+from pepperpy_schemas.headers import BLOB
 from pepperpy_schemas.messages import Child, InputEntry, StepEntry, WaitEntry
 
 log = get_log("pepperpy.worker")
@@ -159,7 +160,8 @@ class Replay:
 def input_entry(task: Task) -> InputEntry:
     """Returns what a journal says of the task itself."""
     delivery = task.delivery
-    body = delivery.body or b"null"
+    # What a foreign client sends beside a reference need not be JSON.
+    body = b"null" if BLOB.lower() in delivery.headers else delivery.body or b"null"
     return InputEntry(
         task.topic,
         msgspec.Raw(body),

@@ -16,7 +16,7 @@ from pepperpy_bus.tasks.history import History, entry_attempt, unfold
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import STEP
-from pepperpy_schemas.errors import ErrorInfo, Fenced, WrongSequence
+from pepperpy_schemas.errors import BadPayload, ErrorInfo, Fenced, WrongSequence
 from pepperpy_schemas.messages import (
     CheckpointEntry,
     ClaimEntry,
@@ -28,6 +28,8 @@ from pepperpy_schemas.subjects import stream_name
 
 KEEP = "720h"
 """The server forgets a journal's entries after this long: far beyond any task's retries."""
+_MOST = 1_000_000
+_TEXT = "bytes are sent as they are, as JSON; return text (base64, say) or what JSON can carry"
 
 
 class Journal:
@@ -54,7 +56,7 @@ class Journal:
 
     async def read(self) -> None:
         """Reads the whole journal with one request."""
-        stored = await all_on(self._connection, self._stream, self._subject)
+        stored = await all_on(self._connection, self._stream, self._subject, limit=_MOST)
         self.history = History([entry for one in stored for entry in unfold(STEP.decode(one.body))])
         self._last = stored[-1].seq if stored else 0
 
@@ -91,6 +93,7 @@ class Journal:
 
         Raises:
             Fenced: Somebody else has written since.
+            BadPayload: It holds bytes that are no JSON.
         """
         async with self._writing:
             await self._write(entry)
@@ -117,7 +120,12 @@ class Journal:
                 self.history.add(entry)
 
     async def _write(self, entry: JournalEntry, headers: dict[str, str] | None = None) -> None:
-        attempt = entry_attempt(entry)
+        attempt, body = entry_attempt(entry), STEP.encode(entry)
+        try:
+            STEP.decode(body)
+        except BadPayload as error:
+            # One line that cannot be read would cost the task its whole journal.
+            raise BadPayload(f"bytes that are no JSON: {error}", hint=_TEXT) from None
         # Never twice the same: a second write with the id of a canceled one would be dropped.
         self._writes += 1
         msg_id = f"{self._task_id}:{attempt}:{self._last}:{self._writes}:{self._instance}"
@@ -125,7 +133,7 @@ class Journal:
             ack = await store(
                 self._connection,
                 self._subject,
-                STEP.encode(entry),
+                body,
                 msg_id=msg_id,
                 headers=headers,
                 expect_last=self._last,
