@@ -23,9 +23,9 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.provision import ensure_consumer
+from pepperpy_bus.streams.provision import ensure_consumer, patience_of
 from pepperpy_bus.streams.pull import InHand, Work, WorkPuller
-from pepperpy_bus.streams.topology import Config, resume_consumer, task_consumer
+from pepperpy_bus.streams.topology import PULSE, Config, resume_consumer, task_consumer
 from pepperpy_bus.units import now
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema
@@ -264,6 +264,7 @@ class Worker:
         connection, stream = self._client.connection, stream_name(self._client.prefix, "TASKS")
         ensure = partial(ensure_consumer, connection, stream, config)
         await ensure()
+        patience = await patience_of(connection, stream, config["name"])
         puller = WorkPuller(
             connection,
             stream,
@@ -272,6 +273,7 @@ class Worker:
             work=work,
             in_hand=self._in_hand,
             ensure=ensure,
+            pulse=min(PULSE, patience / 3),
         )
         self._lanes.append(_Lane(spec, puller, high))
         await stack.enter_async_context(puller)

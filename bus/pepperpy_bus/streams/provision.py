@@ -269,6 +269,15 @@ async def ensure_consumer(connection: Connection, stream: str, config: Config) -
             raise
 
 
+async def patience_of(connection: Connection, stream: str, consumer: str) -> float:
+    """Returns the seconds after which a consumer delivers again what nobody settled.
+
+    An operator may have set another time than the declared one.
+    """
+    found = await api(connection, f"CONSUMER.INFO.{stream}.{consumer}")
+    return float(found["config"]["ack_wait"]) / 1e9
+
+
 async def ensure_topic(connection: Connection, prefix: str, topic: str) -> None:
     """Creates the consumers of both lanes of a topic unless they are there.
 
