@@ -20,7 +20,7 @@ PARENT: Final = "Pp-Parent"
 ROOT: Final = "Pp-Root"
 """The id of the first task of the family; the correlation of every event."""
 KEY: Final = "Pp-Key"
-"""Tasks of one key run one after the other, in the order of their submission."""
+"""The key as its sender wrote it, when the subject has a hash in its place."""
 TIMEOUT_MS: Final = "Pp-Timeout-Ms"
 """Milliseconds from the server's timestamp of the message to the deadline."""
 SOURCE: Final = "Pp-Source"
@@ -152,12 +152,12 @@ class TaskHeaders(msgspec.Struct, frozen=True):
         priority: ``normal`` or ``high``.
         timeout_ms: Milliseconds from the server's timestamp to the deadline; 0 for none.
         replay_of: Id of the task that this one repeats, or empty.
-        from_step: The first place of its journal that is done again; 0 for everything.
         blob: Reference to the body in the object store, or empty.
         reply_to: Where the end is told, or empty.
         key: The key of a keyed task, or empty.
         budget: What the family may spend, as JSON, or empty.
         schedule: Id of the schedule that fired, or empty.
+        from_step: The first place of the repeated task's journal that is done again; 0 for all.
     """
 
     id: str = ""
@@ -168,12 +168,12 @@ class TaskHeaders(msgspec.Struct, frozen=True):
     priority: str = "normal"
     timeout_ms: int = 0
     replay_of: str = ""
-    from_step: int = 0
     blob: str = ""
     reply_to: str = ""
     key: str = ""
     budget: str = ""
     schedule: str = ""
+    from_step: int = 0
 
 
 NO_HEADERS: Final = TaskHeaders()

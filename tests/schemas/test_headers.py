@@ -3,7 +3,14 @@ import pytest
 from pepperpy_schemas import headers
 from pepperpy_schemas.errors import BadHeader
 from pepperpy_schemas.headerdocs import header_docs, header_schema
-from pepperpy_schemas.headers import NO_HEADERS, TaskHeaders, fold, from_user, read_task_headers
+from pepperpy_schemas.headers import (
+    NO_HEADERS,
+    TaskHeaders,
+    fold,
+    from_user,
+    read_task_headers,
+    unfold,
+)
 
 
 def test_names_are_folded_and_the_first_of_equal_names_wins() -> None:
@@ -85,3 +92,17 @@ def test_the_headers_schema_limits_what_can_be_limited() -> None:
         "Pp-Attempt",
         "Pp-Fingerprint",
     }
+
+
+def test_the_place_that_a_task_is_repeated_from_is_a_whole_number() -> None:
+    assert read_task_headers({"pp-replay-of": "a", "pp-from-step": "3"}).from_step == 3
+    for text in ("-1", "3.0", "two", "9" * 16):
+        with pytest.raises(BadHeader, match="pp-from-step"):
+            read_task_headers({"pp-from-step": text})
+
+
+def test_names_in_lower_case_become_those_that_are_written() -> None:
+    folded = {"pp-from-step": "3", "pp-timeout-ms": "5", "content-type": "x", "mine": "y"}
+    written = {"Pp-From-Step": "3", "Pp-Timeout-Ms": "5", "Content-Type": "x", "mine": "y"}
+    assert unfold(folded) == written
+    assert fold(written) == folded
