@@ -8,7 +8,7 @@ rule make that harmless.
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -52,7 +52,8 @@ from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys, too_long
-from pepperpy_bus.tasks.waits import Waits, wake_parent
+from pepperpy_bus.tasks.waits import Waits, forget_answers, wake_parent
+from pepperpy_bus.tasks.whereabouts import is_under_way
 from pepperpy_bus.timers import time_limit
 from pepperpy_bus.trace import active, parse
 from pepperpy_bus.units import format_time
@@ -232,13 +233,25 @@ class Executor:
         if (task.chosen or repeated) and await self._client.results.get(task.id) is not None:
             return Superseded()
         attempt.number = 1
-        if repeated:
+        if task.chosen or repeated:
             journal = attempt.journal = await self._read_journal(task)
+            if journal.begun and not task.key and _time_ns(journal.begun) < task.delivery.time_ns:
+                return await self._again(attempt, journal)
             if journal.history.is_spent(task.carrier, original=True):
                 return Parked(journal.history.open_wait)
             if task.redelivered or journal.history.entries:
                 await self._claim(attempt, journal)
         return await self._take_over(attempt) if task.headers.from_step else None
+
+    async def _again(self, attempt: Attempt, journal: Journal) -> Outcome | None:
+        """Begins with a task whose id has a journal from before it was queued."""
+        task, client = attempt.task, self._client
+        if await is_under_way(client.connection, client.prefix, task.id, task.delivery.seq):
+            return Parked(None)
+        # That one has ended, and its result has expired.
+        await forget_answers(client.connection, client.prefix, task.id)
+        await journal.restart(task.carrier)
+        return None
 
     async def _take_over(self, attempt: Attempt) -> Outcome | None:
         """Begins with what the task has done that this one repeats from a step on."""
@@ -603,6 +616,12 @@ class Executor:
             certain=certain,
             event_id=f"{task.id}:{attempt.number}:{verb}{place}",
         )
+
+
+def _time_ns(stored: str) -> int:
+    """The nanoseconds of a server's timestamp, to the microsecond below."""
+    moment = datetime.fromisoformat(stored[:26].rstrip("Z") + "+00:00")
+    return int(moment.timestamp() * 1e6) * 1000
 
 
 def _say_lost(attempt: Attempt) -> None:

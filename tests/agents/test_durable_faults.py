@@ -8,13 +8,14 @@ import pytest
 
 from pepperpy import Agent, Client, Context, PepperError
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.jetstream import api, purge, store
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.units import now
-from pepperpy_schemas.catalog import STEP, TASK
+from pepperpy_schemas.catalog import RESULT, STEP, TASK
 from pepperpy_schemas.errors import BadPayload
-from pepperpy_schemas.headers import BLOB
+from pepperpy_schemas.headers import BLOB, ID
 from pepperpy_schemas.messages import ReleaseEntry
+from pepperpy_schemas.subjects import stream_name
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 Eventually = Callable[..., Awaitable[Any]]
@@ -93,3 +94,68 @@ async def test_a_journal_of_more_than_ten_thousand_entries_is_read_to_its_end(
     await journal.read()
     await journal.claim(1)
     assert len(journal.history.entries) == 10_002
+
+
+# --- ids that come again --------------------------------------------------------------------------
+
+
+async def test_an_id_whose_result_has_expired_begins_anew_whatever_its_journal_says(
+    client: Client, working: Working, eventually: Eventually
+) -> None:
+    agent = Agent("anew")
+    done: list[str] = []
+
+    @agent.task("anew", retries=0)
+    async def anew(text: str, ctx: Context) -> str:
+        kept: str = await ctx.step("keep", done.append, text) or text
+        answer: str = await ctx.ask("Go on?") if text == "one" else "no need"
+        return f"{kept}: {answer}"
+
+    async with working(agent):
+        await client.submit("anew", "one", id="daily")
+        await eventually(lambda: client.question("daily"))
+        await client.answer("daily", "yes")
+        assert await client.result("daily", wait=10) == "one: yes"
+        results, tasks = (stream_name(client.prefix, one) for one in ("RESULTS", "TASKS"))
+        await purge(client.connection, results, RESULT.of(client.prefix, id="daily"))
+        await eventually(lambda: is_empty(client, tasks))
+        # As after the ten minutes that the server remembers ids.
+        subject, headers = TASK.of(client.prefix, topic="anew", id="daily"), {ID: "daily"}
+        await store(client.connection, subject, b'"two"', msg_id="later", headers=headers)
+        assert await client.result("daily", wait=10) == "two: no need"
+        # The answer to the first one is no answer to the third.
+        await purge(client.connection, results, RESULT.of(client.prefix, id="daily"))
+        await eventually(lambda: is_empty(client, tasks))
+        await store(client.connection, subject, b'"one"', msg_id="last", headers=headers)
+        question = await eventually(lambda: client.question("daily"))
+        assert not question.answered
+    assert done == ["one", "two", "one"]
+
+
+async def test_a_second_message_of_a_task_that_waits_starts_nothing(
+    client: Client, working: Working, eventually: Eventually
+) -> None:
+    agent = Agent("twice")
+    begun: list[int] = []
+
+    @agent.task("twice", retries=0)
+    async def twice(_: None, ctx: Context) -> Any:
+        begun.append(ctx.attempt)
+        return await ctx.ask("Go on?")
+
+    async with working(agent):
+        await client.submit("twice", id="dear")
+        await eventually(lambda: client.question("dear"))
+        await eventually(lambda: is_empty(client, stream_name(client.prefix, "TASKS")))
+        subject, headers = TASK.of(client.prefix, topic="twice", id="dear"), {ID: "dear"}
+        await store(client.connection, subject, b"", msg_id="later", headers=headers)
+        await eventually(lambda: is_empty(client, stream_name(client.prefix, "TASKS")))
+        assert begun == [1]
+        await client.answer("dear", 7)
+        assert await client.result("dear", wait=10) == 7
+    assert begun == [1, 2]
+
+
+async def is_empty(client: Client, stream: str) -> bool:
+    state = (await api(client.connection, f"STREAM.INFO.{stream}"))["state"]
+    return int(state["messages"]) == 0

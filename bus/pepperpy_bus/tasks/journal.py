@@ -40,6 +40,10 @@ class Journal:
         prefix: The deployment's prefix.
         task_id: The task.
         instance: The worker's instance, written into the entries.
+
+    Attributes:
+        history: What it says.
+        begun: When the server stored its first entry, RFC 3339; empty when it has none.
     """
 
     def __init__(self, connection: Connection, prefix: str, task_id: str, instance: str) -> None:
@@ -53,12 +57,14 @@ class Journal:
         self._writing = asyncio.Lock()
         self._unsure: tuple[str, JournalEntry] | None = None
         self.history = History()
+        self.begun = ""
 
     async def read(self) -> None:
         """Reads the whole journal with one request."""
         stored = await all_on(self._connection, self._stream, self._subject, limit=_MOST)
         self.history = History([entry for one in stored for entry in unfold(STEP.decode(one.body))])
         self._last = stored[-1].seq if stored else 0
+        self.begun = stored[0].time if stored else ""
 
     async def claim(self, attempt: int, carrier: str = "") -> None:
         """Takes the task for this attempt; every earlier one is fenced from here on.
@@ -71,6 +77,23 @@ class Journal:
             Fenced: Another worker claimed it between the read and now.
         """
         await self.append(ClaimEntry(attempt, self._instance, now(), carrier))
+
+    async def restart(self, carrier: str) -> None:
+        """Begins anew with the first attempt, in place of what an ended task of this id left.
+
+        Args:
+            carrier: The delivered message that it runs on, ``<stream>-<seq>``.
+
+        Raises:
+            Fenced: Another worker has the task.
+        """
+        async with self._writing:
+            earlier, self.history = self.history, History()
+            try:
+                await self._write(ClaimEntry(1, self._instance, now(), carrier), {h.ROLLUP: "sub"})
+            except BaseException:
+                self.history = earlier
+                raise
 
     async def failed(self, attempt: int, error: ErrorInfo) -> None:
         """Records that this attempt ended with an error.

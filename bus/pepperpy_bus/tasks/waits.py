@@ -16,7 +16,7 @@ import msgspec
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import delete_message, last_on, store
+from pepperpy_bus.streams.jetstream import delete_message, last_on, read_as_stored, store
 from pepperpy_bus.tasks.history import unfold
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_bus.tasks.schedules import forget_wake, wake_at
@@ -98,9 +98,17 @@ async def wake_parent(
         await wake(connection, prefix, topic=parent["topic"], task_id=parent["id"], resume=resume)
 
 
+async def forget_answers(connection: Connection, prefix: str, task_id: str) -> None:
+    """Removes the answers to an ended task's questions, which another of its id may ask again."""
+    stream = stream_name(prefix, "ANSWERS")
+    given = {"last_by_subj": ANSWER.pattern(prefix, id=task_id)}
+    while (last := await read_as_stored(connection, stream, given)) is not None:
+        await delete_message(connection, stream, last.seq)
+
+
 async def forget_task_wake(connection: Connection, prefix: str, task_id: str) -> None:
     """Takes the wake of a task back that needs none any more."""
-    await forget_wake(connection, prefix, _wake_name(task_id))
+    await forget_wake(connection, prefix, wake_name(task_id))
 
 
 class Waits:
@@ -159,7 +167,7 @@ class Waits:
             task_id=task_id,
             when=when,
             body=RESUME.encode(Resume(reason, n=wait.n)),
-            name=_wake_name(task_id),
+            name=wake_name(task_id),
         )
 
     async def look(self, task_id: str, topic: str, wait: WaitEntry) -> None:
@@ -243,6 +251,6 @@ def is_allowed(wait: WaitEntry, answer: Any) -> bool:
     return not wait.choices or answer in wait.choices
 
 
-def _wake_name(task_id: str) -> str:
-    """The name of a task's wake among the schedules; ids may be as long as a name."""
+def wake_name(task_id: str) -> str:
+    """Returns the name of a task's wake among the schedules; ids may be as long as a name."""
     return f"wake-{hashlib.blake2b(task_id.encode(), digest_size=16).hexdigest()}"

@@ -8,10 +8,11 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import Stored
+from pepperpy_bus.streams.jetstream import Stored, read_as_stored
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.scheduled import Schedule, read_schedule
+from pepperpy_bus.tasks.waits import wake_name
 from pepperpy_schemas.catalog import RESUME, SCHEDULE, SHARDED_TASK, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.headers import ID, ROOT
@@ -103,6 +104,30 @@ async def find_task(
     else:
         return None
     return Whereabouts(task_id, topic, body, headers, history, kept, schedule, key)
+
+
+async def is_under_way(connection: Connection, prefix: str, task_id: str, seq: int) -> bool:
+    """Whether a task that was queued a second time still runs, or waits, because of the first.
+
+    Args:
+        connection: The connection.
+        prefix: The deployment's prefix.
+        task_id: The task.
+        seq: Sequence number of its second message.
+    """
+    tasks, schedules = stream_name(prefix, "TASKS"), stream_name(prefix, "SCHED")
+    first, woken, wake = await asyncio.gather(
+        read_as_stored(
+            connection, tasks, {"next_by_subj": TASK.pattern(prefix, id=task_id), "seq": 1}
+        ),
+        _last(connection, prefix, "TASKS", RESUME.pattern(prefix, id=task_id), read_as_stored),
+        read_as_stored(
+            connection, schedules, {"last_by_subj": SCHEDULE.of(prefix, id=wake_name(task_id))}
+        ),
+    )
+    # What takes a forgotten wake's place for a second has no body.
+    waits = wake is not None and bool(wake.body)
+    return waits or woken is not None or (first is not None and first.seq < seq)
 
 
 async def _scheduled(
