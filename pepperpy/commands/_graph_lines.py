@@ -74,4 +74,4 @@ def _spent(started: datetime | None, ended: datetime | None, now: datetime) -> s
     from pepperpy_bus.units import format_duration
 
     seconds = max(0.0, ((ended or now) - started).total_seconds())
-    return format_duration(round(seconds, 1 if seconds < 60 else 0))
+    return format_duration(round(seconds, 2 if seconds < 10 else 0))

@@ -127,7 +127,7 @@ def show(
 ) -> None:
     """Draw a graph while it runs; in a pipe, print it when it has ended.
 
-    Exit code 1 when the graph has failed.
+    Exit code 1 when a graph that was waited for has failed.
     """
     from pepperpy.commands._failure import FAILED
     from pepperpy.commands._output import is_live, print_json
@@ -146,7 +146,8 @@ def show(
         from pepperpy.commands._graph_lines import picture_lines
 
         typer.echo("\n".join(picture_lines(picture, now(), colour=is_live())))
-    if picture.over and picture.state != "completed":
+    looked = once or mermaid
+    if picture.over and picture.state != "completed" and not looked:
         raise typer.Exit(FAILED)
 
 
