@@ -338,3 +338,27 @@ async def test_the_steps_of_another_topic_are_not_taken_over(
             await client.run("other", headers=forged, wait=10)
         with pytest.raises(PepperError, match="Pp-From-Step needs Pp-Replay-Of"):
             await client.run("other", headers={h.FROM_STEP: "2"}, wait=10)
+
+
+async def test_key_priority_and_budget_go_with_a_rerun(client: Client, working: Working) -> None:
+    agent, seen = Agent("kept"), []
+
+    @agent.task("kept", retries=0)
+    async def kept(_: None, ctx: Context) -> None:
+        await ctx.step("one", lambda: 1)
+        seen.append((ctx.key, ctx.headers.get(h.PRIORITY.lower()), ctx.headers.get("mine")))
+
+    async with working(agent):
+        keyed = await client.submit("kept", key="customer 7", headers={"Mine": "x"})
+        await client.ended(keyed, wait=10)
+        again = await client.rerun(keyed, from_step="one")
+        await client.ended(again, wait=10)
+        high = await client.submit("kept", priority="high", budget={"tokens": 5})
+        await client.ended(high, wait=10)
+        last = await client.rerun(high)
+        await client.ended(last, wait=10)
+    assert seen == [("customer 7", None, "x")] * 2 + [("", "high", None)] * 2
+    story = await client.explain(again)
+    assert (story.key, story.replay_of, story.priority) == ("customer 7", keyed, "normal")
+    given = (await history_of(client, last)).input
+    assert given.headers[h.BUDGET.lower()] == '{"tokens":5}'

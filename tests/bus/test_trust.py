@@ -177,7 +177,7 @@ MAY_SUBSCRIBE: dict[str, set[str]] = {
     "$SYS.>": set(),
     "$KV.pp_state.>": set(),
     "pp.>": {"operator"},
-    "pp.task.>": {"operator"},
+    "pp.task.>": WORK,  # shadows hear what workers may pull
     "pp.svc.>": {"operator"},
     "pp.svc.memory.>": {"memory", "operator"},
     "pp.svc.provider.>": {"provider", "operator"},
