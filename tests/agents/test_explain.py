@@ -288,3 +288,24 @@ async def test_an_attempt_whose_worker_died_is_told_as_lost(
         ("next/worker", ""),
     ]
     assert story.state == "working"
+
+
+async def test_events_alone_tell_of_a_task_and_those_of_an_agent_do_not(
+    client: Client, eventually: Eventually
+) -> None:
+    async with client.emitter() as emitter:
+        await emitter.emit("task", "submitted", scope="far", id="sent")
+        await emitter.emit("task", "progress", scope="far", id="begun", attempt=1)
+        await emitter.emit("task", "completed", scope="far", id="over", attempt=1)
+        await emitter.emit("agent", "started", scope="support", id="support")
+    states = {"sent": "submitted", "begun": "working", "over": "completed"}
+    for task_id, state in states.items():
+
+        async def told(task_id: str = task_id, state: str = state) -> bool:
+            with contextlib.suppress(NotFound):
+                return await client.task_state(task_id) == state
+            return False
+
+        await eventually(told)
+    with pytest.raises(NotFound):
+        await client.explain("support")

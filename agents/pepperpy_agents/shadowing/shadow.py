@@ -7,36 +7,29 @@ task's steps, children and questions came to.
 import asyncio
 import contextlib
 import time
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 from pepperpy_agents.agent import Agent, TaskSpec
 from pepperpy_agents.attempt import Completed, Failed
-from pepperpy_agents.context import Context
-from pepperpy_agents.execution import call_handler, outcome_of
-from pepperpy_agents.giving_up import shorten
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.shadowing.comparison import Comparison, Summary, Tally
 from pepperpy_agents.shadowing.context import Diverged, ShadowContext
 from pepperpy_agents.shadowing.differences import differences
 from pepperpy_agents.shadowing.hearing import LiveInput, hearing, id_of
+from pepperpy_agents.shadowing.running import shadow_outcome
 from pepperpy_bus.client import Client
 from pepperpy_bus.groups import TaskGroup
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.jetstream import last_on
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.results import Ended
 from pepperpy_schemas.catalog import EVENT
-from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import (
     BadConfig,
-    HandlerError,
     PepperError,
-    TaskTimeout,
     Unreachable,
-    info_of,
 )
 from pepperpy_schemas.states import TaskState
 from pepperpy_schemas.subjects import stream_name
@@ -191,7 +184,9 @@ class Shadow:
         )
         began = time.perf_counter()
         try:
-            outcome = await self._outcome(live, context)
+            outcome = await shadow_outcome(
+                self._client, self._runner, self._spec, live, context, self._timeout
+            )
         except Diverged as error:
             why = f"the shadow came to {error}"
             return Comparison(task_id=ended.id, verdict="diverged", live=_how(ended), reason=why)
@@ -207,45 +202,6 @@ class Shadow:
             live_ms=await self._live_ms(ended) if quick else None,
             shadow_ms=ms,
         )
-
-    async def _outcome(self, live: LiveInput, context: ShadowContext) -> Completed | Failed:
-        """Runs the handler, with everything that a worker makes of its ways to end.
-
-        Raises:
-            Diverged: It came to something that the live task did not do.
-        """
-        limit = asyncio.timeout(self._timeout)
-        try:
-            data = await self._read(live)
-            async with limit:
-                handler = self._spec.handler
-                value = await call_handler(self._runner, handler, data, cast("Context", context))
-        except BaseExceptionGroup as group:
-            if diverged := group.subgroup(Diverged):
-                raise _first(diverged) from None
-            if not isinstance(group, ExceptionGroup):
-                raise
-            return Failed(shorten(info_of(group)))
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if current is not None and current.cancelling():
-                raise
-            return Failed(HandlerError("the handler raised CancelledError").info())
-        except TimeoutError as error:
-            if not limit.expired():
-                return Failed(shorten(info_of(error)))
-            told = f"{self._spec.topic} ran longer than {self._timeout:g} s"
-            return Failed(TaskTimeout(told).info())
-        except (Exception, SystemExit) as error:
-            return Failed(shorten(info_of(error)))
-        return outcome_of(self._spec, value)
-
-    async def _read(self, live: LiveInput) -> Any:
-        client = self._client
-        body = await redeem(client.connection, client.prefix, live.body, live.headers)
-        if is_cloudevent(live.headers):
-            body = unwrap(body, live.headers)
-        return self._spec.handler.decode(body)
 
     async def _live_ms(self, ended: Ended) -> float | None:
         """How long the live version took, as its last event tells a moment after the result."""
@@ -292,8 +248,3 @@ def _of_shadow(outcome: Completed | Failed) -> Any:
     if isinstance(outcome, Completed):
         return {"data": decode(outcome.data, Any)}
     return {"error": {"code": outcome.error.code, "message": outcome.error.message}}
-
-
-def _first(group: "BaseExceptionGroup[Diverged]") -> Diverged:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found

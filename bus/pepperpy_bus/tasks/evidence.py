@@ -12,10 +12,10 @@ from pepperpy_bus.tasks.results import Ended
 from pepperpy_bus.tasks.whereabouts import Whereabouts
 from pepperpy_schemas.errors import BadHeader
 from pepperpy_schemas.headers import NO_HEADERS, TaskHeaders, read_task_headers
-from pepperpy_schemas.messages import FailureEntry, InputEntry, Result
+from pepperpy_schemas.messages import FailureEntry, InputEntry
 from pepperpy_schemas.states import TaskState
 
-_BY_VERB = {state.verb: state for state in TaskState}
+_ENDS = {state.verb: state for state in TaskState if state.terminal}
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +43,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         """Returns where the task is in its life; None when nothing is known of it."""
         if self.ended is not None:
             return self.ended.result.state
-        if self.filed is not None:  # its result has expired
-            return Result(ok=False, error=self.filed.letter.error).state
         return self._told_end() or self._under_way()
 
     def _under_way(self) -> TaskState | None:
@@ -55,16 +53,17 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         kept = self.where is not None and (self.where.kept or self.where.schedule is not None)
         if entries and isinstance(entries[-1], FailureEntry) and not kept:
             return TaskState.FAILED
-        if entries or any(one.name == "task.started" for one in self.events):
+        # Agents and alerts have events under their names too.
+        told = {one.name for one in self.events if one.entity == "task" or one.event.attempt}
+        if entries or told - {"task.submitted"}:
             return TaskState.WORKING
-        return TaskState.SUBMITTED if kept or self.events else None
+        return TaskState.SUBMITTED if kept or told else None
 
     def _told_end(self) -> TaskState | None:
         """The end that events tell of a task whose result has expired."""
         for one in reversed(self.events):
-            state = _BY_VERB.get(one.verb) if one.entity == "task" else None
-            if state is not None and state.terminal:
-                return state
+            if one.entity == "task" and one.verb in _ENDS:
+                return _ENDS[one.verb]
         return None
 
     @property
@@ -72,6 +71,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this is no task, but a schedule that submits some."""
         schedule = None if self.where is None else self.where.schedule
         return schedule is not None and schedule.recurring
+
+    @property
+    def over_at(self) -> datetime | None:
+        """When it ended, as far as anything tells."""
+        if self.ended_at is not None:
+            return self.ended_at
+        for one in reversed(self.events):
+            if one.entity == "task" and one.verb in _ENDS:
+                return one.event.ts
+        return self.filed.letter.ts if self.filed is not None else None
 
     @property
     def given(self) -> InputEntry | None:
