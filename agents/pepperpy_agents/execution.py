@@ -10,7 +10,7 @@ import asyncio
 import time
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -81,6 +81,10 @@ REMEMBERED = 60.0
 
 _BLOB = BLOB.lower()
 _REPLY_TO = REPLY_TO.lower()
+
+
+STALE_WAKE: Final = 0.2
+"""Seconds after which a wake that met a running attempt looks at the task again."""
 
 
 class _Overrun(Exception):
@@ -461,6 +465,9 @@ class Executor:
                 _say_lost(attempt)
 
     async def _was_taken(self, attempt: Attempt) -> bool:
+                if attempt.over is not None:
+                    # A wake that came too late is in the way of the next one until it is settled.
+                    await delivery.nak(delay=STALE_WAKE)
         """Whether a keyed task went to another worker while this process stood still.
 
         It must not be ended here then: the next of its key would begin beside it.
