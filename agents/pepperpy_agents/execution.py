@@ -340,6 +340,8 @@ class Executor:
                 await attempt.replay.close()
         if attempt.canceled is not None:
             return Stopped(attempt.canceled)  # its handler would not be stopped
+        if attempt.journal is not None and attempt.journal.fenced:
+            return Lost()  # whatever its handler made of that
         return _parked(attempt) or outcome_of(spec, value)
 
     def _check_journal(self, attempt: Attempt) -> None:

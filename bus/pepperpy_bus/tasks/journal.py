@@ -44,6 +44,7 @@ class Journal:
     Attributes:
         history: What it says.
         begun: When the server stored its first entry, RFC 3339; empty when it has none.
+        fenced: Whether a write was refused: the task is somebody else's.
     """
 
     def __init__(self, connection: Connection, prefix: str, task_id: str, instance: str) -> None:
@@ -58,6 +59,7 @@ class Journal:
         self._unsure: tuple[str, JournalEntry] | None = None
         self.history = History()
         self.begun = ""
+        self.fenced = False
 
     async def read(self) -> None:
         """Reads the whole journal with one request."""
@@ -173,6 +175,7 @@ class Journal:
                 self._wrote(self._unsure[1], last.seq)
                 await self._write(entry, headers)
             else:
+                self.fenced = True
                 raise Fenced(
                     f"another worker has claimed task {self._task_id} since attempt {attempt}",
                     context={"task_id": self._task_id, "attempt": attempt},
