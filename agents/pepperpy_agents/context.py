@@ -218,6 +218,8 @@ class Context:
             *children: Ids from `submit`.
             timeout: Return after this long at the latest, with none if none has ended.
         """
+        if not children:
+            return {}
         ends = await self._durable.waiting.children(children, first=True, timeout=timeout)
         return {one: end for one, end in zip(children, ends, strict=True) if end is not None}
 

@@ -574,15 +574,19 @@ class Executor:
         await self._waits.look(task.id, task.topic, wait)
 
     async def _remind(self, attempt: Attempt, wait: WaitEntry) -> None:
-        await self._tell_wait(attempt, wait, reminder=True)
+        # The next one within two minutes would be dropped as the same event.
+        seq = attempt.task.delivery.seq
+        await self._tell_wait(attempt, wait, mark=f":{seq}", reminder=True)
 
-    async def _tell_wait(self, attempt: Attempt, wait: WaitEntry, **more: Any) -> None:
+    async def _tell_wait(
+        self, attempt: Attempt, wait: WaitEntry, *, mark: str = "", **more: Any
+    ) -> None:
         told: dict[str, Any] = {"place": wait.n, "for": wait.what, **more}
         if wait.deadline is not None:
             told["deadline"] = format_time(wait.deadline)
         if wait.what == "answer":
             told |= {"question": wait.question, "text": wait.text, "choices": wait.choices}
-            await self._tell(attempt, "input_required", told, certain=True)
+            await self._tell(attempt, "input_required", told, certain=True, mark=mark)
         else:
             told["children"] = len(wait.children)
             await self._tell(attempt, "suspended", told)
@@ -608,7 +612,13 @@ class Executor:
         await attempt.task.delivery.nak()
 
     async def _tell(
-        self, attempt: Attempt, verb: str, data: dict[str, Any], *, certain: bool = False
+        self,
+        attempt: Attempt,
+        verb: str,
+        data: dict[str, Any],
+        *,
+        certain: bool = False,
+        mark: str = "",
     ) -> None:
         task = attempt.task
         place = f":{data['place']}" if "place" in data else ""
@@ -623,7 +633,7 @@ class Executor:
             priority=task.headers.priority,
             data=data,
             certain=certain,
-            event_id=f"{task.id}:{attempt.number}:{verb}{place}",
+            event_id=f"{task.id}:{attempt.number}:{verb}{place}{mark}",
         )
 
 

@@ -159,3 +159,59 @@ async def test_a_second_message_of_a_task_that_waits_starts_nothing(
 async def is_empty(client: Client, stream: str) -> bool:
     state = (await api(client.connection, f"STREAM.INFO.{stream}"))["state"]
     return int(state["messages"]) == 0
+
+
+# --- who ends a task ------------------------------------------------------------------------------
+
+
+async def test_an_attempt_that_lost_its_task_ends_nothing_whatever_its_handler_catches(
+    client: Client, working: Working
+) -> None:
+    agent = Agent("fenced")
+
+    @agent.task("fenced", retries=0)
+    async def fenced(_: None, ctx: Context) -> str:
+        await ctx.step("first", lambda: 1)
+        if ctx.attempt == 1:
+            thief = await journal_of(client, ctx.task_id)
+            await thief.claim(2, "elsewhere")
+        with contextlib.suppress(PepperError):
+            await ctx.step("second", lambda: 2)
+            return "done"
+        return "no luck"
+
+    async with working(agent):
+        task_id = await client.submit("fenced")
+        with pytest.raises(TimeoutError):
+            await client.result(task_id, wait=0.7)
+
+
+# --- waiting --------------------------------------------------------------------------------------
+
+
+async def test_each_reminder_is_told_however_soon_it_follows_the_last(
+    client: Client, working: Working, seen: Any, eventually: Eventually
+) -> None:
+    agent = Agent("nag")
+
+    @agent.task("nag")
+    async def nag(_: None, ctx: Context) -> Any:
+        return await ctx.ask("Well?", remind="500ms")
+
+    async with working(agent):
+        task_id = await client.submit("nag")
+        told = await seen.named(task_id, "task.input_required", 4)
+        assert [one.data.get("reminder", False) for one in told][:4] == [False, True, True, True]
+        await client.answer(task_id, 1)
+        assert await client.result(task_id, wait=10) == 1
+
+
+async def test_the_first_of_no_children_is_none(client: Client, working: Working) -> None:
+    agent = Agent("none")
+
+    @agent.task("none")
+    async def none(_: None, ctx: Context) -> Any:
+        return await ctx.first()
+
+    async with working(agent):
+        assert await client.run("none", wait=5) == {}

@@ -189,9 +189,11 @@ class Waits:
         self, wait: WaitEntry, deadline: datetime | None
     ) -> tuple[datetime, Literal["deadline", "reminder", "check"]]:
         now = self._clock.now()
-        look = RENEWAL
+        age = now - wait.ts
+        # A worker that died between its acknowledgement and its look has told nobody.
+        look = FIRST_LOOK if age < FIRST_LOOK else RENEWAL
         if wait.what == "children":
-            look = min(max(FIRST_LOOK, (now - wait.ts) / 2), LAST_LOOK)
+            look = min(max(FIRST_LOOK, age / 2), LAST_LOOK)
         wakes: list[tuple[datetime, Literal["deadline", "reminder", "check"]]]
         wakes = [(now + look, "check")]
         if wait.remind:
@@ -216,14 +218,21 @@ class Waits:
 
     async def _children(self, wait: WaitEntry) -> Over | None:
         ended: list[Ended | None] = []
-        for start in range(0, len(wait.children), _AT_ONCE):
-            some = wait.children[start : start + _AT_ONCE]
-            ended += await asyncio.gather(*(self._results.get(one) for one in some))
-            if not wait.first and None in ended:
+        # From the last on, few at first: each child that ends sets this off, and mostly the last
+        # ones are missing.
+        some, left = 1, len(wait.children)
+        while left:
+            first = max(0, left - some)
+            found = await asyncio.gather(
+                *(self._results.get(one) for one in wait.children[first:left])
+            )
+            if not wait.first and None in found:
                 return None
+            ended += reversed(found)
+            some, left = min(some * 2, _AT_ONCE), first
         if not any(ended):
             return None
-        results = [None if one is None else one.result for one in ended]
+        results = [None if one is None else one.result for one in reversed(ended)]
         return Over("children", encode(results))
 
 
