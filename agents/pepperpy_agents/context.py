@@ -77,7 +77,7 @@ class Context:
     @property
     def key(self) -> str:
         """The task's key as its sender gave it; empty without one."""
-        return self._task.headers.key or self._task.key
+        return self._task.headers.key if self._task.key else ""
 
     @property
     def fence(self) -> int:

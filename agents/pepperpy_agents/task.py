@@ -9,7 +9,7 @@ from pepperpy_bus.streams.clock import ServerClock, to_datetime
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_schemas.budgets import read_budget
 from pepperpy_schemas.errors import BadHeader
-from pepperpy_schemas.headers import ID, NO_HEADERS, TaskHeaders, read_task_headers
+from pepperpy_schemas.headers import ID, KEY, NO_HEADERS, TaskHeaders, read_task_headers
 from pepperpy_schemas.tokens import TOKEN
 
 _BARE_TOKENS = 3
@@ -132,6 +132,12 @@ def _keyed(
             hint="use 1 to 64 characters of A-Z a-z 0-9 _ - for each",
         )
     chosen = bool(headers.id)
+    if key and not headers.key:
+        # As our own clients send it: so a letter and a journal tell it too.
+        fields = {**delivery.headers, KEY.lower(): key}
+        message = msgspec.structs.replace(delivery.message, headers=fields)
+        delivery = msgspec.structs.replace(delivery, message=message)
+        headers = msgspec.structs.replace(headers, key=key)
     return Task(task_id, topic, headers, chosen, delivery, key, delivery.seq), wrong
 
 

@@ -532,8 +532,7 @@ class Client:
             own[h.PRIORITY] = priority
         if "key" in options:
             _refuse_overtaking(options)
-            if key_token(options["key"]) != options["key"]:
-                own[h.KEY] = options["key"]
+            own[h.KEY] = options["key"]
         if (timeout := options.get("timeout")) is not None:
             own[h.TIMEOUT_MS] = str(max(1, round(parse_duration(timeout) * 1e3)))
         for name, value in ((h.PARENT, options.get("parent")), (h.ROOT, options.get("root"))):

@@ -396,3 +396,25 @@ async def test_a_result_from_elsewhere_frees_the_key_too(
         later = await client.submit("order", "later", key="otter")
         await client.results.put(first, Result(ok=True), attempt=9, headers={"Pp-Topic": "order"})
         assert await client.result(later, wait=15) == "later"
+
+
+async def test_a_replayed_task_keeps_its_key(
+    client: Client, working: Working, seen: Seen, eventually: Eventually
+) -> None:
+    agent = Agent("orders")
+    keys: list[tuple[str, str]] = []
+
+    @agent.task("order", retries=0)
+    async def order(_: None, ctx: Context) -> None:
+        keys.append((ctx.key, ctx.task_id))
+        raise RuntimeError("never")
+
+    async with working(agent):
+        await client.ended(await client.submit("order", key="Straße 5"), wait=10)
+        subject = KEYED_TASK.of(client.prefix, topic="order", key="bare", id="bare")
+        await client.connection.publish(subject, b"null")
+        await client.ended("bare", wait=10)
+        for filed in await seen.letters("order"):
+            await client.ended(await client.dead_letters.replay(filed), wait=10)
+    assert [key for key, _ in keys] == ["Straße 5", "bare", "Straße 5", "bare"]
+    assert len({task_id for _, task_id in keys}) == 4

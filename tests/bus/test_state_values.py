@@ -160,8 +160,14 @@ async def test_a_name_that_cannot_travel_is_refused(state: AgentState, name: str
         await state.get(name)
     with pytest.raises(BadName):
         await state.set(name, 1)
-    with pytest.raises(BadName):
-        state.keyed(name)
+
+
+async def test_a_key_may_be_any_printable_text(state: AgentState) -> None:
+    await state.keyed("ana@example.com").set("cart", 1)
+    assert (await state.keyed("ana@example.com").get("cart")).value == 1
+    for key in ("", "two\nlines", "x" * 257):
+        with pytest.raises(BadName):
+            await state.keyed(key).set("cart", 1)
 
 
 async def test_a_large_value_is_refused_with_the_way_out(state: AgentState) -> None:

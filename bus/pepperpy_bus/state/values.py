@@ -10,6 +10,7 @@ from pepperpy_schemas.catalog import AGENT_STATE, FAMILY_STATE, KEY_STATE
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadPayload, TooLarge, WrongSequence
 from pepperpy_schemas.subjects import Subject
+from pepperpy_schemas.tokens import key_token
 
 T = TypeVar("T")
 
@@ -178,8 +179,8 @@ class AgentState(State):
         return State(self._cells, FAMILY_STATE, ttl=FAMILY_TTL, root=self._root)
 
     def keyed(self, key: str) -> State:
-        """Returns the values that the agent keeps for one key: a customer, an order."""
-        return State(self._cells, KEY_STATE, agent=self._agent, key=key)
+        """Returns the values that the agent keeps for one key: a customer, an order, any text."""
+        return State(self._cells, KEY_STATE, agent=self._agent, key=key_token(key))
 
 
 def _body(name: str, value: Any) -> bytes:

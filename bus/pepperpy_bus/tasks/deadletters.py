@@ -12,11 +12,11 @@ from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import delete_message, message_at, store
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import DEAD_LETTER, TASK
+from pepperpy_schemas.catalog import DEAD_LETTER, KEYED_TASK, TASK
 from pepperpy_schemas.errors import ErrorInfo, NotFound, PepperError
 from pepperpy_schemas.messages import AttemptRecord, DeadLetter
 from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import HIGH_LANE, new_id
+from pepperpy_schemas.tokens import HIGH_LANE, key_token, new_id
 
 log = get_log("pepperpy.dlq")
 
@@ -144,11 +144,19 @@ class DeadLetters:
             if name.lower() not in _NOT_REPLAYED
         }
         fields[h.REPLAY_OF] = letter.task_id
-        high = h.fold(letter.headers).get(h.PRIORITY.lower()) == "high"
-        lane = letter.topic + HIGH_LANE if high else letter.topic
-        subject = TASK.of(self._prefix, topic=lane, id=task_id)
+        subject = self._replayed_on(letter, task_id)
         await store(self._connection, subject, body_of(letter), msg_id=task_id, headers=fields)
         return task_id
+
+    def _replayed_on(self, letter: DeadLetter, task_id: str) -> str:
+        """The subject of a new task of the same key or priority."""
+        said = h.fold(letter.headers)
+        if key := said.get(h.KEY.lower()):
+            token = key_token(key)
+            return KEYED_TASK.of(self._prefix, topic=letter.topic, key=token, id=task_id)
+        high = said.get(h.PRIORITY.lower()) == "high"
+        lane = letter.topic + HIGH_LANE if high else letter.topic
+        return TASK.of(self._prefix, topic=lane, id=task_id)
 
     async def drop(self, seq: int) -> None:
         """Removes one letter.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import unquote
 
 import msgspec
 
@@ -193,7 +192,7 @@ def submit_options(headers: Mapping[str, str]) -> dict[str, Any]:
     if priority := rest.pop(h.PRIORITY.lower(), ""):
         options["priority"] = priority
     if key := rest.pop(h.KEY.lower(), ""):
-        options["key"] = unquote(key)
+        options["key"] = key
     if budget := rest.pop(h.BUDGET.lower(), ""):
         # What is above belongs to the family that it leaves.
         own = msgspec.structs.replace(read_budget(budget), above=[])
