@@ -56,6 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),
     "agents": Entry("Look", "List the running agents; pause, resume and drain them."),
+    "shards": Entry("Look", "List the shards of keyed tasks: owner, load, lag, last move."),
     "resources": Entry("Look", "List, define and remove shared resources: who holds, who waits."),
     "schema": Entry("Look", "Show, export and compare the schemas of messages and topics."),
     "bus": Entry("Operate", "Compare the broker's streams with the declared ones, and mend them."),
