@@ -1,5 +1,6 @@
 """The story of a task, from whatever is left of it."""
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,17 +29,20 @@ async def forget(client: Client, *suffixes: str) -> None:
         await purge(client.connection, stream_name(client.prefix, suffix), ">")
 
 
-@pytest.fixture
-def office() -> Agent:
+class Office:
     """An agent whose report fails once, does steps, asks and has a child."""
-    agent = Agent("office")
 
-    @agent.task("child")
-    async def child(n: int, ctx: Context) -> int:
-        return await ctx.step("double", lambda: n * 2)
+    def __init__(self) -> None:
+        self.agent = Agent("office")
+        self.parent_waits = asyncio.Event()
+        self.agent.task("child")(self.child)
+        self.agent.task("report", retries=1, retry_delay=0.01)(self.report)
 
-    @agent.task("report", retries=1, retry_delay=0.01)
-    async def report(about: str, ctx: Context) -> str:
+    async def child(self, n: int, ctx: Context) -> int:
+        await self.parent_waits.wait()
+        return int(await ctx.step("double", lambda: n * 2))
+
+    async def report(self, about: str, ctx: Context) -> str:
         text = await ctx.step("fetch", lambda: f"{about}!")
         await ctx.emit("llm.called", tokens=120, usd=0.5)
         if ctx.attempt == 1:
@@ -47,26 +51,35 @@ def office() -> Agent:
         answer = await ctx.ask("Publish?", choices=["yes", "no"])
         return f"{text} {doubled} {answer}"
 
-    return agent
+    async def reported(self, client: Client, eventually: Eventually) -> str:
+        """A report that has come to its end by way of four attempts."""
+        task_id = await client.submit("report", "otters", timeout="10m")
+
+        async def waits() -> bool:
+            return bool((await client.explain(task_id)).waits)
+
+        await eventually(waits)
+        self.parent_waits.set()
+        await eventually(lambda: client.question(task_id))
+        await client.answer(task_id, "yes", by="ana")
+        assert await client.result(task_id, wait=10) == "otters! 8 yes"
+        return task_id
 
 
-async def reported(client: Client, eventually: Eventually) -> str:
-    task_id = await client.submit("report", "otters", timeout="10m")
-    await eventually(lambda: client.question(task_id))
-    await client.answer(task_id, "yes", by="ana")
-    assert await client.result(task_id, wait=10) == "otters! 8 yes"
-    return task_id
+@pytest.fixture
+def office() -> Office:
+    return Office()
 
 
 async def test_everything_is_told_in_order(
     broker: Broker, prefix: str, client: Client, working: Working, eventually: Eventually,
-    office: Agent,
+    office: Office,
 ) -> None:  # fmt: skip
     async with (
-        working(office) as worker,
+        working(office.agent) as worker,
         connect(broker.url, bus__prefix=prefix, source="cli/ana") as ana,
     ):
-        task_id = await reported(ana, eventually)
+        task_id = await office.reported(ana, eventually)
         story = await eventually(lambda: _complete(client, task_id))
     assert (story.id, story.state, story.topic) == (task_id, "completed", "report")
     assert (story.source, story.data) == ("cli/ana", "otters! 8 yes")
@@ -101,10 +114,10 @@ async def _complete(client: Client, task_id: str) -> Explanation | None:
 
 
 async def test_children_are_told_with_theirs(
-    client: Client, working: Working, eventually: Eventually, office: Agent
+    client: Client, working: Working, eventually: Eventually, office: Office
 ) -> None:
-    async with working(office):
-        task_id = await reported(client, eventually)
+    async with working(office.agent):
+        task_id = await office.reported(client, eventually)
     (child,) = (await client.explain(task_id, children=True)).children
     assert child.explanation is not None
     assert (child.explanation.parent, child.explanation.root) == (task_id, task_id)
@@ -112,10 +125,10 @@ async def test_children_are_told_with_theirs(
 
 
 async def test_journal_and_result_tell_the_same_when_the_events_have_expired(
-    client: Client, working: Working, eventually: Eventually, office: Agent
+    client: Client, working: Working, eventually: Eventually, office: Office
 ) -> None:
-    async with working(office):
-        task_id = await reported(client, eventually)
+    async with working(office.agent):
+        task_id = await office.reported(client, eventually)
         await eventually(lambda: _complete(client, task_id))
     await forget(client, "EVENTS")
     story = await client.explain(task_id)
@@ -247,10 +260,10 @@ async def test_what_is_not_known_is_an_error_and_a_schedule_is_no_task(client: C
 
 
 async def test_an_explanation_costs_a_handful_of_requests(
-    client: Client, working: Working, eventually: Eventually, office: Agent
+    client: Client, working: Working, eventually: Eventually, office: Office
 ) -> None:
-    async with working(office):
-        task_id = await reported(client, eventually)
+    async with working(office.agent):
+        task_id = await office.reported(client, eventually)
     connection, asked = client.connection, []
     request, request_many = connection.request, connection.request_many
 
