@@ -131,6 +131,14 @@ async def test_a_list_fans_out_in_order_and_an_empty_one_is_done_at_once(
 
 
 @pytest.mark.usefixtures("running")
+async def test_tasks_of_one_key_run_one_after_the_other(client: Client, shop: Shop) -> None:
+    g = Graph("keyed")
+    g.task("count", g.item.n, each=[{"n": n, "who": "ana"} for n in range(4)], key=g.item.who)
+    assert await client.run(g, wait=30) == {"count": [0, 10, 20, 30]}
+    assert shop.most == 1
+
+
+@pytest.mark.usefixtures("running")
 async def test_a_graph_is_a_node_of_another_one(client: Client, shop: Shop) -> None:
     inner = Graph("inner")
     inner.output(inner.task("count", inner.input.n).result)
@@ -411,3 +419,23 @@ async def test_a_graph_without_agents_of_its_group_fails_the_node(
     async with working(orchestrator):
         with pytest.raises(PepperError, match="no agent of group nobody is up: capability fly"):
             await client.run(g, wait=20)
+
+
+@pytest.mark.usefixtures("running")
+async def test_a_canceled_graph_cancels_its_tasks(
+    client: Client, shop: Shop, eventually: Eventually, seen: Any
+) -> None:
+    g = Graph("endless")
+    g.task("hang")
+    g.task("count", 1, compensate="undo_write")
+    task_id = await client.submit(g)
+    await eventually(lambda: shop.topics() == ["hang"])
+    (started,) = [
+        one
+        for one in await seen.named(task_id, "graph.node_started", 2)
+        if one.data["node"] == "hang"
+    ]
+    assert await client.cancel(task_id, reason="enough")
+    with pytest.raises(PepperError, match="canceled"):
+        await client.result(started.data["task"], wait=10)
+    assert shop.topics() == ["hang"]
