@@ -10,6 +10,7 @@ import msgspec
 
 from pepperpy_agents.agent import TaskSpec
 from pepperpy_agents.attempt import Attempt
+from pepperpy_agents.durable.waiting import keep_ends
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.client import Client
 from pepperpy_bus.link.message import Message
@@ -27,6 +28,8 @@ from pepperpy_schemas.messages import InputEntry, Resume, WaitEntry
 log = get_log("pepperpy.worker")
 
 Remind = Callable[[Attempt, WaitEntry], Awaitable[None]]
+_CATCH_UP: Final = 0.2
+"""Seconds after which a wake is read again that was ahead of a replica."""
 _LONG: Final = timedelta(days=1)
 
 
@@ -58,6 +61,7 @@ class Resuming:
         self._clock = clock
         self._instance = instance
         self._remind = remind
+        self._ends_last = client.settings.bus.result_ttl
 
     async def attempt(self, spec: TaskSpec, delivery: Delivery) -> Attempt | None:
         """Returns the attempt that goes on with a task; None when the wake was settled here."""
@@ -69,9 +73,10 @@ class Resuming:
         journal = Journal(client.connection, client.prefix, task_id, self._instance)
         await journal.read()
         given = journal.history.input
-        if given is None:
+        if given is None and not await _came_too_early(journal, delivery):
             log.warning("resume.unknown_task", task_id=task_id, subject=delivery.subject)
             await delivery.ack()
+        if given is None:
             return None
         task = resumed_task(given, task_id, delivery, client.prefix)
         attempt = Attempt(task, spec, journal=journal, began=time.monotonic())
@@ -84,10 +89,11 @@ class Resuming:
                 return attempt  # the attempt that it woke has failed, or its worker died
             if task.key and await self._keys.may_start(task.topic, task.key, task_id):
                 return attempt
-            log.debug("resume.stale", task_id=task_id)
-            await delivery.ack()
+            if not await _came_too_early(journal, delivery):
+                log.debug("resume.stale", task_id=task_id)
+                await delivery.ack()
         else:
-            attempt.over = await self._waits.outcome(task_id, spec.topic, wait)
+            attempt.over = await self._waits.outcome(task_id, spec.topic, wait, journal.history)
             left = task.seconds_left(self._clock)
             if attempt.over is not None or (left is not None and left <= 0):
                 await self._waits.disarm(task_id, wait)
@@ -102,6 +108,8 @@ class Resuming:
         if resume is not None and resume.reason == "reminder" and resume.n == wait.n:
             await self._remind(attempt, wait)
         age = self._clock.now() - wait.ts
+        if wait.what == "children" and age.total_seconds() > self._ends_last / 4:
+            await keep_ends(self._client, self._waits, journal, wait)
         if resume is not None and resume.reason == "check" and age > RENEWAL - _LONG:
             await journal.renew()
         await self._wait_on(attempt, wait, delivery)
@@ -114,6 +122,14 @@ class Resuming:
         await delivery.ack()
         if wait is not None:
             await self._waits.look(task.id, task.topic, wait)
+
+
+async def _came_too_early(journal: Journal, delivery: Delivery) -> bool:
+    """Gives a wake back that came before what it tells of had reached the replica that was read."""
+    if not await journal.is_behind():
+        return False
+    await delivery.nak(delay=_CATCH_UP)
+    return True
 
 
 def resumed_task(given: InputEntry, task_id: str, delivery: Delivery, prefix: str) -> Task:

@@ -270,10 +270,39 @@ class WaitedEntry(msgspec.Struct, frozen=True, tag="waited", tag_field="kind", o
     by: str = ""
 
 
-class CheckpointEntry(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind"):
-    """The whole journal so far in one message, which replaces it: long waits outlive its expiry."""
+class EndedEntry(msgspec.Struct, frozen=True, tag="ended", tag_field="kind", omit_defaults=True):
+    """How a child ended, kept for a wait that may outlast the child's result.
+
+    Attributes:
+        n: The wait's place.
+        ts: When it was written, by the worker's clock.
+        child: The child.
+        data: Its result as on ``pp.result.<id>``; null when that travels by reference.
+        blob: The reference, or empty.
+    """
+
+    n: Attempt
+    ts: Instant
+    child: str
+    data: msgspec.Raw = _NULL
+    blob: str = ""
+
+
+class CheckpointEntry(
+    msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind", omit_defaults=True
+):
+    """Several entries in one message.
+
+    Attributes:
+        entries: The entries.
+        renews: They stand in place of all before, so that long waits outlive the expiry: once
+            the last message of the series is there.
+        left: How many messages of the series follow.
+    """
 
     entries: list[msgspec.Raw]
+    renews: bool = False
+    left: Count = 0
 
 
 JournalEntry: TypeAlias = (
@@ -285,6 +314,7 @@ JournalEntry: TypeAlias = (
     | ChildrenEntry
     | WaitEntry
     | WaitedEntry
+    | EndedEntry
     | CheckpointEntry
 )
 """One line of a task's journal."""

@@ -1,12 +1,18 @@
 """What could cost a durable task its journal, its end, or a step that was done."""
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
-from pepperpy import Agent, Client, Context, PepperError
+from pepperpy import Agent, Client, Context, PepperError, connect
+from pepperpy.stack.broker import Broker
+from pepperpy_agents.durable.children import derived_id
+from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.jetstream import api, purge, store
 from pepperpy_bus.tasks.journal import Journal
@@ -14,7 +20,7 @@ from pepperpy_bus.units import now
 from pepperpy_schemas.catalog import RESULT, STEP, TASK
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.headers import BLOB, ID
-from pepperpy_schemas.messages import ReleaseEntry
+from pepperpy_schemas.messages import CheckpointEntry, InputEntry, ReleaseEntry, StepEntry
 from pepperpy_schemas.subjects import stream_name
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
@@ -215,3 +221,89 @@ async def test_the_first_of_no_children_is_none(client: Client, working: Working
 
     async with working(agent):
         assert await client.run("none", wait=5) == {}
+
+
+async def test_a_child_whose_result_expires_while_another_still_runs_is_not_forgotten(
+    client: Client, broker: Broker, eventually: Eventually
+) -> None:
+    agent = Agent("long")
+
+    @agent.task("child")
+    async def child(name: str, ctx: Context) -> Any:
+        return await ctx.ask(name) if name else "quick"
+
+    @agent.task("parent")
+    async def parent(_: None, ctx: Context) -> Any:
+        return await ctx.gather(*[await ctx.submit("child", one) for one in ("", "a", "b")])
+
+    async with connect(broker.url, bus__prefix=client.prefix, bus__result_ttl="1s") as own:
+        worker = Worker(agent, own, WorkerOptions())
+        running = asyncio.create_task(worker.run(), name="worker")
+        task_id = await client.submit("parent")
+        children = [derived_id(task_id, n) for n in (1, 2, 3)]
+        for one in children[1:]:
+            await eventually(partial(client.question, one))
+        await client.result(children[0], wait=5)
+        wait = (await journal_of(client, task_id)).history.open_wait
+        assert wait is not None
+        # A quarter of the time that results are kept.
+        await eventually(lambda: (now() - wait.ts).total_seconds() > 0.4)
+        await client.answer(children[1], "one")
+        await eventually(partial(knows, client, task_id, children[:2]))
+        results = stream_name(client.prefix, "RESULTS")
+        await purge(client.connection, results, RESULT.pattern(client.prefix))
+        await client.answer(children[2], "two")
+        assert await client.result(task_id, wait=10) == ["quick", "one", "two"]
+        worker.stop()
+        await running
+
+
+async def knows(client: Client, task_id: str, children: list[str]) -> bool:
+    return set(children) <= set((await journal_of(client, task_id)).history.ends)
+
+
+# --- journals of long waits -----------------------------------------------------------------------
+
+
+async def test_a_journal_too_large_for_one_message_is_renewed_in_several(client: Client) -> None:
+    journal = await journal_of(client, "huge")
+    text = msgspec.Raw(b'"%s"' % (b"x" * 300_000))
+    for n in range(1, 6):
+        await journal.append(StepEntry(1, n, f"s{n}", now(), text))
+    await journal.claim(2)
+    await journal.renew()
+    renewed = await journal_of(client, "huge")
+    assert renewed.history.entries == journal.history.entries
+    assert len(renewed.history.entries) == 6
+    # One that its writer did not finish counts for nothing, and does not disturb the next.
+    await renewed.append(CheckpointEntry([], renews=True, left=2))
+    assert (await journal_of(client, "huge")).history.last_place == 5
+    again = await journal_of(client, "huge")
+    await again.renew()
+    await again.claim(3)
+    assert (await journal_of(client, "huge")).history.last_attempt == 3
+
+
+async def test_what_a_journal_refers_to_is_renewed_with_it(client: Client) -> None:
+    journal, blobs = await journal_of(client, "blobs"), Blobs(client.connection, client.prefix)
+    mine, given = await blobs.put(b'"step"'), await blobs.put(b'"input"')
+    await journal.append(
+        InputEntry("topic", msgspec.Raw(b"null"), {BLOB.lower(): given}, "", now())
+    )
+    await journal.append(StepEntry(1, 1, "s", now(), blob=mine))
+    await journal.renew()
+    for one in (mine, given):
+        await blobs.delete(one)
+    first, second = (await journal_of(client, "blobs")).history.entries
+    assert isinstance(first, InputEntry)
+    assert isinstance(second, StepEntry)
+    assert await blobs.get(first.headers[BLOB.lower()]) == b'"input"'
+    assert await blobs.get(second.blob) == b'"step"'
+
+
+async def test_a_journal_that_was_read_too_early_knows_that_it_is_behind(client: Client) -> None:
+    reader, writer = await journal_of(client, "late"), await journal_of(client, "late")
+    assert not await reader.is_behind()
+    await writer.claim(1)
+    assert await reader.is_behind()
+    assert not await writer.is_behind()

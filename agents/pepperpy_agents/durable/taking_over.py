@@ -1,7 +1,6 @@
 """Taking over: a task that repeats another from a step on begins with that one's journal."""
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
@@ -9,14 +8,10 @@ from pepperpy_agents.durable.replay import input_entry
 from pepperpy_agents.task import Task
 from pepperpy_bus.client import Client
 from pepperpy_bus.tasks.history import History
-from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.catalog import STEP
+from pepperpy_bus.tasks.journal import Journal, batches
 from pepperpy_schemas.errors import BadHeader, NotFound
 from pepperpy_schemas.headers import FROM_STEP, REPLAY_OF
 from pepperpy_schemas.messages import ChildrenEntry, JournalEntry, StepEntry, WaitEntry
-
-_AT_ONCE: Final = 512 * 1024
-"""Bytes of entries that are written in one message; a longer one has one to itself."""
 
 
 async def take_over(client: Client, journal: Journal, task: Task) -> None:
@@ -51,16 +46,8 @@ async def take_over(client: Client, journal: Journal, task: Task) -> None:
             hint="run a task again under its own topic",
         )
     missing = [one for one in done_before(there.history, first) if not _has(journal.history, one)]
-    batch: list[JournalEntry] = []
-    size = 0
-    for entry in missing:
-        length = len(STEP.encode(entry))
-        if batch and size + length > _AT_ONCE:
-            await journal.adopt(batch)
-            batch, size = [], 0
-        batch.append(entry)
-        size += length
-    await journal.adopt([*batch, input_entry(task)])
+    for batch in batches([*missing, input_entry(task)]):
+        await journal.adopt(batch)
 
 
 def done_before(history: History, first: int) -> Iterator[JournalEntry]:

@@ -12,9 +12,10 @@ from pepperpy_bus.bodies import to_json
 from pepperpy_bus.client import Client
 from pepperpy_bus.streams.blobs import claim_check, redeem
 from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.tasks.journal import Journal, batches
 from pepperpy_bus.tasks.waits import Over, Waits
 from pepperpy_bus.units import Duration, now, parse_duration
-from pepperpy_schemas.codec import decode
+from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import (
     BadConfig,
     ChildFailed,
@@ -23,7 +24,7 @@ from pepperpy_schemas.errors import (
     error_from_info,
 )
 from pepperpy_schemas.headers import BLOB
-from pepperpy_schemas.messages import Result, WaitedEntry, WaitEntry
+from pepperpy_schemas.messages import EndedEntry, JournalEntry, Result, WaitedEntry, WaitEntry
 
 
 class _Missing:
@@ -145,7 +146,7 @@ class Waiting:
             return await self._read(ended)
         wait: WaitEntry = there or begin()
         # What is there already costs no suspension: children may have been quick.
-        over = await self._waits.outcome(task.id, task.topic, wait)
+        over = await self._waits.outcome(task.id, task.topic, wait, replay.history)
         journal = await replay.journal()
         if there is None:
             await journal.append(wait)
@@ -176,6 +177,22 @@ async def waited_entry(client: Client, attempt: int, wait: WaitEntry, over: Over
     return WaitedEntry(
         attempt, wait.n, now(), over.how, msgspec.Raw(data), fields.get(BLOB, ""), over.by
     )
+
+
+async def keep_ends(client: Client, waits: Waits, journal: Journal, wait: WaitEntry) -> None:
+    """Writes down how children have ended whose results may expire before the wait is over.
+
+    Raises:
+        Fenced: Another worker has the task.
+    """
+    entries: list[JournalEntry] = []
+    for child, result in (await waits.ends(wait, journal.history)).items():
+        data, fields = await claim_check(
+            client.connection, client.prefix, encode(result), {}, client.settings.bus.blob_threshold
+        )
+        entries.append(EndedEntry(wait.n, now(), child, msgspec.Raw(data), fields.get(BLOB, "")))
+    for batch in batches(entries):
+        await journal.adopt(batch)
 
 
 def child_value(child_id: str, result: Result, type: Any = Any) -> Any:  # noqa: A002 - as above

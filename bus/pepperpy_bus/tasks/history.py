@@ -3,7 +3,7 @@
 Nothing here talks to the broker; `journal` does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pepperpy_schemas.catalog import STEP
@@ -13,6 +13,7 @@ from pepperpy_schemas.messages import (
     Child,
     ChildrenEntry,
     ClaimEntry,
+    EndedEntry,
     FailureEntry,
     InputEntry,
     JournalEntry,
@@ -31,12 +32,14 @@ class History:
 
     Attributes:
         entries: All of them, in order, checkpoints unfolded.
+        ends: How children ended that a wait for others may outlast, by id.
     """
 
     def __init__(self, entries: Sequence[JournalEntry] = ()) -> None:
         self.entries: list[JournalEntry] = []
         self._places: dict[int, Place] = {}
         self._waited: dict[int, WaitedEntry] = {}
+        self.ends: dict[str, EndedEntry] = {}
         for entry in entries:
             self.add(entry)
 
@@ -51,6 +54,8 @@ class History:
                     self._places.setdefault(child.n, child)
             case WaitedEntry():
                 self._waited.setdefault(entry.n, entry)
+            case EndedEntry():
+                self.ends.setdefault(entry.child, entry)
             case _:
                 pass
 
@@ -173,6 +178,22 @@ def unfold(entry: JournalEntry) -> list[JournalEntry]:
     if isinstance(entry, CheckpointEntry):
         return [STEP.decode(bytes(one)) for one in entry.entries]
     return [entry]
+
+
+def unfold_all(lines: Iterable[JournalEntry]) -> list[JournalEntry]:
+    """Returns what a journal's lines stand for; a whole series that renews replaces all before."""
+    found: list[JournalEntry] = []
+    series: list[JournalEntry] = []
+    left = 0
+    for line in lines:
+        if not isinstance(line, CheckpointEntry) or not line.renews:
+            found += unfold(line)
+            continue
+        series = [*series, *unfold(line)] if line.left == left - 1 else unfold(line)
+        left = line.left
+        if left == 0:
+            found, series = series, []
+    return found
 
 
 def ends_at(wait: WaitEntry, deadline: datetime | None) -> datetime | None:

@@ -6,29 +6,36 @@ an earlier attempt still tries to write is refused: it is fenced.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import all_on, last_on, store
-from pepperpy_bus.tasks.history import History, entry_attempt, unfold
+from pepperpy_bus.streams.blobs import Blobs
+from pepperpy_bus.streams.jetstream import all_on, last_as_stored, last_on, store
+from pepperpy_bus.tasks.history import History, entry_attempt, unfold_all
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import STEP
-from pepperpy_schemas.errors import BadPayload, ErrorInfo, Fenced, WrongSequence
+from pepperpy_schemas.errors import BadPayload, ErrorInfo, Fenced, NotFound, WrongSequence
 from pepperpy_schemas.messages import (
     CheckpointEntry,
     ClaimEntry,
+    EndedEntry,
     FailureEntry,
+    InputEntry,
     JournalEntry,
     ReleaseEntry,
+    StepEntry,
+    WaitedEntry,
 )
 from pepperpy_schemas.subjects import stream_name
 
 KEEP = "720h"
 """The server forgets a journal's entries after this long: far beyond any task's retries."""
 _MOST = 1_000_000
+_AT_ONCE = 512 * 1024
+_BLOB = h.BLOB.lower()
 _TEXT = "bytes are sent as they are, as JSON; return text (base64, say) or what JSON can carry"
 
 
@@ -49,6 +56,7 @@ class Journal:
 
     def __init__(self, connection: Connection, prefix: str, task_id: str, instance: str) -> None:
         self._connection = connection
+        self._prefix = prefix
         self._stream = stream_name(prefix, "STEPS")
         self._subject = STEP.of(prefix, id=task_id)
         self._task_id = task_id
@@ -64,7 +72,7 @@ class Journal:
     async def read(self) -> None:
         """Reads the whole journal with one request."""
         stored = await all_on(self._connection, self._stream, self._subject, limit=_MOST)
-        self.history = History([entry for one in stored for entry in unfold(STEP.decode(one.body))])
+        self.history = History(unfold_all(STEP.decode(one.body) for one in stored))
         self._last = stored[-1].seq if stored else 0
         self.begun = stored[0].time if stored else ""
 
@@ -124,14 +132,44 @@ class Journal:
             await self._write(entry)
 
     async def renew(self) -> None:
-        """Writes the whole journal anew in one message, so that its expiry starts again.
+        """Writes the whole journal anew, so that its expiry starts again.
+
+        One message takes the place of all; where that would be too large, a series follows them.
 
         Raises:
             Fenced: Somebody else has written since.
         """
         async with self._writing:
-            entries = [msgspec.Raw(STEP.encode(one)) for one in self.history.entries]
-            await self._write(CheckpointEntry(entries), {h.ROLLUP: "sub"})
+            renewed = [await self._renewed(one) for one in self.history.entries]
+            series = list(batches(renewed))
+            headers = {h.ROLLUP: "sub"} if len(series) == 1 else None
+            for left, entries in zip(reversed(range(len(series))), series, strict=True):
+                lines = [msgspec.Raw(STEP.encode(one)) for one in entries]
+                await self._write(CheckpointEntry(lines, renews=True, left=left), headers)
+            self.history = History(renewed)
+
+    async def _renewed(self, entry: JournalEntry) -> JournalEntry:
+        """The entry with what it refers to stored anew: bodies expire as journals do."""
+        match entry:
+            case InputEntry() if _BLOB in entry.headers:
+                fields = {**entry.headers, _BLOB: await self._stored_anew(entry.headers[_BLOB])}
+                return msgspec.structs.replace(entry, headers=fields)
+            case StepEntry() | WaitedEntry() | EndedEntry() if entry.blob:
+                return msgspec.structs.replace(entry, blob=await self._stored_anew(entry.blob))
+            case _:
+                return entry
+
+    async def _stored_anew(self, reference: str) -> str:
+        blobs = Blobs(self._connection, self._prefix)
+        try:
+            return await blobs.put(await blobs.get(reference))
+        except NotFound:
+            return reference
+
+    async def is_behind(self) -> bool:
+        """Whether it was read from a replica that lacks the last entries."""
+        last = await last_as_stored(self._connection, self._stream, self._subject)
+        return last is not None and last.seq > self._last
 
     async def adopt(self, entries: Sequence[JournalEntry]) -> None:
         """Writes what another journal has, in one message: all of it is there, or nothing.
@@ -190,3 +228,18 @@ class Journal:
         self._last, self._unsure = seq, None
         if not isinstance(entry, CheckpointEntry):
             self.history.add(entry)
+
+
+def batches(entries: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
+    """Yields entries in lists that fit into a message each; a longer one has one to itself."""
+    batch: list[JournalEntry] = []
+    size = 0
+    for entry in entries:
+        length = len(STEP.encode(entry))
+        if batch and size + length > _AT_ONCE:
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += length
+    if batch:
+        yield batch

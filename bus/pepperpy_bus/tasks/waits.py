@@ -15,16 +15,24 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import delete_message, last_on, read_as_stored, store
-from pepperpy_bus.tasks.history import unfold
-from pepperpy_bus.tasks.results import Ended, Results
+from pepperpy_bus.streams.jetstream import (
+    delete_message,
+    last_as_stored,
+    last_on,
+    read_as_stored,
+    store,
+)
+from pepperpy_bus.tasks.history import History, unfold
+from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.schedules import forget_wake, wake_at
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import ANSWER, RESUME, STEP
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadName, BadPayload, WrongSequence
-from pepperpy_schemas.messages import Answer, Resume, WaitEntry
+from pepperpy_schemas.messages import Answer, EndedEntry, ReleaseEntry, Result, Resume, WaitEntry
 from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import new_id
 
@@ -38,6 +46,7 @@ RENEWAL: Final = timedelta(days=10)
 """A waiting task's journal is written anew so often, so that it outlives its expiry."""
 _SLACK: Final = timedelta(milliseconds=50)
 _AT_ONCE: Final = 64
+_NOTHING: Final = History()
 
 
 Refused = Callable[[str, str, WaitEntry, Answer | None], Awaitable[None]]
@@ -90,9 +99,14 @@ async def wake_parent(
     except BadName:
         log.warning("waits.bad_reply_to", task_id=child_id, reply_to=target[:120])
         return
-    last = await last_on(connection, stream_name(prefix, "STEPS"), subject)
-    # It waits as long as its journal ends with the wait.
+    # Its leader's: a replica may not have the wait yet.
+    last = await last_as_stored(connection, stream_name(prefix, "STEPS"), subject)
+    # It waits as long as its journal ends with the wait, or with what is said of a wait.
     entry = unfold(STEP.decode(last.body))[-1] if last is not None else None
+    if isinstance(entry, EndedEntry | ReleaseEntry):
+        journal = Journal(connection, prefix, parent["id"], "")
+        await journal.read()
+        entry = journal.history.open_wait
     if isinstance(entry, WaitEntry) and child_id in entry.children:
         resume = Resume("child", n=entry.n, child=child_id)
         await wake(connection, prefix, topic=parent["topic"], task_id=parent["id"], resume=resume)
@@ -137,13 +151,22 @@ class Waits:
         self._clock = clock
         self._refused = refused
 
-    async def outcome(self, task_id: str, topic: str, wait: WaitEntry) -> Over | None:
-        """Returns how a wait has ended, or None while it lasts."""
+    async def outcome(
+        self, task_id: str, topic: str, wait: WaitEntry, history: History = _NOTHING
+    ) -> Over | None:
+        """Returns how a wait has ended, or None while it lasts.
+
+        Args:
+            task_id: The task.
+            topic: Its topic.
+            wait: What it waits for.
+            history: Its journal, which may know of children whose results have expired.
+        """
         over: Over | None = None
         if wait.what == "answer":
             over = await self._answered(task_id, topic, wait)
         elif wait.what == "children":
-            over = await self._children(wait)
+            over = await self._children(wait, history)
         if over is None and wait.deadline and wait.deadline - _SLACK <= self._clock.now():
             return Over("deadline", bytes(wait.default))
         return over
@@ -216,15 +239,34 @@ class Waits:
             await self._refused(task_id, topic, wait, given)
         return None
 
-    async def _children(self, wait: WaitEntry) -> Over | None:
-        ended: list[Ended | None] = []
+    async def ends(self, wait: WaitEntry, history: History) -> dict[str, Result]:
+        """Returns the ends of those children that the journal does not have yet."""
+        found: dict[str, Result] = {}
+        missing = [one for one in wait.children if one not in history.ends]
+        for start in range(0, len(missing), _AT_ONCE):
+            some = missing[start : start + _AT_ONCE]
+            ended = await asyncio.gather(*(self._results.get(one) for one in some))
+            found |= {one.id: one.result for one in ended if one is not None}
+        return found
+
+    async def _end_of(self, child: str, history: History) -> Result | None:
+        kept = history.ends.get(child)
+        if kept is None:
+            ended = await self._results.get(child)
+            return None if ended is None else ended.result
+        fields = {h.BLOB.lower(): kept.blob} if kept.blob else {}
+        data = await redeem(self._connection, self._prefix, bytes(kept.data), fields)
+        return decode(data, Result)
+
+    async def _children(self, wait: WaitEntry, history: History) -> Over | None:
+        ended: list[Result | None] = []
         # From the last on, few at first: each child that ends sets this off, and mostly the last
         # ones are missing.
         some, left = 1, len(wait.children)
         while left:
             first = max(0, left - some)
             found = await asyncio.gather(
-                *(self._results.get(one) for one in wait.children[first:left])
+                *(self._end_of(one, history) for one in wait.children[first:left])
             )
             if not wait.first and None in found:
                 return None
@@ -232,8 +274,7 @@ class Waits:
             some, left = min(some * 2, _AT_ONCE), first
         if not any(ended):
             return None
-        results = [None if one is None else one.result for one in reversed(ended)]
-        return Over("children", encode(results))
+        return Over("children", encode(ended[::-1]))
 
 
 def read_answer(body: bytes) -> Answer | None:
