@@ -106,7 +106,8 @@ def make_plan(spec: GraphSpec, *, depth: int = 0) -> Plan:
             field. A cycle is named from node to node.
     """
     _check_graph(spec, depth)
-    nodes = {name: _node(spec, name, one, depth) for name, one in spec.nodes.items()}
+    places = {name: place for place, name in enumerate(spec.nodes)}
+    nodes = {name: _node(spec, name, places, depth) for name in spec.nodes}
     output = None
     if spec.output is not None:
         with _within("output"):
@@ -172,8 +173,8 @@ def _in_order(nodes: dict[str, Node]) -> dict[str, Node]:
 # --- one node -------------------------------------------------------------------------------------
 
 
-def _node(graph: GraphSpec, name: str, spec: NodeSpec, depth: int) -> Node:
-    path = f"nodes.{name}"
+def _node(graph: GraphSpec, name: str, places: Mapping[str, int], depth: int) -> Node:
+    spec, path = graph.nodes[name], f"nodes.{name}"
     with _within(path, name):
         _check_node(graph, spec)
     with _within(f"{path}.after", name):
@@ -204,7 +205,7 @@ def _node(graph: GraphSpec, name: str, spec: NodeSpec, depth: int) -> Node:
     return Node(
         name,
         spec,
-        tuple(one for one in graph.nodes if one in needed),
+        tuple(sorted(needed, key=places.__getitem__)),
         parts["input"],
         parts["each"] if spec.each is not None else None,
         when,
