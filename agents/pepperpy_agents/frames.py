@@ -26,6 +26,17 @@ def place_of(error: BaseException) -> str:
     return _place(*(own or frames)[-1]) if frames else ""
 
 
+def place_in(frame: FrameType) -> str:
+    """Returns file and line of the user's own code that runs now, the innermost one."""
+    frames = [
+        (one.f_code.co_filename, line)
+        for one, line in traceback.walk_stack(frame)
+        if _root(one) not in _OURS
+    ]
+    own = [one for one in frames if not _is_installed(one[0])]
+    return _place(*(own or frames)[0]) if frames else ""
+
+
 def without_ours(trace: TracebackType | None) -> TracebackType | None:
     """Returns a traceback that begins in the handler and leaves our own frames out."""
     links = list(_links(trace))

@@ -14,6 +14,7 @@ from pepperpy_agents.agent import Agent
 from pepperpy_agents.health import serve_health
 from pepperpy_agents.runner import THREADS
 from pepperpy_agents.sharding.assignment import ShardingOptions
+from pepperpy_agents.watchdog import watchdog
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.client import Client, connect
 from pepperpy_bus.config import Settings
@@ -50,6 +51,7 @@ async def serve(
     _on_signals(stopping)
     settings = reloader.settings
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(watchdog(settings.worker.max_stall))
         client = await _connect(stack, settings, stopping)
         if client is None:
             return

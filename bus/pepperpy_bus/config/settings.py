@@ -137,6 +137,10 @@ class WorkerSection(_Section):
         "How long running tasks may finish after SIGTERM; then they go back.",
         reloadable=True,
     )
+    max_stall: Duration = _setting(
+        "60s",
+        "How long a handler may block the event loop before the process ends itself; 0 for ever.",
+    )
     health_host: str = _setting("127.0.0.1", "Where `/livez` and `/readyz` listen.")
     health_port: Port | None = _setting(
         None, "Port of `/livez` and `/readyz`; 0 takes a free one, unset turns them off."

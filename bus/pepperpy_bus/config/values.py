@@ -86,6 +86,7 @@ class WorkerSettings(_Section, frozen=True, kw_only=True):
     concurrency: int
     processes: int
     grace: float
+    max_stall: float
     health_host: str
     health_port: int | None
 
