@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 
+from pepperpy_agents.giving_up import with_last
 from pepperpy_agents.resuming import resumed_task
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.client import Client
@@ -115,17 +116,17 @@ async def _file(
         f"task {task.id} was delivered {delivery.deliveries} times and never finished",
         context={"deliveries": delivery.deliveries},
     ).info()
+    attempt = max(1, history.next_attempt(delivery.deliveries) - 1)
     letter = write_letter(
         task.id,
         task.topic,
         error,
         body=delivery.body,
         headers=delivery.headers,
-        attempts=history.attempts(),
+        attempts=with_last(history.attempts(), attempt, error),
         deliveries=delivery.deliveries,
     )
     await client.dead_letters.put(letter)
-    attempt = max(1, history.next_attempt(delivery.deliveries) - 1)
     headers = {TOPIC: task.topic, ATTEMPT: str(attempt)}
     result = Result(ok=False, error=error)
     first = await client.results.put(

@@ -49,10 +49,16 @@ def shorten(info: ErrorInfo) -> ErrorInfo:
     return msgspec.structs.replace(info, message=message, hint="", context={}, cause=None)
 
 
-def _attempts(attempt: Attempt, error: ErrorInfo, instance: str) -> list[AttemptRecord]:
-    number = max(1, attempt.number)
-    known = attempt.journal.history.attempts() if attempt.journal is not None else []
+def with_last(
+    known: list[AttemptRecord], number: int, error: ErrorInfo, instance: str = ""
+) -> list[AttemptRecord]:
+    """Returns the attempts that left a trace, and the last one with what it ended with."""
     if known and known[-1].attempt == number and known[-1].error is not None:
         return known
     last = AttemptRecord(number, now(), instance, error)
     return [*(one for one in known if one.attempt != number), last]
+
+
+def _attempts(attempt: Attempt, error: ErrorInfo, instance: str) -> list[AttemptRecord]:
+    known = attempt.journal.history.attempts() if attempt.journal is not None else []
+    return with_last(known, max(1, attempt.number), error, instance)
