@@ -314,8 +314,8 @@ JournalEntry: TypeAlias = (
     | ChildrenEntry
     | WaitEntry
     | WaitedEntry
-    | EndedEntry
     | CheckpointEntry
+    | EndedEntry
 )
 """One line of a task's journal."""
 
