@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -27,7 +28,9 @@ PARTS: dict[str, Callable[[Ground], Awaitable[Figures]]] = {
     "transitions": objects.transitions,
     "leases": shared.leases,
     "updates": shared.updates,
-    "chunks": live.first_pieces,
+    "chunks-1": partial(live.first_pieces, watchers=1),
+    "chunks-10": partial(live.first_pieces, watchers=10),
+    "chunks-50": partial(live.first_pieces, watchers=50),
     "waits": waits.waits,
     "shards": shards.shards,
 }

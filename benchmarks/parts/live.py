@@ -13,24 +13,27 @@ from benchmarks.contenders.runtime_agent import GO
 from benchmarks.parts.ground import PATIENCE, ROOT, Figures, Ground, Spread, worker
 from pepperpy_schemas.tokens import new_id
 
-SHARES = {1: 4, 10: 2, 50: 1}
-"""How many watch, and how many times the samples are taken of it."""
+READERS = 900
+"""The server has room for 1000 readers of a stream, and those that have gone count for a while."""
 
 
-async def first_pieces(ground: Ground) -> Figures:
-    """Times the first piece from `ctx.stream` to each watcher, and a bare publish beside it."""
-    figures: Figures = {}
+async def first_pieces(ground: Ground, *, watchers: int) -> Figures:
+    """Times the first piece from `ctx.stream` to each watcher, and a bare publish beside it.
+
+    Args:
+        ground: What it stands on.
+        watchers: How many watch.
+    """
+    samples = min(4 * ground.samples, READERS // watchers - 1)
     with worker(ground.broker):
         await ground.bus.run("child", 0)  # it hears who says go to it now
-        async with _watchers(ground.broker) as watchers:
-            for count, share in SHARES.items():
-                pieces, bare = await _watched(ground, watchers, count, share * ground.samples)
-                figures |= {
-                    f"first_chunk_{count}_p50_ms": pieces.p50,
-                    f"first_chunk_{count}_p99_ms": pieces.p99,
-                    f"first_chunk_{count}_vs_core": pieces.p50 / bare.p50,
-                }
-    return figures
+        async with _watching(ground.broker) as process:
+            pieces, bare = await _watched(ground, process, watchers, samples)
+    return {
+        f"first_chunk_{watchers}_p50_ms": pieces.p50,
+        f"first_chunk_{watchers}_p99_ms": pieces.p99,
+        f"first_chunk_{watchers}_vs_core": pieces.p50 / bare.p50,
+    }
 
 
 async def _watched(
@@ -69,7 +72,7 @@ async def _said(watchers: Process, what: str) -> Any:
 
 
 @asynccontextmanager
-async def _watchers(broker: Broker) -> AsyncIterator[Process]:
+async def _watching(broker: Broker) -> AsyncIterator[Process]:
     arguments = ("-m", "benchmarks.contenders.watchers", broker.url)
     watchers = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=ROOT, stdin=PIPE, stdout=PIPE
