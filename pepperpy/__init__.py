@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
-    from pepperpy_bus.client import Client, connect
+    from pepperpy_bus.client import Client
     from pepperpy_bus.events import Heard
     from pepperpy_bus.graphs.graph import Graph
+    from pepperpy_bus.opening import connect
     from pepperpy_bus.routing import Group
     from pepperpy_bus.sync import connect_sync
     from pepperpy_bus.tasks.watch import Update
@@ -28,7 +29,7 @@ _HOMES = {
     "Rejected": "pepperpy_schemas.errors",
     "RetryPolicy": "pepperpy_agents",
     "Update": "pepperpy_bus.tasks.watch",
-    "connect": "pepperpy_bus.client",
+    "connect": "pepperpy_bus.opening",
     "connect_sync": "pepperpy_bus.sync",
 }
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.waiting import NO_DEFAULT
-from pepperpy_bus.client import SubmitOptions
 from pepperpy_bus.routing import Addressee
+from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.messages import Result
 

@@ -9,11 +9,12 @@ from pepperpy_agents.durable.waiting import NO_DEFAULT, child_value
 from pepperpy_agents.output import Output
 from pepperpy_agents.sharing import Sharing
 from pepperpy_agents.task import Task
-from pepperpy_bus.client import Client, SubmitOptions
+from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import Log
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.routing import Addressee, Group, addressed
+from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.tasks.cancels import request_cancel
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.errors import BadConfig, BadName, ChildFailed

@@ -16,10 +16,11 @@ from pepperpy_agents.runner import THREADS
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.watchdog import watchdog
 from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus.client import Client, connect
+from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
 from pepperpy_bus.config.reload import Reloader
 from pepperpy_bus.logs import configure, get_log
+from pepperpy_bus.opening import connect
 from pepperpy_schemas.errors import Unreachable
 
 log = get_log("pepperpy.worker")

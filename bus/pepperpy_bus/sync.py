@@ -15,16 +15,18 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
-from pepperpy_bus.client import Client, ClientState, SubmitOptions, connect
+from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.config import Settings
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.routing import Addressee
 from pepperpy_bus.state.blocking import SyncAgentState, SyncResources
 from pepperpy_bus.state.budget import Budgets
+from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
@@ -44,13 +46,13 @@ class _Facade(Facade[A]):
 
 
 def _iterates(
-    method: Callable[Concatenate[A, P], AsyncIterator[R]],
-) -> Callable[Concatenate[_Facade[A], P], Generator[R, None, None]]:
+    method: Callable[Concatenate[Any, P], AsyncIterator[R]],
+) -> Callable[Concatenate[_Facade[Any], P], Generator[R, None, None]]:
     """Returns the method as one whose iterator waits; its `close` ends it early."""
 
     @functools.wraps(method)
     def iterating(
-        facade: _Facade[A], /, *args: P.args, **kwargs: P.kwargs
+        facade: _Facade[Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> Generator[R, None, None]:
         return facade._thread.iterate(method(facade._inner, *args, **kwargs))
 
@@ -112,21 +114,7 @@ class SyncEmitter(_Facade[Emitter]):
 
 
 class SyncClient(_Facade[Client]):
-    """A connected client for scripts and notebooks; `connect_sync` makes one.
-
-    Attributes:
-        registry: The live agents.
-        dead_letters: The tasks that failed for good.
-        schemas: What each topic takes and gives.
-        schedules: The tasks that the broker submits later.
-    """
-
-    def __init__(self, thread: LoopThread[Client], inner: Client) -> None:
-        super().__init__(thread, inner)
-        self.registry = SyncRegistry(thread, inner.registry)
-        self.dead_letters = SyncDeadLetters(thread, inner.dead_letters)
-        self.schemas = SyncTopicSchemas(thread, inner.schemas)
-        self.schedules = SyncSchedules(thread, inner.schedules)
+    """A connected client for scripts and notebooks; `connect_sync` makes one."""
 
     @property
     def settings(self) -> Settings:
@@ -147,6 +135,26 @@ class SyncClient(_Facade[Client]):
     def state(self) -> ClientState:
         """Where the connection is now."""
         return self._inner.state
+
+    @functools.cached_property
+    def registry(self) -> SyncRegistry:
+        """The live agents."""
+        return SyncRegistry(self._thread, self._inner.registry)
+
+    @functools.cached_property
+    def dead_letters(self) -> SyncDeadLetters:
+        """The tasks that failed for good."""
+        return SyncDeadLetters(self._thread, self._inner.dead_letters)
+
+    @functools.cached_property
+    def schemas(self) -> SyncTopicSchemas:
+        """What each topic takes and gives."""
+        return SyncTopicSchemas(self._thread, self._inner.schemas)
+
+    @functools.cached_property
+    def schedules(self) -> SyncSchedules:
+        """The tasks that the broker submits later."""
+        return SyncSchedules(self._thread, self._inner.schedules)
 
     @functools.cached_property
     def resources(self) -> SyncResources:

@@ -88,7 +88,7 @@ def start(ctx: typer.Context) -> "Loaded":
 async def open_bus(ctx: typer.Context) -> "AsyncIterator[Client]":
     """Connects to the bus with the settings in force."""
     loaded = start(ctx)
-    from pepperpy_bus.client import connect
+    from pepperpy_bus.opening import connect
 
     async with connect(settings=loaded.settings, source=source()) as client:
         yield client

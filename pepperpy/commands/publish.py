@@ -11,7 +11,8 @@ import typer
 from pepperpy.commands._ends import WAIT, WAIT_FOR, WaitCommand
 
 if TYPE_CHECKING:
-    from pepperpy_bus.client import Client, SubmitOptions
+    from pepperpy_bus.client import Client
+    from pepperpy_bus.submission import SubmitOptions
 
 command_class = WaitCommand
 

@@ -64,7 +64,7 @@ def command(
     async def compare() -> None:
         from pepperpy.commands._session import say_when_away, source
         from pepperpy_agents.shadowing.shadow import Shadow
-        from pepperpy_bus.client import connect
+        from pepperpy_bus.opening import connect
 
         async with (
             connect(settings=settings, source=source()) as client,

@@ -20,9 +20,10 @@ from pepperpy.stack.output import Output
 from pepperpy.stack.services import SERVICES
 from pepperpy.stack.supervisor import Supervisor, leader_of, supervised
 from pepperpy.stack.welcome import Ready, example, welcome
-from pepperpy_bus.client import Client, connect
+from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
 from pepperpy_bus.config.files import contexts_folder
+from pepperpy_bus.opening import connect
 from pepperpy_bus.options import limits_of
 from pepperpy_bus.streams.provision import apply
 from pepperpy_bus.streams.topology import streams

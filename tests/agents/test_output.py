@@ -9,7 +9,7 @@ import pytest
 
 from pepperpy import Agent, BlockingContext, Client, Context
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.client import connect
+from pepperpy_bus.opening import connect
 from pepperpy_bus.tasks.watch import Update
 from pepperpy_schemas.errors import TooLarge
 

@@ -10,9 +10,9 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
-from pepperpy_bus.client import connect as connect_client
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
+from pepperpy_bus.opening import connect as connect_client
 from pepperpy_bus.streams import topology
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.delivery import Delivery

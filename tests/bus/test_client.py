@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.client import Client, ClientState, connect
+from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.config import load
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.opening import connect
 from pepperpy_bus.streams.jetstream import Stored, all_on, api, last_on
 from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.tasks.results import Ended

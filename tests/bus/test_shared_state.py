@@ -4,8 +4,9 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus.client import Client, connect
+from pepperpy_bus.client import Client
 from pepperpy_bus.facades import waits
+from pepperpy_bus.opening import connect
 from pepperpy_bus.state import blocking
 from pepperpy_bus.state.budget import Budgets, TaskBudget
 from pepperpy_bus.state.cells import Cells

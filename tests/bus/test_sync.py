@@ -10,8 +10,9 @@ import pytest
 import pepperpy
 from pepperpy.stack.broker import Broker
 from pepperpy_bus import sync
-from pepperpy_bus.client import Client, ClientState, connect
+from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.sync import SyncClient, connect_sync
 from pepperpy_bus.tasks.deadletters import DeadLetters, write_letter
@@ -148,7 +149,7 @@ def test_every_verb_has_the_signature_and_the_words_of_the_client() -> None:
                 assert verb.__doc__ == model.__doc__
                 if name not in {"emitter", "agent_state"}:  # those give what waits, too
                     assert inspect.signature(verb) == inspect.signature(model)
-    left = {n for n in vars(Client) if not n.startswith("_")} - set(dir(SyncClient))
+    left = {n for n in dir(Client) if not n.startswith("_")} - set(dir(SyncClient))
     assert left == {"send"}  # what the others are made of
     assert inspect.signature(connect_sync).parameters == inspect.signature(connect).parameters
 

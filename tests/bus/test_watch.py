@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.client import Client, connect
+from pepperpy_bus.client import Client
+from pepperpy_bus.opening import connect
 from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.jetstream import api, last_on, store
 from pepperpy_bus.tasks import watch as module

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from pepperpy_bus.client import Client, connect
+from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
+from pepperpy_bus.opening import connect
 from pepperpy_bus.streams import topology
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.provision import ensure_consumer

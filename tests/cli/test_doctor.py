@@ -21,10 +21,10 @@ from pepperpy.diagnosis.finding import Finding
 from pepperpy.diagnosis.reach import reach
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
-from pepperpy_bus.client import connect
 from pepperpy_bus.config import load
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
+from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams import figures
 from pepperpy_bus.streams.jetstream import store

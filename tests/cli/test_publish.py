@@ -8,7 +8,7 @@ import typer
 
 from pepperpy.commands._ends import ended
 from pepperpy.commands.publish import body_of
-from pepperpy_bus.client import connect
+from pepperpy_bus.opening import connect
 from pepperpy_schemas.messages import TopicSchema
 from tests.cli.command_line import Cli
 

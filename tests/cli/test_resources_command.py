@@ -3,7 +3,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.client import Client, connect
+from pepperpy_bus.client import Client
+from pepperpy_bus.opening import connect
 from pepperpy_bus.state.budget import Budgets
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.state.resources import Resources

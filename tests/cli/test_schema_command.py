@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from pepperpy.commands.schema import app
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.client import connect
+from pepperpy_bus.opening import connect
 from pepperpy_schemas import codec
 from pepperpy_schemas.errors import BadName, NotFound, PepperError
 from pepperpy_schemas.jsonschema import MESSAGES, message_schemas

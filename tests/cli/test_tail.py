@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.client import connect
+from pepperpy_bus.opening import connect
 from tests.cli.command_line import Cli
 from tests.cli.test_result_watch import read_terminal
 

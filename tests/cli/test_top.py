@@ -10,7 +10,7 @@ from typing import Any
 from pepperpy.commands.top import _cut
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus.client import connect
+from pepperpy_bus.opening import connect
 from pepperpy_bus.trust.grants import ANONYMOUS
 from pepperpy_schemas.messages import AgentInstance, Load
 from tests.cli.command_line import Cli

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pepperpy_agents.durable.replay import Replay
 from pepperpy_bus.bodies import to_json
-from pepperpy_bus.client import Client, SubmitOptions
+from pepperpy_bus.client import Client
 from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.units import now
 from pepperpy_schemas.catalog import RESUME
 from pepperpy_schemas.errors import PepperError

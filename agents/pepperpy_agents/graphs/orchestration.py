@@ -14,11 +14,11 @@ import msgspec
 
 from pepperpy_agents.context import Context
 from pepperpy_agents.graphs.progress import Done, Job, Progress
-from pepperpy_bus.client import SubmitOptions
 from pepperpy_bus.graphs.graph import TOPIC
 from pepperpy_bus.graphs.picture import LARGEST_SHAPE, shape_of
 from pepperpy_bus.graphs.plan import Node, Plan
 from pepperpy_bus.routing import pick
+from pepperpy_bus.submission import SubmitOptions
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import (
     BadGraph,
