@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pepperpy import Agent, Client, Context
+from pepperpy import Agent, Client, Context, connect
+from pepperpy.stack.broker import Broker
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.topology import SHARDS, shard_of
@@ -418,3 +419,51 @@ async def test_a_replayed_task_keeps_its_key(
             await client.ended(await client.dead_letters.replay(filed), wait=10)
     assert [key for key, _ in keys] == ["Straße 5", "bare", "Straße 5", "bare"]
     assert len({task_id for _, task_id in keys}) == 4
+
+
+async def test_a_worker_runs_no_more_keyed_tasks_than_its_capacity(
+    client: Client, working: Working
+) -> None:
+    diary = Diary()
+    agent = Agent("orders")
+
+    @agent.task("order")
+    async def order(n: int, ctx: Context) -> None:
+        diary.begin(ctx.key, n)
+        await asyncio.sleep(0.02)
+        diary.end(ctx.key, n)
+
+    narrow = ShardingOptions(capacity=2, min_free_capacity=0, heartbeat_interval=1.0)
+    async with working(agent, sharding=narrow):
+        ids = [await client.submit("order", n, key=f"k{n}") for n in range(30)]
+        for one in ids:
+            await client.result(one, wait=20)
+    assert diary.most == 2
+
+
+async def test_the_order_of_a_key_outlives_the_broker(
+    own_broker: Broker, prefix: str, working: Working
+) -> None:
+    done: list[int] = []
+    agent = Agent("orders")
+
+    @agent.task("order", retries=20, retry_delay=0.05)
+    async def order(n: int, ctx: Context) -> None:
+        if n % 5 == 3:
+            await ctx.sleep(0.1)
+        await asyncio.sleep(0.02)
+        done.append(n)
+
+    async with (
+        connect(own_broker.url, bus__prefix=prefix, patient=True) as client,
+        working(agent, url=own_broker.url, sharding=QUICK),
+    ):
+        ids = [await client.submit("order", n, key="otter") for n in range(20)]
+        await client.result(ids[2], wait=10)
+        own_broker.kill()
+        await own_broker.start()
+        ids += [await client.submit("order", n, key="otter") for n in range(20, 30)]
+        for one in ids:
+            await client.result(one, wait=40)
+    assert sorted(set(done)) == list(range(30))
+    assert done == sorted(done)

@@ -74,7 +74,7 @@ class Balance:
         self.shards: list[Shard] = list(table.shards) if table else []
         self.shards += [Shard()] * (SHARDS - len(self.shards))
         self.changes: list[Change] = []
-        self._given: dict[str, int] = {}
+        self._given: dict[str, float] = {}
 
     @property
     def table(self) -> ShardTable:
@@ -163,7 +163,7 @@ class Balance:
         able = [
             name
             for name, one in self.members.items()
-            if name != other_than and one.free - self._given.get(name, 0) >= max(1, one.min_free)
+            if name != other_than and one.free - self._given.get(name, 0.0) >= max(1, one.min_free)
         ]
         return min(able, key=lambda name: (self.load(name), name), default="")
 
@@ -173,7 +173,7 @@ class Balance:
     def _give(self, n: int, taker: str, verb: Literal["assigned", "moved"]) -> None:
         shard = self.shards[n]
         self.changes.append(Change(n, verb, taker, shard.owner))
-        self._given[taker] = self._given.get(taker, 0) + 1
+        self._given[taker] = self._given.get(taker, 0.0) + shard.load
         self.shards[n] = Shard(taker, self._now, shard.moves + 1, shard.load)
 
 

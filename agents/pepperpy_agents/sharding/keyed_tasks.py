@@ -189,6 +189,9 @@ class KeyedTasks:
                     await asyncio.Event().wait()
             except PepperError as error:
                 log.warning("shards.not_joined", topic=topic, error=str(error))
+            except Exception:
+                # A worker that takes no part must not look as if it did: go on, and be loud.
+                log.exception("shards.failed", topic=topic)
             await asyncio.sleep(_AGAIN)
 
     def _work(self, topic: str) -> Work:

@@ -51,6 +51,7 @@ class Ownership:
         self._clock = clock
         self.owned: frozenset[int] = frozenset()
         self.next_look = 0.0
+        self._unowned = 0
 
     async def join(self, options: ShardingOptions) -> None:
         """Takes part without taking a shard: who comes first would get all of them."""
@@ -58,7 +59,7 @@ class Ownership:
         def edit(balance: Balance) -> None:
             balance.join(self._instance, self._vitals(options, 0))
 
-        await self._change(edit)
+        await self._change(edit, placed=False)
 
     async def renew(self, options: ShardingOptions, loads: Mapping[int, float], held: int) -> None:
         """Says that this worker is alive, and brings the table into order.
@@ -92,17 +93,24 @@ class Ownership:
         await self._change(edit)
 
     async def _change(
-        self, edit: Callable[[Balance], None], *, fresh_for: timedelta = timedelta(0)
+        self,
+        edit: Callable[[Balance], None],
+        *,
+        fresh_for: timedelta = timedelta(0),
+        placed: bool = True,
     ) -> None:
         changes: list[Change] = []
         owned: list[int] = []
+        unowned = 0
 
         def edited(before: bytes | None) -> bytes | None:
+            nonlocal unowned
             table = None if before is None else SHARD_TABLE.decode(before)
             balance = Balance(table, self._clock.now())
             edit(balance)
             changes[:] = balance.changes
             owned[:] = balance.owned(self._instance)
+            unowned = len(balance.owned("")) if self._instance in balance.members else 0
             if table is not None and not changes and self._is_fresh(table, fresh_for):
                 return None
             return SHARD_TABLE.encode(balance.table)
@@ -111,6 +119,14 @@ class Ownership:
         self.owned = frozenset(owned)
         if changes:
             await self._tell(changes)
+        if placed:
+            self._say_unowned(unowned)
+
+    def _say_unowned(self, unowned: int) -> None:
+        """Tells people once that tasks lie in shards which nobody has room for."""
+        if unowned and not self._unowned:
+            log.warning("shards.unowned", topic=self._topic, shards=unowned)
+        self._unowned = unowned
 
     def _is_fresh(self, table: ShardTable, fresh_for: timedelta) -> bool:
         """Whether the worker's own heartbeat is so young that it need not be written again."""
