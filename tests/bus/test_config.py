@@ -663,3 +663,18 @@ def test_loading_again_reads_the_same_places(folder: Path) -> None:
     write(folder / "pepperpy.toml", '[log]\nlevel = "debug"\nformat = "json"\n')
     assert reloader.reload().applied == ("log.format",)
     assert value_of(reloader.settings, "log.level") == "error"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SHARDS_HEARTBEAT_INTERVAL", "200ms", "greater than or equal to 1"),
+        ("SHARDS_REBALANCE_THRESHOLD", "0", "greater than 0"),
+        ("SHARDS_CAPACITY", "5", "it would never get a shard"),
+    ],
+)
+def test_shards_that_nobody_could_pull_are_refused(
+    load_here: Load, name: str, value: str, said: str
+) -> None:
+    with pytest.raises(BadConfig, match=said):
+        load_here({f"PEPPERPY_{name}": value})

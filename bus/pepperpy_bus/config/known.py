@@ -57,4 +57,4 @@ def _kind_of(field: FieldInfo) -> Kind:
         return "path"
     # `Port | None` keeps its Annotated inside the union.
     plain = {getattr(one, "__origin__", one) for one in types}
-    return "number" if int in plain else "text"
+    return "number" if plain & {int, float} else "text"

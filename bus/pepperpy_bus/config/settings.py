@@ -167,8 +167,8 @@ class ShardsSection(_Section):
 
     @model_validator(mode="after")
     def _some_room(self) -> Self:
-        if self.min_free_capacity >= self.capacity:
-            raise ValueError("min_free_capacity must be less than capacity")
+        if self.min_free_capacity > self.capacity:
+            raise ValueError("min_free_capacity is more than capacity: it would never get a shard")
         return self
 
 
