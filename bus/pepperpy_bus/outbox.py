@@ -12,8 +12,9 @@ from typing import Self
 
 import msgspec
 
-from pepperpy_bus.link.connection import Connection, Subscription
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.subscription import Subscription
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.errors import PepperError, Unreachable
 

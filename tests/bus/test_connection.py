@@ -12,6 +12,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
 from pepperpy_bus.link import connection as module
 from pepperpy_bus.link.connection import Connection, open_connection
+from pepperpy_bus.link.dialing import check_server
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.trust.grants import Permissions
@@ -382,10 +383,10 @@ async def test_a_server_without_jetstream_or_too_old_is_named(
 ) -> None:
     monkeypatch.setitem(connection._nats._server_info, "api_lvl", 1)
     with pytest.raises(BadConfig, match="API level 1, PepperPy needs 4"):
-        connection._check_server()
+        check_server(connection._nats, connection.options)
     monkeypatch.setitem(connection._nats._server_info, "jetstream", False)
     with pytest.raises(BadConfig, match="without JetStream"):
-        connection._check_server()
+        check_server(connection._nats, connection.options)
 
 
 async def test_any_of_several_servers_will_do(nowhere: str, connect: Async, broker: Broker) -> None:
@@ -439,7 +440,7 @@ async def test_it_reconnects_however_long_the_broker_was_away(
     own: Connection, own_broker: Broker, eventually: Async, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert own._nats.options["max_reconnect_attempts"] < 0
-    monkeypatch.setattr("pepperpy_bus.link.connection.random.uniform", lambda low, high: 0.002)
+    monkeypatch.setattr("pepperpy_bus.link.dialing.random.uniform", lambda low, high: 0.002)
     own_broker.kill()
     await eventually(lambda: own._nats._server_pool[0].reconnects > 65, within=10)
     await own_broker.start()

@@ -15,8 +15,8 @@ from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.sharding.slots import Slots
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
-from pepperpy_bus.link.connection import Subscription
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.subscription import Subscription
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.clock import ServerClock

@@ -15,8 +15,9 @@ from typing import Any, Final, Self
 import msgspec
 
 from pepperpy_bus.groups import TaskGroup
-from pepperpy_bus.link.connection import Connection, Subscription
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.subscription import Subscription
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.services import discovery
 from pepperpy_bus.services.calls import call, call_stream

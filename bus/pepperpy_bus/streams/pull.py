@@ -18,8 +18,9 @@ from typing import Any
 
 import msgspec
 
-from pepperpy_bus.link.connection import Connection, Subscription
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
+from pepperpy_bus.link.subscription import Subscription
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.delivery import Delivery, from_message
 from pepperpy_bus.streams.jetstream import API
