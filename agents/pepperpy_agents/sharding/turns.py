@@ -32,14 +32,15 @@ class Turns:
     async def take(self, delivery: Delivery) -> None:
         """Runs the task of a delivery, or settles it otherwise."""
         try:
-            runs = self._executor.stopping or await self._is_its_turn(delivery)
+            if not self._executor.stopping and not await self._is_its_turn(delivery):
+                return
         except PepperError as error:
             log.warning("task.unsettled", subject=delivery.subject, error=str(error))
             return
-        if runs:
-            await self._executor.execute(self._spec, delivery)
+        await self._executor.execute(self._spec, delivery)
 
     async def _is_its_turn(self, delivery: Delivery) -> bool:
+        """Whether it runs now; otherwise it was settled."""
         task, wrong = read_task(delivery, self._spec.topic)
         if wrong is not None or not _is_json(delivery.body):
             return True  # it is refused, whosever turn it is

@@ -119,6 +119,7 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             [f"{prefix}.key.*.*.*", f"{prefix}.sh.*.{PARKED}.*.*"],
             retention="workqueue",
             discard="new",
+            max_msgs=limits.max_tasks,
             duplicate_window=600 * SECOND,
             allow_msg_ttl=True,
             subject_transform={
