@@ -7,6 +7,7 @@ rule make that harmless.
 """
 
 import asyncio
+import contextlib
 import time
 from datetime import datetime, timedelta
 from functools import partial
@@ -85,6 +86,9 @@ _REPLY_TO = REPLY_TO.lower()
 
 STALE_WAKE: Final = 0.2
 """Seconds after which a wake that met a running attempt looks at the task again."""
+
+
+_untraced = contextlib.nullcontext()
 
 
 class _Overrun(Exception):
@@ -400,11 +404,14 @@ class Executor:
             task, attempt.number, self._client, self._emitter, bound, self.sharing, durable
         )
         headers = task.delivery.headers
-        if headers and TRACEPARENT in headers:
-            with active(parse(headers)):
+        traced = active(parse(headers)) if headers and TRACEPARENT in headers else _untraced
+        try:
+            with traced:
                 value = await call_handler(self._runner, attempt.spec.handler, data, context)
-        else:
-            value = await call_handler(self._runner, attempt.spec.handler, data, context)
+        except Exception:
+            if attempt.replay is not None:
+                await attempt.replay.fail()
+            raise
         if context.streams:
             await context.end_stream()
         return value

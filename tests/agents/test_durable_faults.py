@@ -307,3 +307,116 @@ async def test_a_journal_that_was_read_too_early_knows_that_it_is_behind(client:
     await writer.claim(1)
     assert await reader.is_behind()
     assert not await writer.is_behind()
+
+
+# --- branches of a handler ------------------------------------------------------------------------
+
+
+async def test_a_step_beside_a_question_is_finished_and_not_done_again(
+    client: Client, working: Working, eventually: Eventually
+) -> None:
+    agent = Agent("beside")
+    done: list[str] = []
+
+    async def slow(name: str) -> str:
+        await asyncio.sleep(0.05)
+        done.append(name)
+        return name
+
+    async def two(ctx: Context) -> list[str]:
+        return [await ctx.step("one", slow, "one"), await ctx.step("two", slow, "two")]
+
+    @agent.task("gathered", retries=0)
+    async def gathered(_: None, ctx: Context) -> Any:
+        return await asyncio.gather(two(ctx), ctx.ask("Well?"))
+
+    @agent.task("grouped", retries=0)
+    async def grouped(_: None, ctx: Context) -> Any:
+        async with asyncio.TaskGroup() as group:
+            steps = group.create_task(two(ctx))
+            asked = group.create_task(ctx.ask("Well?"))
+        return [steps.result(), asked.result()]
+
+    async with working(agent):
+        for topic in ("gathered", "grouped"):
+            done.clear()
+            task_id = await client.submit(topic)
+            await eventually(partial(client.question, task_id))
+            assert done == ["one", "two"]
+            await client.answer(task_id, "yes")
+            assert await client.result(task_id, wait=10) == [["one", "two"], "yes"]
+            assert done == ["one", "two"]
+
+
+async def test_a_step_beside_one_that_fails_is_finished_and_not_done_again(
+    client: Client, working: Working
+) -> None:
+    agent = Agent("fails")
+    done: list[str] = []
+
+    async def slow() -> str:
+        await asyncio.sleep(0.1)
+        done.append("slow")
+        return "slow"
+
+    async def fails(attempt: int) -> str:
+        if attempt == 1:
+            raise ValueError("not yet")
+        return "fast"
+
+    @agent.task("fails", retries=1, retry_delay=0.01)
+    async def both(_: None, ctx: Context) -> Any:
+        return await asyncio.gather(ctx.step("a", fails, ctx.attempt), ctx.step("b", slow))
+
+    async with working(agent):
+        assert await client.run("fails", wait=10) == ["fast", "slow"]
+    assert done == ["slow"]
+
+
+async def test_a_step_in_a_step_is_refused_at_once(client: Client, working: Working) -> None:
+    agent = Agent("nested")
+
+    @agent.task("nested", retries=0)
+    async def nested(_: None, ctx: Context) -> Any:
+        async def outer() -> Any:
+            return await ctx.step("inner", lambda: 1)
+
+        return await ctx.step("outer", outer)
+
+    @agent.task("threaded", retries=0)
+    def threaded(_: None, ctx: Any) -> Any:
+        return ctx.step("outer", lambda: ctx.ask("Well?"))
+
+    async with working(agent):
+        for topic in ("nested", "threaded"):
+            with pytest.raises(PepperError, match="a step's function uses"):
+                await client.run(topic, wait=10)
+
+
+async def test_branches_of_several_steps_find_their_places_again(
+    client: Client, working: Working
+) -> None:
+    agent = Agent("branches")
+    done: list[str] = []
+
+    async def late(name: str, seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        done.append(name)
+        return name
+
+    async def branch(ctx: Context, name: str, seconds: float) -> list[str]:
+        return [await ctx.step(f"{name}{n}", late, f"{name}{n}", seconds) for n in range(4)]
+
+    @agent.task("branches", retries=1, retry_delay=0.01)
+    async def branches(_: None, ctx: Context) -> Any:
+        found = await asyncio.gather(
+            branch(ctx, "a", 0.05), branch(ctx, "b", 0.0), branch(ctx, "c", 0.03)
+        )
+        if ctx.attempt == 1:
+            raise ValueError("again")
+        return [one for names in found for one in names]
+
+    async with working(agent):
+        names = await client.run("branches", wait=10)
+    assert names == [f"{name}{n}" for name in "abc" for n in range(4)]
+    assert sorted(done) == names

@@ -48,6 +48,7 @@ class Children:
         n = replay.place()
         known = replay.find(n, Child, topic)
         if known is not None:
+            await replay.turn(n)
             return known.id
         child_id = options.get("id") or derived_id(task.id, n)
         options.setdefault("parent", task.id)
@@ -58,18 +59,22 @@ class Children:
             options.setdefault("timeout", max(left, 0.001))
         replay.sent.append(child_id)
         child = Child(n, topic, child_id)
+        with replay.doing(step=False):
+            await self._send_within_budget(child, data, options)
+        return child_id
+
+    async def _send_within_budget(self, child: Child, data: Any, options: SubmitOptions) -> None:
         if self._budget is None:
             await self._send(child, data, options)
-            return child_id
+            return
         if (below := self._budget.for_child(options.get("budget"))) is not None:
             options["budget"] = below
-        async with self._budget.spend(tasks=1, name=child_id) as spending:
+        async with self._budget.spend(tasks=1, name=child.id) as spending:
             try:
                 await self._send(child, data, options)
             except PepperError:
                 spending.settle(tasks=0)
                 raise
-        return child_id
 
     async def _send(self, child: Child, data: Any, options: SubmitOptions) -> None:
         await self._client.send(child.topic, child.id, to_json(data), options)

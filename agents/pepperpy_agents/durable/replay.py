@@ -6,8 +6,11 @@ by another way than the journal says is stopped, with the name of the place.
 """
 
 import asyncio
+import collections
+import contextlib
+import contextvars
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,7 +20,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import to_datetime
 from pepperpy_bus.tasks.history import History, Place
 from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.errors import Fenced, JournalMismatch
+from pepperpy_schemas.errors import BadConfig, Fenced, JournalMismatch
 from pepperpy_schemas.headers import BLOB
 from pepperpy_schemas.messages import Child, InputEntry, StepEntry, WaitEntry
 
@@ -27,6 +30,13 @@ P = TypeVar("P", bound=Place)
 OpenJournal = Callable[[], Awaitable[Journal]]
 
 _WHAT: Final[dict[type, str]] = {StepEntry: "step", Child: "child", WaitEntry: "wait"}
+
+
+_TURNS: Final = 8
+"""Rounds of the event loop in which the end of a step reaches the code that waits for it."""
+_PATIENCE: Final = 1000
+"""Rounds after which the code has come by another way than the journal says."""
+_within: contextvars.ContextVar["Replay | None"] = contextvars.ContextVar("within", default=None)
 
 
 class Suspended(BaseException):
@@ -66,6 +76,9 @@ class Replay:
         self._open_journal = open_journal
         self._opening: asyncio.Task[Journal] | None = None
         self._taken = 0
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._order = collections.deque(self.history.done)
 
     def place(self) -> int:
         """Takes the next place.
@@ -73,7 +86,14 @@ class Replay:
         Raises:
             Suspended: The attempt has ended in a wait; this is a branch of it that went on.
             Fenced: The attempt was stopped; this is its thread, which goes on.
+            BadConfig: A step's function has come here: with that step in the journal it would
+                not be called again, and every later place would be another.
         """
+        if _within.get() is self:
+            raise BadConfig(
+                "a step's function uses ctx.step, ctx.submit, ctx.ask or the like",
+                hint="call it in the handler, before or after the step",
+            )
         if self._closed and self.suspended is None:
             raise Fenced(f"attempt {self.attempt} at task {self.task.id} has ended")
         if self.suspended is not None:
@@ -107,6 +127,22 @@ class Replay:
             f"where the code has {_WHAT[kind]} {name!r}",
             context={"place": n, "journal": _called(there), "code": f"{_WHAT[kind]} {name}"},
         )
+
+    async def turn(self, n: int) -> None:
+        """Returns when it is the turn of what stands at a place to be given back.
+
+        That is in the order in which it was written, and never at once: so branches of a handler
+        that run at the same time take their places as they did before.
+        """
+        for _ in range(_PATIENCE):
+            if not self._order or self._order[0] == n:
+                break
+            await asyncio.sleep(0)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        while n in self._order:
+            # What stands before it was waited for in vain.
+            self._order.popleft()
 
     def finish(self) -> None:
         """Looks whether the code came to everything that the journal has.
@@ -142,6 +178,34 @@ class Replay:
         except Exception:
             self._opening = None
             raise
+
+    @contextlib.contextmanager
+    def doing(self, *, step: bool) -> Iterator[None]:
+        """Marks that a branch of the handler is amid something that will be written."""
+        self._busy += 1
+        before = _within.set(self) if step else None
+        try:
+            yield
+        finally:
+            if before is not None:
+                _within.reset(before)
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def quiet(self) -> None:
+        """Returns when no branch is amid a step: what was begun is neither left nor done twice."""
+        while self._busy:
+            self._idle.clear()
+            await self._idle.wait()
+            for _ in range(_TURNS):
+                # A branch hears of its step, and may begin another one.
+                await asyncio.sleep(0)
+
+    async def fail(self) -> None:
+        """Takes no more places, and waits for the steps that other branches are amid."""
+        self._closed = True
+        await self.quiet()
 
     async def close(self) -> None:
         """Takes no more places, and waits until nothing more is written for the attempt."""

@@ -60,7 +60,10 @@ async def do_step(
     returned = result_type(function) if kind is None else kind
     done = replay.find(n, StepEntry, name)
     if done is None:
-        done = await _do(replay, client, runner, n, name, function, args, kwargs)
+        with replay.doing(step=True):
+            done = await _do(replay, client, runner, n, name, function, args, kwargs)
+    else:
+        await replay.turn(n)
     data = bytes(done.data)
     if done.blob:
         data = await redeem(client.connection, client.prefix, data, {_BY_REFERENCE: done.blob})

@@ -143,11 +143,15 @@ class Waiting:
         there = replay.find(n, WaitEntry, what)
         ended = replay.history.outcome(n)
         if ended is not None:
+            await replay.turn(n)
             return await self._read(ended)
         wait: WaitEntry = there or begin()
         # What is there already costs no suspension: children may have been quick.
         over = await self._waits.outcome(task.id, task.topic, wait, replay.history)
         journal = await replay.journal()
+        if over is None:
+            # The wait is the attempt's last word: first comes what other branches are amid.
+            await replay.quiet()
         if there is None:
             await journal.append(wait)
         if over is None:

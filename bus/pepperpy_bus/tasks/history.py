@@ -80,6 +80,20 @@ class History:
         return self._waited.get(n)
 
     @property
+    def done(self) -> list[int]:
+        """The places of what was done, in the order in which it was written."""
+        places: list[int] = []
+        for entry in self.entries:
+            match entry:
+                case StepEntry() | WaitedEntry():
+                    places.append(entry.n)
+                case ChildrenEntry():
+                    places += [child.n for child in entry.children]
+                case _:
+                    pass
+        return places
+
+    @property
     def waits(self) -> list[WaitEntry]:
         """Every wait, in order."""
         return [one for one in self.entries if isinstance(one, WaitEntry)]
