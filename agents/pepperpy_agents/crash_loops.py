@@ -18,9 +18,10 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.jetstream import Stored, delete_message, message_at
+from pepperpy_bus.streams.jetstream import delete_message
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import InHand, WorkPuller
+from pepperpy_bus.streams.reading import Stored, message_at
 from pepperpy_bus.streams.topology import advisory_consumer
 from pepperpy_bus.tasks.deadletters import write_letter
 from pepperpy_bus.tasks.history import History

@@ -6,7 +6,8 @@ from typing import Final, TypedDict
 
 from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import PubAck, message_at
+from pepperpy_bus.streams.jetstream import PubAck
+from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.timing import OPTIONS
 from pepperpy_bus.trace import current

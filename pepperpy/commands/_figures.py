@@ -14,7 +14,8 @@ import msgspec
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Heard
 from pepperpy_bus.streams.figures import consumers_of
-from pepperpy_bus.streams.jetstream import api, message_at
+from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.units import now, parse_time
 from pepperpy_schemas.catalog import DEAD_LETTER, EVENT, EVENT_HIGH, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName, NotFound, PepperError, PermissionDenied

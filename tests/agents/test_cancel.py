@@ -11,8 +11,9 @@ import pytest
 
 from pepperpy import Agent, Client, Context
 from pepperpy_agents import execution
-from pepperpy_bus.streams.jetstream import all_on, api, read_as_stored, store
+from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import ensure_topic
+from pepperpy_bus.streams.reading import all_on, read_as_stored
 from pepperpy_bus.tasks.whereabouts import find_task
 from pepperpy_schemas.errors import Canceled, ChildFailed, Conflict, NotFound
 from pepperpy_schemas.states import TaskState

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pepperpy import Agent, Client, Context, PepperError
-from pepperpy_bus.streams.jetstream import all_on, purge
+from pepperpy_bus.streams.jetstream import purge
+from pepperpy_bus.streams.reading import all_on
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import STEP

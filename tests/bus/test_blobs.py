@@ -14,7 +14,8 @@ from nats.js.errors import ObjectNotFoundError
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import CHUNK, Blobs, Reference, claim_check, parse_reference, redeem
-from pepperpy_bus.streams.jetstream import all_on, api, last_on, store
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.reading import all_on, last_on
 from pepperpy_schemas.errors import BadHeader, BadPayload, NotFound, TooLarge
 from pepperpy_schemas.headers import BLOB, fold
 

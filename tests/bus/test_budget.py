@@ -13,7 +13,7 @@ from pepperpy_bus.state.budget import Budgets, TaskBudget
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.state.meter import metered
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import last_on
+from pepperpy_bus.streams.reading import last_on
 from pepperpy_schemas.budgets import MAX_ABOVE, Allowance, Budget, Owner, write_budget
 from pepperpy_schemas.errors import BadHeader, BadPayload, BudgetExceeded, NotFound
 from pepperpy_schemas.shared import Amounts, Limits

@@ -11,7 +11,8 @@ from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.config import load
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.opening import connect
-from pepperpy_bus.streams.jetstream import Stored, all_on, api, last_on
+from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.streams.reading import Stored, all_on, last_on
 from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.tasks.results import Ended
 from pepperpy_bus.trace import active, new_trace

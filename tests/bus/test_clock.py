@@ -9,7 +9,8 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams import clock as module
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import message_at, store
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.reading import message_at
 from pepperpy_schemas.errors import NotFound
 
 

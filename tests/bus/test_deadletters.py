@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import last_on, message_at, store
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.reading import last_on, message_at
 from pepperpy_bus.tasks.deadletters import DeadLetters, body_of, write_letter
 from pepperpy_schemas.catalog import DEAD_LETTER
 from pepperpy_schemas.errors import ErrorInfo, NotFound

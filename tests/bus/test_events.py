@@ -9,7 +9,8 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus import outbox as module
 from pepperpy_bus.events import Emitter, Heard, event_subjects, listen
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import all_on, api, store
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.reading import all_on
 from pepperpy_bus.where import BadWhere
 from pepperpy_schemas.catalog import EVENT
 from pepperpy_schemas.errors import BadName

@@ -9,7 +9,8 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import WINDOW, Follower, follow
-from pepperpy_bus.streams.jetstream import api, message_at, purge, store
+from pepperpy_bus.streams.jetstream import api, purge, store
+from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.units import BadUnit, parse_time
 from pepperpy_schemas.errors import NotFound, RefusedByServer, Unreachable
 

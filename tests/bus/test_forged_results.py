@@ -13,8 +13,9 @@ from pepperpy.stack.conf import role_logins
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import topology
-from pepperpy_bus.streams.jetstream import Stored, api, delete_message, last_as_stored, store
+from pepperpy_bus.streams.jetstream import api, delete_message, store
 from pepperpy_bus.streams.provision import create_missing
+from pepperpy_bus.streams.reading import Stored, last_as_stored
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
 from pepperpy_schemas.errors import NotFound, QueueFull, Unavailable

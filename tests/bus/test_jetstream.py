@@ -9,17 +9,8 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.streams import jetstream
-from pepperpy_bus.streams.jetstream import (
-    Stored,
-    all_on,
-    api,
-    delete_message,
-    last_as_stored,
-    last_on,
-    message_at,
-    purge,
-    store,
-)
+from pepperpy_bus.streams.jetstream import api, delete_message, purge, store
+from pepperpy_bus.streams.reading import Stored, all_on, last_as_stored, last_on, message_at
 from pepperpy_schemas.errors import (
     NotFound,
     PermissionDenied,

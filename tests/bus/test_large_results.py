@@ -8,7 +8,8 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_bus.streams.jetstream import all_on, api, last_on, store
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.reading import all_on, last_on
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.errors import ErrorInfo, NotFound, TooLarge

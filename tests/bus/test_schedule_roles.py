@@ -10,7 +10,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
 from pepperpy_bus.config import Settings, load
 from pepperpy_bus.opening import connect
-from pepperpy_bus.streams.jetstream import all_on
+from pepperpy_bus.streams.reading import all_on
 from pepperpy_bus.trust.grants import ANONYMOUS
 from pepperpy_schemas.catalog import TASK
 from pepperpy_schemas.errors import NotFound, PermissionDenied

@@ -13,7 +13,7 @@ from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.state.resources import Resources
 from pepperpy_bus.state.values import AgentState, State
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import last_on
+from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.sync import SyncClient, connect_sync
 from pepperpy_bus.trust.grants import ANONYMOUS
 from pepperpy_schemas.budgets import Allowance, Budget, Owner

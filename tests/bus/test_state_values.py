@@ -10,7 +10,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state import values
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.state.values import AgentState
-from pepperpy_bus.streams.jetstream import last_on
+from pepperpy_bus.streams.reading import last_on
 from pepperpy_schemas.errors import BadName, BadPayload, Overloaded, TooLarge, WrongSequence
 
 Streams = Callable[..., Awaitable[None]]

@@ -9,9 +9,10 @@ from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import topology
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.jetstream import api, message_at, store
+from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import compare, create_missing, ensure_consumer, set_consumer
 from pepperpy_bus.streams.pull import Puller
+from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.streams.topology import (
     PIN_GROUP,
     Limits,

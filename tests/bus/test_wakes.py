@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import Stored, all_on, last_on
+from pepperpy_bus.streams.reading import Stored, all_on, last_on
 from pepperpy_bus.tasks.schedules import forget_wake, wake_at
 from pepperpy_bus.units import BadUnit
 from pepperpy_schemas.catalog import RESUME, SCHEDULE

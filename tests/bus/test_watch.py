@@ -9,7 +9,8 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.opening import connect
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_bus.streams.jetstream import api, last_on, store
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.tasks import watch as module
 from pepperpy_bus.tasks.watch import Update
 from pepperpy_schemas.catalog import RESULT, TOKEN

@@ -31,7 +31,7 @@ def stored(cli: Cli, topic: str) -> dict[str, str]:
     """The headers of the first task of a topic, read as any client may."""
 
     async def read() -> dict[str, str]:
-        from pepperpy_bus.streams.jetstream import message_at
+        from pepperpy_bus.streams.reading import message_at
         from pepperpy_schemas.subjects import stream_name
 
         async with connect(cli.url, bus__prefix=cli.prefix) as bus:

@@ -20,7 +20,7 @@ from pepperpy_agents.shadowing.running import shadow_outcome
 from pepperpy_bus.client import Client
 from pepperpy_bus.groups import TaskGroup
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.streams.jetstream import last_on
+from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.results import Ended

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import all_on, last_on, store
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.reading import all_on, last_on
 from pepperpy_bus.units import format_time, now
 from pepperpy_schemas.catalog import BLOB_CHUNK, BLOB_META
 from pepperpy_schemas.codec import decode, encode

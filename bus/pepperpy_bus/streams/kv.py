@@ -13,14 +13,8 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.follow import follow
-from pepperpy_bus.streams.jetstream import (
-    Stored,
-    all_on,
-    api,
-    last_as_stored,
-    last_on,
-    store,
-)
+from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.streams.reading import Stored, all_on, last_as_stored, last_on
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.errors import BadName, NotFound, Unavailable, WrongSequence
 from pepperpy_schemas.tokens import new_id

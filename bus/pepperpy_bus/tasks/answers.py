@@ -6,8 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import read_directly, store
+from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.kv import Bucket
+from pepperpy_bus.streams.reading import read_directly
 from pepperpy_bus.tasks.journal import KEEP, Journal
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.waits import is_allowed, read_answer

@@ -4,7 +4,8 @@ import asyncio
 from typing import Final
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import read_directly, store
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.reading import read_directly
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_bus.tasks.whereabouts import find_task
 from pepperpy_schemas.catalog import CANCEL

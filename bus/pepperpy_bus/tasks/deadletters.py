@@ -9,7 +9,8 @@ import msgspec
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.follow import follow
-from pepperpy_bus.streams.jetstream import delete_message, message_at, store
+from pepperpy_bus.streams.jetstream import delete_message, store
+from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import DEAD_LETTER, KEYED_TASK, TASK

@@ -16,7 +16,7 @@ from pepperpy_bus.events import Heard
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.budget import Budgets
-from pepperpy_bus.streams.jetstream import Stored, all_on, last_on, read_directly
+from pepperpy_bus.streams.reading import Stored, all_on, last_on, read_directly
 from pepperpy_bus.tasks.deadletters import DeadLetters, Filed
 from pepperpy_bus.tasks.evidence import Evidence
 from pepperpy_bus.tasks.explanation import Explanation, ToldChild

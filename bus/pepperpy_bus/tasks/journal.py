@@ -12,12 +12,21 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_bus.streams.jetstream import all_on, last_as_stored, last_on, store
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.reading import all_on, last_as_stored, last_on
 from pepperpy_bus.tasks.history import History, entry_attempt, unfold_all
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import STEP
-from pepperpy_schemas.errors import BadPayload, ErrorInfo, Fenced, NotFound, WrongSequence
+from pepperpy_schemas.errors import (
+    BadPayload,
+    ErrorInfo,
+    Fenced,
+    NotFound,
+    Unavailable,
+    Unreachable,
+    WrongSequence,
+)
 from pepperpy_schemas.messages import (
     CheckpointEntry,
     ClaimEntry,
@@ -218,7 +227,7 @@ class Journal:
                     f"another worker has claimed task {self._task_id} since attempt {attempt}",
                     context={"task_id": self._task_id, "attempt": attempt},
                 ) from error
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Unavailable, Unreachable):
             self._unsure = (msg_id, entry)
             raise
         else:

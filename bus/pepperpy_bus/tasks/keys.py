@@ -18,7 +18,8 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import FORGET, Cells
 from pepperpy_bus.streams.clock import ServerClock, to_datetime
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.jetstream import Stored, delete_message, last_on, read_as_stored, store
+from pepperpy_bus.streams.jetstream import delete_message, store
+from pepperpy_bus.streams.reading import Stored, last_on, read_as_stored
 from pepperpy_bus.streams.topology import PARKED, shard_of
 from pepperpy_bus.tasks.journal import KEEP
 from pepperpy_bus.tasks.results import Results

@@ -7,7 +7,7 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import redeem
-from pepperpy_bus.streams.jetstream import read_directly
+from pepperpy_bus.streams.reading import read_directly
 from pepperpy_bus.tasks.deadletters import DeadLetters, body_of
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.results import Results

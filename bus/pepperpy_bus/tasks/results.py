@@ -18,7 +18,8 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import THRESHOLD, Blobs, claim_check, redeem
-from pepperpy_bus.streams.jetstream import Stored, delete_message, last_as_stored, store
+from pepperpy_bus.streams.jetstream import delete_message, store
+from pepperpy_bus.streams.reading import Stored, last_as_stored
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.errors import (

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pepperpy_bus.streams.jetstream import Stored
+from pepperpy_bus.streams.reading import Stored
 from pepperpy_bus.tasks.timing import Timing
 from pepperpy_bus.units import now, parse_time
 from pepperpy_schemas import headers as h

@@ -9,7 +9,8 @@ import msgspec
 from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import THRESHOLD, claim_check
-from pepperpy_bus.streams.jetstream import Stored, all_on, store
+from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.reading import Stored, all_on
 from pepperpy_bus.tasks.scheduled import Schedule, read_schedule
 from pepperpy_bus.tasks.timing import Timing, unknown_zone
 from pepperpy_bus.units import format_time, now

@@ -17,13 +17,8 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import (
-    delete_message,
-    last_as_stored,
-    last_on,
-    read_as_stored,
-    store,
-)
+from pepperpy_bus.streams.jetstream import delete_message, store
+from pepperpy_bus.streams.reading import last_as_stored, last_on, read_as_stored
 from pepperpy_bus.tasks.history import History, unfold
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.results import Results

@@ -12,7 +12,7 @@ from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
-from pepperpy_bus.streams.jetstream import last_on
+from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_schemas.catalog import EVENT, EVENT_HIGH, TOKEN
 from pepperpy_schemas.errors import PepperError, Unavailable, Unreachable

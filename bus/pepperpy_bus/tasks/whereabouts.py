@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import Stored, read_as_stored
+from pepperpy_bus.streams.reading import Stored, read_as_stored
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.scheduled import Schedule, read_schedule
