@@ -1,6 +1,6 @@
 """The order of each key while its shard's owner is killed, stopped, drained and joined by others.
 
-`CHAOS_TASKS=5000` makes it long: 5000 tasks and 50 upsets.
+`make chaos` makes it long: 5000 tasks and 50 upsets.
 """
 
 import asyncio
