@@ -420,3 +420,39 @@ async def test_branches_of_several_steps_find_their_places_again(
         names = await client.run("branches", wait=10)
     assert names == [f"{name}{n}" for name in "abc" for n in range(4)]
     assert sorted(done) == names
+
+
+async def test_a_child_is_done_once_though_the_server_has_forgotten_its_id(
+    client: Client, working: Working, eventually: Eventually
+) -> None:
+    agent = Agent("forgotten")
+    done: list[int] = []
+    tasks = stream_name(client.prefix, "TASKS")
+
+    @agent.task("little")
+    async def little(n: int) -> int:
+        done.append(n)
+        return n
+
+    @agent.task("parent", retries=1, retry_delay=0.3)
+    async def parent(_: None, ctx: Context) -> Any:
+        if ctx.attempt == 1:
+            # As after a kill between the child's receipt and the journal's, and ten minutes.
+            child = derived_id(ctx.task_id, 1)
+            await client.send("little", child, b"1", {})
+            await client.result(child, wait=5)
+            await eventually(partial(holds, client, tasks, 1))
+            raise ValueError("again")
+        return await ctx.run("little", ctx.attempt)
+
+    config = (await api(client.connection, f"STREAM.INFO.{tasks}"))["config"]
+    brief = {**config, "duplicate_window": 100_000_000}
+    await api(client.connection, f"STREAM.UPDATE.{tasks}", brief)
+    async with working(agent):
+        assert await client.run("parent", wait=10) == 1
+    assert done == [1]
+
+
+async def holds(client: Client, stream: str, count: int) -> bool:
+    state = (await api(client.connection, f"STREAM.INFO.{stream}"))["state"]
+    return int(state["messages"]) == count

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 from pepperpy_agents.durable.replay import Replay
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.client import Client
+from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.units import now
 from pepperpy_schemas.catalog import RESUME
-from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.errors import Conflict, PepperError
 from pepperpy_schemas.messages import Child, ChildrenEntry
 
 if TYPE_CHECKING:
     from pepperpy_bus.state.budget import TaskBudget
+
+log = get_log("pepperpy.worker")
 
 
 class Children:
@@ -77,7 +80,17 @@ class Children:
                 raise
 
     async def _send(self, child: Child, data: Any, options: SubmitOptions) -> None:
-        await self._client.send(child.topic, child.id, to_json(data), options)
+        again = self._replay.attempt > 1 and "id" not in options
+        if again:
+            # An earlier attempt may have sent it longer ago than the server remembers ids. With a
+            # chosen one its worker looks whether it has ended.
+            options["id"] = child.id
+        try:
+            await self._client.send(child.topic, child.id, to_json(data), options)
+        except Conflict:
+            if not again:
+                raise
+            log.warning("children.sent_otherwise", task_id=self._replay.task.id, child=child.id)
         # Written after it was sent: a worker that dies between sends it again, under the same id.
         await self._write(child)
 
