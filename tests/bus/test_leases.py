@@ -14,7 +14,8 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state import queueing
 from pepperpy_bus.state.cells import Cells
-from pepperpy_bus.state.leases import Lease, Leases
+from pepperpy_bus.state.lease import Lease
+from pepperpy_bus.state.leases import Leases
 from pepperpy_bus.state.resources import Resources
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_schemas.errors import BadConfig, BadName, LeaseLost, NotFound

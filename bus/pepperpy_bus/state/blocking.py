@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.state.budget import Spending, TaskBudget
-from pepperpy_bus.state.leases import TTL, Lease
+from pepperpy_bus.state.lease import Lease
+from pepperpy_bus.state.leases import TTL
 from pepperpy_bus.state.resources import Resources
 from pepperpy_bus.state.values import AgentState, State
 from pepperpy_bus.units import Duration

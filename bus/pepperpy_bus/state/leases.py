@@ -9,14 +9,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.scopes import Scope
 from pepperpy_bus.state import queueing
 from pepperpy_bus.state.cells import Cells
+from pepperpy_bus.state.lease import Lease
+from pepperpy_bus.state.watching import Watch
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas.catalog import LEASES
 from pepperpy_schemas.errors import (
@@ -24,8 +25,6 @@ from pepperpy_schemas.errors import (
     LeaseLost,
     NotFound,
     PepperError,
-    Unavailable,
-    Unreachable,
 )
 from pepperpy_schemas.shared import Grant, Resource, Waiter
 from pepperpy_schemas.tokens import new_id
@@ -39,87 +38,10 @@ KEPT: Final = 86_400.0
 
 _SHORTEST = 1.0
 _RELEASE = 15.0  # elections take 5 to 10 s
-_RETRY = 1.0
 _STAGGER = timedelta(seconds=0.05)
 _AGAIN = timedelta(seconds=0.25)
 
 _Edit: TypeAlias = Callable[[Resource | None, datetime], Resource | None]
-
-
-class Lease:
-    """A lease that is held; `Leases` makes them.
-
-    Attributes:
-        name: What is held.
-        n: How much of it.
-        token: The fencing token.
-        lost: Set when it has ended before it was released.
-    """
-
-    def __init__(self, leases: "Leases", name: str, grant: Grant) -> None:
-        self.name = name
-        self.id = grant.id
-        self.n = grant.n
-        self.token = grant.token
-        self.lost = asyncio.Event()
-        self._leases = leases
-        self._ttl = grant.ttl
-        self._until = grant.until
-        self._on_lost: Callable[[Exception], None] | None = None
-        self._keeping = asyncio.create_task(self._keep(), name=f"lease-{name}")
-
-    @property
-    def until(self) -> datetime:
-        """When it ends unless it is renewed, by the server's clock."""
-        return self._until
-
-    def on_lost(self, told: Callable[[Exception], None]) -> None:
-        """Calls this when the lease is lost, or at once when it is lost already."""
-        self._on_lost = told
-        if self.lost.is_set():
-            told(self._lost_error())
-
-    def refuse_lost(self) -> None:
-        """Raises LeaseLost when the lease is lost."""
-        if self.lost.is_set():
-            raise self._lost_error()
-
-    async def release(self) -> None:
-        """Gives it back; harmless when it is lost. Without a broker its time ends by itself."""
-        self._keeping.cancel()
-        await asyncio.gather(self._keeping, return_exceptions=True)
-        await self._leases.leave(self.name, self.id)
-
-    async def _keep(self) -> None:
-        pause = self._ttl / 3
-        while True:
-            await asyncio.sleep(max(0.0, min(pause, self._left())))
-            # A process that stood still, or a loop that was blocked, comes too late.
-            if (left := self._left()) <= 0:
-                break
-            try:
-                async with asyncio.timeout(left):
-                    until = await self._leases.renew(self.name, self.id)
-            except (PepperError, TimeoutError) as error:
-                log.warning("lease.not_renewed", name=self.name, error=str(error))
-                pause = min(_RETRY, self._ttl / 10)
-                continue
-            if until is None:
-                break
-            self._until, pause = until, self._ttl / 3
-        log.warning("lease.lost", name=self.name, token=self.token)
-        self.lost.set()
-        if self._on_lost is not None:
-            self._on_lost(self._lost_error())
-
-    def _left(self) -> float:
-        return (self._until - self._leases.clock.now()).total_seconds()
-
-    def _lost_error(self) -> LeaseLost:
-        return LeaseLost(
-            f"the lease of {self.name} was lost: it was not renewed within {self._ttl:g} s",
-            context={"name": self.name, "token": self.token},
-        )
 
 
 class Leases:
@@ -325,7 +247,7 @@ class Leases:
         """Waits until somebody's write has granted the share; keeps the place meanwhile."""
         clock, pause = self.clock, timedelta(seconds=queueing.PLACE / 3)
         renew_at = look_at = clock.now() + pause
-        async with _Watch(self._cells.bucket, self._key(name)) as watch:
+        async with Watch(self._cells.bucket, self._key(name)) as watch:
             while True:
                 if await watch.changed((min(renew_at, look_at) - clock.now()).total_seconds()):
                     resource = watch.resource
@@ -374,47 +296,6 @@ class Leases:
                 f"{self._space} {name} has a capacity of {resource.capacity}: {n} is never free",
                 hint="take less, or define it with a larger capacity",
             )
-
-
-class _Watch:
-    """The newest state of one record, followed by a task of its own."""
-
-    def __init__(self, bucket: Bucket, key: str) -> None:
-        self.resource: Resource | None = None
-        self._bucket = bucket
-        self._key = key
-        self._stirred = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        self._following = asyncio.create_task(self._follow(), name=f"watch-{self._key}")
-        self._following.add_done_callback(lambda _: self._stirred.set())
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._following.cancel()
-        await asyncio.gather(self._following, return_exceptions=True)
-
-    async def changed(self, within: float) -> bool:
-        """Returns whether there was a change within so many seconds."""
-        try:
-            async with asyncio.timeout(max(within, 0.0)):
-                await self._stirred.wait()
-        except TimeoutError:
-            return False
-        self._stirred.clear()
-        if self._following.done():
-            self._following.result()  # raises what ended it
-        return True
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async for change in self._bucket.watch(self._key):
-                    self.resource = None if change.value is None else LEASES.decode(change.value)
-                    self._stirred.set()
-            except (Unavailable, Unreachable) as error:
-                log.debug("lease.not_watched", key=self._key, error=str(error))
-                await asyncio.sleep(_RETRY)
 
 
 def _settle(resource: Resource | None, now: datetime) -> Resource | None:
