@@ -12,7 +12,7 @@ the requests are taken as lost and made anew: a lost request is never waited out
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -301,16 +301,8 @@ class InHand:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(
-        self,
-        work: Coroutine[Any, Any, None],
-        delivery: Delivery,
-        *,
-        name: str,
-        pulse: float = PULSE,
-    ) -> None:
-        """Starts the work on a delivery; ``pulse`` is the seconds between its signs of life."""
-        task = delivery.connection.loop.create_task(work, name=name)
+    def hold(self, task: "asyncio.Task[None]", delivery: Delivery, *, pulse: float) -> None:
+        """Keeps a delivery alive while its task runs, with so many seconds between the signs."""
         self._running[task] = _Held(delivery, time.monotonic() + pulse, pulse)
         task.add_done_callback(self._forget)
 
@@ -389,7 +381,7 @@ class WorkPuller(Puller):
         heartbeat: float = HEARTBEAT,
         expires: float | None = None,
         group: str = "",
-        pulse: float = PULSE,
+        pulse: float | None = None,
     ) -> None:
         super().__init__(
             connection,
@@ -404,11 +396,11 @@ class WorkPuller(Puller):
         )
         self._work_on = work
         self._in_hand = in_hand
-        self._pulse = pulse
+        self._pulse = PULSE if pulse is None else pulse
 
     def _begin(self, delivery: Delivery) -> None:
-        work = self._work(delivery)
-        self._in_hand.start(work, delivery, name=self.consumer, pulse=self._pulse)
+        task = self.connection.loop.create_task(self._work(delivery), name=self.consumer)
+        self._in_hand.hold(task, delivery, pulse=self._pulse)
 
     async def _work(self, delivery: Delivery) -> None:
         try:
