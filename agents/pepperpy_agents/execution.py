@@ -472,11 +472,11 @@ class Executor:
                 await delivery.ack()
             case Lost():
                 _say_lost(attempt)
-
-    async def _was_taken(self, attempt: Attempt) -> bool:
                 if attempt.over is not None:
                     # A wake that came too late is in the way of the next one until it is settled.
                     await delivery.nak(delay=STALE_WAKE)
+
+    async def _was_taken(self, attempt: Attempt) -> bool:
         """Whether a keyed task went to another worker while this process stood still.
 
         It must not be ended here then: the next of its key would begin beside it.

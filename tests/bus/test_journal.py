@@ -140,7 +140,7 @@ async def test_a_lost_acknowledgement_is_no_fence(
 async def test_a_write_whose_writer_was_canceled_is_no_fence_for_the_next(
     open_journal: Open, broker: Broker, connect: Connect, proxy_to: Callable[..., Awaitable[Any]]
 ) -> None:
-    """A handler's time was over while its step was being written: the attempt still has the task."""
+    """Its time was over while a step was being written: the attempt still has the task."""
     proxy = await proxy_to(broker.url)
     journal = await open_journal("one", await connect(proxy.url))
     await journal.claim(1)
