@@ -9,7 +9,6 @@ rule make that harmless.
 import asyncio
 import contextlib
 import time
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -29,51 +28,45 @@ from pepperpy_agents.attempt import (
     Superseded,
 )
 from pepperpy_agents.attempt_log import say_failure, say_given_up
+from pepperpy_agents.beginning import Beginning, for_topic
 from pepperpy_agents.blocking import BlockingContext
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.durability import Durability
-from pepperpy_agents.durable.replay import Replay, input_entry
-from pepperpy_agents.durable.taking_over import take_over
-from pepperpy_agents.durable.waiting import waited_entry
+from pepperpy_agents.durable.replay import Replay
 from pepperpy_agents.giving_up import file_letter, shorten
 from pepperpy_agents.handler import Handler
+from pepperpy_agents.parking import Parking
 from pepperpy_agents.resuming import Resuming
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.sharing import Sharing
 from pepperpy_agents.task import Task, read_task
+from pepperpy_agents.telling import Teller
 from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.pull import CLEAN_UP, InHand
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.cancels import cancel_child, canceled
-from pepperpy_bus.tasks.journal import Journal
-from pepperpy_bus.tasks.keys import Keys, too_long
-from pepperpy_bus.tasks.waits import Waits, forget_answers, wake_parent
-from pepperpy_bus.tasks.whereabouts import is_under_way
+from pepperpy_bus.tasks.keys import Keys
+from pepperpy_bus.tasks.waits import Waits, wake_parent
 from pepperpy_bus.timers import time_limit
 from pepperpy_bus.trace import active, parse
-from pepperpy_bus.units import format_time
-from pepperpy_schemas.cloudevents import is_cloudevent, unwrap
 from pepperpy_schemas.errors import (
-    BadHeader,
     BadPayload,
     DeadlineExceeded,
     ErrorInfo,
     Fenced,
     HandlerError,
-    NotFound,
     PepperError,
     TaskTimeout,
     TooLarge,
     info_of,
 )
 from pepperpy_schemas.headers import ATTEMPT, BLOB, FINGERPRINT, REPLY_TO, TOPIC, TRACEPARENT
-from pepperpy_schemas.messages import Answer, CancelRequest, Result, WaitEntry
+from pepperpy_schemas.messages import CancelRequest, Result
 
 log = get_log("pepperpy.worker")
 
@@ -127,24 +120,27 @@ class Executor:
         self._runner = runner
         self._instance = instance
         self._in_hand = in_hand
-        self._away_ns = 0
         self._away = 0.0
         self._running: dict[asyncio.Task[Any], Attempt] = {}
         self._canceled: dict[str, CancelRequest] = {}
-        self._questions = OpenQuestions(client.connection, client.prefix)
-        self._waits = Waits(
-            client.connection, client.prefix, client.results, clock, self._tell_refused
+        connection, prefix = client.connection, client.prefix
+        teller = self._teller = Teller(emitter, clock, instance)
+        questions = OpenQuestions(connection, prefix)
+        waits = self._waits = Waits(
+            connection, prefix, client.results, clock, teller.refused_answer
         )
-        self.keys = Keys(client.connection, client.prefix, client.results, clock)
-        self._resuming = Resuming(client, self._waits, clock, instance, self._remind, self.keys)
+        self.keys = Keys(connection, prefix, client.results, clock)
         self.sharing = Sharing(client, clock, instance)
+        self._beginning = Beginning(client, questions, instance)
+        self._resuming = Resuming(client, waits, clock, instance, teller.reminder, self.keys)
+        self._parking = Parking(waits, questions, self.keys, teller, clock)
         self.stopping = False
         self.done = 0
         self.failed = 0
 
     def broker_is_away(self) -> None:
         """Trusts no count of deliveries of what is older: after a crash it begins at one again."""
-        self._away_ns = self._clock.now_ns()
+        self._beginning.away_ns = self._clock.now_ns()
         self._away = time.monotonic()
 
     async def execute(self, spec: TaskSpec, delivery: Delivery) -> None:
@@ -164,7 +160,7 @@ class Executor:
             return
         if attempt is not None:
             await self._run(attempt, None)
-            await self._free_key(attempt.task)
+            await self._parking.free_key(attempt.task)
 
     @property
     def running(self) -> list[str]:
@@ -212,108 +208,22 @@ class Executor:
             log.warning("task.unsettled", task_id=task.id, error=str(error))
 
     async def _live(self, attempt: Attempt, wrong: PepperError | None) -> Outcome:
-        ended = await self._begin(attempt)
+        ended = await self._beginning.begin(attempt)
         if ended is not None:
             return ended
         if wrong is not None:
             return Failed(wrong.info())
         try:
-            data = await self._read_input(attempt)
+            data = await self._beginning.read_input(attempt)
         except PepperError as error:
             if error.category == "bus":
                 raise
-            return Failed(_for_topic(error.info(), attempt.spec.topic))
+            return Failed(for_topic(error.info(), attempt.spec.topic))
         except Exception as error:
             # A type's own validation may raise anything; the body is to blame all the same.
             refused = BadPayload(f"$: {type(error).__name__}: {error}")
-            return Failed(_for_topic(refused.info(), attempt.spec.topic))
+            return Failed(for_topic(refused.info(), attempt.spec.topic))
         return await self._perform(attempt, data)
-
-    # --- start ----------------------------------------------------------------------------------
-
-    async def _begin(self, attempt: Attempt) -> Outcome | None:
-        """Finds the attempt's number; whatever may have been begun before is claimed first."""
-        if attempt.journal is not None:
-            await self._claim(attempt, attempt.journal)
-            return None
-        task = attempt.task
-        repeated = task.redelivered or task.delivery.time_ns < self._away_ns
-        if (task.chosen or repeated) and await self._client.results.get(task.id) is not None:
-            return Superseded()
-        attempt.number = 1
-        if task.chosen or repeated:
-            journal = attempt.journal = await self._read_journal(task)
-            if journal.begun and not task.key and _time_ns(journal.begun) < task.delivery.time_ns:
-                return await self._again(attempt, journal)
-            if journal.history.is_spent(task.carrier, original=True):
-                return Parked(journal.history.open_wait)
-            if task.redelivered or journal.history.entries:
-                await self._claim(attempt, journal)
-        return await self._take_over(attempt) if task.headers.from_step else None
-
-    async def _again(self, attempt: Attempt, journal: Journal) -> Outcome | None:
-        """Begins with a task whose id has a journal from before it was queued."""
-        task, client = attempt.task, self._client
-        if await is_under_way(client.connection, client.prefix, task.id, task.delivery.seq):
-            return Parked(None)
-        # That one has ended, and its result has expired.
-        await forget_answers(client.connection, client.prefix, task.id)
-        await journal.restart(task.carrier)
-        return None
-
-    async def _take_over(self, attempt: Attempt) -> Outcome | None:
-        """Begins with what the task has done that this one repeats from a step on."""
-        task = attempt.task
-        if attempt.journal is None:
-            attempt.journal = await self._read_journal(task)
-        if attempt.journal.history.input is None:
-            try:
-                await take_over(self._client, attempt.journal, task)
-            except (BadHeader, NotFound) as error:
-                return Failed(error.info())
-        return None
-
-    async def _claim(self, attempt: Attempt, journal: Journal) -> None:
-        wait = journal.history.open_wait
-        attempt.number = journal.history.next_attempt(attempt.task.delivery.deliveries)
-        await journal.claim(attempt.number, attempt.task.carrier)
-        if wait is not None and attempt.over is not None:
-            entry = await waited_entry(self._client, attempt.number, wait, attempt.over)
-            await journal.append(entry)
-        if wait is not None:
-            await self._questions.close(attempt.task.id, attempt.task.topic, wait)
-
-    async def _read_journal(self, task: Task) -> Journal:
-        client = self._client
-        journal = Journal(client.connection, client.prefix, task.id, self._instance)
-        await journal.read()
-        return journal
-
-    async def _own_journal(self, attempt: Attempt) -> Journal:
-        """The journal to write in.
-
-        A first attempt does not read it: it takes it for empty, and is fenced if it is not.
-        """
-        if attempt.journal is None:
-            client, task = self._client, attempt.task
-            journal = Journal(client.connection, client.prefix, task.id, self._instance)
-            if not attempt.number:
-                await journal.read()
-            attempt.journal = journal
-        return attempt.journal
-
-    async def _read_input(self, attempt: Attempt) -> Any:
-        delivery, schema = attempt.task.delivery, attempt.task.headers.schema
-        if schema:
-            await self._client.schemas.check_name(attempt.spec.topic, schema)
-        body, headers = delivery.body, delivery.headers
-        if headers:
-            if _BLOB in headers:
-                client = self._client
-                body = await redeem(client.connection, client.prefix, body, headers)
-            if is_cloudevent(headers):
-                body = unwrap(body, headers)
-        return attempt.spec.handler.decode(body)
 
     # --- perform --------------------------------------------------------------------------------
 
@@ -332,7 +242,9 @@ class Executor:
             return Stopped(attempt.canceled)
         self._running[running] = attempt
         try:
-            await self._tell(attempt, "started", self._started(attempt), certain=True)
+            await self._teller.tell(
+                attempt, "started", self._teller.what_is_known(attempt), certain=True
+            )
             value = await self._within(limit, attempt, data)
             if _parked(attempt) is None:
                 self._check_journal(attempt)
@@ -418,7 +330,7 @@ class Executor:
 
     def _durability(self, attempt: Attempt) -> Durability:
         history = None if attempt.journal is None else attempt.journal.history
-        open_journal = partial(self._own_journal, attempt)
+        open_journal = partial(self._beginning.journal, attempt)
         replay = attempt.replay = Replay(attempt.task, attempt.number, open_journal, history)
         task = attempt.task
         budget = self.sharing.budget(task, attempt.number) if task.headers.budget else None
@@ -428,7 +340,7 @@ class Executor:
         """Decides between repeating and giving up, and records the failure."""
         info = shorten(info_of(error))
         try:
-            journal = await self._own_journal(attempt)
+            journal = await self._beginning.journal(attempt)
             await journal.failed(attempt.number, info)
         except PepperError:
             say_failure(attempt.task, attempt.number, error, info)
@@ -446,7 +358,7 @@ class Executor:
 
     async def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         delivery = attempt.task.delivery
-        if await self._was_taken(attempt):
+        if await self._went_to_another(attempt):
             outcome = Lost()
         match outcome:
             case Completed(data):
@@ -458,10 +370,10 @@ class Executor:
                 await self._give_up(attempt, error)
             case Repeat(error, wait, failures):
                 told = {"error": msgspec.to_builtins(error), "wait": wait, "failures": failures}
-                await self._tell(attempt, "retry", told)
-                await self._rest(attempt, wait)
+                await self._teller.tell(attempt, "retry", told)
+                await self._parking.rest(attempt, wait)
             case Parked(wait):
-                await self._park(attempt, wait)
+                await self._parking.park(attempt, wait)
             case Stopped(request):
                 await self._cancel_children(attempt, request)
                 await self._end(attempt, Result(ok=False, error=canceled(request)))
@@ -476,7 +388,7 @@ class Executor:
                     # A wake that came too late is in the way of the next one until it is settled.
                     await delivery.nak(delay=STALE_WAKE)
 
-    async def _was_taken(self, attempt: Attempt) -> bool:
+    async def _went_to_another(self, attempt: Attempt) -> bool:
         """Whether a keyed task went to another worker while this process stood still.
 
         It must not be ended here then: the next of its key would begin beside it.
@@ -485,32 +397,8 @@ class Executor:
             return False
         if self._away < attempt.began and not self._in_hand.stalled_since(attempt.began):
             return False
-        journal = await self._read_journal(attempt.task)
+        journal = await self._beginning.read_journal(attempt.task)
         return journal.history.last_attempt > attempt.number
-
-    async def _rest(self, attempt: Attempt, wait: float) -> None:
-        """Gives a task back until its repeat; a long rest does not hold its shard up."""
-        task, journal = attempt.task, attempt.journal
-        if task.in_shard and journal is not None:
-            now = self._clock.now()
-            if too_long(journal.history.first_failure, wait, now):
-                if journal.history.input is None:
-                    await journal.append(input_entry(task))
-                due = now + timedelta(seconds=wait)
-                await self.keys.hold(task.topic, task.key, task.id, due=due)
-                await task.delivery.ack()
-                return
-        await task.delivery.nak(delay=wait)
-
-    async def _free_key(self, task: Task) -> None:
-        """Lets the next task of a key begin, if this one has ended."""
-        if not task.key:
-            return
-        try:
-            await self.keys.advance(task.topic, task.key)
-        except PepperError as error:
-            # Whoever has the shard finds it.
-            log.warning("task.key_not_freed", task_id=task.id, error=str(error))
 
     async def _end(self, attempt: Attempt, result: Result) -> None:
         task = attempt.task
@@ -529,7 +417,7 @@ class Executor:
             data: dict[str, Any] = {"instance": self._instance, "duration_ms": duration}
             if result.error is not None:
                 data["code"], data["message"] = result.error.code, result.error.message
-            await self._tell(attempt, result.state.verb, data, certain=True)
+            await self._teller.tell(attempt, result.state.verb, data, certain=True)
         if task.delivery.headers and _REPLY_TO in task.delivery.headers:
             await self._tell_parent(task)
         # Last, so that event and acknowledgement leave in one piece.
@@ -550,66 +438,13 @@ class Executor:
         await self._end(attempt, result)
         say_given_up(attempt.task, attempt.number, result, filed)
 
-    def _started(self, attempt: Attempt) -> dict[str, Any]:
-        """What else the queue knew of a task: without a journal nobody else tells it later."""
-        told: dict[str, Any] = {"instance": self._instance}
-        if attempt.number == 1:
-            task = attempt.task
-            queued = (self._clock.now_ns() - task.delivery.time_ns) / 1e6
-            told["queued_ms"] = round(max(0.0, queued), 3)
-            if task.headers.source:
-                told["source"] = task.headers.source
-        return told
-
     async def _tell_parent(self, task: Task) -> None:
         client = self._client
         await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
 
-    async def _park(self, attempt: Attempt, wait: WaitEntry | None) -> None:
-        """Frees the slot of a task that waits; the order lets no wake get lost."""
-        task = attempt.task
-        if task.key:
-            await self.keys.hold(task.topic, task.key, task.id)
-        if wait is None:
-            await task.delivery.ack()
-            await self._free_key(task)
-            return
-        await self._questions.open(task.id, task.topic, wait)
-        await self._tell_wait(attempt, wait)
-        await self._waits.arm(task.id, task.topic, wait, task.deadline)
-        await task.delivery.ack()
-        await self._waits.look(task.id, task.topic, wait)
-
-    async def _remind(self, attempt: Attempt, wait: WaitEntry) -> None:
-        # The next one within two minutes would be dropped as the same event.
-        seq = attempt.task.delivery.seq
-        await self._tell_wait(attempt, wait, mark=f":{seq}", reminder=True)
-
-    async def _tell_wait(
-        self, attempt: Attempt, wait: WaitEntry, *, mark: str = "", **more: Any
-    ) -> None:
-        told: dict[str, Any] = {"place": wait.n, "for": wait.what, **more}
-        if wait.deadline is not None:
-            told["deadline"] = format_time(wait.deadline)
-        if wait.what == "answer":
-            told |= {"question": wait.question, "text": wait.text, "choices": wait.choices}
-            await self._tell(attempt, "input_required", told, certain=True, mark=mark)
-        else:
-            told["children"] = len(wait.children)
-            await self._tell(attempt, "suspended", told)
-
-    async def _tell_refused(
-        self, task_id: str, topic: str, wait: WaitEntry, given: Answer | None
-    ) -> None:
-        """Tells people that an answer was none, and how the question is answered."""
-        told: dict[str, Any] = {"question": wait.question, "choices": wait.choices}
-        if given is not None:
-            told |= {"answer": given.answer, "by": given.by}
-        await self._emitter.emit("task", "answer_refused", scope=topic, id=task_id, data=told)
-
     async def _give_back(self, attempt: Attempt) -> None:
         try:
-            await (await self._own_journal(attempt)).released()
+            await (await self._beginning.journal(attempt)).released()
         except Fenced:
             # To give back what another worker has now would start it a second time.
             _say_lost(attempt)
@@ -618,47 +453,9 @@ class Executor:
             log.debug("task.release_unrecorded", task_id=attempt.task.id, error=str(error))
         await attempt.task.delivery.nak()
 
-    async def _tell(
-        self,
-        attempt: Attempt,
-        verb: str,
-        data: dict[str, Any],
-        *,
-        certain: bool = False,
-        mark: str = "",
-    ) -> None:
-        task = attempt.task
-        place = f":{data['place']}" if "place" in data else ""
-        await self._emitter.emit(
-            "task",
-            verb,
-            scope=task.topic,
-            id=task.id,
-            correlation=task.root,
-            causation=task.headers.parent,
-            attempt=attempt.number,
-            priority=task.headers.priority,
-            data=data,
-            certain=certain,
-            event_id=f"{task.id}:{attempt.number}:{verb}{place}{mark}",
-        )
-
-
-def _time_ns(stored: str) -> int:
-    """The nanoseconds of a server's timestamp, to the microsecond below."""
-    moment = datetime.fromisoformat(stored[:26].rstrip("Z") + "+00:00")
-    return int(moment.timestamp() * 1e6) * 1000
-
 
 def _say_lost(attempt: Attempt) -> None:
     log.warning("task.lost", task_id=attempt.task.id, attempt=attempt.number)
-
-
-def _for_topic(info: ErrorInfo, topic: str) -> ErrorInfo:
-    """The general hint of a bad body, with the topic in it."""
-    if info.hint != BadPayload.hint:
-        return info
-    return msgspec.structs.replace(info, hint=info.hint.replace("TOPIC", topic))
 
 
 def outcome_of(spec: TaskSpec, value: Any) -> Completed | Failed:

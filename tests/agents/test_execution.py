@@ -741,7 +741,7 @@ async def test_a_failure_before_a_crash_of_the_broker_is_counted(
         task_id = await client.submit("try")
         await (await journal_of(client, task_id)).failed(1, HandlerError("before").info())
         worker = Worker(agent, own, WorkerOptions())
-        worker._executor._away_ns = 2**63  # as after a crash that made it forget the delivery
+        worker._executor._beginning.away_ns = 2**63  # as after a crash that made it forget the delivery
         running = asyncio.create_task(worker.run())
         ended = await client.ended(task_id, wait=5)
         worker.stop()
