@@ -161,3 +161,7 @@ async def test_a_full_queue_refuses_the_new_and_keeps_the_old(
             await store(connection, "pp.task.echo.2", b"{}", msg_id="2")
         info = await api(connection, "STREAM.INFO.PP_TASKS")
         assert (info["state"]["first_seq"], info["state"]["messages"]) == (1, 2)
+
+
+def test_no_stream_is_left_with_the_servers_limit_of_a_thousand_consumers() -> None:
+    assert {one["max_consumers"] for one in streams("pp", Limits())} == {topology.MAX_CONSUMERS}

@@ -21,6 +21,9 @@ PULSE: Final = ACK_WAIT / 3
 """Seconds between two signs of life."""
 MAX_DELIVER: Final = 50
 """Deliveries after which the server gives a task up: a stop for crash loops, not a retry policy."""
+MAX_CONSUMERS: Final = 100_000
+"""Consumers of one stream: 333 topics, 31 keyed ones or as many readers reach the server's own
+limit of 1000."""
 SHARDS: Final = 32
 """Shards of the keyed tasks of each topic; fixed for the life of a deployment."""
 PARKED: Final = "parked"
@@ -209,6 +212,7 @@ def _stream(
         "discard": "old",
         "storage": "file",
         "num_replicas": limits.replicas,
+        "max_consumers": MAX_CONSUMERS,
         "allow_direct": True,
         **settings,
     }
@@ -255,6 +259,7 @@ def _bucket(prefix: str, limits: Limits, suffix: str, *, storage: str = "file") 
         "discard": "new",
         "storage": storage,
         "num_replicas": limits.replicas,
+        "max_consumers": MAX_CONSUMERS,
         "allow_direct": True,
         "max_msgs_per_subject": 1,
         "allow_rollup_hdrs": True,
@@ -274,6 +279,7 @@ def _object_bucket(prefix: str, limits: Limits, suffix: str) -> Config:
         "discard": "new",
         "storage": "file",
         "num_replicas": limits.replicas,
+        "max_consumers": MAX_CONSUMERS,
         "allow_direct": True,
         "allow_rollup_hdrs": True,
         "allow_msg_ttl": True,
