@@ -633,3 +633,10 @@ async def test_the_traps_are_still_in_the_library(broker: Broker) -> None:
     assert client.is_connected
     assert reading.done()
     await client.close()
+
+
+async def test_nobody_waits_for_a_connection_that_was_closed(connect: Connect) -> None:
+    connection = await connect()
+    await connection.close()
+    with pytest.raises(Unreachable):
+        await connection.wait_connected(60)

@@ -113,10 +113,12 @@ class Connection:
         """Returns when the connection is up.
 
         Raises:
-            Unreachable: It is still down after that many seconds.
+            Unreachable: It is still down after that many seconds, or closed for good.
         """
+        if self.closed:
+            raise Unreachable(f"the connection to {self.server} is closed")
         try:
-            async with asyncio.timeout(0 if self.closed else timeout):
+            async with asyncio.timeout(timeout):
                 await self._up.wait()
         except TimeoutError:
             raise Unreachable(f"the broker at {self.server} is away") from None
