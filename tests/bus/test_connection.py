@@ -635,7 +635,7 @@ async def test_the_traps_are_still_in_the_library(broker: Broker) -> None:
     await client.close()
 
 
-async def test_nobody_waits_for_a_connection_that_was_closed(connect: Connect) -> None:
+async def test_nobody_waits_for_a_connection_that_was_closed(connect: Async) -> None:
     connection = await connect()
     await connection.close()
     with pytest.raises(Unreachable):
