@@ -17,12 +17,13 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.consumers import cancel_consumer
 from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.jetstream import delete_message
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_bus.streams.pull import InHand, WorkPuller
+from pepperpy_bus.streams.pull import WorkPuller
 from pepperpy_bus.streams.reading import read_as_stored
-from pepperpy_bus.streams.topology import cancel_consumer
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.keys import Keys

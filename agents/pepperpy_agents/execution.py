@@ -47,7 +47,7 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.pull import CLEAN_UP, InHand
+from pepperpy_bus.streams.in_hand import CLEAN_UP, InHand
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.keys import Keys

@@ -14,11 +14,12 @@ from pepperpy_agents.task import event_task
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter, Heard, event_subjects, heard
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.consumers import listener_consumer
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
+from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_bus.streams.pull import InHand, WorkPuller
-from pepperpy_bus.streams.topology import listener_consumer
+from pepperpy_bus.streams.pull import WorkPuller
 from pepperpy_bus.where import compile_where
 from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.subjects import stream_name

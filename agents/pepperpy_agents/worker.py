@@ -23,9 +23,11 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
 from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.streams.consumers import PULSE, resume_consumer, task_consumer
+from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.provision import ensure_consumer, patience_of
-from pepperpy_bus.streams.pull import InHand, Work, WorkPuller
-from pepperpy_bus.streams.topology import PULSE, Config, resume_consumer, task_consumer
+from pepperpy_bus.streams.pull import Work, WorkPuller
+from pepperpy_bus.streams.topology import Config
 from pepperpy_bus.units import now
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema

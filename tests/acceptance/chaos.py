@@ -19,10 +19,10 @@ from pathlib import Path
 import msgspec
 
 from pepperpy import Client
+from pepperpy_bus.streams.consumers import resume_consumer, task_consumer
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_bus.streams.topology import resume_consumer, task_consumer
 from pepperpy_schemas.catalog import RESULT, STEP
 from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.messages import ClaimEntry, StepEntry

@@ -10,10 +10,11 @@ import pytest
 
 from pepperpy import Client, connect
 from pepperpy.stack.broker import Broker
+from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.errors import NotFound
 from pepperpy_schemas.subjects import stream_name

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pepperpy import Agent, Client
-from pepperpy_bus.streams import topology
+from pepperpy_bus.streams import consumers
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.provision import ensure_topic
@@ -33,8 +33,8 @@ async def test_a_task_that_is_never_finished_ends_as_a_crash_loop(
     monkeypatch: pytest.MonkeyPatch,
     priority: str,
 ) -> None:
-    monkeypatch.setattr(topology, "ACK_WAIT", 0.3)
-    monkeypatch.setattr(topology, "MAX_DELIVER", 2)
+    monkeypatch.setattr(consumers, "ACK_WAIT", 0.3)
+    monkeypatch.setattr(consumers, "MAX_DELIVER", 2)
     await ensure_topic(client.connection, client.prefix, "poison")
     taken: list[Delivery] = []
     consumer = "w_poison-hi" if priority == "high" else "w_poison"
@@ -59,8 +59,8 @@ async def test_a_task_that_is_never_finished_ends_as_a_crash_loop(
 async def test_a_task_that_ended_meanwhile_only_leaves_the_queue(
     client: Client, working: Working, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topology, "ACK_WAIT", 0.3)
-    monkeypatch.setattr(topology, "MAX_DELIVER", 1)
+    monkeypatch.setattr(consumers, "ACK_WAIT", 0.3)
+    monkeypatch.setattr(consumers, "MAX_DELIVER", 1)
     await ensure_topic(client.connection, client.prefix, "slow")
     stream = stream_name(client.prefix, "TASKS")
     taken: list[Delivery] = []

@@ -16,7 +16,7 @@ import pytest
 from pepperpy import Agent, Client, Context, PepperError, Rejected, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus.streams import topology
+from pepperpy_bus.streams import consumers
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import ensure_consumer
@@ -607,7 +607,7 @@ async def test_a_reference_to_nothing_is_refused(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The broker hands a silent task over after half a second."""
-    monkeypatch.setattr(topology, "ACK_WAIT", 0.5)
+    monkeypatch.setattr(consumers, "ACK_WAIT", 0.5)
 
 
 async def test_a_late_first_attempt_is_fenced_by_the_claim_of_the_second(
@@ -660,7 +660,7 @@ async def test_a_worker_that_stops_does_not_give_back_what_another_has_claimed(
         await theirs.claim(2)  # as after a silence of half a minute
     assert (await journal_of(client, task_id)).history.entries == theirs.history.entries
     await theirs.failed(2, HandlerError("theirs is not fenced").info())
-    config = topology.task_consumer(client.prefix, "twin")
+    config = consumers.task_consumer(client.prefix, "twin")
     stream = stream_name(client.prefix, "TASKS")
     again: list[Delivery] = []
     async with Puller(client.connection, stream, config["name"], slots=1, on_delivery=again.append):
@@ -741,7 +741,9 @@ async def test_a_failure_before_a_crash_of_the_broker_is_counted(
         task_id = await client.submit("try")
         await (await journal_of(client, task_id)).failed(1, HandlerError("before").info())
         worker = Worker(agent, own, WorkerOptions())
-        worker._executor._beginning.away_ns = 2**63  # as after a crash that made it forget the delivery
+        worker._executor._beginning.away_ns = (
+            2**63
+        )  # as after a crash that made it forget the delivery
         running = asyncio.create_task(worker.run())
         ended = await client.ended(task_id, wait=5)
         worker.stop()
@@ -760,7 +762,7 @@ async def test_a_redelivered_task_with_a_result_is_not_run_again(
     async def once(data: None) -> None:
         calls.append(1)
 
-    config = topology.task_consumer(client.prefix, "once")
+    config = consumers.task_consumer(client.prefix, "once")
     stream = stream_name(client.prefix, "TASKS")
     taken: list[Delivery] = []
     await ensure_consumer(client.connection, stream, config)

@@ -10,7 +10,7 @@ import pytest
 from pepperpy import Agent, BlockingContext, Client, Context, Heard
 from pepperpy_agents import listening
 from pepperpy_bus.control import steer
-from pepperpy_bus.streams import pull, topology
+from pepperpy_bus.streams import consumers, in_hand, pull
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 Eventually = Callable[..., Awaitable[Any]]
@@ -186,9 +186,9 @@ async def test_what_a_listener_does_belongs_to_the_family_of_the_event(
 async def test_a_long_listener_is_kept_alive(
     client: Client, working: Working, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topology, "ACK_WAIT", 1.0)
+    monkeypatch.setattr(consumers, "ACK_WAIT", 1.0)
     monkeypatch.setattr(pull, "PULSE", 0.1)
-    monkeypatch.setattr(pull, "TICK", 0.05)
+    monkeypatch.setattr(in_hand, "TICK", 0.05)
     agent, heard = Agent("ears"), []
 
     @agent.on("thing.*")

@@ -12,7 +12,7 @@ import pytest
 from pepperpy import Agent, Client, Context, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.control import steer
-from pepperpy_bus.streams import topology
+from pepperpy_bus.streams import consumers
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.pull import Puller
@@ -209,9 +209,9 @@ async def test_a_task_that_kills_its_workers_after_a_resume_ends_as_a_crash_loop
     async with working(agent):
         task_id = await client.submit("parent")
         await eventually(lambda: client.question("child-1"))
-    monkeypatch.setattr(topology, "ACK_WAIT", 0.3)
-    monkeypatch.setattr(topology, "MAX_DELIVER", 2)
-    resumed = topology.resume_consumer(client.prefix, "child")
+    monkeypatch.setattr(consumers, "ACK_WAIT", 0.3)
+    monkeypatch.setattr(consumers, "MAX_DELIVER", 2)
+    resumed = consumers.resume_consumer(client.prefix, "child")
     stream = stream_name(client.prefix, "TASKS")
     await api(client.connection, f"CONSUMER.DELETE.{stream}.{resumed['name']}")
     create = {"stream_name": stream, "config": resumed}

@@ -12,7 +12,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_agents.lifecycle import State
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.control import steer
-from pepperpy_bus.streams import pull, topology
+from pepperpy_bus.streams import consumers, in_hand, pull
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_schemas.catalog import AGENT_CONTROL
 from pepperpy_schemas.errors import SchemaIncompatible
@@ -147,9 +147,9 @@ async def test_new_options_take_effect_without_a_restart(
 async def test_a_long_task_is_kept_alive_and_runs_once(
     client: Client, working: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topology, "ACK_WAIT", 1.0)
+    monkeypatch.setattr(consumers, "ACK_WAIT", 1.0)
     monkeypatch.setattr(pull, "PULSE", 0.1)
-    monkeypatch.setattr(pull, "TICK", 0.05)
+    monkeypatch.setattr(in_hand, "TICK", 0.05)
     agent, begun = Agent("long"), []
 
     @agent.task("long")

@@ -13,7 +13,7 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.opening import connect as connect_client
-from pepperpy_bus.streams import topology
+from pepperpy_bus.streams import consumers, topology
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
@@ -98,7 +98,7 @@ class Worker:
     async def __aenter__(self) -> "Worker":
         stream = stream_name(self._client.prefix, "TASKS")
         for high in (True, False):
-            config = topology.task_consumer(self._client.prefix, self._topic, high=high)
+            config = consumers.task_consumer(self._client.prefix, self._topic, high=high)
             await ensure_consumer(self._client.connection, stream, config)
             puller = Puller(
                 self._client.connection,

@@ -7,7 +7,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
-from pepperpy_bus.streams import topology
+from pepperpy_bus.streams import consumers, topology
 from pepperpy_bus.streams.provision import apply, compare, create_missing, ensure_consumer
 from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
 from pepperpy_bus.trust.roles import ROLES
@@ -64,7 +64,7 @@ async def test_a_denied_request_fails_at_once_and_names_the_subject(
     assert denied.value.context["subject"] == subject
 
 
-@pytest.mark.parametrize("subject", [">", "_INBOX.>", "_INBOX_producer.>", "pp.task.>"])
+@pytest.mark.parametrize("subject", [">", "_INBOX.>", "_INBOX_producer.>", "pp.sched.>"])
 async def test_a_denied_subscription_fails_at_once_and_names_the_subject(
     worker: Connection, subject: str
 ) -> None:
@@ -87,4 +87,4 @@ async def test_every_role_starts_on_a_provisioned_broker_without_being_denied(
 
 async def test_a_worker_makes_the_consumers_of_its_topics(worker: Connection) -> None:
     for high in (False, True):
-        await ensure_consumer(worker, "PP_TASKS", topology.task_consumer("pp", "echo", high=high))
+        await ensure_consumer(worker, "PP_TASKS", consumers.task_consumer("pp", "echo", high=high))

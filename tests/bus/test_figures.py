@@ -6,11 +6,12 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
+from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.figures import account, stream_figures, subjects_of, who_am_i
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
-from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.trust.roles import permissions
 from pepperpy_schemas.catalog import EVENT, TASK
 from pepperpy_schemas.errors import PermissionDenied

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import (
     Drift,
@@ -15,7 +16,7 @@ from pepperpy_bus.streams.provision import (
     provision,
     stream_names,
 )
-from pepperpy_bus.streams.topology import Config, Limits, streams, task_consumer
+from pepperpy_bus.streams.topology import Config, Limits, streams
 from pepperpy_schemas.errors import NotFound, QueueFull, RefusedByServer, TopologyDrift
 
 Async = Callable[..., Coroutine[Any, Any, Any]]

@@ -220,7 +220,6 @@ async def test_the_server_agrees_about_the_next_time(bus: Client, cron: str, tz:
         ({"cron": "61 * * * * *"}, "'61' for the second", "0-59"),
         ({"cron": "@daily", "tz": "Mars/Phobos"}, "no time zone 'Mars/Phobos'", "Europe/Berlin"),
         ({"cron": "@daily", "tz": "Local"}, "no time zone 'Local'", "Europe/Berlin"),
-        ({"cron": "@daily", "headers": {"pp-key": "a"}}, "key is given", "leave key out"),
     ],
 )
 async def test_a_wrong_schedule_is_refused_with_the_way_out(

@@ -8,20 +8,18 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import topology
+from pepperpy_bus.streams.consumers import (
+    PIN_GROUP,
+    listener_consumer,
+    shard_consumer,
+    task_consumer,
+)
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import compare, create_missing, ensure_consumer, set_consumer
 from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.streams.reading import message_at
-from pepperpy_bus.streams.topology import (
-    PIN_GROUP,
-    Limits,
-    listener_consumer,
-    shard_consumer,
-    shard_of,
-    streams,
-    task_consumer,
-)
+from pepperpy_bus.streams.topology import Limits, shard_of, streams
 from pepperpy_schemas.catalog import CATALOG, KEYED_TASK, SHARDED_TASK
 from pepperpy_schemas.errors import QueueFull, Unavailable
 from pepperpy_schemas.subjects import stream_name

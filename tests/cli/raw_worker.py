@@ -15,7 +15,7 @@ import msgspec
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.opening import connect
-from pepperpy_bus.streams import topology
+from pepperpy_bus.streams import consumers
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import Puller
@@ -63,7 +63,7 @@ async def serve(url: str, prefix: str, topics: list[str]) -> None:
         running: set[asyncio.Task[None]] = set()
         pullers: list[Puller] = []
         for topic in topics:
-            consumer = topology.task_consumer(prefix, topic)
+            consumer = consumers.task_consumer(prefix, topic)
             await ensure_consumer(client.connection, stream, consumer)
 
             def take(delivery: Delivery, topic: str = topic) -> None:

@@ -7,9 +7,10 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import open_connection
 from pepperpy_bus.link.options import ConnectionOptions
+from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
-from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.trust.roles import ROLES, permissions
 from pepperpy_schemas.catalog import TASK
 from pepperpy_schemas.subjects import stream_name

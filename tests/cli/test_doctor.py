@@ -27,9 +27,10 @@ from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams import figures
+from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
-from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.tasks.deadletters import DeadLetters, write_letter
 from pepperpy_bus.trust.roles import Role, anonymous_permissions, permissions
 from pepperpy_bus.units import parse_time
@@ -123,7 +124,7 @@ def test_the_doctor_changes_nothing(inline: Inline) -> None:
     for _ in range(2):
         found = findings(inline, code=0)
         assert found["streams"].status == "warn"
-        assert found["streams"].message.startswith("12 of 12 missing: ")
+        assert found["streams"].message.startswith("18 of 18 missing: ")
         assert found["streams"].fix == "pepperpy bus apply"
         assert found["clock"].status == "skip"
 

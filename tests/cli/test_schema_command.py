@@ -41,7 +41,7 @@ def test_show_tells_the_fields_of_a_message_with_an_example() -> None:
     assert '  example: {"ok": true' in shown
     assert "  choices  array of string, optional" not in shown
     assert run(app, ["show", "DeadLetter"]).stdout.count("array of AttemptRecord") == 1
-    assert '"answer" or "child"' in run(app, ["show", "Resume"]).stdout
+    assert '"answer" or "check"' in run(app, ["show", "Resume"]).stdout
     assert json.loads(run(app, ["show", "Result", "--json"]).stdout) == message_schemas()["Result"]
 
 

@@ -8,9 +8,10 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.state.cells import Cells
+from pepperpy_bus.streams.consumers import shard_consumer
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.provision import create_missing, set_consumer
-from pepperpy_bus.streams.topology import Limits, shard_consumer, shard_of, streams
+from pepperpy_bus.streams.topology import Limits, shard_of, streams
 from pepperpy_schemas.catalog import KEY_HOLD, KEYED_TASK, SHARD_TABLE
 from pepperpy_schemas.sharding import KeyHold, Shard, ShardMember, ShardTable
 from tests.cli.command_line import Cli

@@ -19,8 +19,9 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login, role_logins
 from pepperpy_bus.link.connection import open_connection
 from pepperpy_bus.link.options import ConnectionOptions
+from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
-from pepperpy_bus.streams.topology import Limits, streams, task_consumer
+from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
 from pepperpy_schemas.catalog import RESULT, TASK, TASK_BARE
 from pepperpy_schemas.messages import Result

@@ -21,7 +21,8 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.pull import InHand, Work
+from pepperpy_bus.streams.in_hand import InHand
+from pepperpy_bus.streams.pull import Work
 from pepperpy_bus.streams.reading import read_as_stored
 from pepperpy_schemas.catalog import KEYED_TASK, SHARD_TABLE, SHARDED_TASK
 from pepperpy_schemas.errors import PepperError

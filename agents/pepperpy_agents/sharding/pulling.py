@@ -7,11 +7,12 @@ from typing import Self
 
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_bus.client import Client
+from pepperpy_bus.streams.consumers import PIN_GROUP, shard_consumer
 from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.provision import set_consumer
-from pepperpy_bus.streams.pull import InHand, Work, WorkPuller
-from pepperpy_bus.streams.topology import PIN_GROUP, shard_consumer
+from pepperpy_bus.streams.pull import Work, WorkPuller
 from pepperpy_schemas.errors import NotFound, RefusedByServer
 from pepperpy_schemas.subjects import stream_name
 

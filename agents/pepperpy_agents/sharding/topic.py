@@ -12,7 +12,8 @@ from pepperpy_agents.sharding.ownership import Ownership
 from pepperpy_agents.sharding.pulling import PulledShard
 from pepperpy_bus.client import Client
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.streams.pull import InHand, Work
+from pepperpy_bus.streams.in_hand import InHand
+from pepperpy_bus.streams.pull import Work
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_schemas.catalog import SHARD_CONTROL
 from pepperpy_schemas.errors import PepperError

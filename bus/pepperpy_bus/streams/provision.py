@@ -13,8 +13,9 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.jetstream import CONSUMER_EXISTS, STREAM_EXISTS, api
-from pepperpy_bus.streams.topology import Config, source_consumer, task_consumer
+from pepperpy_bus.streams.topology import Config, source_consumer
 from pepperpy_schemas.errors import (
     BadConfig,
     NotFound,

@@ -12,19 +12,18 @@ the requests are taken as lost and made anew: a lost request is never waited out
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
-
-import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.link.subscription import Subscription
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.consumers import PULSE
 from pepperpy_bus.streams.delivery import Delivery, from_message
+from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.jetstream import API
-from pepperpy_bus.streams.topology import PULSE
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import PepperError
 
@@ -34,13 +33,6 @@ HEARTBEAT = 5.0
 """Seconds between the server's signs of life while nothing arrives."""
 EXPIRES = 300.0
 """Seconds after which an unanswered request ends and is made anew."""
-
-TICK = 1.0
-"""Seconds between two looks at which deliveries need a sign of life."""
-STALL = 2.0
-"""Seconds without a look after which signs of life may have been missed."""
-CLEAN_UP = 5.0
-"""Seconds that canceled work may take to clean up."""
 
 OnDelivery = Callable[[Delivery], None]
 Work = Callable[[Delivery], Awaitable[None]]
@@ -276,79 +268,6 @@ class Puller:
             self._gone = status == "503" or "deleted" in text.lower()
             self._failures += 1
             self._start_over()
-
-
-class _Held(msgspec.Struct):
-    """A delivery, and when its signs of life are due: the next by the monotonic clock, and all."""
-
-    delivery: Delivery
-    pulse_at: float
-    every: float
-
-
-class InHand:
-    """Deliveries that are being worked on, kept alive meanwhile; several pullers may share it.
-
-    Attributes:
-        lag: Seconds that the event loop was late at the last tick.
-    """
-
-    def __init__(self) -> None:
-        self._running: dict[asyncio.Task[None], _Held] = {}
-        self._looked = self._stalled = time.monotonic()
-        self.lag = 0.0
-
-    def __len__(self) -> int:
-        return len(self._running)
-
-    def hold(self, task: "asyncio.Task[None]", delivery: Delivery, *, pulse: float) -> None:
-        """Keeps a delivery alive while its task runs, with so many seconds between the signs."""
-        self._running[task] = _Held(delivery, time.monotonic() + pulse, pulse)
-        task.add_done_callback(self._forget)
-
-    def stalled_since(self, moment: float) -> bool:
-        """Whether signs of life may have been missed since then, by the monotonic clock."""
-        return self._stalled > moment or time.monotonic() - self._looked > STALL + TICK
-
-    async def finish(self, grace: float) -> int:
-        """Waits for what runs, then cancels the rest; returns how many were canceled."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace)
-        late = list(self._running)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=CLEAN_UP)
-        return len(late)
-
-    @contextlib.asynccontextmanager
-    async def pulsing(self) -> AsyncIterator[None]:
-        """Sends the signs of life while its context is open."""
-        pulse = asyncio.create_task(self._pulse_forever(), name="pulse")
-        try:
-            yield
-        finally:
-            pulse.cancel()
-            await asyncio.gather(pulse, return_exceptions=True)
-
-    async def _pulse_forever(self) -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(TICK)
-            now = time.monotonic()
-            self.lag = max(0.0, now - before - TICK)
-            if self.lag > STALL:
-                self._stalled = now
-            self._looked = now
-            for held in [one for one in self._running.values() if one.pulse_at <= now]:
-                held.pulse_at = now + held.every
-                with contextlib.suppress(PepperError):
-                    await held.delivery.pulse()
-
-    def _forget(self, task: "asyncio.Task[None]") -> None:
-        self._running.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("pull.work_crashed", task=task.get_name(), exc_info=error)
 
 
 class WorkPuller(Puller):

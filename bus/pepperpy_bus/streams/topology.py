@@ -1,4 +1,4 @@
-"""The streams, buckets and consumers of a deployment, declared as data.
+"""The streams and buckets of a deployment, declared as data.
 
 Every value is the server's own JSON, so that what is declared can be compared with what is there.
 Durations are nanoseconds, as the server has them.
@@ -10,28 +10,17 @@ import msgspec
 
 from pepperpy_schemas.catalog import SOURCED
 from pepperpy_schemas.subjects import bucket_name, stream_name
-from pepperpy_schemas.tokens import HIGH_LANE
 
 SECOND: Final = 1_000_000_000
 DAY: Final = 86_400 * SECOND
-
-ACK_WAIT: Final = 30.0
-"""Seconds without a sign of life after which a task goes to another worker."""
-PULSE: Final = ACK_WAIT / 3
-"""Seconds between two signs of life."""
-MAX_DELIVER: Final = 50
-"""Deliveries after which the server gives a task up: a stop for crash loops, not a retry policy."""
 MAX_CONSUMERS: Final = 100_000
 """Consumers of one stream: 333 topics, 31 keyed ones or as many readers reach the server's own
 limit of 1000."""
+
 SHARDS: Final = 32
 """Shards of the keyed tasks of each topic; fixed for the life of a deployment."""
 PARKED: Final = "parked"
 """In place of the shard: keyed tasks that wait for their key."""
-PIN_GROUP: Final = "owner"
-"""The priority group in which a shard's owner is pinned."""
-LISTENER_MAX_DELIVER: Final = 10
-"""The same for an event whose listener fails."""
 
 Config = dict[str, Any]
 
@@ -287,108 +276,9 @@ def _object_bucket(prefix: str, limits: Limits, suffix: str) -> Config:
     }
 
 
-def task_consumer(prefix: str, topic: str, *, high: bool = False) -> Config:
-    """Returns the durable consumer that every worker of a topic shares.
-
-    Its settings are the topology's, never the agent's: two agents on one topic, in two languages,
-    must not disagree about them.
-    """
-    lane = topic + (HIGH_LANE if high else "")
-    return {
-        "name": f"w_{lane}",
-        "durable_name": f"w_{lane}",
-        "ack_policy": "explicit",
-        "ack_wait": int(ACK_WAIT * SECOND),
-        "max_deliver": MAX_DELIVER,
-        # Workers pull no more than they have free slots; the server need not count again.
-        "max_ack_pending": -1,
-        "filter_subjects": [f"{prefix}.task.{lane}", f"{prefix}.task.{lane}.*"],
-    }
-
-
-def resume_consumer(prefix: str, topic: str) -> Config:
-    """Returns the durable consumer of a topic's suspended tasks that go on."""
-    return {
-        "name": f"r_{topic}",
-        "durable_name": f"r_{topic}",
-        "ack_policy": "explicit",
-        "ack_wait": int(ACK_WAIT * SECOND),
-        "max_deliver": MAX_DELIVER,
-        "max_ack_pending": -1,
-        "filter_subjects": [f"{prefix}.resume.{topic}.*"],
-    }
-
-
-def shard_consumer(prefix: str, topic: str, shard: int, *, patience: float) -> Config:
-    """Returns the durable consumer of one shard of a topic's keyed tasks.
-
-    It hands out one task at a time, and to one puller until that is unpinned.
-
-    Args:
-        prefix: The deployment's prefix.
-        topic: The topic.
-        shard: Number of the shard, from 0.
-        patience: Seconds without a sign of life after which the puller loses its pin and its task.
-    """
-    name = f"s_{topic}_{shard}"
-    return {
-        "name": name,
-        "durable_name": name,
-        "ack_policy": "explicit",
-        "ack_wait": int(patience * SECOND),
-        "max_deliver": MAX_DELIVER,
-        "max_ack_pending": 1,
-        "filter_subjects": [f"{prefix}.sh.{topic}.{shard}.>"],
-        "priority_policy": "pinned_client",
-        "priority_groups": [PIN_GROUP],
-        "priority_timeout": int(patience * SECOND),
-    }
-
-
 def shard_of(key: str) -> int:
     """Returns the shard of a key, by the server's own hash (FNV-1a, 32 bits)."""
     value = 0x811C9DC5
     for byte in key.encode():
         value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
     return value % SHARDS
-
-
-def cancel_consumer() -> Config:
-    """Returns the durable consumer that all workers share to end canceled tasks."""
-    return {
-        "name": "cancel",
-        "durable_name": "cancel",
-        "ack_policy": "explicit",
-        "ack_wait": int(ACK_WAIT * SECOND),
-        "max_ack_pending": -1,
-    }
-
-
-def advisory_consumer() -> Config:
-    """Returns the durable consumer that all workers share to end crash loops."""
-    return {
-        "name": "adv",
-        "durable_name": "adv",
-        "ack_policy": "explicit",
-        "ack_wait": int(ACK_WAIT * SECOND),
-        "max_ack_pending": -1,
-    }
-
-
-def listener_consumer(agent: str, listener: str, lane: str, subject: str) -> Config:
-    """Returns the durable consumer that the instances of an agent share for one listener.
-
-    It begins with what happens after it was first made, and remembers its place for ever.
-    """
-    suffix = HIGH_LANE if lane == "high" else ""
-    name = f"l_{agent}_{listener}{suffix}"
-    return {
-        "name": name,
-        "durable_name": name,
-        "deliver_policy": "new",
-        "ack_policy": "explicit",
-        "ack_wait": int(ACK_WAIT * SECOND),
-        "max_deliver": LISTENER_MAX_DELIVER,
-        "max_ack_pending": -1,
-        "filter_subjects": [subject],
-    }
