@@ -137,7 +137,9 @@ async def test_poison_ends_as_one_dead_letter_each_and_good_tasks_complete(
         f"{len(upset)} good and {len(poison)} bad, workers' ends {dict(codes)}; good ones' p99 "
         f"{_p99(calm) * 1e3:.0f} ms before, {_p99(upset) * 1e3:.0f} ms meanwhile"
     )
-    assert set(codes) == {3, -11, 70}
+    # Which of those that wait beside each other ends their worker first is chance.
+    assert 70 in codes
+    assert {70} < set(codes) <= {3, -11, 70}
 
 
 async def _submit(client: Client, topic: str, n: int) -> str:

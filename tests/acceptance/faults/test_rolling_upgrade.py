@@ -89,7 +89,7 @@ async def test_an_upgrade_under_load_and_its_rollback_lose_and_fail_nothing(
     ran_by: dict[int, str] = {}
     stop = asyncio.Event()
     loading = asyncio.create_task(_load(client, stop, took, ran_by), name="load")
-    for version in [*(new, new, old, old) * ROUNDS, new, new]:
+    for version in [*(new, new, old, old) * (ROUNDS - 1), new, new, old, new]:
         # Each version has some of the work to itself before the next one comes.
         done = len(took)
         while len(took) < done + 20:

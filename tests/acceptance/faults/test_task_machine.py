@@ -18,7 +18,7 @@ from pepperpy.stack.broker import Broker
 from tests.acceptance.chaos import LONG
 from tests.acceptance.faults.model import Example, Site
 
-EXAMPLES = 5000 if LONG else 200
+EXAMPLES = 5000 if LONG else 150
 STEPS = 50
 RESTARTS = 200 if LONG else 5
 """How often the broker is killed at most."""
