@@ -1,14 +1,17 @@
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from pepperpy.stack.broker import Broker
+from pepperpy_bus.streams.topology import Limits, streams
 
 
 def pytest_configure() -> None:
@@ -40,9 +43,25 @@ def _memory() -> str | None:
 
 
 @pytest.fixture
-def prefix() -> str:
-    """A bus prefix that no other test uses."""
-    return f"t{uuid.uuid4().hex[:10]}"
+def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A bus prefix that no other test uses.
+
+    Its streams on the shared server go with the test: those of thousands would make it slow.
+    """
+    name = f"t{uuid.uuid4().hex[:10]}"
+    yield name
+    if "broker" in request.fixturenames:
+        _sweep(request.getfixturevalue("broker").url, name)
+
+
+def _sweep(url: str, prefix: str) -> None:
+    address = urlsplit(url)
+    named = [config["name"] for config in streams(prefix, Limits())]
+    gone = "".join(f"PUB $JS.API.STREAM.DELETE.{name} 0\r\n\r\n" for name in named)
+    with socket.create_connection((address.hostname, address.port), 5) as link:
+        link.sendall(f'CONNECT {{"verbose":false}}\r\n{gone}PING\r\n'.encode())
+        while b"PONG" not in link.recv(65536):
+            pass
 
 
 @pytest.fixture

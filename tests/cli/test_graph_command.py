@@ -109,7 +109,7 @@ def test_a_graph_is_run_and_shown(cli: Cli, file: str, tmp_path: Path) -> None:
 def test_a_failed_graph_is_exit_code_1_and_names_its_node(cli: Cli, tmp_path: Path) -> None:
     workers(cli, tmp_path)
     (tmp_path / "bad.yaml").write_text(BAD)
-    done = cli.run("graph", "run", "bad.yaml", "--id", "bad", "--wait=30s")
+    done = cli.run("graph", "run", "bad.yaml", "--id", "bad", "--wait=80s", timeout=90)
     assert done.returncode == 1
     assert "graph bad: node break failed" in done.stderr
     shown = cli.run("graph", "bad")

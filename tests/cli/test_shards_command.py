@@ -16,15 +16,15 @@ from pepperpy_schemas.catalog import KEY_HOLD, KEYED_TASK, SHARD_TABLE
 from pepperpy_schemas.sharding import KeyHold, Shard, ShardMember, ShardTable
 from tests.cli.command_line import Cli
 
-NOW = datetime.now(UTC)
 OTTER = shard_of("otter")
 
 
 @pytest.fixture
 def deployment(broker: Broker, prefix: str) -> None:
     """Topic `order`: every shard is `shop/a`'s but the last, whose owner has failed."""
-    members = {"shop/a": ShardMember(NOW, 60.0, 100), "shop/b": ShardMember(NOW, 0.0, 100)}
-    moved = NOW - timedelta(minutes=3)
+    now = datetime.now(UTC)
+    members = {"shop/a": ShardMember(now, 60.0, 100), "shop/b": ShardMember(now, 0.0, 100)}
+    moved = now - timedelta(minutes=3)
     shards = [Shard("shop/a", moved, n + 1, 0.25) for n in range(31)]
     table = ShardTable(members, [*shards, Shard("shop/b", moved, 1)])
 
@@ -34,7 +34,7 @@ def deployment(broker: Broker, prefix: str) -> None:
         key = cells.key(SHARD_TABLE, topic="order")
         await cells.bucket.put(key, SHARD_TABLE.encode(table))
         key = cells.key(KEY_HOLD, topic="order", shard=str(OTTER), key="otter")
-        await cells.bucket.put(key, KEY_HOLD.encode(KeyHold("t1", "suspended", NOW)))
+        await cells.bucket.put(key, KEY_HOLD.encode(KeyHold("t1", "suspended", now)))
         consumer = shard_consumer(prefix, "order", OTTER, patience=15.0)
         await set_consumer(connection, f"{prefix.upper()}_KEYED", consumer)
         for n in range(3):
