@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import api
-from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.errors import NotFound, PepperError
 from pepperpy_schemas.subjects import stream_name
 
+COMING_UP = 5.0
+"""Seconds that a stack may take until it has its streams."""
 RESYNC = 600.0
 """Seconds after which the server is asked again."""
 
@@ -55,7 +57,23 @@ class ServerClock:
                 await self.sync()
 
     async def sync(self) -> None:
-        """Asks the server for its time."""
+        """Asks the server for its time; a stack that is just coming up is waited for.
+
+        Raises:
+            NotFound: There is no queue of tasks to ask about.
+        """
+        end = time.monotonic() + COMING_UP
+        while True:
+            try:
+                await self._sync_once()
+            except NotFound:
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    async def _sync_once(self) -> None:
         before = time.monotonic_ns()
         answer = await api(self._connection, self._request)
         middle = (before + time.monotonic_ns()) // 2

@@ -49,7 +49,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 def streams(prefix: str, limits: Limits) -> list[Config]:
     """Returns every stream and bucket of the deployment, in the order of creation."""
-    return [
+    declared = [
         # The first answer counts: a second one to the same question is refused.
         _stream(
             prefix,
@@ -189,6 +189,8 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
         _bucket(prefix, limits, "questions"),
         _object_bucket(prefix, limits, "blobs"),
     ]
+    # Who can submit a task finds all that the task needs: its queue comes last.
+    return sorted(declared, key=lambda one: one["name"] == stream_name(prefix, "TASKS"))
 
 
 def _stream(
