@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import nats
 import nats.errors
@@ -26,6 +26,7 @@ from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
 from pepperpy_schemas.catalog import RESULT, TASK, TASK_BARE
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.subjects import stream_name
+from tests.requirements import missing
 
 T = TypeVar("T")
 
@@ -34,28 +35,20 @@ DEBIAN_GOPATH = Path("/usr/share/gocode")
 READY = 20.0  # seconds for an interpreter to start on a busy machine
 
 
-def missing(what: str) -> NoReturn:
-    """Skip the test for want of a toolchain; CI has them all, there it fails."""
-    reason = f"{what} is not installed"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def needs(tool: str) -> str:
     """The path of a toolchain's program."""
     found = shutil.which(tool)
     if found is None:
-        missing(tool)
+        missing(f"{tool} is not installed")
     return found
 
 
 def go_environment() -> dict[str, str]:
     """The environment that builds with Debian's sources of nats.go, without a network."""
     needs("go")
-    if (DEBIAN_GOPATH / "src/github.com/nats-io/nats.go").is_dir():
-        return {**os.environ, "GO111MODULE": "off", "GOPATH": str(DEBIAN_GOPATH)}
-    missing("golang-github-nats-io-go-nats-dev")
+    if not (DEBIAN_GOPATH / "src/github.com/nats-io/nats.go").is_dir():
+        missing("golang-github-nats-io-go-nats-dev is not installed")
+    return {**os.environ, "GO111MODULE": "off", "GOPATH": str(DEBIAN_GOPATH)}
 
 
 @pytest.fixture(scope="session")

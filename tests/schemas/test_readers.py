@@ -1,7 +1,6 @@
 """Readers that are not Python: AsyncAPI's own parser, and ajv on the golden messages."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from pepperpy_schemas.asyncapi import asyncapi
 from pepperpy_schemas.catalog import CATALOG
 from pepperpy_schemas.jsonschema import MESSAGES, pretty
+from tests.requirements import missing
 
 HERE = Path(__file__).parent / "asyncapi"
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -22,21 +22,17 @@ WARNING = 1  # severities: 0 error, 1 warning, 2 information, 3 hint
 def node() -> str:
     """Node with the packages of `asyncapi/package.json`, installed once per lock file."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    missing = "node or npm is not installed"
-    if node and npm:
-        installed, lock = HERE / "node_modules" / ".installed", HERE / "package-lock.json"
-        if installed.exists() and installed.read_bytes() == lock.read_bytes():
-            return node
+    if not (node and npm):
+        missing("node or npm is not installed")
+    installed, lock = HERE / "node_modules" / ".installed", HERE / "package-lock.json"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
         # Install scripts of packages are no part of what they read.
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(command, cwd=HERE, check=False, capture_output=True, text=True)
-        if done.returncode == 0:
-            shutil.copyfile(lock, installed)
-            return node
-        missing = f"npm ci failed: {done.stderr[-500:]}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+        if done.returncode:
+            missing(f"npm ci failed: {done.stderr[-500:]}")
+        shutil.copyfile(lock, installed)
+    return node
 
 
 def run(node: str, *arguments: str | Path) -> tuple[int, list[dict[str, Any]]]:

@@ -17,7 +17,6 @@ from pepperpy_bus.units import format_time, now
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import DUE_RESUME, SCHEDULE
 from pepperpy_schemas.errors import (
-    BadSchedule,
     Conflict,
     NotFound,
     RefusedByServer,
@@ -70,16 +69,10 @@ class Schedules:
 
         Raises:
             Conflict: The id stands for another schedule.
-            BadSchedule: The server does not know the time zone, or the task has a key.
+            BadSchedule: The server does not know the time zone.
             TooLarge: The body does not fit into a message, and a reference would not last.
         """
         folded = h.fold(headers)
-        if h.KEY.lower() in folded:
-            raise BadSchedule(
-                "key is given with a schedule",
-                hint="leave key out, or submit the keyed task from the one that is scheduled",
-                context={"option": "key"},
-            )
         body, folded = await self._packed(timing, body, folded)
         new = Schedule(
             id=schedule_id,

@@ -14,6 +14,7 @@ import pytest
 from pepperpy import Client
 from pepperpy.stack.broker import Broker
 from tests.acceptance.chaos import LONG, impatient, messages, until_empty
+from tests.requirements import missing
 
 ROOT = Path(__file__).parents[3]
 ROUNDS = 5 if LONG else 1
@@ -55,7 +56,7 @@ def _checked_out(commit: str, folder: Path) -> str:
     look = [*git, "cat-file", "-e", f"{commit}^{{commit}}"]
     there = subprocess.run(look, capture_output=True, check=False)
     if there.returncode:
-        pytest.skip(f"commit {commit} is not in this clone: git fetch --unshallow")
+        missing(f"commit {commit} is not in this clone: git fetch --unshallow")
     folder.mkdir()
     archive = subprocess.run(
         [*git, "archive", commit, *PACKAGES], capture_output=True, check=True

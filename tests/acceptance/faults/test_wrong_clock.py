@@ -13,6 +13,7 @@ from pepperpy import Client
 from pepperpy.stack.broker import Broker
 from pepperpy_schemas.errors import DeadlineExceeded
 from tests.acceptance.chaos import LONG, until_empty
+from tests.requirements import missing
 
 TASKS = 1000 if LONG else 60
 CLOCKS = ("+1h", "-1h", "-10d")
@@ -58,7 +59,7 @@ def misled(tmp_path: Path, broker: Broker, workers: Callable[..., Any]) -> None:
     """One worker for each wrong clock, with topics of its own."""
     found = importlib.util.find_spec("libfaketime")
     if found is None or found.origin is None:
-        pytest.skip("libfaketime is not installed: it is on Linux, with the developers' packages")
+        missing("libfaketime is not installed: it is on Linux, with the developers' packages")
     library = Path(found.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"
     (tmp_path / "clock_app.py").write_text(APP)
     started = [
