@@ -10,7 +10,7 @@ import msgspec
 
 from pepperpy_schemas import catalog, examples
 from pepperpy_schemas.headerdocs import header_schema
-from pepperpy_schemas.jsonschema import MESSAGES, SERVICE_REPLY, components_of, message_schema
+from pepperpy_schemas.jsonschema import MESSAGES, REPLIES, components_of, message_schema
 from pepperpy_schemas.subjects import Subject, stream_name
 
 WIRE_VERSION: Final = "1"
@@ -35,6 +35,10 @@ _SENT: Final = (
     catalog.LEDGER,
     catalog.SHARD_TABLE,
     catalog.KEY_HOLD,
+    catalog.BREAKER,
+    catalog.RATE,
+    catalog.TENANT_LEDGER,
+    catalog.CACHED,
 )
 _WITH_TASK_HEADERS: Final = (
     catalog.TASK,
@@ -43,7 +47,7 @@ _WITH_TASK_HEADERS: Final = (
     catalog.SCHEDULE,
     catalog.DUE_TASK,
     catalog.DUE_TASK_BARE,
-    catalog.SERVICE,
+    *REPLIES,
 )
 _TOKEN_DOCS: Final = {
     "topic": "What kind of task it is; its workers pull by it.",
@@ -69,9 +73,12 @@ _TOKEN_DOCS: Final = {
     "root": "Id of the first task of a family.",
     "name": "Name of the value or resource.",
     "space": "What kind of thing is held: resource, shard, …",
+    "target": "Provider and model, as one token.",
+    "tenant": "For whom it was answered.",
+    "digest": "Hash of the request.",
     "inbox": "The reply subject of the request.",
 }
-_EXTRA_TOKENS: Final = {"ServiceReply": ("inbox",)}
+_EXTRA_TOKENS: Final = {reply.name: ("inbox",) for reply in REPLIES.values()}
 
 
 def asyncapi(*, prefix: str = "pp", version: str = WIRE_VERSION) -> dict[str, Any]:
@@ -91,7 +98,7 @@ def asyncapi(*, prefix: str = "pp", version: str = WIRE_VERSION) -> dict[str, An
         "defaultContentType": "application/json",
         "servers": {"local": _server()},
         "channels": {s.name: _channel(s, prefix) for s in MESSAGES},
-        "operations": dict(_operation(s) for s in MESSAGES if s is not SERVICE_REPLY),
+        "operations": dict(_operation(s) for s in catalog.CATALOG),
         "components": {
             "messages": {s.name: _message(s, by_type.get(s.type, {})) for s in MESSAGES},
             "parameters": {name: {"description": doc} for name, doc in sorted(_TOKEN_DOCS.items())},
@@ -147,8 +154,8 @@ def _operation(subject: Subject[Any]) -> tuple[str, dict[str, Any]]:
         "channel": {"$ref": f"#/channels/{subject.name}"},
         "messages": [{"$ref": f"#/channels/{subject.name}/messages/{subject.name}"}],
     }
-    if subject is catalog.SERVICE:
-        reply = SERVICE_REPLY.name
+    if subject in REPLIES:
+        reply = REPLIES[subject].name
         operation["reply"] = {
             "channel": {"$ref": f"#/channels/{reply}"},
             "messages": [{"$ref": f"#/channels/{reply}/messages/{reply}"}],

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pepperpy_schemas.chat import ChatReply, ChatRequest
 from pepperpy_schemas.composites import CompositeState
 from pepperpy_schemas.graphs import GraphSpec
 from pepperpy_schemas.messages import (
@@ -26,6 +27,7 @@ from pepperpy_schemas.messages import (
     TopicSchema,
     WaitEntry,
 )
+from pepperpy_schemas.provider import Breaker, EmbedRequest, RateState, TenantRequest
 from pepperpy_schemas.sharding import KeyHold, ShardTable
 from pepperpy_schemas.shared import Ledger, Resource
 from pepperpy_schemas.subjects import Subject
@@ -132,6 +134,47 @@ SERVICE: Final = Subject(
     "{p}.svc.{service}.{op}.{principal}",
     msgspec.Raw,
     "A request to a service; the last token is the caller, true by permission.",
+)
+_CHAT = '{"messages":[{"role":"user","content":"Say hello."}],"max_tokens":20}'
+PROVIDER_CHAT: Final = Subject(
+    "ChatRequest",
+    "{p}.svc.provider.chat.{principal}",
+    ChatRequest,
+    "A model is asked; the whole answer comes back.",
+    examples=(_CHAT,),
+)
+PROVIDER_STREAM: Final = Subject(
+    "ChatStream",
+    "{p}.svc.provider.stream.{principal}",
+    ChatRequest,
+    "A model is asked; the answer comes back in pieces.",
+    examples=(_CHAT,),
+)
+PROVIDER_EMBED: Final = Subject(
+    "EmbedRequest",
+    "{p}.svc.provider.embed.{principal}",
+    EmbedRequest,
+    "Texts shall become vectors.",
+    examples=('{"texts":["where is my parcel?"]}',),
+)
+PROVIDER_COUNT: Final = Subject(
+    "CountRequest",
+    "{p}.svc.provider.count.{principal}",
+    ChatRequest,
+    "A request is counted: how many tokens it would have.",
+    examples=(_CHAT,),
+)
+PROVIDER_MODELS: Final = Subject(
+    "ModelsRequest",
+    "{p}.svc.provider.models.{principal}",
+    TenantRequest,
+    "The models that the caller may ask for are listed.",
+)
+PROVIDER_STATUS: Final = Subject(
+    "StatusRequest",
+    "{p}.svc.provider.status.{principal}",
+    TenantRequest,
+    "Targets, breakers, limits and what was spent are shown.",
 )
 CANCEL: Final = Subject(
     "Cancel",
@@ -251,6 +294,31 @@ KEY_HOLD: Final = Subject(
     "Which task a key waits for.",
 )
 
+BREAKER: Final = Subject(
+    "Breaker",
+    "$KV.{p}_provider.breaker.{target}.{key}",
+    Breaker,
+    "A model of a provider fails with a key: replicas let no request through for a while.",
+)
+RATE: Final = Subject(
+    "RateState",
+    "$KV.{p}_provider.rate.{key}",
+    RateState,
+    "How much of a key's requests and tokens per minute is used, by all replicas together.",
+)
+TENANT_LEDGER: Final = Subject(
+    "TenantLedger",
+    "$KV.{p}_provider.spent.{id}",
+    Ledger,
+    "What a tenant may spend in a period, and has.",
+)
+CACHED: Final = Subject(
+    "CachedAnswer",
+    "$KV.{p}_provider.cached.{tenant}.{digest}",
+    ChatReply,
+    "A stored answer of a tenant's request; it disappears after its time.",
+)
+
 BLOB_CHUNK: Final = "$O.{bucket}.C.{nuid}"
 """A piece of an object in an object store bucket (NATS ADR-20)."""
 BLOB_META: Final = "$O.{bucket}.M.{name}"
@@ -277,6 +345,12 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     EVENT,
     EVENT_HIGH,
     SERVICE,
+    PROVIDER_CHAT,
+    PROVIDER_STREAM,
+    PROVIDER_EMBED,
+    PROVIDER_COUNT,
+    PROVIDER_MODELS,
+    PROVIDER_STATUS,
     CANCEL,
     AGENT_CONTROL,
     DEAD_LETTER,
@@ -294,5 +368,9 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     QUESTION,
     SHARD_TABLE,
     KEY_HOLD,
+    BREAKER,
+    RATE,
+    TENANT_LEDGER,
+    CACHED,
 )
 """All of them, in the order of a task's life; the exported documents follow it."""

@@ -11,10 +11,12 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from pepperpy_schemas import catalog
 from pepperpy_schemas._schema_parts import Schema
 from pepperpy_schemas._schema_writer import SchemaWriter, inspected, unsupported
-from pepperpy_schemas.catalog import CATALOG
+from pepperpy_schemas.chat import ChatItem, ChatReply
 from pepperpy_schemas.messages import ServiceReply
+from pepperpy_schemas.provider import CountReply, EmbedReply, ModelList, ProviderStatus
 from pepperpy_schemas.subjects import Subject
 
 Mode = Literal["input", "output"]
@@ -30,9 +32,27 @@ SERVICE_REPLY: Final = Subject(
     "The error reply of a service; a good reply is the service's own type.",
     examples=('{"ok":false,"error":{"code":"overloaded","category":"bus","retryable":true}}',),
 )
-"""Travels to the inbox of a request, so no subject of the catalog carries it."""
+CHAT_ITEM: Final[Subject[ChatItem]] = Subject(
+    "ChatItem",
+    "{inbox}",
+    ChatItem,  # type: ignore[arg-type]  # a union is no type[T], but msgspec takes it
+    "A piece of a model's answer: ack, delta, keepalive, reset, end.",
+    examples=('{"type":"delta","n":2,"text":"Hel"}',),
+)
+REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
+    catalog.SERVICE: SERVICE_REPLY,
+    catalog.PROVIDER_CHAT: Subject("ChatReply", "{inbox}", ChatReply, "A model's whole answer."),
+    catalog.PROVIDER_STREAM: CHAT_ITEM,
+    catalog.PROVIDER_EMBED: Subject("EmbedReply", "{inbox}", EmbedReply, "A vector a text."),
+    catalog.PROVIDER_COUNT: Subject("CountReply", "{inbox}", CountReply, "How many tokens."),
+    catalog.PROVIDER_MODELS: Subject("ModelList", "{inbox}", ModelList, "Models to ask for."),
+    catalog.PROVIDER_STATUS: Subject(
+        "ProviderStatus", "{inbox}", ProviderStatus, "How a replica of the service is."
+    ),
+}
+"""What comes back to the inbox of a request, so that no subject of the catalog carries it."""
 
-MESSAGES: Final[tuple[Subject[Any], ...]] = (*CATALOG, SERVICE_REPLY)
+MESSAGES: Final[tuple[Subject[Any], ...]] = (*catalog.CATALOG, *REPLIES.values())
 """Every message with a schema of its own, in the order of the exported index."""
 
 _REF: Final = "#/$defs/{name}"

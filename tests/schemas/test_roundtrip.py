@@ -36,11 +36,12 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
         case mi.IntType():
             return st.integers(info.ge or 0, info.le or 2**53)
         case mi.FloatType():
-            return st.floats(0, 1e9)
+            low, high = info.ge or 0, 1e9 if info.le is None else info.le
+            return st.floats(low, high, exclude_min=info.gt is not None)
         case mi.BoolType():
             return st.booleans()
         case mi.StrType():
-            return TEXT
+            return TEXT if not info.min_length else TEXT.filter(bool)
         case mi.DateTimeType():
             return st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
         case mi.LiteralType():
@@ -48,7 +49,9 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
         case mi.NoneType():
             return st.none()
         case mi.ListType():
-            return st.lists(values(info.item_type, depth), max_size=3)
+            return st.lists(
+                values(info.item_type, depth), min_size=info.min_length or 0, max_size=3
+            )
         case mi.DictType():
             return st.dictionaries(TEXT, values(info.value_type, depth), max_size=3)
         case _:

@@ -187,6 +187,8 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
         _bucket(prefix, limits, "state"),
         # Of its own, because whoever submits tasks may read it.
         _bucket(prefix, limits, "questions"),
+        # Of its own, because what models answered is nobody else's business.
+        _bucket(prefix, limits, "provider"),
         _object_bucket(prefix, limits, "blobs"),
     ]
     # Who can submit a task finds all that the task needs: its queue comes last.

@@ -19,7 +19,7 @@ WORK_QUEUES: Final = ("TASKS", "KEYED")
 LOGS: Final = ("RESULTS", "STEPS", "EVENTS", "TOKENS", "DLQ", "ANSWERS", "AUDIT", "COUNT")
 COMMANDS: Final = ("ADV", "CANCELS", "SCHED")
 """What workers, or the server, carry out in the deployment's name."""
-BUCKETS: Final = ("registry", "schemas", "state", "questions")
+BUCKETS: Final = ("registry", "schemas", "state", "questions", "provider")
 
 _API: Final = "$JS.API"
 
@@ -151,8 +151,11 @@ class Grants:
 
     def rules(self) -> Permissions:
         """Everything of this deployment, under the own name where a name is part of it."""
-        named = (catalog.SERVICE, catalog.AUDIT, catalog.ADVISORY)
-        own = [s for s in catalog.CATALOG if s not in named and s.template.startswith("{p}.")]
+        own = [
+            subject
+            for subject in catalog.CATALOG
+            if subject.template.startswith("{p}.") and "principal" not in subject.tokens
+        ]
         return (
             self.publishes(*own)
             + self.writes_buckets(*BUCKETS)

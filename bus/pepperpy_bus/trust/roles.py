@@ -30,6 +30,8 @@ from pepperpy_schemas import catalog
 
 Role = Literal["producer", "worker", "memory", "provider", "monitor", "operator"]
 
+_WORKERS_BUCKETS: Final = ("registry", "schemas", "state", "questions")
+
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 SERVES: Final[dict[Role, tuple[str, ...]]] = {
@@ -118,8 +120,8 @@ def _worker(at: Grants) -> Permissions:
         + at.publishes(catalog.SHARD_CONTROL)
         + at.publishes(catalog.SHARDED_TASK, shard=PARKED)
         + at.unpins("KEYED")
-        + at.reads_buckets(*BUCKETS)
-        + at.writes_buckets(*BUCKETS)
+        + at.reads_buckets(*_WORKERS_BUCKETS)
+        + at.writes_buckets(*_WORKERS_BUCKETS)
     )
 
 
@@ -130,6 +132,16 @@ def _service(at: Grants) -> Permissions:
         + at.reads_buckets("registry", "schemas")
         + at.writes_buckets("registry", "schemas")
         + at.exchanges_blobs()
+    )
+
+
+def _provider(at: Grants) -> Permissions:
+    return (
+        _service(at)
+        # Breakers, limits, what tenants spent, and stored answers.
+        + at.reads_buckets("provider")
+        + at.writes_buckets("provider")
+        + at.looks_up("COUNT")
     )
 
 
@@ -152,7 +164,7 @@ _GRANTS: Final[dict[Role, Callable[[Grants], Permissions]]] = {
     "producer": _producer,
     "worker": _worker,
     "memory": _service,
-    "provider": _service,
+    "provider": _provider,
     "monitor": _monitor,
     "operator": Grants.rules,
 }

@@ -1,0 +1,1 @@
+"""The provider service: one gateway to language models for a whole deployment."""

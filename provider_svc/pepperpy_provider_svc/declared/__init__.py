@@ -1,0 +1,1 @@
+"""What the service shall offer, as its file declares it."""
