@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -44,6 +45,10 @@ class Said(msgspec.Struct):
     by: str = ""
 
 
+class Beat(msgspec.Struct):
+    beat: int
+
+
 class Gate:
     """Handlers that wait until the test lets them go."""
 
@@ -73,6 +78,20 @@ class Gate:
                 yield Said(str(number))
             await self.open.wait()
             yield Said("last")
+        finally:
+            self.running -= 1
+            self.closed += 1
+
+    async def beat(self, ask: Ask, call: Call) -> AsyncIterator[Beat | Said]:
+        """Asks again and again whether the caller is there."""
+        self.running += 1
+        try:
+            for number in itertools.count():
+                yield Beat(number)
+                if self.open.is_set():
+                    yield Said("done")
+                    return
+                await asyncio.sleep(0.01)
         finally:
             self.running -= 1
             self.closed += 1
@@ -113,13 +132,14 @@ def service(connection: Connection, prefix: str, gate: Gate) -> Callable[..., Se
 
         handlers = {"echo": echo, "count": count, "fail": fail, "fail_late": fail_late}
         handlers |= {"wait": gate.wait, "drip": gate.drip}
+        beat = Endpoint(op="beat", request=Ask, reply=Beat | Said, handler=gate.beat, probe=Beat)
         return Service(
             on or connection,
             prefix,
             "zoo",
             version="1.2.3",
             description="Animals.",
-            endpoints=[endpoint(op, handler) for op, handler in handlers.items()],
+            endpoints=[*(endpoint(op, handler) for op, handler in handlers.items()), beat],
             **options,
         )
 
@@ -400,6 +420,49 @@ async def test_a_caller_that_stops_reading_cancels_the_stream(
             async for _ in items:
                 break
         await eventually(lambda: gate.closed == 1 and gate.running == 0)
+
+
+async def test_a_caller_that_is_there_gets_every_probe_in_order_and_the_end(
+    service: Any, connect: Async, prefix: str, gate: Gate
+) -> None:
+    async with service():
+        items = call_stream(await connect(), prefix, "zoo", "beat", type=dict)
+        seen = []
+        async for item in items:
+            seen.append(item)
+            if len(seen) == 5:
+                gate.open.set()
+    assert [one.get("beat") for one in seen[:-1]] == list(range(len(seen) - 1))
+    assert seen[-1]["text"] == "done"
+
+
+async def test_a_caller_that_died_is_noticed_without_a_word_from_it(
+    service: Any, broker: Broker, prefix: str, gate: Gate, eventually: Async
+) -> None:
+    caller = await nats.connect(broker.url)
+    inbox = caller.new_inbox()
+    await caller.subscribe(inbox)
+    async with service() as zoo:
+        await caller.publish(f"{prefix}.svc.zoo.beat.anon", b"{}", reply=inbox)
+        await eventually(lambda: gate.running == 1)
+        await caller.close()
+        await eventually(lambda: gate.closed == 1)
+        await eventually(lambda: zoo.statistics()["beat"].last_error.startswith("canceled"))
+
+
+async def test_a_caller_of_any_language_that_only_unsubscribes_is_noticed(
+    service: Any, broker: Broker, prefix: str, gate: Gate, eventually: Async
+) -> None:
+    caller = await nats.connect(broker.url)
+    inbox = caller.new_inbox()
+    subscription = await caller.subscribe(inbox)
+    async with service():
+        await caller.publish(f"{prefix}.svc.zoo.beat.anon", b"{}", reply=inbox)
+        await subscription.next_msg(timeout=5)
+        assert gate.running == 1
+        await subscription.unsubscribe()
+        await eventually(lambda: gate.closed == 1)
+    await caller.close()
 
 
 async def test_a_stream_over_a_link_that_broke_is_an_error_never_an_end(

@@ -32,7 +32,7 @@ from pepperpy_bus.link.subscription import Subscription
 from pepperpy_bus.link.wire import OnMessage, Wire
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.timers import Timers
-from pepperpy_schemas.errors import PepperError, Unreachable
+from pepperpy_schemas.errors import PepperError, Unavailable, Unreachable
 
 log = get_log("pepperpy.bus")
 
@@ -194,11 +194,33 @@ class Connection:
             raise nobody_listens(subject)
         return message
 
+    async def unheard(self, subject: str, body: bytes, *, timeout: float = 2.0) -> bool:
+        """Sends a message, and says whether the server found nobody who subscribes its subject.
+
+        It is an answer of the server's own to a message with a reply subject; from those who do
+        subscribe, none is expected.
+
+        Args:
+            subject: Where to.
+            body: The payload.
+            timeout: Seconds without an answer after which somebody seems to be there.
+        """
+        try:
+            await self.request(subject, body, timeout=timeout)
+        except Unavailable as error:
+            return error.context.get("heard") is False
+        except PepperError:
+            return False
+        return False
+
     @contextlib.asynccontextmanager
     async def request_many(
         self, subject: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[Replies]:
         """Sends a message and gives its answers, as many as are read inside the block.
+
+        They come to a subject that is subscribed as long as the block runs, so that the one who
+        answers can find out that nobody listens any more.
 
         Raises:
             Unreachable: The connection is closed, or down.
@@ -206,11 +228,14 @@ class Connection:
         if not self.connected:
             raise Unreachable(f"the broker at {self.server} is away")
         token, replies = self._awaited.many(subject)
+        inbox = f"{self._inbox}{token}.s"
+        answers = await self.subscribe(inbox, replies.take)
         try:
-            await self.publish(subject, body, headers=headers, reply=self._inbox + token)
+            await self.publish(subject, body, headers=headers, reply=inbox)
             yield replies
         finally:
             self._awaited.forget(token)
+            await answers.stop()
 
     async def over_breaks(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Asks what may be asked twice, and again when the connection broke before the answer.

@@ -55,7 +55,7 @@ class Replies:
 
 def nobody_listens(subject: str) -> Unavailable:
     """Returns the error for a request that nobody takes."""
-    return Unavailable(f"nobody listens on {subject}", context={"subject": subject})
+    return Unavailable(f"nobody listens on {subject}", context={"subject": subject, "heard": False})
 
 
 class _Waiting(msgspec.Struct, frozen=True):

@@ -49,7 +49,7 @@ INBOX: Final = re.compile(r"_INBOX(_[A-Za-z0-9_-]+)?\.[A-Za-z0-9_.-]+")
 
 _TIMEOUT: Final = h.TIMEOUT_MS.lower()
 _ID: Final = h.ID.lower()
-_SMALL_REPLIES: Final = 256
+_SMALL_REPLIES: Final = 1024
 
 
 class Call(msgspec.Struct, frozen=True, dict=True):
@@ -88,6 +88,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         reply: The type of its answers, or of each item of a streamed one.
         handler: What answers.
         doc: One sentence for those who discover it.
+        probe: The type of those items of a streamed answer that ask whether the caller is still
+            there; when nobody is, the answer is cancelled.
     """
 
     op: str
@@ -95,6 +97,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     reply: Any
     handler: Handler
     doc: str = ""
+    probe: type | None = None
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -317,7 +320,7 @@ class Service:
         with active(call.trace.child()):
             answer = request.endpoint.handler(value, call)
             if isinstance(answer, AsyncIterator):
-                await self._stream(message.reply, answer)
+                await self._stream(request, answer)
                 return
             said = encode(await answer)
         body, headers = await claim_check(
@@ -325,24 +328,45 @@ class Service:
         )
         await self._connection.publish(message.reply, body, headers=headers or None)
 
-    async def _stream(self, reply: str, items: AsyncIterator[object]) -> None:
+    async def _stream(self, request: _Request, items: AsyncIterator[object]) -> None:
         """Sends each item, then the end; an item that may be lost makes it an error instead."""
+        reply, probe = request.message.reply, request.endpoint.probe
         broken: list[PepperError] = []
         key = id(broken)
         self._streams[key] = broken.append
+        probing: asyncio.Task[object] | None = None
+        answering = asyncio.current_task()
+        assert answering is not None, "requests run in tasks"
         try:
             async for item in items:
                 if broken:
                     raise broken[0]
-                await self._connection.publish(reply, encode(item))
+                if probe is None or not isinstance(item, probe) or (probing and not probing.done()):
+                    await self._connection.publish(reply, encode(item))
+                    continue
+                ask = partial(self._probe, reply, encode(item), answering)
+                probing = self._notes.try_spawn(ask, name="probe")
+                await asyncio.sleep(0)  # it is sent before the next item
             if broken:
                 raise broken[0]
             await self._connection.publish(reply)
         finally:
             del self._streams[key]
+            if probing is not None:
+                probing.cancel()
             close = getattr(items, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _probe(self, reply: str, item: bytes, answering: "asyncio.Task[object]") -> None:
+        """Sends an item, and cancels the answer when the server says that nobody hears it.
+
+        A caller has the time until the next item to be missed: nothing is asked of it, so that a
+        client of any language is one whose lease lasts as long as its subscription.
+        """
+        if await self._connection.unheard(reply, item):
+            log.info("service.caller_gone", service=self.name)
+            answering.cancel("the caller went away")
 
     def _break_streams(self) -> None:
         for tell in self._streams.values():
