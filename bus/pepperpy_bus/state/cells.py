@@ -1,4 +1,4 @@
-"""The keys of the bucket ``state``, changed by compare-and-set until nobody was in between."""
+"""The keys of a bucket of shared state, changed by compare-and-set until nobody was in between."""
 
 import asyncio
 import math
@@ -32,10 +32,15 @@ class Cells:
 
     One process makes its own changes of a key one after the other, so that only different
     processes ever compete for it.
+
+    Args:
+        connection: The connection.
+        prefix: The deployment's.
+        bucket: Which of its buckets.
     """
 
-    def __init__(self, connection: Connection, prefix: str) -> None:
-        self.bucket = Bucket(connection, bucket_name(prefix, "state"))
+    def __init__(self, connection: Connection, prefix: str, *, bucket: str = "state") -> None:
+        self.bucket = Bucket(connection, bucket_name(prefix, bucket))
         self.prefix = prefix
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
