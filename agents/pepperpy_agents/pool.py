@@ -8,10 +8,10 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from pepperpy_agents.health import serve_health
 from pepperpy_agents.probing import Probes
 from pepperpy_bus.children import Crashes, die_with_parent
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.process.health import serve_health
 from pepperpy_schemas.errors import BadConfig
 
 log = get_log("pepperpy.pool")

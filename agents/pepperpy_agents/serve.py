@@ -5,22 +5,19 @@ import contextlib
 import gc
 import logging
 import os
-import signal
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 from pepperpy_agents.agent import Agent
-from pepperpy_agents.health import serve_health
 from pepperpy_agents.runner import THREADS
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.watchdog import watchdog
 from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
 from pepperpy_bus.config.reload import Reloader
 from pepperpy_bus.logs import configure, get_log
-from pepperpy_bus.opening import connect
+from pepperpy_bus.process.health import serve_health
+from pepperpy_bus.process.running import connected_client, loop_factory, stop_on_signals
 from pepperpy_schemas.errors import Unreachable
 
 log = get_log("pepperpy.worker")
@@ -35,7 +32,7 @@ def run(agents: Sequence[Agent], reloader: Reloader) -> None:
         Unreachable: The broker closed the connection for good.
         PepperError: An agent could not start.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve(agents, reloader))
     if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
         # The interpreter would wait for handlers that were given up after the grace.
@@ -49,11 +46,11 @@ async def serve(
 ) -> None:
     """Runs agents until the event is set, or a signal arrives; call it in the main thread."""
     stopping = stop or asyncio.Event()
-    _on_signals(stopping)
+    stop_on_signals(stopping)
     settings = reloader.settings
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(watchdog(settings.worker.max_stall))
-        client = await _connect(stack, settings, stopping)
+        client = await connected_client(stack, settings, stopping)
         if client is None:
             return
         closed = asyncio.Event()
@@ -74,22 +71,6 @@ async def serve(
         await _run_all(workers, stopping, closed)
         if closed.is_set() and not stopping.is_set():
             raise Unreachable("the broker closed the connection for good")
-
-
-async def _connect(
-    stack: contextlib.AsyncExitStack, settings: Settings, stopping: asyncio.Event
-) -> Client | None:
-    """Waits for the broker, for ever; returns None when told to stop meanwhile."""
-    opening = connect(settings=settings, patient=True)
-    connecting = asyncio.create_task(stack.enter_async_context(opening), name="connect")
-    told = asyncio.create_task(stopping.wait(), name="wait-stop")
-    try:
-        await asyncio.wait({connecting, told}, return_when=asyncio.FIRST_COMPLETED)
-        return connecting.result() if connecting.done() else None
-    finally:
-        for task in (connecting, told):
-            task.cancel()
-        await asyncio.gather(connecting, told, return_exceptions=True)
 
 
 def options_from(settings: Settings) -> WorkerOptions:
@@ -143,26 +124,3 @@ async def _run_all(
         for task in (*running, *waits):
             task.cancel()
         await asyncio.gather(*running, *waits, return_exceptions=True)
-
-
-def _on_signals(stopping: asyncio.Event) -> None:
-    """The first signal drains, the second one ends the process at once."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        if stopping.is_set():
-            log.warning("worker.killed", signal=signal.Signals(number).name)
-            os._exit(128 + number)
-        log.info("worker.stopping", signal=signal.Signals(number).name)
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

@@ -136,7 +136,7 @@ async def test_a_killed_pool_leaves_no_process_behind(
     assert len(left) == 2
     pool.kill()
     await eventually(lambda: all(gone(pid) for pid in left), within=10)
-    assert pool.log.count("worker.stopping") == 2  # they drained
+    assert pool.log.count("process.stopping") == 2  # they drained
 
 
 async def test_a_drained_pool_ends_by_itself(

@@ -38,10 +38,16 @@ class Key(_Table):
     """A key of a provider; it is read again whenever its file or the declaration changes."""
 
     name: Name = "main"
-    env: str = Field("", description="Variable that holds the key; with _FILE, a file's name.")
-    file: Path | None = Field(None, description="File that holds the key, and nothing else.")
-    requests_per_minute: Limit | None = Field(None, description="Of the whole fleet.")
-    tokens_per_minute: Limit | None = Field(None, description="Of the whole fleet, in and out.")
+    env: str = Field(
+        default="", description="Variable that holds the key; with _FILE, a file's name."
+    )
+    file: Path | None = Field(
+        default=None, description="File that holds the key, and nothing else."
+    )
+    requests_per_minute: Limit | None = Field(default=None, description="Of the whole fleet.")
+    tokens_per_minute: Limit | None = Field(
+        default=None, description="Of the whole fleet, in and out."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -54,13 +60,18 @@ class Provider(_Table):
     """Where models are asked."""
 
     kind: Kind = Field(description="The protocol that it speaks.")
-    base_url: str = Field("", description="Address of an endpoint that speaks the same protocol.")
-    keys: tuple[Key, ...] = Field((), description="Keys, in the order in which they are used.")
-    script: Path | None = Field(None, description="The answers of a `scripted` provider.")
-    record: TargetName | None = Field(
-        None, description="A `scripted` provider asks this target and records what it answers."
+    base_url: str = Field(
+        default="", description="Address of an endpoint that speaks the same protocol."
     )
-    model: Path | None = Field(None, description="GGUF file of a `local` provider.")
+    keys: tuple[Key, ...] = Field(
+        default=(), description="Keys, in the order in which they are used."
+    )
+    script: Path | None = Field(default=None, description="The answers of a `scripted` provider.")
+    record: TargetName | None = Field(
+        default=None,
+        description="A `scripted` provider asks this target and records what it answers.",
+    )
+    model: Path | None = Field(default=None, description="GGUF file of a `local` provider.")
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -80,28 +91,34 @@ class Target(_Table):
     """A model of a provider."""
 
     model: TargetName = Field(description="`provider/model`.")
-    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="Its share with `weight`.")
+    weight: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Its share with `weight`."
+    )
     context_window: Limit | None = Field(
-        None, description="Most tokens of a request and its answer; known for many models."
+        default=None, description="Most tokens of a request and its answer; known for many models."
     )
 
 
 class Timeouts(_Table):
     """How long a provider may take; the caller's own deadline is never exceeded."""
 
-    first_byte: Duration = Field(10.0, description="Until it begins to answer a streamed request.")
-    first_token: Duration = Field(15.0, description="Until the first piece of a streamed answer.")
-    idle: Duration = Field(20.0, description="Between two pieces.")
-    total: Duration = Field(300.0, description="For a whole answer.")
+    first_byte: Duration = Field(
+        default=10.0, description="Until it begins to answer a streamed request."
+    )
+    first_token: Duration = Field(
+        default=15.0, description="Until the first piece of a streamed answer."
+    )
+    idle: Duration = Field(default=20.0, description="Between two pieces.")
+    total: Duration = Field(default=300.0, description="For a whole answer.")
 
 
 class Model(_Table):
     """An alias that callers may ask for."""
 
     targets: tuple[Target, ...] = Field(min_length=1)
-    routing: Routing = Field("order", description="How the first target to try is chosen.")
+    routing: Routing = Field(default="order", description="How the first target to try is chosen.")
     timeouts: Timeouts = Timeouts()
-    cache_ttl: Duration = Field(0.0, description="How long answers are kept; 0 keeps none.")
+    cache_ttl: Duration = Field(default=0.0, description="How long answers are kept; 0 keeps none.")
 
     @model_validator(mode="before")
     @classmethod
@@ -116,9 +133,13 @@ class Model(_Table):
 class Tenant(_Table):
     """Somebody who may ask, and how much."""
 
-    principals: tuple[Name, ...] = Field((), description="Users of the broker that belong to it.")
-    delegates: tuple[Name, ...] = Field((), description="Users that may name it in a request.")
-    models: tuple[str, ...] = Field(("*",), description="Aliases and targets; * for any.")
+    principals: tuple[Name, ...] = Field(
+        default=(), description="Users of the broker that belong to it."
+    )
+    delegates: tuple[Name, ...] = Field(
+        default=(), description="Users that may name it in a request."
+    )
+    models: tuple[str, ...] = Field(default=("*",), description="Aliases and targets; * for any.")
     usd_per_day: Usd | None = None
     usd_per_month: Usd | None = None
     tokens_per_day: Limit | None = None
@@ -136,12 +157,14 @@ class Price(_Table):
 class Guards(_Table):
     """What is refused, and what is hidden."""
 
-    max_request: Size = Field(4 * 1024 * 1024, description="Largest request.")
-    max_answer: Size = Field(4 * 1024 * 1024, description="Largest answer.")
+    max_request: Size = Field(default=4 * 1024 * 1024, description="Largest request.")
+    max_answer: Size = Field(default=4 * 1024 * 1024, description="Largest answer.")
     redact: tuple[str, ...] = Field(
-        (), description="Regular expressions of what logs and events hide, besides keys."
+        default=(), description="Regular expressions of what logs and events hide, besides keys."
     )
-    log_content: bool = Field(False, description="Whether events show requests and answers.")
+    log_content: bool = Field(
+        default=False, description="Whether events show requests and answers."
+    )
 
 
 class Declaration(_Table):

@@ -82,7 +82,7 @@ async def test_a_second_signal_ends_the_worker_at_once_and_its_steps_are_kept(
     workers.start()
     hasty.terminate()
     began = time.monotonic()
-    while "worker.stopping" not in workers.logs:
+    while "process.stopping" not in workers.logs:
         await asyncio.sleep(0.01)
     hasty.terminate()
     assert await asyncio.to_thread(hasty.wait, 5) == 128 + signal.SIGTERM

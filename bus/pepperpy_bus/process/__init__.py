@@ -1,0 +1,1 @@
+"""What every long-running process has around its work: signals, the wait for the broker, health."""
