@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pepperpy_agents import health
+from pepperpy_bus.process import health
 from pepperpy_bus.process.health import serve_health
 from pepperpy_schemas.errors import BadConfig
 

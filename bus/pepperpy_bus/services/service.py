@@ -61,6 +61,7 @@ class Call(msgspec.Struct, frozen=True, dict=True):
         principal: Who asks: the last token of the subject, true by permission.
         headers: The request's headers, names in lower case.
         id: The request's id when the caller gave one, by which it can cancel it.
+        deadline: When the caller stops waiting, by the loop's clock; 0 when it does not say.
     """
 
     service: str
@@ -68,6 +69,7 @@ class Call(msgspec.Struct, frozen=True, dict=True):
     principal: str
     headers: Mapping[str, str]
     id: str = ""
+    deadline: float = 0.0
 
     @cached_property
     def trace(self) -> TraceContext:
@@ -106,7 +108,6 @@ class _Request(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     message: Message
     call: Call
-    deadline: float
 
 
 class Service:
@@ -234,7 +235,7 @@ class Service:
             log.warning("service.reply_refused", subject=message.subject, reply=message.reply[:200])
             return
         call = _call_of(self.name, endpoint.op, message)
-        request = _Request(endpoint, message, call, _deadline_of(message.headers))
+        request = _Request(endpoint, message, call)
         task = self._taken.try_spawn(partial(self._work, request), name=endpoint.op)
         if task is None:
             figures.overloaded += 1
@@ -301,9 +302,9 @@ class Service:
     async def _answer(self, request: _Request) -> None:
         """Runs the handler as long as its caller waits."""
         late = DeadlineExceeded(f"{self.name}.{request.call.op} took longer than its caller waits")
-        if request.deadline and asyncio.get_running_loop().time() >= request.deadline:
+        if request.call.deadline and asyncio.get_running_loop().time() >= request.call.deadline:
             raise late
-        limit = asyncio.timeout_at(request.deadline or None)
+        limit = asyncio.timeout_at(request.call.deadline or None)
         try:
             async with limit:
                 await self._handle(request)
@@ -387,7 +388,8 @@ class Service:
 
 def _call_of(service: str, op: str, message: Message) -> Call:
     principal = message.subject.rpartition(".")[2]
-    return Call(service, op, principal, message.headers, message.headers.get(_ID, ""))
+    headers = message.headers
+    return Call(service, op, principal, headers, headers.get(_ID, ""), _deadline_of(headers))
 
 
 def _deadline_of(headers: Mapping[str, str]) -> float:
