@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 
-from pepperpy_agents.giving_up import with_last
+from pepperpy_agents.giving_up import with_last, withdraw_letter
 from pepperpy_agents.resuming import resumed_task
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.client import Client
@@ -128,7 +128,7 @@ async def _file(
         attempts=with_last(history.attempts(), attempt, error),
         deliveries=delivery.deliveries,
     )
-    await client.dead_letters.put(letter)
+    filed = await client.dead_letters.put(letter)
     headers = {TOPIC: task.topic, ATTEMPT: str(attempt)}
     result = Result(ok=False, error=error)
     first = await client.results.put(
@@ -149,6 +149,8 @@ async def _file(
             certain=True,
             event_id=f"{task.id}:crash_loop",
         )
+    else:
+        await withdraw_letter(client, task.id, filed)
 
 
 def _last_delivery(client: Client, advisory: MaxDeliveries, given_up: Stored) -> Delivery:

@@ -33,7 +33,7 @@ from pepperpy_agents.blocking import BlockingContext
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.durability import Durability
 from pepperpy_agents.durable.replay import Replay
-from pepperpy_agents.giving_up import file_letter, shorten
+from pepperpy_agents.giving_up import file_letter, shorten, withdraw_letter
 from pepperpy_agents.handler import Handler
 from pepperpy_agents.parking import Parking
 from pepperpy_agents.resuming import Resuming
@@ -400,7 +400,14 @@ class Executor:
         journal = await self._beginning.read_journal(attempt.task)
         return journal.history.last_attempt > attempt.number
 
-    async def _end(self, attempt: Attempt, result: Result) -> None:
+    async def _end(self, attempt: Attempt, result: Result, *, letter: int = 0) -> None:
+        """Writes the result, tells of it and settles the delivery.
+
+        Args:
+            attempt: The attempt that ends the task.
+            result: The result, if it is the first one.
+            letter: Place of the dead letter that was filed for it, or 0.
+        """
         task = attempt.task
         headers = {TOPIC: task.topic, ATTEMPT: str(attempt.number)}
         if task.chosen:
@@ -418,6 +425,8 @@ class Executor:
             if result.error is not None:
                 data["code"], data["message"] = result.error.code, result.error.message
             await self._teller.tell(attempt, result.state.verb, data, certain=True)
+        elif letter:
+            await withdraw_letter(self._client, task.id, letter)
         if task.delivery.headers and _REPLY_TO in task.delivery.headers:
             await self._tell_parent(task)
         # Last, so that event and acknowledgement leave in one piece.
@@ -435,7 +444,7 @@ class Executor:
         if error.category != "control":
             filed = await file_letter(self._client, attempt, error, self._instance)
         result = Result(ok=False, error=error)
-        await self._end(attempt, result)
+        await self._end(attempt, result, letter=filed)
         say_given_up(attempt.task, attempt.number, result, filed)
 
     async def _tell_parent(self, task: Task) -> None:

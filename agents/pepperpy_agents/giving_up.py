@@ -1,5 +1,7 @@
 """The dead letter of a task that is given up."""
 
+import contextlib
+
 import msgspec
 
 from pepperpy_agents.attempt import Attempt
@@ -8,8 +10,9 @@ from pepperpy_bus.streams.blobs import claim_check
 from pepperpy_bus.tasks.deadletters import write_letter
 from pepperpy_bus.units import now
 from pepperpy_schemas.codec import encode
-from pepperpy_schemas.errors import ErrorInfo, TooLarge
+from pepperpy_schemas.errors import ErrorInfo, NotFound, TooLarge
 from pepperpy_schemas.messages import AttemptRecord
+from pepperpy_schemas.states import TaskState
 
 MAX_ERROR = 32 * 1024
 """Bytes above which an error is cut down to its code and the beginning of its message."""
@@ -39,6 +42,18 @@ async def file_letter(client: Client, attempt: Attempt, error: ErrorInfo, instan
             letter, body=text.decode(), body_base64=None, headers=headers
         )
         return await client.dead_letters.put(letter)
+
+
+async def withdraw_letter(client: Client, task_id: str, seq: int) -> None:
+    """Takes a dead letter back when the task has ended well after all.
+
+    The letter is filed before the result, so that no failed task is without one. An attempt that
+    was given up for lost may write the task's one result in between.
+    """
+    last = await client.results.get(task_id)
+    if last is not None and last.result.state in (TaskState.COMPLETED, TaskState.CANCELED):
+        with contextlib.suppress(NotFound):
+            await client.dead_letters.drop(seq)
 
 
 def shorten(info: ErrorInfo) -> ErrorInfo:

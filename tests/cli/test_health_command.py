@@ -1,5 +1,3 @@
-import os
-import resource
 import socket
 import subprocess
 import sys
@@ -132,24 +130,6 @@ def test_a_port_that_the_kernel_chose_must_be_named(
     monkeypatch.setenv("PEPPERPY_WORKER_HEALTH_PORT", "0")
     assert main(["health"]) == 2
     assert "the worker's log names it" in capsys.readouterr().err
-
-
-def test_asking_a_worker_costs_at_most_120_ms_of_processor_time(folder: Path) -> None:
-    costs = []
-    with TcpServer(OK) as worker:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
-        environment["PEPPERPY_WORKER_HEALTH_PORT"] = str(worker.port)
-        for _ in range(3):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(
-                [sys.executable, "-m", "pepperpy", "health"],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(costs) < 0.120
 
 
 def test_a_plain_question_imports_nothing_heavy() -> None:

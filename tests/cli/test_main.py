@@ -41,8 +41,10 @@ def imported_by(code: str) -> set[str]:
     return set(shown.stdout.split())
 
 
-def test_help_costs_less_than_120_ms_of_processor_time() -> None:
-    assert min(cpu_of("-m", "pepperpy", "--help") for _ in range(3)) < 0.120
+def test_help_costs_little_more_than_the_library_that_writes_it() -> None:
+    """Both in turn: a machine that is busy makes both of them slow."""
+    pairs = [(cpu_of("-m", "pepperpy", "--help"), cpu_of("-c", "import typer")) for _ in range(3)]
+    assert min(ours / theirs for ours, theirs in pairs) < 1.6, pairs
 
 
 def test_help_imports_no_command_and_nothing_heavy() -> None:

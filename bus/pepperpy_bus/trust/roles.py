@@ -105,7 +105,8 @@ def _worker(at: Grants) -> Permissions:
         # A canceled task leaves the queue and the schedules; an answer that is none its place.
         + at.removes(*WORK_QUEUES, "SCHED", "ANSWERS")
         # What lies in a result's place and is none is taken away for the true one.
-        + at.removes("RESULTS")
+        # A dead letter is taken back when the task ended well in the same moment.
+        + at.removes("RESULTS", "DLQ")
         # A server that restarts has forgotten what it kept in memory.
         + at.creates_buckets("registry")
         + at.follows("STEPS", "RESULTS", "ANSWERS")
