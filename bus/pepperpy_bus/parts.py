@@ -13,8 +13,10 @@ from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
+from pepperpy_bus.trust.grants import principal_of
 
 if TYPE_CHECKING:
+    from pepperpy_bus.llm import LLM
     from pepperpy_bus.state.budget import Budgets
     from pepperpy_bus.state.cells import Cells
     from pepperpy_bus.state.resources import Resources
@@ -89,6 +91,18 @@ class Parts:
         from pepperpy_bus.state.values import AgentState
 
         return AgentState(self._cells, agent)
+
+    @functools.cached_property
+    def llm(self) -> "LLM":
+        """The language models of the deployment: ``await bus.llm.chat("Say hello.")``."""
+        from pepperpy_bus.llm import LLM
+
+        return LLM(
+            self.connection,
+            self.prefix,
+            principal_of(self.connection.options.inbox_prefix),
+            threshold=self.settings.bus.blob_threshold,
+        )
 
     @functools.cached_property
     def _cells(self) -> "Cells":

@@ -271,12 +271,16 @@ async def test_requests_run_at_once_up_to_the_limit_then_wait_then_are_refused(
 
 
 async def test_a_request_whose_caller_waits_no_more_is_not_run(
-    service: Any, ask: Async, gate: Gate, eventually: Async
+    service: Any, ask: Async, connect: Async, prefix: str, gate: Gate, eventually: Async
 ) -> None:
     async with service(concurrency=1) as zoo:
         blocking = asyncio.create_task(ask("wait"))
         await eventually(lambda: gate.running == 1)
-        waiting = asyncio.create_task(ask("wait", timeout=0.05))
+        # Unlike `call`, this does not say that it waits no more.
+        asking = (await connect()).request(
+            f"{prefix}.svc.zoo.wait.anon", headers={"Pp-Timeout-Ms": "50"}, timeout=0.05
+        )
+        waiting = asyncio.create_task(asking)
         await eventually(lambda: zoo.statistics()["wait"].requests == 2)
         now = asyncio.get_running_loop().time
         # The service counts from the arrival, a little later than the caller.
@@ -416,7 +420,7 @@ async def test_a_caller_that_stops_reading_cancels_the_stream(
 ) -> None:
     async with service():
         items = call_stream(await connect(), prefix, "zoo", "drip", type=Said)
-        async with contextlib.aclosing(items):  # type: ignore[type-var]  # it is a generator
+        async with contextlib.aclosing(items):
             async for _ in items:
                 break
         await eventually(lambda: gate.closed == 1 and gate.running == 0)

@@ -1,7 +1,8 @@
 """Calling a service: one answer, or a stream of them that is whole or an error."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final, TypeVar
 
 from pepperpy_bus.link.connection import Connection
@@ -16,6 +17,7 @@ from pepperpy_schemas.errors import (
     BadPayload,
     ErrorInfo,
     PepperError,
+    Unavailable,
     error_from_info,
 )
 from pepperpy_schemas.messages import CancelRequest, ServiceReply
@@ -42,10 +44,13 @@ async def call(
     principal: str = ANYBODY,
     type: type[T],  # noqa: A002 - reads as msgspec's own argument
     timeout: float = 30.0,
+    patience: float = 0.0,
     headers: Mapping[str, str] | None = None,
     threshold: int = THRESHOLD,
 ) -> T:
     """Asks a service and returns its answer.
+
+    Cancelling it, or a time-out, cancels the request at the service.
 
     Args:
         connection: The connection.
@@ -56,7 +61,8 @@ async def call(
         principal: The caller's own name; permissions refuse any other.
         type: The type of the answer.
         timeout: Seconds to wait; the service learns of it and stops then as well.
-        headers: More headers.
+        patience: Seconds more to wait for the service's own word that it was too slow.
+        headers: More headers; ``Pp-Id`` is the id by which it can be cancelled, random by default.
         threshold: Bytes above which the request travels by reference.
 
     Raises:
@@ -66,10 +72,16 @@ async def call(
         PepperError: The service's own error.
     """
     subject = SERVICE.of(prefix, service=service, op=op, principal=principal)
-    fields = _headers(headers, id_="", timeout=timeout)
+    fields = _headers(headers, timeout)
     sent = b"" if body is None else encode(body)
     sent, fields = await claim_check(connection, prefix, sent, fields, threshold)
-    message = await connection.request(subject, sent, headers=fields, timeout=timeout)
+    wait = timeout + patience
+    try:
+        message = await connection.request(subject, sent, headers=fields, timeout=wait)
+    except (asyncio.CancelledError, Unavailable) as gone:
+        if not is_unheard(gone):
+            await _cancel(connection, prefix, fields[h.ID])
+        raise
     _raise_error(message)
     said = await redeem(connection, prefix, message.body, message.headers)
     return decode(said, type)
@@ -88,7 +100,7 @@ async def call_stream(
     timeout: float = 0.0,
     headers: Mapping[str, str] | None = None,
     threshold: int = THRESHOLD,
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T, None]:
     """Asks a service and yields the items of its answer; returns only after the true end.
 
     Closing the iterator early, or a time-out, cancels the request at the service.
@@ -103,7 +115,7 @@ async def call_stream(
         type: The type of an item.
         idle: Seconds without an item after which the stream is given up.
         timeout: Seconds that the service may take in all; 0 for no limit.
-        headers: More headers.
+        headers: More headers; ``Pp-Id`` is the id by which it can be cancelled, random by default.
         threshold: Bytes above which the request travels by reference.
 
     Raises:
@@ -113,8 +125,7 @@ async def call_stream(
         PepperError: The service's own error.
     """
     subject = SERVICE.of(prefix, service=service, op=op, principal=principal)
-    id_ = new_id()
-    fields = _headers(headers, id_=id_, timeout=timeout)
+    fields = _headers(headers, timeout)
     sent = b"" if body is None else encode(body)
     sent, fields = await claim_check(connection, prefix, sent, fields, threshold)
     ended = False
@@ -127,17 +138,23 @@ async def call_stream(
                 if ended:
                     return
                 yield decode(message.body, type)
+    except Unavailable as error:
+        ended = ended or is_unheard(error)
+        raise
     finally:
         if not ended:
-            await _cancel(connection, prefix, id_)
+            await _cancel(connection, prefix, fields[h.ID])
 
 
-def _headers(headers: Mapping[str, str] | None, *, id_: str, timeout: float) -> dict[str, str]:
-    fields = {**h.from_user(headers), **outgoing().headers()}
+def is_unheard(error: BaseException) -> bool:
+    """Returns whether the server said of a request that nobody serves its subject."""
+    return isinstance(error, Unavailable) and error.context.get("heard") is False
+
+
+def _headers(headers: Mapping[str, str] | None, timeout: float) -> dict[str, str]:
+    fields = {h.ID: new_id(), **h.from_user(headers), **outgoing().headers()}
     if timeout > 0:
         fields[h.TIMEOUT_MS] = str(max(1, int(timeout * 1000)))
-    if id_:
-        fields[h.ID] = id_
     return fields
 
 

@@ -42,6 +42,15 @@ def inbox_prefix(principal: str) -> str:
     return f"{DEFAULT_INBOX}_{check_token(principal, what='principal')}"
 
 
+def principal_of(prefix: str) -> str:
+    """Return whose inbox prefix it is: who hears replies there asks services under that name.
+
+    Another than `inbox_prefix` gives is somebody's own choice at a broker without our roles.
+    """
+    own, mark, principal = prefix.partition("_INBOX_")
+    return principal if mark and not own else ANONYMOUS
+
+
 class Grants:
     """Permissions by what they are for, in one deployment and for one principal."""
 

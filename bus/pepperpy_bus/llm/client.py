@@ -1,0 +1,217 @@
+"""Language models, as everybody asks them: through the provider service."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any, Final, TypeVar, Unpack, cast
+
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.llm.options import DEFAULT, ChatOptions, Conversation, chat_request
+from pepperpy_bus.llm.order import PATIENCE, in_order
+from pepperpy_bus.services.calls import call, call_stream, is_unheard
+from pepperpy_bus.streams.blobs import THRESHOLD
+from pepperpy_bus.units import Duration, parse_duration
+from pepperpy_schemas.catalog import (
+    PROVIDER_CHAT,
+    PROVIDER_COUNT,
+    PROVIDER_EMBED,
+    PROVIDER_MODELS,
+    PROVIDER_STATUS,
+    PROVIDER_STREAM,
+    SERVICE,
+)
+from pepperpy_schemas.chat import ChatItem, ChatReply, Delta, End, Reset
+from pepperpy_schemas.codec import convert
+from pepperpy_schemas.errors import Unavailable
+from pepperpy_schemas.provider import (
+    CountReply,
+    EmbedReply,
+    EmbedRequest,
+    ModelInfo,
+    ModelList,
+    ProviderStatus,
+    TenantRequest,
+)
+from pepperpy_schemas.subjects import Subject
+
+T = TypeVar("T")
+
+TIMEOUT: Final = "5m"
+"""How long an answer may take when the caller does not say."""
+IDLE: Final = "20s"
+"""How long a streamed answer may be silent; the service gives a sign of life every 5 s."""
+
+
+class LLM:
+    """Asks models under one principal's name.
+
+    Args:
+        connection: The connection.
+        prefix: The deployment's prefix.
+        principal: The caller's own name; permissions refuse any other.
+        threshold: Bytes above which a request travels by reference.
+    """
+
+    def __init__(
+        self, connection: Connection, prefix: str, principal: str, *, threshold: int = THRESHOLD
+    ) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._principal = principal
+        self._threshold = threshold
+
+    async def chat(
+        self,
+        messages: Conversation,
+        *,
+        model: str = DEFAULT,
+        timeout: Duration = TIMEOUT,
+        **options: Unpack[ChatOptions],
+    ) -> ChatReply:
+        """Asks a model and returns its whole answer.
+
+        Args:
+            messages: The user's text, or the conversation.
+            model: An alias of the provider service, or ``provider/model``.
+            timeout: How long it may take.
+            **options: See `ChatOptions`.
+
+        Raises:
+            Unavailable: Nobody serves models, or there was no answer in time.
+            PepperError: What went wrong at the provider, or with the request.
+        """
+        request = chat_request(messages, model, options)
+        return await self._call(PROVIDER_CHAT, request, ChatReply, timeout)
+
+    async def stream(
+        self,
+        messages: Conversation,
+        *,
+        model: str = DEFAULT,
+        timeout: Duration = TIMEOUT,
+        idle: Duration = IDLE,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncGenerator[Delta | Reset | End, None]:
+        """Asks a model and yields its answer in pieces; the last one is the `End`.
+
+        What came before a `Reset` does not count. Leaving early cancels the request: close the
+        iterator, with `contextlib.aclosing`.
+
+        Args:
+            messages: The user's text, or the conversation.
+            model: An alias of the provider service, or ``provider/model``.
+            timeout: How long all of it may take.
+            idle: How long nothing may come.
+            **options: See `ChatOptions`.
+
+        Raises:
+            StreamBroken: A piece is missing, nothing came for too long, or there was no end.
+            Unavailable: Nobody serves models, or nobody began to answer.
+            PepperError: What went wrong at the provider, or with the request.
+        """
+        request = chat_request(messages, model, options)
+        limit = parse_duration(timeout)
+        items = call_stream(
+            self._connection,
+            self._prefix,
+            *self._place(PROVIDER_STREAM),
+            request,
+            principal=self._principal,
+            type=cast("type[ChatItem]", ChatItem),
+            idle=limit + 2 * PATIENCE,
+            timeout=limit,
+            threshold=self._threshold,
+        )
+        checked = in_order(items, idle=parse_duration(idle), timeout=limit)
+        with _nobody_serves():
+            async with contextlib.aclosing(items), contextlib.aclosing(checked):
+                async for item in checked:
+                    yield item
+
+    async def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        model: str = "embedding",
+        dimensions: int | None = None,
+        tenant: str = "",
+        timeout: Duration = "1m",
+    ) -> EmbedReply:
+        """Turns texts into vectors.
+
+        Args:
+            texts: One text, or at most 2048.
+            model: An alias of the provider service, or ``provider/model``.
+            dimensions: Length of the vectors, where the model can choose.
+            tenant: For whom it is, where the caller may speak for several.
+            timeout: How long it may take.
+        """
+        said: dict[str, Any] = {
+            "texts": [texts] if isinstance(texts, str) else texts,
+            "model": model,
+            "dimensions": dimensions,
+            "tenant": tenant,
+        }
+        return await self._call(PROVIDER_EMBED, convert(said, EmbedRequest), EmbedReply, timeout)
+
+    async def count(
+        self,
+        messages: Conversation,
+        *,
+        model: str = DEFAULT,
+        timeout: Duration = "30s",
+        **options: Unpack[ChatOptions],
+    ) -> CountReply:
+        """Counts the tokens that a request would have.
+
+        Args:
+            messages: The user's text, or the conversation.
+            model: An alias of the provider service, or ``provider/model``.
+            timeout: How long it may take.
+            **options: See `ChatOptions`.
+        """
+        request = chat_request(messages, model, options)
+        return await self._call(PROVIDER_COUNT, request, CountReply, timeout)
+
+    async def models(self, *, tenant: str = "", timeout: Duration = "30s") -> list[ModelInfo]:
+        """Lists the models that the caller may ask for, aliases first."""
+        said = TenantRequest(tenant)
+        return (await self._call(PROVIDER_MODELS, said, ModelList, timeout)).models
+
+    async def status(self, *, timeout: Duration = "30s") -> ProviderStatus:
+        """Returns how the replica that answers is: targets, breakers, limits, what was spent."""
+        return await self._call(PROVIDER_STATUS, TenantRequest(), ProviderStatus, timeout)
+
+    async def _call(self, subject: Subject[Any], body: object, kind: type[T], time: Duration) -> T:
+        with _nobody_serves():
+            return await call(
+                self._connection,
+                self._prefix,
+                *self._place(subject),
+                body,
+                principal=self._principal,
+                type=kind,
+                timeout=parse_duration(time),
+                patience=PATIENCE,
+                threshold=self._threshold,
+            )
+
+    def _place(self, subject: Subject[Any]) -> tuple[str, str]:
+        """The service and the operation that a subject of the catalog names."""
+        named = subject.of(self._prefix, principal=self._principal)
+        tokens = SERVICE.parse(self._prefix, named)
+        return tokens["service"], tokens["op"]
+
+
+@contextlib.contextmanager
+def _nobody_serves() -> Iterator[None]:
+    """Says what to start where nobody serves models."""
+    try:
+        yield
+    except Unavailable as error:
+        if not is_unheard(error):
+            raise
+        raise Unavailable(
+            "nobody serves models here",
+            hint="start the provider service: pepperpy up, or pepperpy provider run",
+            context=error.context,
+        ) from error
