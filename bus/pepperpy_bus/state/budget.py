@@ -29,6 +29,7 @@ from pepperpy_schemas.catalog import LEDGER
 from pepperpy_schemas.errors import BadHeader, NotFound, PepperError
 from pepperpy_schemas.headers import BUDGET
 from pepperpy_schemas.shared import Amounts, Ledger, Reservation
+from pepperpy_schemas.subjects import Subject
 from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.budgets")
@@ -47,10 +48,25 @@ class Budgets:
     Args:
         cells: The bucket.
         clock: The server's clock.
+        subject: Where each ledger lies, by the id of its owner.
+        kept: Seconds after its last change at which a ledger is forgotten.
+        follow: Whether an owner's limits may change while its ledger is there: the ledger takes
+            over those it is asked with. A task's never change.
     """
 
-    def __init__(self, cells: Cells, clock: ServerClock) -> None:
+    def __init__(
+        self,
+        cells: Cells,
+        clock: ServerClock,
+        *,
+        subject: Subject[Ledger] = LEDGER,
+        kept: float = KEPT,
+        follow: bool = False,
+    ) -> None:
         self._cells = cells
+        self._subject = subject
+        self._kept = kept
+        self._follow = follow
         self.clock = clock
 
     def of(self, task_id: str, header: str, attempt: int = 1) -> "TaskBudget":
@@ -82,21 +98,23 @@ class Budgets:
                 "until 30 days after the last",
                 context={"task_id": task_id},
             )
-        return ledgers.tidied(LEDGER.decode(entry.value), self.clock.now())
+        return ledgers.tidied(self._subject.decode(entry.value), self.clock.now())
 
     async def change(self, owner: Owner, edit: Callable[[Ledger, datetime], Ledger]) -> None:
         """Changes the ledger of a task; one that is not there yet begins with its limits."""
 
         def edit_body(body: bytes | None) -> bytes | None:
-            before = Ledger(owner.limits()) if body is None else LEDGER.decode(body)
+            before = Ledger(owner.limits()) if body is None else self._subject.decode(body)
+            if self._follow:
+                before = msgspec.structs.replace(before, limits=owner.limits())
             after = edit(before, self.clock.now())
-            return None if after == before and body is not None else LEDGER.encode(after)
+            return None if after == before and body is not None else self._subject.encode(after)
 
         await self.clock.fresh()
-        await self._cells.change(self._key(owner.id), edit_body, ttl=KEPT)
+        await self._cells.change(self._key(owner.id), edit_body, ttl=self._kept)
 
     def _key(self, task_id: str) -> str:
-        return self._cells.key(LEDGER, id=task_id)
+        return self._cells.key(self._subject, id=task_id)
 
 
 class Spending:

@@ -1,0 +1,1 @@
+"""What keys and tenants may use."""

@@ -1,0 +1,9 @@
+"""What the tests of the provider service share."""
+
+from tests.bus.conftest import (  # noqa: F401 - fixtures
+    connect,
+    connection,
+    eventually,
+    own,
+    streams,
+)
