@@ -1,9 +1,9 @@
 """The context of a handler that runs in a thread: each call waits until it is done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast
 
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.waiting import NO_DEFAULT
@@ -13,9 +13,12 @@ from pepperpy_bus.units import Duration
 from pepperpy_schemas.messages import Result
 
 if TYPE_CHECKING:
+    from pepperpy_bus.llm.blocking import SyncLLM
     from pepperpy_bus.state.blocking import SyncAgentState, SyncResources, SyncTaskBudget
 
 T = TypeVar("T")
+
+_END: Final = object()
 
 
 class BlockingContext:
@@ -140,6 +143,13 @@ class BlockingContext:
 
         return SyncTaskBudget(self, self._context.budget)
 
+    @property
+    def llm(self) -> "SyncLLM":
+        """The language models; see `Context.llm`."""
+        from pepperpy_bus.llm.blocking import SyncLLM
+
+        return SyncLLM(self, self._context.llm)
+
     def wait(self, begin: Callable[[], Awaitable[T]]) -> T:
         """Runs what is begun in the worker's event loop, and returns what it ends with."""
 
@@ -147,6 +157,18 @@ class BlockingContext:
             return await begin()
 
         return self._wait(run())
+
+    def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
+        """Yields what an async iterator yields in the worker's event loop, and closes it."""
+        try:
+            while (item := self.wait(lambda: anext(items, _END))) is not _END:
+                yield cast("T", item)
+        finally:
+            # In the loop's own thread runs the garbage collector: there the loop closes it itself.
+            if asyncio._get_running_loop() is not self._loop:
+                close = getattr(items, "aclose", None)
+                if close is not None:
+                    self.wait(close)
 
     def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result()

@@ -21,6 +21,7 @@ from pepperpy_schemas.errors import BadConfig, BadName, ChildFailed
 from pepperpy_schemas.messages import Result
 
 if TYPE_CHECKING:
+    from pepperpy_bus.llm import LLM
     from pepperpy_bus.state.budget import TaskBudget
     from pepperpy_bus.state.resources import Resources
     from pepperpy_bus.state.values import AgentState
@@ -269,6 +270,14 @@ class Context:
     def budget(self) -> "TaskBudget":
         """What the task may spend: ``async with ctx.budget.spend(tokens=500) as spending``."""
         return self._sharing.budget(self._task, self.attempt)
+
+    @property
+    def llm(self) -> "LLM":
+        """The language models: ``await ctx.step("draft", ctx.llm.chat, "Write …")``.
+
+        What they cost is spent from the task's budget, and they have until its deadline.
+        """
+        return self._sharing.llm(self._task, self.attempt)
 
     # --- what happens ---------------------------------------------------------------------------
 

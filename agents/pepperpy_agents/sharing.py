@@ -13,6 +13,7 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.streams.clock import ServerClock
 
 if TYPE_CHECKING:
+    from pepperpy_bus.llm import LLM
     from pepperpy_bus.state.budget import Budgets, TaskBudget
     from pepperpy_bus.state.cells import Cells
     from pepperpy_bus.state.resources import Resources
@@ -56,6 +57,17 @@ class Sharing:
             BadHeader: The task's budget cannot be read.
         """
         return self._budgets.of(task.id, task.headers.budget, attempt)
+
+    def llm(self, task: Task, attempt: int) -> "LLM":
+        """Returns the models as an attempt asks them: from its budget, within its deadline.
+
+        Raises:
+            BadHeader: The task's budget cannot be read.
+        """
+        from pepperpy_agents.charging import TaskAccount
+
+        account = TaskAccount(task, self.budget(task, attempt), self.clock)
+        return self._client.llm.paid_by(account)
 
     @contextlib.asynccontextmanager
     async def metered(self, task: Task, attempt: int) -> AsyncIterator[None]:

@@ -11,15 +11,16 @@ a loop runs already, as in a notebook. Hooks are called in that thread.
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.config import Settings
 from pepperpy_bus.events import Emitter
-from pepperpy_bus.facades import Facade, waits
+from pepperpy_bus.facades import Facade, iterates, waits
 from pepperpy_bus.link.hooks import Hook
+from pepperpy_bus.llm.blocking import SyncLLM
 from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
@@ -32,51 +33,27 @@ from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
 from pepperpy_bus.units import Duration
 
-A = TypeVar("A")
-P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 
 
-class _Facade(Facade[A]):
-    _thread: LoopThread[Client]
-
-    def __init__(self, thread: LoopThread[Client], inner: A) -> None:
-        super().__init__(thread, inner)
-
-
-def _iterates(
-    method: Callable[Concatenate[Any, P], AsyncIterator[R]],
-) -> Callable[Concatenate[_Facade[Any], P], Generator[R, None, None]]:
-    """Returns the method as one whose iterator waits; its `close` ends it early."""
-
-    @functools.wraps(method)
-    def iterating(
-        facade: _Facade[Any], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Generator[R, None, None]:
-        return facade._thread.iterate(method(facade._inner, *args, **kwargs))
-
-    return iterating
-
-
-class SyncDeadLetters(_Facade[DeadLetters]):
+class SyncDeadLetters(Facade[DeadLetters]):
     """The dead letters of a deployment; see `DeadLetters`."""
 
     put = waits(DeadLetters.put)
-    find = _iterates(DeadLetters.find)
+    find = iterates(DeadLetters.find)
     get = waits(DeadLetters.get)
     replay = waits(DeadLetters.replay)
     drop = waits(DeadLetters.drop)
 
 
-class SyncRegistry(_Facade[Registry]):
+class SyncRegistry(Facade[Registry]):
     """The live agents of a deployment; see `Registry`."""
 
     instances = waits(Registry.instances)
-    watch = _iterates(Registry.watch)
+    watch = iterates(Registry.watch)
 
 
-class SyncTopicSchemas(_Facade[TopicSchemas]):
+class SyncTopicSchemas(Facade[TopicSchemas]):
     """What each topic takes and gives; see `TopicSchemas`."""
 
     announce = waits(TopicSchemas.announce)
@@ -85,7 +62,7 @@ class SyncTopicSchemas(_Facade[TopicSchemas]):
     all = waits(TopicSchemas.all)
 
 
-class SyncSchedules(_Facade[Schedules]):
+class SyncSchedules(Facade[Schedules]):
     """The scheduled tasks of a deployment; see `Schedules`."""
 
     all = waits(Schedules.all)
@@ -95,13 +72,13 @@ class SyncSchedules(_Facade[Schedules]):
     remove = waits(Schedules.remove)
 
 
-class SyncBudgets(_Facade[Budgets]):
+class SyncBudgets(Facade[Budgets]):
     """What was spent of the budgets of tasks; see `Budgets`."""
 
     ledger = waits(Budgets.ledger)
 
 
-class SyncEmitter(_Facade[Emitter]):
+class SyncEmitter(Facade[Emitter]):
     """Sends events; see `Emitter`."""
 
     emit = waits(Emitter.emit)
@@ -113,7 +90,7 @@ class SyncEmitter(_Facade[Emitter]):
         return self._inner.dropped
 
 
-class SyncClient(_Facade[Client]):
+class SyncClient(Facade[Client]):
     """A connected client for scripts and notebooks; `connect_sync` makes one."""
 
     @property
@@ -166,6 +143,11 @@ class SyncClient(_Facade[Client]):
         """What was spent of the budgets of tasks."""
         return SyncBudgets(self._thread, self._inner.budgets)
 
+    @functools.cached_property
+    def llm(self) -> SyncLLM:
+        """The language models of the deployment: ``bus.llm.chat("Say hello.")``."""
+        return SyncLLM(self._thread, self._inner.llm)
+
     def agent_state(self, agent: str) -> SyncAgentState:
         """Returns the values that an agent keeps.
 
@@ -196,8 +178,8 @@ class SyncClient(_Facade[Client]):
     question = waits(Client.question)
     questions = waits(Client.questions)
     answer = waits(Client.answer)
-    watch = _iterates(Client.watch)
-    events = _iterates(Client.events)
+    watch = iterates(Client.watch)
+    events = iterates(Client.events)
 
     @overload
     def run(

@@ -11,6 +11,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.llm import LLM, Assembling, assemble
+from pepperpy_bus.sync import connect_sync
 from pepperpy_bus.trust.grants import inbox_prefix, principal_of
 from pepperpy_schemas.chat import (
     Ack,
@@ -139,6 +140,30 @@ async def test_the_principal_is_the_one_whose_inbox_it_is(bus: Client, connect: 
     assert principal_of("replies") == "anon"
 
 
+async def test_scripts_ask_without_await(
+    broker: Broker, bus: Client, connect: Connect, prefix: str
+) -> None:
+    models = Models()
+
+    def script() -> None:
+        with connect_sync(broker.url, bus__prefix=prefix) as client:
+            assert client.llm.chat("Hi.").text == "Hi."
+            hello, _, end = client.llm.stream("Hi.")
+            assert (hello, type(end)) == (Delta(2, text="Hello"), End)
+            assert client.llm.embed("four").vectors == [[4.0]]
+            assert client.llm.count("four").tokens == 4
+            assert client.llm.models() == MODELS
+            assert client.llm.status() == STATUS
+            models.items = [Ack(1), Delta(2, text="Once"), HOLD]
+            stream = client.llm.stream("Hi.")
+            assert next(stream) == Delta(2, text="Once")
+            stream.close()
+
+    async with models.service(await connect(), prefix):
+        await asyncio.to_thread(script)
+        await asyncio.wait_for(models.canceled.wait(), 5)
+
+
 # --- the end of waiting -------------------------------------------------------------------------
 
 
@@ -238,7 +263,9 @@ async def test_a_stream_ends_with_its_time_though_the_service_says_nothing(
     llm: LLM, connect: Connect, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pepperpy_bus.llm.order.PATIENCE", 0.1)
-    async with await (await connect()).subscribe(f"{prefix}.svc.provider.stream.*", lambda _: None):
+    other = await connect()
+    async with await other.subscribe(f"{prefix}.svc.provider.stream.*", lambda _: None):
+        await other.flush()
         with pytest.raises(DeadlineExceeded, match="longer than its caller waits"):
             await pieces(llm, timeout="100ms")
 

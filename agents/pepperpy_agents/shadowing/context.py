@@ -11,6 +11,8 @@ from pepperpy_agents.runner import Runner
 from pepperpy_agents.shadowing.hearing import LiveInput
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.client import Client
+from pepperpy_bus.llm import LLM
+from pepperpy_bus.llm.account import Free
 from pepperpy_bus.logs import Log
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.tasks.history import History
@@ -162,6 +164,12 @@ class ShadowContext:
         child_id = await self.submit(topic, data, **options)
         return (await self.gather(child_id, type=type))[0]
 
+    @property
+    def llm(self) -> LLM:
+        """The models, which a step may name; what they told the live task is in its steps."""
+        llm = self._client.llm
+        return llm if self._does_steps else llm.paid_by(_Unasked())
+
     # --- what goes nowhere ----------------------------------------------------------------------
 
     async def stream(self, chunk: Any) -> None:
@@ -196,6 +204,13 @@ class ShadowContext:
         data = await self._read(bytes(ended.data), ended.blob)
         results: list[Result | None] = decode_as(data, list[Result | None])
         return results
+
+
+class _Unasked(Free):
+    """The account of a shadow: no model is asked."""
+
+    def limit(self, seconds: float) -> float:  # noqa: ARG002 - as the others
+        raise Diverged("a question to a model, which the live task asked in no step")
 
 
 class _Absent:

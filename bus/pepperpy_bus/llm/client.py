@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Final, TypeVar, Unpack, cast
 
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.llm.account import Account, Free, tokens_in, tokens_of
 from pepperpy_bus.llm.options import DEFAULT, ChatOptions, Conversation, chat_request
 from pepperpy_bus.llm.order import PATIENCE, in_order
 from pepperpy_bus.services.calls import call, call_stream, is_unheard
@@ -19,7 +20,7 @@ from pepperpy_schemas.catalog import (
     PROVIDER_STREAM,
     SERVICE,
 )
-from pepperpy_schemas.chat import ChatItem, ChatReply, Delta, End, Reset
+from pepperpy_schemas.chat import ChatItem, ChatReply, ChatRequest, Delta, End, Reset, Usage
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.provider import (
@@ -49,15 +50,33 @@ class LLM:
         prefix: The deployment's prefix.
         principal: The caller's own name; permissions refuse any other.
         threshold: Bytes above which a request travels by reference.
+        account: Who pays besides, and limits the time.
     """
 
     def __init__(
-        self, connection: Connection, prefix: str, principal: str, *, threshold: int = THRESHOLD
+        self,
+        connection: Connection,
+        prefix: str,
+        principal: str,
+        *,
+        threshold: int = THRESHOLD,
+        account: Account | None = None,
     ) -> None:
         self._connection = connection
         self._prefix = prefix
         self._principal = principal
         self._threshold = threshold
+        self._account = account or Free()
+
+    def paid_by(self, account: Account) -> "LLM":
+        """Returns the same, with all requests charged to an account."""
+        return LLM(
+            self._connection,
+            self._prefix,
+            self._principal,
+            threshold=self._threshold,
+            account=account,
+        )
 
     async def chat(
         self,
@@ -80,7 +99,10 @@ class LLM:
             PepperError: What went wrong at the provider, or with the request.
         """
         request = chat_request(messages, model, options)
-        return await self._call(PROVIDER_CHAT, request, ChatReply, timeout)
+        async with self._account.paying(tokens_of(request)) as paid:
+            reply = await self._call(PROVIDER_CHAT, request, ChatReply, timeout)
+            paid(Usage() if reply.cached else reply.usage, reply.usd)
+        return reply
 
     async def stream(
         self,
@@ -109,22 +131,13 @@ class LLM:
             PepperError: What went wrong at the provider, or with the request.
         """
         request = chat_request(messages, model, options)
-        limit = parse_duration(timeout)
-        items = call_stream(
-            self._connection,
-            self._prefix,
-            *self._place(PROVIDER_STREAM),
-            request,
-            principal=self._principal,
-            type=cast("type[ChatItem]", ChatItem),
-            idle=limit + 2 * PATIENCE,
-            timeout=limit,
-            threshold=self._threshold,
-        )
-        checked = in_order(items, idle=parse_duration(idle), timeout=limit)
-        with _nobody_serves():
-            async with contextlib.aclosing(items), contextlib.aclosing(checked):
-                async for item in checked:
+        async with self._account.paying(tokens_of(request)) as paid:
+            limit = self._account.limit(parse_duration(timeout))
+            items = self._stream(request, limit, parse_duration(idle))
+            async with contextlib.aclosing(items):
+                async for item in items:
+                    if isinstance(item, End):
+                        paid(Usage() if item.cached else item.usage, item.usd)
                     yield item
 
     async def embed(
@@ -151,7 +164,11 @@ class LLM:
             "dimensions": dimensions,
             "tenant": tenant,
         }
-        return await self._call(PROVIDER_EMBED, convert(said, EmbedRequest), EmbedReply, timeout)
+        request = convert(said, EmbedRequest)
+        async with self._account.paying(tokens_in(request)) as paid:
+            reply = await self._call(PROVIDER_EMBED, request, EmbedReply, timeout)
+            paid(reply.usage, reply.usd)
+        return reply
 
     async def count(
         self,
@@ -190,10 +207,31 @@ class LLM:
                 body,
                 principal=self._principal,
                 type=kind,
-                timeout=parse_duration(time),
+                timeout=self._account.limit(parse_duration(time)),
                 patience=PATIENCE,
                 threshold=self._threshold,
             )
+
+    async def _stream(
+        self, request: ChatRequest, limit: float, idle: float
+    ) -> AsyncGenerator[Delta | Reset | End, None]:
+        items = call_stream(
+            self._connection,
+            self._prefix,
+            *self._place(PROVIDER_STREAM),
+            request,
+            principal=self._principal,
+            type=cast("type[ChatItem]", ChatItem),
+            # Silence is told apart, and found out, one floor above.
+            idle=limit + 2 * PATIENCE,
+            timeout=limit,
+            threshold=self._threshold,
+        )
+        checked = in_order(items, idle=idle, timeout=limit)
+        with _nobody_serves():
+            async with contextlib.aclosing(items), contextlib.aclosing(checked):
+                async for item in checked:
+                    yield item
 
     def _place(self, subject: Subject[Any]) -> tuple[str, str]:
         """The service and the operation that a subject of the catalog names."""

@@ -1,0 +1,60 @@
+"""Models that a task asks are paid from its budget, within its deadline."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from pepperpy_agents.task import Task
+from pepperpy_bus.llm.account import Paid
+from pepperpy_bus.state.budget import TaskBudget
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_schemas.chat import Usage
+from pepperpy_schemas.errors import PepperError, StreamBroken
+
+_SMALLEST: Final = 1e-9
+"""US dollars that are reserved where the price is not known: an empty budget refuses them."""
+_AT_ONCE: Final = 0.001
+"""Seconds of a request past the deadline."""
+
+
+class TaskAccount:
+    """The account of one attempt of a task.
+
+    Args:
+        task: The task.
+        budget: What it may spend.
+        clock: The server's clock.
+    """
+
+    def __init__(self, task: Task, budget: TaskBudget, clock: ServerClock) -> None:
+        self._task = task
+        self._budget = budget
+        self._clock = clock
+
+    def limit(self, seconds: float) -> float:
+        """Returns those of these seconds before the task's deadline."""
+        left = self._task.seconds_left(self._clock)
+        return seconds if left is None else max(_AT_ONCE, min(seconds, left))
+
+    @contextlib.asynccontextmanager
+    async def paying(self, tokens: int) -> AsyncIterator[Paid]:
+        """Reserves in the budgets of the task and of those above it.
+
+        What failed costs nothing. An answer that broke, or that nobody waited for, costs what was
+        reserved: nobody knows what the provider has charged.
+
+        Raises:
+            BudgetExceeded: Less is left; nothing is asked.
+        """
+        async with self._budget.spend(tokens=tokens, usd=_SMALLEST) as spending:
+
+            def paid(usage: Usage, usd: float | None) -> None:
+                spending.settle(tokens=usage.total_tokens, usd=usd or 0.0)
+
+            try:
+                yield paid
+            except StreamBroken:
+                raise
+            except PepperError:
+                spending.settle()
+                raise
