@@ -21,6 +21,8 @@ SHARDS: Final = 32
 """Shards of the keyed tasks of each topic; fixed for the life of a deployment."""
 PARKED: Final = "parked"
 """In place of the shard: keyed tasks that wait for their key."""
+COUNTS: Final = 256
+"""Messages that are kept of each counter."""
 
 Config = dict[str, Any]
 
@@ -148,7 +150,16 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             retention="workqueue",
             max_age=DAY,
         ),
-        _stream(prefix, limits, "COUNT", [f"{prefix}.count.>"], allow_msg_counter=True),
+        # The last message of a counter has its sum. Those before it tell a writer who lost an
+        # acknowledgement whether its own is there.
+        _stream(
+            prefix,
+            limits,
+            "COUNT",
+            [f"{prefix}.count.>"],
+            allow_msg_counter=True,
+            max_msgs_per_subject=COUNTS,
+        ),
         _stream(
             prefix,
             limits,

@@ -1,0 +1,164 @@
+"""What was used by each tenant and of each model, exact over all replicas.
+
+Requests do not wait for it. A replica adds up what it has not written yet and writes sums, so that
+many requests cost no more writes than a few.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from functools import partial
+from typing import Final, Self
+
+from pepperpy_bus.counters import Counters
+from pepperpy_bus.groups import TaskGroup
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.redaction import escape
+from pepperpy_schemas.chat import Usage
+from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.provider import Spend
+from pepperpy_schemas.tokens import MAX_KEY, new_id
+
+log = get_log("pepperpy.provider")
+
+EVERY: Final = 0.5
+"""Seconds between two writes of the same counter."""
+AT_STOP: Final = 15.0
+"""Seconds that a stopping replica goes on writing: longer than an election takes."""
+TRY: Final = 5.0
+"""Seconds that one try to write takes at most."""
+
+_AT_ONCE = 16
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+_NANO = 10**9
+_METRICS: Final = {
+    "provider-requests": "requests",
+    "provider-input": "input_tokens",
+    "provider-output": "output_tokens",
+    "provider-cached": "cached_tokens",
+    "provider-cache-write": "cache_write_tokens",
+    "provider-reasoning": "reasoning_tokens",
+    "provider-nano-usd": "nano_usd",
+}
+
+_Counter = tuple[str, str]
+"""Metric and label."""
+
+
+class SpendCounters:
+    """Counts what requests use, while its context is open; leaving it writes the rest.
+
+    Args:
+        counters: The deployment's counters.
+        every: Seconds between two writes of the same counter.
+        at_stop: Seconds that leaving goes on writing; what is left then is lost, and logged.
+    """
+
+    def __init__(
+        self, counters: Counters, *, every: float = EVERY, at_stop: float = AT_STOP
+    ) -> None:
+        self._counters = counters
+        self._every = every
+        self._at_stop = at_stop
+        self._sums: dict[_Counter, int] = {}
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._writer = asyncio.create_task(self._write_on(), name="spend-counters")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._writer is not None, "it was entered"
+        self._stopping.set()
+        self._wake.set()
+        await asyncio.wait((self._writer,), timeout=self._at_stop)
+        self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+        if self._sums:
+            lost = {".".join(counter): n for counter, n in self._sums.items()}
+            log.error("provider.spend_lost", counters=lost)
+
+    def count(self, tenant: str, model: str, usage: Usage, usd: float | None) -> None:
+        """Counts a request that was answered; it is written soon.
+
+        Args:
+            tenant: For whom.
+            model: ``provider/model`` that answered.
+            usage: Its tokens.
+            usd: Its cost; None counts nothing, as no price is known.
+        """
+        amounts = {
+            "requests": 1,
+            "nano_usd": round((usd or 0.0) * _NANO),
+            **{field: getattr(usage, field) for field in Usage.__struct_fields__},
+        }
+        # Some endpoints answer to any name, and a label must be able to travel.
+        labels = [escape(text)[:MAX_KEY] for text in (f"tenant {tenant}", f"model {model}")]
+        for metric, field in _METRICS.items():
+            if n := amounts[field]:
+                for label in labels:
+                    self._sums[metric, label] = self._sums.get((metric, label), 0) + n
+        self._wake.set()
+
+    async def read(self) -> list[Spend]:
+        """Returns what was used since the deployment began, by tenant and by model."""
+        found: dict[str, dict[str, int]] = {}
+        for metric, field in _METRICS.items():
+            for one in await self._counters.all(metric):
+                found.setdefault(one.label, {})[field] = one.value
+        return [_spend(label, amounts) for label, amounts in sorted(found.items())]
+
+    # --- writing --------------------------------------------------------------------------------
+
+    async def _write_on(self) -> None:
+        while self._sums or not self._stopping.is_set():
+            await self._wake.wait()
+            self._wake.clear()
+            await self._write(list(self._sums))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await self._stopping.wait()
+            if self._stopping.is_set():
+                self._wake.set()
+
+    async def _write(self, counters: Iterable[_Counter]) -> None:
+        async with TaskGroup("spend-write", limit=_AT_ONCE, on_crash=_report) as group:
+            for counter in counters:
+                await group.spawn(partial(self._write_one, counter), name=counter[0])
+
+    async def _write_one(self, counter: _Counter) -> None:
+        """Writes a sum under one id until it is there, and takes it off what is to be written."""
+        amount, msg_id, tries = self._sums[counter], new_id(), 0
+        while True:
+            try:
+                if not tries or not await self._counters.has(*counter, msg_id):
+                    await self._counters.add(*counter, amount, msg_id=msg_id, timeout=TRY)
+            except PepperError as error:
+                tries += 1
+                log.warning("provider.spend_unwritten", counter=counter[1], error=str(error))
+                await asyncio.sleep(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE))
+            else:
+                break
+        self._take(counter, amount)
+
+    def _take(self, counter: _Counter, amount: int) -> None:
+        self._sums[counter] -= amount
+        if not self._sums[counter]:
+            del self._sums[counter]
+
+
+def _spend(label: str, amounts: dict[str, int]) -> Spend:
+    tokens = {field: amounts.get(field, 0) for field in Usage.__struct_fields__}
+    return Spend(
+        label=label,
+        requests=amounts.get("requests", 0),
+        usage=Usage(**tokens),
+        usd=amounts.get("nano_usd", 0) / _NANO,
+    )
+
+
+def _report(name: str, error: BaseException) -> None:
+    log.error("provider.spend_unwritten", counter=name, error=repr(error))
