@@ -28,8 +28,13 @@ def prices() -> Prices:
 def test_cached_and_written_tokens_have_prices_of_their_own(prices: Prices) -> None:
     price = prices.known("claude/claude-haiku-4-5")
     assert price is not None
-    assert (price.input, price.output, price.cached, price.cache_write) == (1, 5, 0.1, 1.25)
-    assert price.context_window == 200_000
+    assert price == ModelPrice(
+        usd_per_million_input=1,
+        usd_per_million_output=5,
+        usd_per_million_cached=0.1,
+        usd_per_million_written=1.25,
+        context_window=200_000,
+    )
     expected = (400 * 1 + 400 * 0.1 + 200 * 1.25 + 100 * 5) / 1e6
     assert prices.usd("claude/claude-haiku-4-5", USAGE) == pytest.approx(expected, rel=1e-12)
 
@@ -82,7 +87,9 @@ def test_a_model_without_a_price_costs_something_unknown(prices: Prices) -> None
 
 def test_a_model_of_ones_own_machine_costs_nothing(prices: Prices) -> None:
     assert prices.usd("here/smollm2", USAGE) == 0.0
-    assert prices.known("here/smollm2") == ModelPrice(input=0.0, output=0.0)
+    assert prices.known("here/smollm2") == ModelPrice(
+        usd_per_million_input=0.0, usd_per_million_output=0.0
+    )
 
 
 def test_an_embedding_costs_its_input(prices: Prices) -> None:

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from pepperpy_bus.counters import Counters
 from pepperpy_bus.groups import TaskGroup
+from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.redaction import escape
 from pepperpy_schemas.chat import Usage
@@ -46,19 +47,25 @@ _Counter = tuple[str, str]
 """Metric and label."""
 
 
-class SpendCounters:
+class UsageCounters:
     """Counts what requests use, while its context is open; leaving it writes the rest.
 
     Args:
-        counters: The deployment's counters.
+        connection: The connection.
+        prefix: The deployment's.
         every: Seconds between two writes of the same counter.
         at_stop: Seconds that leaving goes on writing; what is left then is lost, and logged.
     """
 
     def __init__(
-        self, counters: Counters, *, every: float = EVERY, at_stop: float = AT_STOP
+        self,
+        connection: Connection,
+        prefix: str,
+        *,
+        every: float = EVERY,
+        at_stop: float = AT_STOP,
     ) -> None:
-        self._counters = counters
+        self._counters = Counters(connection, prefix)
         self._every = every
         self._at_stop = at_stop
         self._sums: dict[_Counter, int] = {}
@@ -67,7 +74,7 @@ class SpendCounters:
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._writer = asyncio.create_task(self._write_on(), name="spend-counters")
+        self._writer = asyncio.create_task(self._write_on(), name="usage-counters")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -79,9 +86,9 @@ class SpendCounters:
         await asyncio.gather(self._writer, return_exceptions=True)
         if self._sums:
             lost = {".".join(counter): n for counter, n in self._sums.items()}
-            log.error("provider.spend_lost", counters=lost)
+            log.error("provider.usage_lost", counters=lost)
 
-    def count(self, tenant: str, model: str, usage: Usage, usd: float | None) -> None:
+    def add(self, tenant: str, model: str, usage: Usage, usd: float | None) -> None:
         """Counts a request that was answered; it is written soon.
 
         Args:
@@ -103,7 +110,7 @@ class SpendCounters:
                     self._sums[metric, label] = self._sums.get((metric, label), 0) + n
         self._wake.set()
 
-    async def read(self) -> list[Spend]:
+    async def spend(self) -> list[Spend]:
         """Returns what was used since the deployment began, by tenant and by model."""
         found: dict[str, dict[str, int]] = {}
         for metric, field in _METRICS.items():
@@ -125,7 +132,7 @@ class SpendCounters:
                 self._wake.set()
 
     async def _write(self, counters: Iterable[_Counter]) -> None:
-        async with TaskGroup("spend-write", limit=_AT_ONCE, on_crash=_report) as group:
+        async with TaskGroup("usage-write", limit=_AT_ONCE, on_crash=_report) as group:
             for counter in counters:
                 await group.spawn(partial(self._write_one, counter), name=counter[0])
 
@@ -138,7 +145,7 @@ class SpendCounters:
                     await self._counters.add(*counter, amount, msg_id=msg_id, timeout=TRY)
             except PepperError as error:
                 tries += 1
-                log.warning("provider.spend_unwritten", counter=counter[1], error=str(error))
+                log.warning("provider.usage_unwritten", counter=counter[1], error=str(error))
                 await asyncio.sleep(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE))
             else:
                 break
@@ -161,4 +168,4 @@ def _spend(label: str, amounts: dict[str, int]) -> Spend:
 
 
 def _report(name: str, error: BaseException) -> None:
-    log.error("provider.spend_unwritten", counter=name, error=repr(error))
+    log.error("provider.usage_unwritten", counter=name, error=repr(error))

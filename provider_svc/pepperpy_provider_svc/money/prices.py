@@ -32,29 +32,31 @@ class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
     """What a million tokens of a model cost, in US dollars, and how many it can read.
 
     Attributes:
-        input: Of the request.
-        output: Of the answer.
-        cached: Of the request, from the provider's cache; as ``input`` when it is null.
-        cache_write: Of the request, kept by the provider; as ``input`` when it is null.
+        usd_per_million_input: Of the request.
+        usd_per_million_output: Of the answer.
+        usd_per_million_cached: Of the request, from the provider's cache; as the others when null.
+        usd_per_million_written: Of the request, kept by the provider; as the others when null.
         context_window: Most tokens of a request and its answer; null where it is not known.
     """
 
-    input: float
-    output: float
-    cached: float | None = None
-    cache_write: float | None = None
+    usd_per_million_input: float
+    usd_per_million_output: float
+    usd_per_million_cached: float | None = None
+    usd_per_million_written: float | None = None
     context_window: int | None = None
 
     def usd(self, usage: Usage) -> float:
         """Returns what a request costs."""
-        cached = self.input if self.cached is None else self.cached
-        cache_write = self.input if self.cache_write is None else self.cache_write
-        fresh = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)
+        fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        input_, cached, written = (
+            self.usd_per_million_input if price is None else price
+            for price in (None, self.usd_per_million_cached, self.usd_per_million_written)
+        )
         return (
-            fresh * self.input
+            max(0, fresh) * input_
             + usage.cached_tokens * cached
-            + usage.cache_write_tokens * cache_write
-            + usage.output_tokens * self.output
+            + usage.cache_write_tokens * written
+            + usage.output_tokens * self.usd_per_million_output
         ) / _MILLION
 
 
@@ -90,10 +92,13 @@ class Prices:
         window = self.context_window(target)
         if own is not None:
             return ModelPrice(
-                input=own.input, output=own.output, cached=own.cached, context_window=window
+                usd_per_million_input=own.input,
+                usd_per_million_output=own.output,
+                usd_per_million_cached=own.cached,
+                context_window=window,
             )
         if self._kind(target) in _FREE:
-            return ModelPrice(input=0.0, output=0.0)
+            return ModelPrice(usd_per_million_input=0.0, usd_per_million_output=0.0)
         model = self._model(target)
         return None if model is None else _price_of(model, size)
 
@@ -131,14 +136,14 @@ def _price_of(model: "ModelInfo", size: int) -> ModelPrice | None:
     """
     prices = model.get_prices(datetime.now(UTC))
     rates = [_rate(getattr(prices, f"{part}_mtok", None), size) for part in _PARTS]
-    input_, output, cached, cache_write = rates
+    input_, output, cached, written = rates
     if input_ is None and output is None:
         return None
     return ModelPrice(
-        input=input_ or 0.0,
-        output=output or 0.0,
-        cached=cached,
-        cache_write=cache_write,
+        usd_per_million_input=input_ or 0.0,
+        usd_per_million_output=output or 0.0,
+        usd_per_million_cached=cached,
+        usd_per_million_written=written,
         context_window=model.context_window,
     )
 

@@ -7,7 +7,7 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.counters import Counters
 from pepperpy_bus.link.connection import Connection
-from pepperpy_provider_svc.money.counters import SpendCounters
+from pepperpy_provider_svc.money.counters import UsageCounters
 from pepperpy_schemas.chat import Usage
 from pepperpy_schemas.provider import Spend
 
@@ -26,13 +26,12 @@ async def test_what_was_used_is_read_back_by_tenant_and_by_model(
     connection: Connection, prefix: str, streams: Streams
 ) -> None:
     await streams(connection, prefix, "COUNT")
-    counters = Counters(connection, prefix)
-    async with SpendCounters(counters) as spend:
-        assert await spend.read() == []
-        spend.count("a", "openai/gpt-5", USAGE, 0.001)
-        spend.count("b", "openai/gpt-5", USAGE, 0.001)
-        spend.count("b", "local/smol", Usage(7, 1), None)
-    assert await spend.read() == [
+    async with UsageCounters(connection, prefix) as usage:
+        assert await usage.spend() == []
+        usage.add("a", "openai/gpt-5", USAGE, 0.001)
+        usage.add("b", "openai/gpt-5", USAGE, 0.001)
+        usage.add("b", "local/smol", Usage(7, 1), None)
+    assert await usage.spend() == [
         Spend("model local/smol", 1, Usage(7, 1)),
         spend_of("model openai/gpt-5", 2),
         spend_of("tenant a", 1),
@@ -46,13 +45,13 @@ async def test_two_replicas_count_exactly(
     await streams(connection, prefix, "COUNT")
 
     async def replica(link: Connection) -> None:
-        async with SpendCounters(Counters(link, prefix), every=0.001) as spend:
+        async with UsageCounters(link, prefix, every=0.001) as usage:
             for _ in range(300):
-                spend.count("a", "openai/gpt-5", USAGE, 0.001)
+                usage.add("a", "openai/gpt-5", USAGE, 0.001)
                 await asyncio.sleep(0)
 
     await asyncio.gather(replica(connection), replica(await connect()))
-    found = await SpendCounters(Counters(connection, prefix)).read()
+    found = await UsageCounters(connection, prefix).spend()
     assert found == [spend_of("model openai/gpt-5", 600), spend_of("tenant a", 600)]
 
 
@@ -61,12 +60,12 @@ async def test_counts_are_written_while_requests_go_on(
 ) -> None:
     await streams(connection, prefix, "COUNT")
     counters = Counters(connection, prefix)
-    async with SpendCounters(counters, every=0.001) as spend:
-        spend.count("a", "m/x", USAGE, None)
+    async with UsageCounters(connection, prefix, every=0.001) as usage:
+        usage.add("a", "m/x", USAGE, None)
         async with asyncio.timeout(5):
             while await counters.read("provider-requests", "tenant a") != 1:
                 await asyncio.sleep(0.005)
-        spend.count("a", "m/x", USAGE, None)
+        usage.add("a", "m/x", USAGE, None)
     assert await counters.read("provider-requests", "tenant a") == 2
 
 
@@ -79,9 +78,9 @@ async def test_nothing_is_lost_or_counted_twice_when_the_broker_is_killed(
 
     async def replica(link: Connection) -> int:
         n = 0
-        async with SpendCounters(Counters(link, prefix), every=0.001) as spend:
+        async with UsageCounters(link, prefix, every=0.001) as usage:
             while not killed.is_set() or n % 100:
-                spend.count("a", "openai/gpt-5", USAGE, 0.001)
+                usage.add("a", "openai/gpt-5", USAGE, 0.001)
                 n += 1
                 await asyncio.sleep(0.001)
         return n
@@ -97,7 +96,7 @@ async def test_nothing_is_lost_or_counted_twice_when_the_broker_is_killed(
         await own_broker.start()
     killed.set()
     total = sum(await asyncio.gather(*working))
-    found = await SpendCounters(counters).read()
+    found = await UsageCounters(own, prefix).spend()
     assert found == [spend_of("model openai/gpt-5", total), spend_of("tenant a", total)]
 
 
@@ -106,9 +105,9 @@ async def test_what_cannot_be_written_by_the_end_is_logged(
 ) -> None:
     own_broker.stop_sync()
     with caplog.at_level(logging.WARNING, "pepperpy.provider"):
-        async with SpendCounters(Counters(own, prefix), at_stop=0.2) as spend:
-            spend.count("a", "m/x", Usage(1, 1), None)
-    assert "provider.spend_lost" in caplog.text
+        async with UsageCounters(own, prefix, at_stop=0.2) as usage:
+            usage.add("a", "m/x", Usage(1, 1), None)
+    assert "provider.usage_lost" in caplog.text
 
 
 async def test_a_write_that_fails_is_tried_again(
@@ -120,9 +119,9 @@ async def test_a_write_that_fails_is_tried_again(
 ) -> None:
     counters = Counters(connection, prefix)
     with caplog.at_level(logging.WARNING, "pepperpy.provider"):
-        async with SpendCounters(counters, every=0.001) as spend:
-            spend.count("a", "m/x", Usage(1, 1), None)
-            await eventually(lambda: "provider.spend_unwritten" in caplog.text, within=10)
+        async with UsageCounters(connection, prefix, every=0.001) as usage:
+            usage.add("a", "m/x", Usage(1, 1), None)
+            await eventually(lambda: "provider.usage_unwritten" in caplog.text, within=10)
             await streams(connection, prefix, "COUNT")
     assert await counters.read("provider-input", "model m/x") == 1
 
@@ -131,7 +130,7 @@ async def test_a_model_of_any_name_is_counted(
     connection: Connection, prefix: str, streams: Streams
 ) -> None:
     await streams(connection, prefix, "COUNT")
-    async with SpendCounters(Counters(connection, prefix)) as spend:
-        spend.count("a", "m/x\x1b[31m" + "y" * 300, Usage(1, 1), None)
-    labels = [one.label for one in await spend.read()]
+    async with UsageCounters(connection, prefix) as usage:
+        usage.add("a", "m/x\x1b[31m" + "y" * 300, Usage(1, 1), None)
+    labels = [one.label for one in await usage.spend()]
     assert labels == [("model m/x\\x1b[31m" + "y" * 300)[:256], "tenant a"]
