@@ -37,19 +37,24 @@ def command(
     reload: Annotated[
         bool, typer.Option("--reload", help="Start workers again when their code changes.")
     ] = False,
+    models: Annotated[
+        bool, typer.Option("--models/--no-models", help="Whether to serve language models too.")
+    ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object when it is ready.")
     ] = False,
 ) -> None:
-    """Start a broker and workers here, and stop them with Ctrl-C.
+    """Start a broker, services and workers here, and stop them with Ctrl-C.
 
-    Without an agent the broker waits for workers of yours.
+    Without an agent the broker waits for workers of yours. Language models are asked with the keys
+    in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY), or run here when there is none.
     """
     import asyncio
+    import os
 
     from pepperpy.commands._failure import say
     from pepperpy.commands._session import options_of
-    from pepperpy.stack.services import SERVICES
+    from pepperpy.stack.services import services
     from pepperpy.stack.services import workers as worker_children
     from pepperpy.stack.up import Plan, run_stack
     from pepperpy_bus.config import load
@@ -73,7 +78,8 @@ def command(
     settings = loaded.settings
     plan = Plan(
         settings=settings,
-        children=SERVICES + worker_children(agents or (), settings.stack.workers, reload=reload),
+        services=services(settings, os.environ, models=models),
+        children=worker_children(agents or (), settings.stack.workers, reload=reload),
         foreign=url is not None,
         environment={
             "PEPPERPY_BUS_PREFIX": settings.bus.prefix,

@@ -12,6 +12,8 @@ from pepperpy_bus.trust.roles import ROLES, Role
 
 MOUNTED = "mounted"
 USERS = "nats-users.conf"
+KEYS = ("openai-key", "anthropic-key")
+"""Files for the keys of model providers; empty where there is none."""
 
 
 def role_passwords(folder: Path) -> dict[Role, str]:
@@ -21,7 +23,7 @@ def role_passwords(folder: Path) -> dict[Role, str]:
 
 
 def compose_secrets(folder: Path, *, prefix: str = "pp") -> None:
-    """Make what compose mounts: the broker's users, and each role's password.
+    """Make what compose mounts: the broker's users, each role's password, keys of providers.
 
     Compose mounts a file with the owner and mode that it has on the host, where the processes of
     the containers are other users. So these copies are open, in a folder that is closed.
@@ -31,6 +33,8 @@ def compose_secrets(folder: Path, *, prefix: str = "pp") -> None:
     private_folder(mounted)
     for role, password in passwords.items():
         write_file(mounted / role, password, mode=0o644)
+    for name in KEYS:
+        write_file(mounted / name, _key(folder / name), mode=0o644)
     users = render_authorization(role_logins(passwords, prefix=prefix))
     write_file(mounted / USERS, users, mode=0o644)
 
@@ -45,6 +49,12 @@ def _password(file: Path) -> str:
     if not file.exists():
         write_secret(file, new_password())
     return read_secret(file)
+
+
+def _key(file: Path) -> str:
+    if not file.exists():
+        write_secret(file, "")
+    return file.read_text("utf-8").strip()
 
 
 if __name__ == "__main__":

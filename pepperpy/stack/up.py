@@ -17,7 +17,7 @@ from pepperpy.stack.interrupts import background, first_of, interrupts
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.local import LocalBroker, keep_running, local_broker
 from pepperpy.stack.output import Output
-from pepperpy.stack.services import SERVICES
+from pepperpy.stack.services import PROVIDER, SERVICES, Services
 from pepperpy.stack.supervisor import Supervisor, leader_of, supervised
 from pepperpy.stack.welcome import Ready, example, welcome
 from pepperpy_bus.client import Client
@@ -41,13 +41,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         settings: The settings in force.
-        children: The processes beside the broker.
+        services: The services beside the broker.
+        children: The workers.
         foreign: Use the broker that the settings name, instead of one of our own.
         environment: Variables for every child, besides those of this process.
         as_json: Print one JSON object on stdout when ready, and logs as JSON.
     """
 
     settings: Settings
+    services: Services
     children: tuple[Child, ...] = ()
     foreign: bool = False
     environment: dict[str, str] = {}
@@ -89,6 +91,7 @@ class _Stack:
         self._settings = plan.settings
         self._output = output
         self._stop = stop
+        self._children = plan.services.children + plan.children
 
     async def run(self) -> None:
         """The life of the stack, with either kind of broker."""
@@ -111,7 +114,7 @@ class _Stack:
 
     async def _serve(self, local: LocalBroker | None, context: str = "") -> None:
         supervisor = Supervisor(
-            self._plan.children,
+            self._children,
             environment_of=lambda child: self._environment(child, local),
             output=self._output,
             grace=self._settings.worker.grace + _LONGER_THAN_WORKERS,
@@ -140,7 +143,7 @@ class _Stack:
                 declared = streams(self._settings.bus.prefix, limits_of(self._settings))
                 await apply(client.connection, declared)
             supervisor.start()
-            bodies = await _workers_up(client, supervisor, [c.name for c in self._plan.children])
+            bodies = await _workers_up(client, supervisor, [c.name for c in self._children])
         supervisor.came_up()
         self._announce(
             Ready(
@@ -152,6 +155,8 @@ class _Stack:
                 folder=str(local.folder) if local else "",
                 kept=self._settings.stack.persist is not None,
                 own=local is not None,
+                models=PROVIDER.name in supervisor.pids,
+                left_out=self._plan.services.left_out,
                 pids={**({BROKER: local.broker.pid} if local else {}), **supervisor.pids},
             )
         )
@@ -170,6 +175,9 @@ class _Stack:
             # Whatever the person connects with elsewhere is no child's business.
             inherited = {k: v for k, v in os.environ.items() if not k.startswith(_LOGIN_VARIABLES)}
             login = local.environment(child.role)
+        if child is not PROVIDER:
+            secret = self._plan.services.secret
+            inherited = {k: v for k, v in inherited.items() if k not in secret}
         return {
             **inherited,
             "PYTHONUNBUFFERED": "1",

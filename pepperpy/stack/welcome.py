@@ -35,6 +35,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
         kept: Whether the folder outlives the stack.
         own: Whether the broker is ours.
         pids: Process id of each process, by name.
+        models: Whether models can be asked.
+        left_out: Why a service does not run, and what to do about it.
     """
 
     url: str
@@ -46,11 +48,13 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     kept: bool
     own: bool
     pids: dict[str, int]
+    models: bool = False
+    left_out: str = ""
 
 
 def welcome(ready: Ready) -> str:
     """Return the text."""
-    rows = [*_publish(ready), *_operate(ready), *_data(ready)]
+    rows = [*_publish(ready), *_models(ready), *_operate(ready), *_data(ready)]
     wide = max(len(label) for label, _ in rows)
     workers = len(ready.pids.keys() - {BROKER, *(service.name for service in SERVICES)})
     lines = [f"  {label:<{wide}}  {text}" for label, text in rows]
@@ -81,7 +85,7 @@ def example(schema: dict[str, Any]) -> object:
 
 
 def _publish(ready: Ready) -> list[tuple[str, str]]:
-    cli = "pepperpy" if ready.url == DEFAULT_URL else f"pepperpy --nats {ready.url}"
+    cli = _cli(ready)
     nats = "nats" if ready.url == DEFAULT_URL else f"nats -s {ready.url}"
     if not ready.bodies:
         worker = "pepperpy worker agent.py:agent"
@@ -99,6 +103,12 @@ def _publish(ready: Ready) -> list[tuple[str, str]]:
     ]
 
 
+def _models(ready: Ready) -> list[tuple[str, str]]:
+    if ready.models:
+        return [("ask a model", f"{_cli(ready)} chat 'Say hello.'")]
+    return [("left out", ready.left_out)] if ready.left_out else []
+
+
 def _operate(ready: Ready) -> list[tuple[str, str]]:
     as_operator = f"pepperpy --context {ready.context}" if ready.context else "pepperpy"
     return [("watch and steer", f"{as_operator} top | tail | agents | dlq ls")]
@@ -109,6 +119,10 @@ def _data(ready: Ready) -> list[tuple[str, str]]:
         return []
     end = "kept" if ready.kept else "removed at the end; keep it with --persist DIR"
     return [("data", f"{ready.folder} ({end})")]
+
+
+def _cli(ready: Ready) -> str:
+    return "pepperpy" if ready.url == DEFAULT_URL else f"pepperpy --nats {ready.url}"
 
 
 def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from pepperpy.stack.broker import find_server
 from pepperpy.stack.conf import compose_conf, render
-from pepperpy.stack.secrets import USERS, compose_secrets
+from pepperpy.stack.secrets import KEYS, USERS, compose_secrets
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "compose.yaml"
@@ -98,6 +98,8 @@ def test_each_service_gets_its_own_password_and_no_other(project: dict[str, Any]
     for name, service in project["services"].items():
         user = service.get("environment", {}).get("PEPPERPY_NATS_USER")
         expected = ["nats-users"] if name == "nats" else [user]
+        # The keys of model providers go to the one service that asks them.
+        expected += KEYS if name == "provider" else ()
         assert [secret["source"] for secret in service["secrets"]] == expected
         assert not [key for key in service.get("environment", {}) if key.endswith("PASSWORD")]
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy.stack.secrets import compose_secrets, role_passwords
+from pepperpy.stack.secrets import KEYS, compose_secrets, role_passwords
 from pepperpy_bus.trust.roles import ROLES
 from pepperpy_schemas.errors import BadConfig
 
@@ -42,12 +42,21 @@ def test_what_containers_read_lies_open_in_a_closed_folder(tmp_path: Path) -> No
     compose_secrets(tmp_path)
     mounted = tmp_path / "mounted"
     assert mode(mounted) == 0o700
-    assert {file.name for file in mounted.iterdir()} == {*ROLES, "nats-users.conf"}
+    assert {file.name for file in mounted.iterdir()} == {*ROLES, *KEYS, "nats-users.conf"}
     assert {mode(file) for file in mounted.iterdir()} == {0o644}
     users = (mounted / "nats-users.conf").read_text()
     for role in ROLES:
         assert f'password: "{(mounted / role).read_text()}"' in users
     assert "no_auth_user" not in users
+
+
+def test_the_key_of_a_model_provider_is_mounted_as_it_was_written(tmp_path: Path) -> None:
+    compose_secrets(tmp_path)
+    assert (tmp_path / "mounted" / "openai-key").read_text() == ""
+    (tmp_path / "openai-key").write_text("sk-7\n")
+    compose_secrets(tmp_path)
+    assert (tmp_path / "mounted" / "openai-key").read_text() == "sk-7"
+    assert (tmp_path / "mounted" / "anthropic-key").read_text() == ""
 
 
 def test_making_them_again_changes_nothing(tmp_path: Path) -> None:

@@ -141,7 +141,9 @@ class WorkerSection(_Section):
         "60s",
         "How long a handler may block the event loop before the process ends itself; 0 for ever.",
     )
-    health_host: str = _setting("127.0.0.1", "Where `/livez` and `/readyz` listen.")
+    health_host: str = _setting(
+        "127.0.0.1", "Where `/livez` and `/readyz` of a worker, or of a service, listen."
+    )
     health_port: Port | None = _setting(
         None, "Port of `/livez` and `/readyz`; 0 takes a free one, unset turns them off."
     )
@@ -170,6 +172,24 @@ class ShardsSection(_Section):
         if self.min_free_capacity > self.capacity:
             raise ValueError("min_free_capacity is more than capacity: it would never get a shard")
         return self
+
+
+class ProviderSection(_Section):
+    """How the provider service answers."""
+
+    declaration: Path | None = _setting(
+        None,
+        "TOML file of providers, models and tenants; unset, the keys in the environment decide.",
+    )
+    concurrency: Annotated[int, Field(ge=1)] = _setting(
+        256, "Requests that one process works on at a time."
+    )
+    waiting: Annotated[int, Field(ge=0)] = _setting(
+        1024, "Requests that may wait for their turn; more are refused as `overloaded`."
+    )
+    grace: Duration = _setting(
+        "30s", "How long running requests may finish after SIGTERM; then their callers are told."
+    )
 
 
 class LogSection(_Section):
@@ -206,6 +226,7 @@ class SettingsModel(BaseSettings):
     bus: BusSection = BusSection()
     worker: WorkerSection = WorkerSection()
     shards: ShardsSection = ShardsSection()
+    provider: ProviderSection = ProviderSection()
     log: LogSection = LogSection()
     stack: StackSection = StackSection()
 

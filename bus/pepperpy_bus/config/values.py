@@ -100,6 +100,15 @@ class ShardsSettings(_Section, frozen=True, kw_only=True):
     heartbeat_interval: float
 
 
+class ProviderSettings(_Section, frozen=True, kw_only=True):
+    """How the provider service answers."""
+
+    declaration: Path | None
+    concurrency: int
+    waiting: int
+    grace: float
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """What is logged and in which form."""
 
@@ -124,6 +133,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     bus: BusSettings
     worker: WorkerSettings
     shards: ShardsSettings
+    provider: ProviderSettings
     log: LogSettings
     stack: StackSettings
 

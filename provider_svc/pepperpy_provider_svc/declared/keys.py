@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from pepperpy_bus.config.values import Secret
+from pepperpy_bus.files import read_secret
 from pepperpy_bus.logs import get_log
 from pepperpy_provider_svc.declared.models import Declaration, Key
 from pepperpy_schemas.errors import BadConfig
@@ -108,13 +109,11 @@ class Keys:
         path = self._path(key)
         source = str(path) if path else key.env
         try:
-            text = path.read_text("utf-8") if path else self._environ.get(key.env, "")
-        except (OSError, UnicodeDecodeError) as error:
+            text = (read_secret(path) if path else self._environ.get(key.env, "")).strip()
+        except BadConfig as error:
             raise BadConfig(
-                f"the key {key.name} of provider {provider} cannot be read from {source}: {error}",
-                hint="write the key, and nothing else, into this file",
+                f"the key {key.name} of provider {provider}: {error.message}", hint=error.hint
             ) from None
-        text = text.strip()
         if not text or not text.isascii() or any(sign.isspace() for sign in text):
             raise BadConfig(
                 f"there is no key {key.name} of provider {provider} in {source}",

@@ -75,8 +75,18 @@ def from_environment(environ: Mapping[str, str]) -> Declaration:
     return Declaration.model_validate({"providers": providers, "models": models})
 
 
+def key_variables(declaration: Declaration) -> frozenset[str]:
+    """Returns the variables that hold keys, or say where one lies: no other process needs them."""
+    named = {key.env for one in declaration.providers.values() for key in one.keys if key.env}
+    return frozenset(named | {f"{name}_FILE" for name in named})
+
+
 def _has(environ: Mapping[str, str], name: str) -> bool:
-    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
+    if environ.get(name):
+        return True
+    path = environ.get(f"{name}_FILE", "")
+    # A deployment may mount a file for every provider, and fill those that it has a key for.
+    return bool(path) and (not Path(path).is_file() or Path(path).stat().st_size > 0)
 
 
 def _beside(folder: Path, declaration: Declaration) -> Declaration:

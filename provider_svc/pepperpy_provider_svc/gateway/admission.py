@@ -1,0 +1,80 @@
+"""Letting a request in: for whom it is, whether they may, and what it may come to."""
+
+import msgspec
+
+from pepperpy_bus.services.service import Call
+from pepperpy_provider_svc.cache.answers import may_keep
+from pepperpy_provider_svc.cache.digest import digest_of
+from pepperpy_provider_svc.gateway.images import inline_images
+from pepperpy_provider_svc.gateway.parts import Parts
+from pepperpy_provider_svc.guards.sizes import refuse_large_request
+from pepperpy_provider_svc.guards.structured import refuse_bad_schema
+from pepperpy_provider_svc.limits.accounts import TenantAccount
+from pepperpy_provider_svc.limits.estimate import answer_tokens, input_tokens
+from pepperpy_provider_svc.routing.route import Route, resolve
+from pepperpy_schemas.chat import ChatRequest, Usage
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that was let in.
+
+    Attributes:
+        request: What is asked, with its pictures in it.
+        route: Whom it may be asked.
+        account: Who pays.
+        tokens: Most tokens that it may come to, an estimate.
+        usd: What these would cost at the dearest target; None where a price is not known.
+        digest: What equal requests have in common; empty when the answer is for this one alone.
+        keep: Seconds for which the answer is stored; 0 for not at all.
+        deadline: When the caller stops waiting, by the loop's clock; None when it does not say.
+    """
+
+    request: ChatRequest
+    route: Route
+    account: TenantAccount
+    tokens: int
+    usd: float | None
+    digest: str
+    keep: float
+    deadline: float | None
+
+
+async def admit(parts: Parts, request: ChatRequest, call: Call) -> Admitted:
+    """Lets a request in.
+
+    Raises:
+        PermissionDenied: The caller may not speak for this tenant, or not ask this model.
+        UnknownModel: There is no such alias, and no such provider.
+        TooLarge: The request is larger than allowed.
+        BadPayload: The schema of the answer is none, or a picture's reference is wrong.
+        NotFound: A picture is not in the object store.
+    """
+    guards = parts.declaration.guards
+    refuse_large_request(request, guards.max_request)
+    account = parts.tenants.of(call.principal, request.tenant)
+    for name in (request.model, *request.fallbacks):
+        account.refuse_model(name)
+    route = resolve(parts.declaration, request.model, request.fallbacks)
+    request = await inline_images(request, parts.blobs)
+    refuse_bad_schema(request)
+    expected = Usage(input_tokens=input_tokens(request), output_tokens=answer_tokens(request))
+    alias = parts.declaration.models.get(request.model)
+    ttl = alias.cache_ttl if alias is not None else 0.0
+    shared = may_keep(request)
+    return Admitted(
+        request=request,
+        route=route,
+        account=account,
+        tokens=expected.total_tokens,
+        usd=dearest(parts, route, expected),
+        digest=digest_of(account.name, request, route) if shared else "",
+        keep=ttl if shared else 0.0,
+        deadline=call.deadline or None,
+    )
+
+
+def dearest(parts: Parts, route: Route, usage: Usage) -> float | None:
+    """Returns what this usage costs at the dearest of the targets; None when one is unknown."""
+    prices = [parts.prices.usd(target.name, usage) for target in route.targets]
+    known = [price for price in prices if price is not None]
+    return max(known) if known and len(known) == len(prices) else None

@@ -1,0 +1,83 @@
+"""A whole answer: stored, shared with an equal request, or asked of a provider."""
+
+from functools import partial
+
+import msgspec
+
+from pepperpy_provider_svc.gateway.admission import Admitted
+from pepperpy_provider_svc.gateway.parts import Parts
+from pepperpy_provider_svc.gateway.paying import Bill, paid
+from pepperpy_provider_svc.gateway.said import misfit
+from pepperpy_provider_svc.guards.sizes import refuse_large_answer
+from pepperpy_provider_svc.guards.structured import repair_request
+from pepperpy_provider_svc.routing.router import Answered
+from pepperpy_provider_svc.upstreams.upstream import Completion
+from pepperpy_schemas.chat import ChatReply, ChatRequest
+from pepperpy_schemas.errors import BadOutput
+
+
+async def answer(parts: Parts, admitted: Admitted) -> ChatReply:
+    """Returns the answer to a request.
+
+    Raises:
+        PepperError: There is none; the error says why.
+    """
+    if not admitted.digest:
+        return await ask(parts, admitted)
+    if admitted.keep:
+        kept = await parts.answers.get(admitted.account.name, admitted.digest)
+        if kept is not None:
+            return kept
+    return await parts.in_flight.whole(admitted.digest, partial(ask, parts, admitted))
+
+
+async def ask(parts: Parts, admitted: Admitted) -> ChatReply:
+    """Has a provider answer, and stores the answer where that was asked for."""
+    async with paid(parts, admitted.account, usd=admitted.usd, tokens=admitted.tokens) as bill:
+        answered = await _complete(parts, admitted, admitted.request, bill)
+        reply = reply_of(answered, bill)
+        if (wrong := misfit(admitted.request, reply)) is not None:
+            reply = await repair(parts, admitted, reply, wrong, bill)
+    if admitted.keep:
+        await parts.answers.put(admitted.account.name, admitted.digest, reply, ttl=admitted.keep)
+    return reply
+
+
+async def repair(
+    parts: Parts, admitted: Admitted, reply: ChatReply, wrong: BadOutput, bill: Bill
+) -> ChatReply:
+    """Shows the model what is wrong with its answer, once.
+
+    Raises:
+        BadOutput: The next answer does not fit either.
+    """
+    again = repair_request(admitted.request, reply.message, wrong)
+    answered = await _complete(parts, admitted, again, bill)
+    second = reply_of(answered, bill)
+    second = msgspec.structs.replace(second, attempts=[*reply.attempts, *second.attempts])
+    if (still := misfit(admitted.request, second)) is not None:
+        raise still
+    return second
+
+
+def reply_of(answered: Answered[Completion], bill: Bill) -> ChatReply:
+    """Returns a provider's answer as the caller gets it."""
+    completion = answered.value
+    return ChatReply(
+        message=completion.message,
+        finish=completion.finish,
+        usage=bill.usage,
+        model=answered.target,
+        usd=bill.usd,
+        attempts=answered.attempts,
+    )
+
+
+async def _complete(
+    parts: Parts, admitted: Admitted, request: ChatRequest, bill: Bill
+) -> Answered[Completion]:
+    answered = await parts.router.complete(
+        admitted.route, request, deadline=admitted.deadline, tokens=admitted.tokens, bill=bill
+    )
+    refuse_large_answer(answered.value.message, parts.declaration.guards.max_answer)
+    return answered

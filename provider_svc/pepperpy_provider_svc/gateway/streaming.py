@@ -1,0 +1,183 @@
+"""An answer in pieces: numbered, with signs of life, and one end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from pepperpy_provider_svc.gateway.admission import Admitted
+from pepperpy_provider_svc.gateway.answering import repair
+from pepperpy_provider_svc.gateway.parts import Parts
+from pepperpy_provider_svc.gateway.paying import paid
+from pepperpy_provider_svc.gateway.said import Said, has_content, misfit
+from pepperpy_provider_svc.routing.router import Answered, Restarted
+from pepperpy_provider_svc.upstreams.upstream import Chunk
+from pepperpy_schemas.chat import Ack, ChatItem, ChatReply, Delta, End, KeepAlive, Reset
+from pepperpy_schemas.errors import TooLarge
+
+KEEPALIVE: Final = 5.0
+"""Seconds between two signs of life, which find out as well whether the caller is still there."""
+
+_AHEAD: Final = 256
+"""Pieces that may wait for a caller's link before the provider is read more slowly."""
+
+Piece = Chunk | Restarted | ChatReply
+
+
+async def stream(
+    parts: Parts, admitted: Admitted, request_id: str, *, keepalive: float = KEEPALIVE
+) -> AsyncIterator[ChatItem]:
+    """Yields what the caller gets: ack, deltas, signs of life, resets, and the end.
+
+    Raises:
+        PepperError: There is no answer, or no whole one; the error says why.
+    """
+    n = 1
+    yield Ack(n, request_id)
+    async for piece in beating(_pieces(parts, admitted), keepalive):
+        if piece is None:
+            yield KeepAlive(n)
+            continue
+        n += 1
+        yield _item(n, piece)
+
+
+async def _pieces(parts: Parts, admitted: Admitted) -> AsyncIterator[Piece]:
+    """The answer from wherever it comes, the whole of it last."""
+    if not admitted.digest:
+        async for piece in _asked(parts, admitted):
+            yield piece
+        return
+    if admitted.keep:
+        kept = await parts.answers.get(admitted.account.name, admitted.digest)
+        if kept is not None:
+            for chunk in Said.chunks(kept.message):
+                yield chunk
+            yield kept
+            return
+    shared = parts.in_flight.pieces(admitted.digest, lambda: _asked(parts, admitted))
+    async with contextlib.aclosing(shared):
+        async for piece in shared:
+            yield piece
+
+
+async def _asked(parts: Parts, admitted: Admitted) -> AsyncIterator[Piece]:
+    """Has a provider answer, and stores the answer where that was asked for."""
+    said = Said()
+    async with paid(parts, admitted.account, usd=admitted.usd, tokens=admitted.tokens) as bill:
+        answered: Answered[None] | None = None
+        try:
+            streaming = parts.router.stream(
+                admitted.route,
+                admitted.request,
+                deadline=admitted.deadline,
+                tokens=admitted.tokens,
+                bill=bill,
+            )
+            async with contextlib.aclosing(streaming):
+                async for one in streaming:
+                    if isinstance(one, Answered):
+                        answered = one
+                        continue
+                    said.take(one)
+                    _refuse_large(said, parts.declaration.guards.max_answer)
+                    if isinstance(one, Restarted) or has_content(one):
+                        yield one
+        finally:
+            if answered is None and said.any and not bill.target:
+                # Nobody will say what it was: the caller left, or it broke for good.
+                bill.add(admitted.route.targets[0].name, said.estimate(admitted.request))
+        assert answered is not None, "a stream ends with who answered, or raises"
+        reply = ChatReply(
+            message=said.message,
+            finish=said.finish,
+            usage=bill.usage,
+            model=answered.target,
+            usd=bill.usd,
+            attempts=answered.attempts,
+        )
+        wrong = misfit(admitted.request, reply)
+        if wrong is not None:
+            if admitted.request.no_restart:
+                raise wrong
+            yield Restarted(wrong)
+            reply = await repair(parts, admitted, reply, wrong, bill)
+            for chunk in Said.chunks(reply.message):
+                yield chunk
+    if admitted.keep:
+        await parts.answers.put(admitted.account.name, admitted.digest, reply, ttl=admitted.keep)
+    yield reply
+
+
+async def beating(pieces: AsyncIterator[Piece], interval: float) -> AsyncIterator[Piece | None]:
+    """Yields the pieces, and None whenever so much time is over, whether pieces come or not."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[Piece | BaseException | None] = asyncio.Queue(_AHEAD)
+
+    async def pump() -> None:
+        try:
+            async with contextlib.aclosing(pieces):  # type: ignore[type-var]  # a generator
+                async for piece in pieces:
+                    await queue.put(piece)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            await queue.put(error)
+
+    pumping = asyncio.create_task(pump(), name="provider-stream")
+    due = loop.time() + interval
+    try:
+        while True:
+            try:
+                async with asyncio.timeout_at(due):
+                    piece = await queue.get()
+            except TimeoutError:
+                due = loop.time() + interval
+                yield None
+                continue
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+            if isinstance(piece, ChatReply):
+                return
+            if loop.time() >= due:
+                due = loop.time() + interval
+                yield None
+    finally:
+        pumping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await pumping
+
+
+def _item(n: int, piece: Piece) -> ChatItem:
+    match piece:
+        case Chunk():
+            return Delta(
+                n,
+                text=piece.text,
+                reasoning=piece.reasoning,
+                signature=piece.signature,
+                data=piece.data,
+                tool_calls=list(piece.tool_calls),
+            )
+        case Restarted(error):
+            return Reset(n, error.code, error.message)
+        case ChatReply():
+            return End(
+                n,
+                finish=piece.finish,
+                usage=piece.usage,
+                model=piece.model,
+                usd=piece.usd,
+                attempts=piece.attempts,
+                cached=piece.cached,
+            )
+
+
+def _refuse_large(said: Said, limit: int) -> None:
+    if said.size > limit:
+        raise TooLarge(
+            f"the answer has more than {limit} bytes",
+            hint="give max_tokens, or raise guards.max_answer of the provider service",
+            context={"limit": limit},
+        )

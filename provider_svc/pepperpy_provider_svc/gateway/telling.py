@@ -1,0 +1,90 @@
+"""Telling what happened: an event for every answer, by default without a word of what was said."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pepperpy_bus.services.service import Call
+from pepperpy_provider_svc.gateway.parts import Parts
+from pepperpy_provider_svc.routing.tokens import target_token
+from pepperpy_schemas import headers as h
+from pepperpy_schemas.chat import Try, Usage
+from pepperpy_schemas.error import info_of
+from pepperpy_schemas.tokens import TOKEN, new_id
+
+_ROOT: Final = h.ROOT.lower()
+_PARENT: Final = h.PARENT.lower()
+
+
+class Account:
+    """What is told of one request at its end.
+
+    Attributes:
+        id: The request's id.
+        values: What the event will say.
+    """
+
+    def __init__(self, parts: Parts, call: Call, model: str) -> None:
+        self.id = call.id if TOKEN.fullmatch(call.id) else new_id()
+        self._parts = parts
+        self._call = call
+        self._model = model
+        self._began = parts.clock()
+        self.values: dict[str, Any] = {
+            "op": call.op,
+            "model": model,
+            "principal": call.principal,
+        }
+
+    def first(self) -> None:
+        """Notes that the first piece of the answer is there."""
+        self.values.setdefault("first_ms", self._ms())
+
+    def answered(
+        self, model: str, usage: Usage, usd: float | None, attempts: list[Try], **more: Any
+    ) -> None:
+        """Notes who answered, and what that took."""
+        self.values |= {
+            "target": model,
+            "usage": msgspec.to_builtins(usage),
+            "usd": usd,
+            "attempts": [msgspec.to_builtins(one) for one in attempts],
+            **more,
+        }
+
+    def content(self, **texts: object) -> None:
+        """Notes what was said, where the declaration asks for that, with secrets hidden."""
+        if self._parts.declaration.guards.log_content:
+            hide = self._parts.redaction.hide
+            plain = {name: msgspec.json.encode(value).decode() for name, value in texts.items()}
+            self.values |= {name: hide(text) for name, text in plain.items()}
+
+    async def end(self, error: BaseException | None = None) -> None:
+        """Tells of the end."""
+        verb = "completed"
+        if error is not None:
+            canceled = isinstance(error, asyncio.CancelledError | GeneratorExit)
+            verb = "canceled" if canceled else "failed"
+            if not canceled:
+                info = info_of(error)
+                message = self._parts.redaction.hide(info.message)
+                self.values |= {"code": info.code, "message": message}
+        headers: Mapping[str, str] = self._call.headers
+        await self._parts.emitter.emit(
+            "llm",
+            verb,
+            scope=target_token(self._model),
+            id=self.id,
+            correlation=_token(headers.get(_ROOT, "")),
+            causation=_token(headers.get(_PARENT, "")),
+            data=self.values | {"ms": self._ms()},
+        )
+
+    def _ms(self) -> int:
+        return round((self._parts.clock() - self._began) * 1000)
+
+
+def _token(text: str) -> str:
+    return text if TOKEN.fullmatch(text) else ""

@@ -1,0 +1,145 @@
+"""What the service offers now: its parts, made of the declaration, and made anew when it changes."""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pepperpy_bus.client import Client
+from pepperpy_bus.events import Emitter
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.state.batches import BatchedCells
+from pepperpy_bus.streams.blobs import Blobs
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_provider_svc.cache.answers import Answers
+from pepperpy_provider_svc.cache.in_flight import InFlight
+from pepperpy_provider_svc.declared.keys import Keys
+from pepperpy_provider_svc.declared.models import Declaration, Provider
+from pepperpy_provider_svc.declared.reading import read_declaration
+from pepperpy_provider_svc.gateway.parts import Parts
+from pepperpy_provider_svc.guards.redaction import Redaction
+from pepperpy_provider_svc.limits.rates import Rates
+from pepperpy_provider_svc.limits.tenants import Tenants
+from pepperpy_provider_svc.money.counters import UsageCounters
+from pepperpy_provider_svc.money.prices import Prices
+from pepperpy_provider_svc.routing.breakers import Breakers
+from pepperpy_provider_svc.routing.router import Router
+from pepperpy_provider_svc.upstreams.making import make_upstreams
+from pepperpy_provider_svc.upstreams.upstream import Upstream
+
+log = get_log("pepperpy.provider")
+
+
+class Offer:
+    """The parts in force, while its context is open.
+
+    Args:
+        client: The connected client.
+        path: The declaration's file; without one the environment decides.
+        environ: The environment, where keys are.
+
+    Attributes:
+        parts: The parts in force.
+    """
+
+    parts: Parts
+
+    def __init__(self, client: Client, path: Path | None, environ: Mapping[str, str]) -> None:
+        self._client = client
+        self._path = path
+        self._environ = environ
+        self._stack = contextlib.AsyncExitStack()
+        self._upstreams: dict[str, tuple[Provider, Upstream]] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    async def reload(self) -> None:
+        """Reads the declaration and every key again; requests that run end with the old ones.
+
+        Raises:
+            BadConfig: Something is wrong in it; everything stays as it was.
+        """
+        declaration = self._read()
+        old = self.parts
+        tenants = Tenants(declaration.tenants, self._cells, self._clock)
+        keys = Keys(declaration, self._environ)
+        redaction = Redaction(declaration.guards.redact, keys.secrets)
+        self.parts = await self._parts(declaration, keys, tenants, redaction)
+        log.info(
+            "provider.reloaded",
+            models=sorted(declaration.models),
+            before=sorted(old.declaration.models),
+        )
+
+    # --- making ---------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        declaration = self._read()
+        keys = Keys(declaration, self._environ)
+        connection, prefix = self._client.connection, self._client.prefix
+        enter = self._stack.enter_async_context
+        self._stack.push_async_callback(self._close_upstreams)
+        self._cells = await enter(BatchedCells(connection, prefix, bucket="provider"))
+        self._clock = ServerClock(connection)
+        await self._clock.fresh()
+        self._breakers = await enter(Breakers(self._cells, self._clock))
+        self._counters = await enter(UsageCounters(connection, prefix))
+        self._emitter = await enter(Emitter(connection, prefix))
+        self._in_flight = await enter(InFlight())
+        self._answers = Answers(connection, prefix)
+        tenants = Tenants(declaration.tenants, self._cells, self._clock)
+        redaction = Redaction(declaration.guards.redact, keys.secrets)
+        self.parts = await self._parts(declaration, keys, tenants, redaction)
+
+    def _read(self) -> Declaration:
+        return read_declaration(self._path, self._environ)
+
+    async def _parts(
+        self, declaration: Declaration, keys: Keys, tenants: Tenants, redaction: Redaction
+    ) -> Parts:
+        rates = Rates(self._cells, self._clock)
+        prices = Prices(declaration.prices, declaration.providers)
+        upstreams = self._kept(declaration)
+        # Routers are left open to the end: requests that run still use the old one.
+        router = await self._stack.enter_async_context(
+            Router(upstreams, keys, self._breakers, rates, prices)
+        )
+        return Parts(
+            declaration=declaration,
+            keys=keys,
+            router=router,
+            rates=rates,
+            tenants=tenants,
+            prices=prices,
+            counters=self._counters,
+            answers=self._answers,
+            in_flight=self._in_flight,
+            redaction=redaction,
+            blobs=Blobs(self._client.connection, self._client.prefix),
+            emitter=self._emitter,
+            clock=time.monotonic,
+        )
+
+    def _kept(self, declaration: Declaration) -> dict[str, Upstream]:
+        """The providers, those that have not changed with the connections that they have."""
+        known = {
+            name: upstream
+            for name, (declared, upstream) in self._upstreams.items()
+            if declaration.providers.get(name) == declared
+        }
+        made = make_upstreams(declaration, known)
+        for name, upstream in made.items():
+            if name not in known:
+                self._stack.push_async_callback(upstream.close)
+        self._upstreams = {name: (declaration.providers[name], one) for name, one in made.items()}
+        return made
