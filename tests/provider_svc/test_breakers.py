@@ -201,6 +201,19 @@ async def test_a_request_does_not_wait_for_ever_while_another_one_probes(start: 
     assert await one.breakers.admit(A, KEY) is None
 
 
+async def test_a_request_waits_for_a_pause_that_is_soon_over_and_for_no_other(
+    start: Start,
+) -> None:
+    one, loop = await start(), asyncio.get_running_loop()
+    one.breakers.failed(Permit(A, KEY), limited(0.2))
+    begin = loop.time()
+    await one.breakers.settled(A, KEY, 0.1)
+    assert loop.time() - begin < 0.1
+    assert await one.breakers.admit(A, KEY) is None
+    await one.breakers.settled(A, KEY, 5.0)
+    assert (await one.permit()).probe
+
+
 async def test_whoever_leaves_a_target_alone_for_longer_is_right(
     start: Start, eventually: Eventually
 ) -> None:

@@ -97,11 +97,18 @@ class Breakers:
         return Permit(target, key) if self.state(target, key) == "closed" else None
 
     async def settled(self, target: str, key: str, within: float) -> None:
-        """Waits while another request probes, at most so many seconds."""
+        """Waits until a call may be let through, unless that takes more than so many seconds.
+
+        A probe of another request may end at any time; a pause does not end before its time.
+        """
         circuit = self._of(target, key)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                while self.state(target, key) == "half_open" and self.wait(target, key) > 0:
+        end = asyncio.get_running_loop().time() + within
+        while (wait := self.wait(target, key)) > 0:
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0 or (wait > left and self.state(target, key) == "open"):
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(wait, left)):
                     await circuit.changed()
 
     def succeeded(self, permit: Permit) -> None:

@@ -168,7 +168,8 @@ class Trip:
             return None
         target, key = self._again
         self._again = None
-        # Others waited for the same moment, and one of them looks whether it has come.
+        # Others have waited too: the provider may have told them to wait for longer, and one of
+        # them looks whether the time has come.
         within = min(self.left, _SETTLED_WITHIN)
         await self._breakers.settled(target.name, key.name, within)
         return await self._permitted(target, key)
@@ -264,5 +265,6 @@ def _none_left(tries: list[Try], reasons: list[str], wait: float) -> NoTargetLef
         context["retry_after"] = round(wait, 3)
         hint = f"try again in {wait:.1f} s"
     calls = "one call" if len(tries) == 1 else f"{len(tries)} calls"
-    cooling = f"; cooling down: {', '.join(reasons)}" if reasons else ""
-    return NoTargetLeft(f"nobody has answered after {calls}{cooling}", hint=hint, context=context)
+    said = f"nobody has answered after {calls}" if tries else "nobody can be asked now"
+    left_alone = f"; left alone: {', '.join(reasons)}" if reasons else ""
+    return NoTargetLeft(f"{said}{left_alone}", hint=hint, context=context)
