@@ -28,20 +28,21 @@ def make_upstream(
         declared: What its kind is, and where.
         connect_timeout: Seconds until a connection must be there.
         read_timeout: Seconds of silence that end a call even if nobody else does.
-        local_url: Where the model of a ``local`` provider is served, ``/v1`` included.
+        local_url: Where the model of a ``local`` provider is served, ``/v1`` included; without it
+            and without a ``base_url``, a process that serves it is started.
         source: Whom a ``scripted`` provider with ``record`` asks.
 
     Raises:
-        BadConfig: Its library is not installed, its file cannot be read, or its server was not
-            started.
+        BadConfig: Its library, or the local model, is not installed, or its file cannot be read.
     """
     try:
         match declared.kind:
             case "openai":
                 return _chat(name, declared.base_url, connect_timeout, read_timeout)
             case "local":
-                url = declared.base_url or local_url
-                return _chat(name, _served(name, url), connect_timeout, read_timeout)
+                if url := declared.base_url or local_url:
+                    return _chat(name, url, connect_timeout, read_timeout)
+                return _local(name, declared.model, connect_timeout, read_timeout)
             case "openai-responses":
                 return _responses(name, declared.base_url, connect_timeout, read_timeout)
             case "anthropic":
@@ -57,12 +58,6 @@ def make_upstream(
         ) from error
 
 
-def _served(name: str, url: str) -> str:
-    if not url:
-        raise BadConfig(f"the model of provider {name} is not served anywhere")
-    return url
-
-
 def _chat(name: str, url: str, connect_timeout: float, read_timeout: float) -> Upstream:
     from pepperpy_provider_svc.upstreams.openai_chat import OpenAIChat
     from pepperpy_provider_svc.upstreams.openai_endpoint import OpenAIEndpoint
@@ -70,6 +65,21 @@ def _chat(name: str, url: str, connect_timeout: float, read_timeout: float) -> U
     return OpenAIChat(
         OpenAIEndpoint(name, url, connect_timeout=connect_timeout, read_timeout=read_timeout)
     )
+
+
+def _local(
+    name: str, declared: Path | None, connect_timeout: float, read_timeout: float
+) -> Upstream:
+    """The model loads from now on, so that it is ready when the first request comes."""
+    from pepperpy_provider_svc.declared.reading import LOCAL_MODEL
+    from pepperpy_provider_svc.upstreams.local import Local, model_file
+    from pepperpy_provider_svc.upstreams.local_process import LocalProcess, command_for
+
+    file = model_file(declared)
+    command = command_for(str(file), LOCAL_MODEL if declared is None else file.stem)
+    process = LocalProcess(name, command)
+    process.start()
+    return Local(name, process, lambda url: _chat(name, url, connect_timeout, read_timeout))
 
 
 def _responses(name: str, url: str, connect_timeout: float, read_timeout: float) -> Upstream:
