@@ -69,8 +69,8 @@ def run_(
 
     options = options_of(ctx)
     flags = options.flags() | {
-        "provider.declaration": declaration,
-        "provider.health_port": health_port,
+        "provider.declaration": None if declaration is None else str(declaration),
+        "worker.health_port": health_port,
     }
     again = partial(load, flags=flags, config=options.config, context=options.context)
     loaded = again()

@@ -1,4 +1,4 @@
-"""What the service offers now: its parts, made of the declaration, and made anew when it changes."""
+"""What the service offers now: its parts, made of the declaration, and made anew with it."""
 
 import contextlib
 import time
@@ -25,7 +25,7 @@ from pepperpy_provider_svc.money.counters import UsageCounters
 from pepperpy_provider_svc.money.prices import Prices
 from pepperpy_provider_svc.routing.breakers import Breakers
 from pepperpy_provider_svc.routing.router import Router
-from pepperpy_provider_svc.upstreams.making import make_upstreams
+from pepperpy_provider_svc.upstreams.declared import make_upstreams
 from pepperpy_provider_svc.upstreams.upstream import Upstream
 
 log = get_log("pepperpy.provider")
@@ -88,9 +88,8 @@ class Offer:
         keys = Keys(declaration, self._environ)
         connection, prefix = self._client.connection, self._client.prefix
         enter = self._stack.enter_async_context
-        self._stack.push_async_callback(self._close_upstreams)
         self._cells = await enter(BatchedCells(connection, prefix, bucket="provider"))
-        self._clock = ServerClock(connection)
+        self._clock = ServerClock(connection, prefix)
         await self._clock.fresh()
         self._breakers = await enter(Breakers(self._cells, self._clock))
         self._counters = await enter(UsageCounters(connection, prefix))
@@ -109,7 +108,7 @@ class Offer:
     ) -> Parts:
         rates = Rates(self._cells, self._clock)
         prices = Prices(declaration.prices, declaration.providers)
-        upstreams = self._kept(declaration)
+        upstreams = self._upstreams_of(declaration, keys)
         # Routers are left open to the end: requests that run still use the old one.
         router = await self._stack.enter_async_context(
             Router(upstreams, keys, self._breakers, rates, prices)
@@ -130,14 +129,14 @@ class Offer:
             clock=time.monotonic,
         )
 
-    def _kept(self, declaration: Declaration) -> dict[str, Upstream]:
+    def _upstreams_of(self, declaration: Declaration, keys: Keys) -> dict[str, Upstream]:
         """The providers, those that have not changed with the connections that they have."""
         known = {
             name: upstream
             for name, (declared, upstream) in self._upstreams.items()
             if declaration.providers.get(name) == declared
         }
-        made = make_upstreams(declaration, known)
+        made = make_upstreams(declaration, keys, known)
         for name, upstream in made.items():
             if name not in known:
                 self._stack.push_async_callback(upstream.close)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -24,6 +25,9 @@ from pepperpy_schemas.messages import AgentInstance, Load
 from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.provider")
+
+_CHATTY = ("httpx2", "httpcore2", "openai", "anthropic")
+"""Libraries that log every request at the level of what matters."""
 
 
 def run(reloader: Reloader) -> None:
@@ -48,6 +52,8 @@ async def serve(
     """Serves until the event is set, or a signal arrives; call it in the main thread."""
     stopping = stop or asyncio.Event()
     stop_on_signals(stopping)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     settings = reloader.settings
     path = settings.provider.declaration
     read_declaration(path, environ)  # what is wrong in it is said before the wait for the broker

@@ -83,6 +83,10 @@ def test_only_the_variables_of_keys_are_withheld_from_others(tmp_path: Path) -> 
             ('script = "answers.yaml"', 'script = "a.yaml"\nrecord = "nobody/model"'),
             r"providers\.cheap\.record: nobody/model has no provider",
         ),
+        (
+            ('script = "answers.yaml"', 'script = "a.yaml"\nrecord = "cheap/any"'),
+            "cheap/any records another one itself",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(

@@ -183,7 +183,10 @@ class Declaration(_Table):
                 self._check(f"models.{alias}", target.model)
         for name, provider in self.providers.items():
             if provider.record:
-                self._check(f"providers.{name}.record", provider.record)
+                where = f"providers.{name}.record"
+                self._check(where, provider.record)
+                if self.providers[provider.record.partition("/")[0]].record:
+                    raise ValueError(f"{where}: {provider.record} records another one itself")
         return self
 
     def _check(self, where: str, target: str) -> None:

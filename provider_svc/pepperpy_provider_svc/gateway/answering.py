@@ -7,7 +7,7 @@ import msgspec
 from pepperpy_provider_svc.gateway.admission import Admitted
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.paying import Bill, paid
-from pepperpy_provider_svc.gateway.said import misfit
+from pepperpy_provider_svc.gateway.said import bare, misfit
 from pepperpy_provider_svc.guards.sizes import refuse_large_answer
 from pepperpy_provider_svc.guards.structured import repair_request
 from pepperpy_provider_svc.routing.router import Answered
@@ -38,6 +38,8 @@ async def ask(parts: Parts, admitted: Admitted) -> ChatReply:
         reply = reply_of(answered, bill)
         if (wrong := misfit(admitted.request, reply)) is not None:
             reply = await repair(parts, admitted, reply, wrong, bill)
+        else:
+            reply = bare(admitted.request, reply)
     if admitted.keep:
         await parts.answers.put(admitted.account.name, admitted.digest, reply, ttl=admitted.keep)
     return reply
@@ -57,7 +59,7 @@ async def repair(
     second = msgspec.structs.replace(second, attempts=[*reply.attempts, *second.attempts])
     if (still := misfit(admitted.request, second)) is not None:
         raise still
-    return second
+    return bare(admitted.request, second)
 
 
 def reply_of(answered: Answered[Completion], bill: Bill) -> ChatReply:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from pepperpy_provider_svc.guards.structured import check
+import msgspec
+
+from pepperpy_provider_svc.guards.structured import check, cleaned
 from pepperpy_provider_svc.limits.estimate import input_tokens, text_tokens
-from pepperpy_provider_svc.routing.router import Restarted
+from pepperpy_provider_svc.routing.router import Answered, Restarted
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import (
     ChatMessage,
@@ -22,9 +24,17 @@ from pepperpy_schemas.errors import BadOutput
 
 
 class Said:
-    """The pieces of an answer; one that begins anew forgets what was before."""
+    """The pieces of an answer; one that begins anew forgets what was before.
+
+    Attributes:
+        answered: Who has answered, at the end.
+        finish: Why the model stopped.
+        any: Whether there has been a piece.
+        size: Characters so far.
+    """
 
     def __init__(self) -> None:
+        self.answered: Answered[None] | None = None
         self.finish: Finish = "stop"
         self.any = False
         self.size = 0
@@ -73,6 +83,18 @@ class Said:
             return ChatMessage("assistant", text)
         return ChatMessage("assistant", parts)
 
+    def reply(self, usage: Usage, usd: float | None) -> ChatReply:
+        """Returns the whole answer, once it is known who gave it."""
+        assert self.answered is not None, "a stream ends with who answered, or raises"
+        return ChatReply(
+            message=self.message,
+            finish=self.finish,
+            usage=usage,
+            model=self.answered.target,
+            usd=usd,
+            attempts=self.answered.attempts,
+        )
+
     def estimate(self, request: ChatRequest) -> Usage:
         """Returns the tokens that it has probably taken when nobody says it."""
         written = self._lost + text_tokens(self._written())
@@ -104,9 +126,19 @@ def has_content(chunk: Chunk) -> bool:
     return bool(chunk.text or chunk.reasoning or chunk.signature or chunk.data or chunk.tool_calls)
 
 
+def has_form(request: ChatRequest, reply: ChatReply) -> bool:
+    """Whether an answer is one whose form was asked for: no call of a tool, and not cut short."""
+    return request.response_format is not None and reply.finish == "stop" and not reply.tool_calls
+
+
 def misfit(request: ChatRequest, reply: ChatReply) -> BadOutput | None:
     """Returns what is wrong with an answer that should have had a form, or None."""
     form = request.response_format
-    if form is None or reply.finish != "stop" or reply.tool_calls:
-        return None
-    return check(form, reply.text)
+    return check(form, reply.text) if form is not None and has_form(request, reply) else None
+
+
+def bare(request: ChatRequest, reply: ChatReply) -> ChatReply:
+    """Returns an answer that fits without what the model has written around its JSON."""
+    if not has_form(request, reply):
+        return reply
+    return msgspec.structs.replace(reply, message=cleaned(reply.message))

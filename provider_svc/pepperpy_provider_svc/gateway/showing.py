@@ -39,12 +39,17 @@ async def status(parts: Parts, replica: str, running: int) -> ProviderStatus:
     return ProviderStatus(
         replica=replica,
         running=running,
-        targets=parts.router.status(),
+        targets=parts.router.status(_targets(parts)),
         limits=limits,
         spend=await parts.counters.spend(),
         cache_hits=parts.answers.hits,
         coalesced=parts.in_flight.coalesced,
     )
+
+
+def _targets(parts: Parts) -> list[str]:
+    models = parts.declaration.models.values()
+    return list(dict.fromkeys(target.model for model in models for target in model.targets))
 
 
 def _info(parts: Parts, target: str) -> ModelInfo:

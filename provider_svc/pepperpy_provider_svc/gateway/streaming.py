@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from pepperpy_provider_svc.gateway.admission import Admitted
 from pepperpy_provider_svc.gateway.answering import repair
 from pepperpy_provider_svc.gateway.parts import Parts
-from pepperpy_provider_svc.gateway.paying import paid
-from pepperpy_provider_svc.gateway.said import Said, has_content, misfit
+from pepperpy_provider_svc.gateway.paying import Bill, paid
+from pepperpy_provider_svc.gateway.said import Said, bare, has_content, misfit
 from pepperpy_provider_svc.routing.router import Answered, Restarted
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import Ack, ChatItem, ChatReply, Delta, End, KeepAlive, Reset
-from pepperpy_schemas.errors import TooLarge
+from pepperpy_schemas.errors import BadOutput, TooLarge
 
 KEEPALIVE: Final = 5.0
 """Seconds between two signs of life, which find out as well whether the caller is still there."""
@@ -26,7 +26,7 @@ Piece = Chunk | Restarted | ChatReply
 
 async def stream(
     parts: Parts, admitted: Admitted, request_id: str, *, keepalive: float = KEEPALIVE
-) -> AsyncIterator[ChatItem]:
+) -> AsyncGenerator[ChatItem, None]:
     """Yields what the caller gets: ack, deltas, signs of life, resets, and the end.
 
     Raises:
@@ -42,7 +42,7 @@ async def stream(
         yield _item(n, piece)
 
 
-async def _pieces(parts: Parts, admitted: Admitted) -> AsyncIterator[Piece]:
+async def _pieces(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, None]:
     """The answer from wherever it comes, the whole of it last."""
     if not admitted.digest:
         async for piece in _asked(parts, admitted):
@@ -61,47 +61,17 @@ async def _pieces(parts: Parts, admitted: Admitted) -> AsyncIterator[Piece]:
             yield piece
 
 
-async def _asked(parts: Parts, admitted: Admitted) -> AsyncIterator[Piece]:
+async def _asked(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, None]:
     """Has a provider answer, and stores the answer where that was asked for."""
     said = Said()
     async with paid(parts, admitted.account, usd=admitted.usd, tokens=admitted.tokens) as bill:
-        answered: Answered[None] | None = None
-        try:
-            streaming = parts.router.stream(
-                admitted.route,
-                admitted.request,
-                deadline=admitted.deadline,
-                tokens=admitted.tokens,
-                bill=bill,
-            )
-            async with contextlib.aclosing(streaming):
-                async for one in streaming:
-                    if isinstance(one, Answered):
-                        answered = one
-                        continue
-                    said.take(one)
-                    _refuse_large(said, parts.declaration.guards.max_answer)
-                    if isinstance(one, Restarted) or has_content(one):
-                        yield one
-        finally:
-            if answered is None and said.any and not bill.target:
-                # Nobody will say what it was: the caller left, or it broke for good.
-                bill.add(admitted.route.targets[0].name, said.estimate(admitted.request))
-        assert answered is not None, "a stream ends with who answered, or raises"
-        reply = ChatReply(
-            message=said.message,
-            finish=said.finish,
-            usage=bill.usage,
-            model=answered.target,
-            usd=bill.usd,
-            attempts=answered.attempts,
-        )
-        wrong = misfit(admitted.request, reply)
+        forwarding = _forwarded(parts, admitted, said, bill)
+        async with contextlib.aclosing(forwarding):
+            async for piece in forwarding:
+                yield piece
+        reply, wrong = await _amended(parts, admitted, said.reply(bill.usage, bill.usd), bill)
         if wrong is not None:
-            if admitted.request.no_restart:
-                raise wrong
             yield Restarted(wrong)
-            reply = await repair(parts, admitted, reply, wrong, bill)
             for chunk in Said.chunks(reply.message):
                 yield chunk
     if admitted.keep:
@@ -109,14 +79,59 @@ async def _asked(parts: Parts, admitted: Admitted) -> AsyncIterator[Piece]:
     yield reply
 
 
-async def beating(pieces: AsyncIterator[Piece], interval: float) -> AsyncIterator[Piece | None]:
+async def _forwarded(
+    parts: Parts, admitted: Admitted, said: Said, bill: Bill
+) -> AsyncGenerator[Chunk | Restarted, None]:
+    """The provider's pieces as they come; ``said`` knows in the end who has answered."""
+    streaming = parts.router.stream(
+        admitted.route,
+        admitted.request,
+        deadline=admitted.deadline,
+        tokens=admitted.tokens,
+        bill=bill,
+    )
+    try:
+        async with contextlib.aclosing(streaming):
+            async for one in streaming:
+                if isinstance(one, Answered):
+                    said.answered = one
+                    continue
+                said.take(one)
+                _refuse_large(said, parts.declaration.guards.max_answer)
+                if isinstance(one, Restarted) or has_content(one):
+                    yield one
+    finally:
+        if said.answered is None and said.any and not bill.target:
+            # Nobody will say what it was: the caller left, or it broke for good.
+            bill.add(admitted.route.targets[0].name, said.estimate(admitted.request))
+
+
+async def _amended(
+    parts: Parts, admitted: Admitted, reply: ChatReply, bill: Bill
+) -> tuple[ChatReply, BadOutput | None]:
+    """The answer in the form that was asked for, and what was wrong with it before."""
+    request = admitted.request
+    wrong = misfit(request, reply)
+    if wrong is not None:
+        if request.no_restart:
+            raise wrong
+        return await repair(parts, admitted, reply, wrong, bill), wrong
+    fitting = bare(request, reply)
+    if request.no_restart or fitting.text == reply.text:
+        return reply, None
+    return fitting, BadOutput("the model has written words around its JSON")
+
+
+async def beating(
+    pieces: AsyncGenerator[Piece, None], interval: float
+) -> AsyncIterator[Piece | None]:
     """Yields the pieces, and None whenever so much time is over, whether pieces come or not."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Piece | BaseException | None] = asyncio.Queue(_AHEAD)
 
     async def pump() -> None:
         try:
-            async with contextlib.aclosing(pieces):  # type: ignore[type-var]  # a generator
+            async with contextlib.aclosing(pieces):
                 async for piece in pieces:
                     await queue.put(piece)
         except asyncio.CancelledError:

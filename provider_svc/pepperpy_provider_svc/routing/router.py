@@ -6,7 +6,7 @@ need not try again what was tried here.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -141,7 +141,7 @@ class Router:
         deadline: float | None,
         tokens: int,
         bill: Bill | None = None,
-    ) -> AsyncIterator[Chunk | Restarted | Answered[None]]:
+    ) -> AsyncGenerator[Chunk | Restarted | Answered[None], None]:
         """Yields an answer piece by piece, and who has given it last of all.
 
         After a `Restarted` the answer begins anew. Whoever does not read to the end closes the
