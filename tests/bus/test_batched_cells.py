@@ -109,3 +109,33 @@ async def test_what_goes_wrong_is_told_to_everybody(connection: Connection, pref
         )
     assert len(outcomes) == 3
     assert all(isinstance(one, Exception) for one in outcomes), outcomes
+
+
+async def test_leaving_waits_for_the_changes_that_are_under_way(
+    connection: Connection, prefix: str, streams: Streams
+) -> None:
+    await streams(connection, prefix, "state")
+    called = asyncio.Event()
+
+    def edit(body: bytes | None) -> bytes:
+        called.set()
+        return plus(1)(body)
+
+    async with BatchedCells(connection, prefix) as cells:
+        changing = asyncio.create_task(cells.change("agent.a.n", edit))
+        await called.wait()
+    assert changing.done()
+    await changing
+
+
+async def test_when_everybody_has_gone_nothing_is_changed(
+    connection: Connection, prefix: str, streams: Streams
+) -> None:
+    await streams(connection, prefix, "state")
+    async with BatchedCells(connection, prefix) as cells:
+        changing = [asyncio.create_task(cells.change("agent.a.n", plus(1))) for _ in range(3)]
+        await asyncio.sleep(0)  # each has asked
+        for task in changing:
+            task.cancel()
+        await asyncio.wait(changing)
+    assert await cells.get("agent.a.n") is None

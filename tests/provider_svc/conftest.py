@@ -7,3 +7,4 @@ from tests.bus.conftest import (  # noqa: F401 - fixtures
     own,
     streams,
 )
+from tests.links import proxy_to  # noqa: F401 - a fixture

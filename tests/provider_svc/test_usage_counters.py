@@ -7,12 +7,15 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.counters import Counters
 from pepperpy_bus.link.connection import Connection
+from pepperpy_provider_svc.money import counters as module
 from pepperpy_provider_svc.money.counters import UsageCounters
 from pepperpy_schemas.chat import Usage
 from pepperpy_schemas.provider import Spend
+from tests.links import Proxy
 
 Streams = Callable[..., Awaitable[None]]
 Connect = Callable[..., Awaitable[Connection]]
+ProxyTo = Callable[[str], Awaitable[Proxy]]
 Eventually = Callable[..., Awaitable[None]]
 
 USAGE = Usage(10, 5, cached_tokens=3, cache_write_tokens=2, reasoning_tokens=1)
@@ -134,3 +137,29 @@ async def test_a_model_of_any_name_is_counted(
         usage.add("a", "m/x\x1b[31m" + "y" * 300, Usage(1, 1), None)
     labels = [one.label for one in await usage.spend()]
     assert labels == [("model m/x\\x1b[31m" + "y" * 300)[:256], "tenant a"]
+
+
+async def test_a_write_whose_acknowledgement_is_lost_counts_once(
+    own_broker: Broker,
+    own: Connection,
+    connect: Connect,
+    prefix: str,
+    streams: Streams,
+    proxy_to: ProxyTo,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    eventually: Eventually,
+) -> None:
+    await streams(own, prefix, "COUNT")
+    monkeypatch.setattr(module, "TRY", 0.2)
+    link = await proxy_to(own_broker.url)
+    usage = UsageCounters(await connect(link.url), prefix)
+    with caplog.at_level(logging.WARNING, "pepperpy.provider"):
+        async with usage:
+            link.swallow["down"] = True
+            usage.add("a", "m/x", Usage(1), None)
+            await eventually(lambda: caplog.text.count("provider.usage_unwritten") >= 4)
+            link.swallow["down"] = False
+            link.cut()
+    found = await UsageCounters(own, prefix).spend()
+    assert found == [Spend("model m/x", 1, Usage(1)), Spend("tenant a", 1, Usage(1))]

@@ -6,17 +6,14 @@ many requests cost no more writes than a few.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Sequence
 from typing import Final, Self
 
 from pepperpy_bus.counters import Counters
-from pepperpy_bus.groups import TaskGroup
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.redaction import escape
 from pepperpy_schemas.chat import Usage
-from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.provider import Spend
 from pepperpy_schemas.tokens import MAX_KEY, new_id
 
@@ -131,10 +128,11 @@ class UsageCounters:
             if self._stopping.is_set():
                 self._wake.set()
 
-    async def _write(self, counters: Iterable[_Counter]) -> None:
-        async with TaskGroup("usage-write", limit=_AT_ONCE, on_crash=_report) as group:
-            for counter in counters:
-                await group.spawn(partial(self._write_one, counter), name=counter[0])
+    async def _write(self, counters: Sequence[_Counter]) -> None:
+        for first in range(0, len(counters), _AT_ONCE):
+            async with asyncio.TaskGroup() as group:
+                for one in counters[first : first + _AT_ONCE]:
+                    group.create_task(self._write_one(one), name=f"usage-write:{one[0]}")
 
     async def _write_one(self, counter: _Counter) -> None:
         """Writes a sum under one id until it is there, and takes it off what is to be written."""
@@ -143,9 +141,9 @@ class UsageCounters:
             try:
                 if not tries or not await self._counters.has(*counter, msg_id):
                     await self._counters.add(*counter, amount, msg_id=msg_id, timeout=TRY)
-            except PepperError as error:
+            except Exception as error:
                 tries += 1
-                log.warning("provider.usage_unwritten", counter=counter[1], error=str(error))
+                log.warning("provider.usage_unwritten", counter=counter[1], error=repr(error))
                 await asyncio.sleep(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE))
             else:
                 break
@@ -165,7 +163,3 @@ def _spend(label: str, amounts: dict[str, int]) -> Spend:
         usage=Usage(**tokens),
         usd=amounts.get("nano_usd", 0) / _NANO,
     )
-
-
-def _report(name: str, error: BaseException) -> None:
-    log.error("provider.usage_unwritten", counter=name, error=repr(error))
