@@ -176,6 +176,8 @@ async def test_its_process_ends_with_the_upstream(process: LocalProcess) -> None
     assert not alive(pid)
     assert process.pid is None
     await process.close()
+    with pytest.raises(UpstreamFailed, match="is closed"):
+        await process.url()
 
 
 async def test_who_waits_for_a_process_that_is_closed_waits_no_longer(

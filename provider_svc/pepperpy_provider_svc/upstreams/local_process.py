@@ -34,6 +34,7 @@ class LocalProcess:
         self._keeping: asyncio.Task[None] | None = None
         self._url: asyncio.Future[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
+        self._closed = False
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._reason = ""
 
@@ -44,7 +45,7 @@ class LocalProcess:
 
     def start(self) -> None:
         """Starts it, once; it loads its model in the background."""
-        if self._keeping is None:
+        if self._keeping is None and not self._closed:
             self._url = asyncio.get_running_loop().create_future()
             self._keeping = asyncio.create_task(self._keep(), name=f"local-{self._provider}")
 
@@ -52,14 +53,16 @@ class LocalProcess:
         """Returns where it listens, when it does.
 
         Raises:
-            UpstreamFailed: It ended before it listened; it is started again.
+            UpstreamFailed: It ended before it listened, and is started again; or it is closed.
         """
         self.start()
-        assert self._url is not None, "it is started"
+        if self._closed or self._url is None:
+            raise UpstreamFailed(f"the server of {self._provider} is closed")
         return await asyncio.shield(self._url)
 
     async def close(self) -> None:
-        """Ends it."""
+        """Ends it for good."""
+        self._closed = True
         keeping, self._keeping = self._keeping, None
         if keeping is not None:
             keeping.cancel()
