@@ -210,13 +210,13 @@ async def test_a_task_whose_result_the_bus_does_not_take_comes_again_after_a_whi
 
 async def test_a_stopped_worker_finishes_its_tasks_and_takes_no_more(lane, start, topic, language):
     worker = await start(language)
-    await lane.submit('{"text":"long","seconds":1.5}', topic=topic, task_id="running")
+    await lane.submit('{"text":"long","seconds":5}', topic=topic, task_id="running")
     await lane.in_progress(topic, 1)
 
     worker.send_signal(signal.SIGTERM)
 
-    assert await asyncio.wait_for(worker.wait(), 10) == 0
-    assert data_of(await lane.result("running", within=1))["text"] == "LONG"
+    assert await asyncio.wait_for(worker.wait(), 15) == 0
+    assert data_of(await lane.result("running", within=5))["text"] == "LONG"
     await lane.submit('{"text":"later"}', topic=topic, task_id="left")
     info = await lane.js.consumer_info(lane.tasks, f"w_{topic}")
     assert (info.num_pending, info.num_ack_pending) == (1, 0)
