@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from pepperpy_schemas import headers
 
 _ON_RESULTS: Final = frozenset({"TOPIC", "ATTEMPT", "FINGERPRINT"})
-_OF_THE_SERVER: Final = ("Nats-", "KV-", headers.SERVER_STATUS)
+# The label goes with what the server adds up.
+_OF_THE_SERVER: Final = ("Nats-", "KV-", headers.SERVER_STATUS, headers.LABEL)
 _NO_HEADERS: Final = frozenset({"RESERVED", "MAX_HEADERS", "PRIORITIES", "NO_HEADERS"})
 
 
