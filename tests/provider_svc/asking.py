@@ -156,11 +156,6 @@ class Free:
         self.settled.append((f"{key.provider}/{key.name}", reserved, used))
 
 
-class Model:
-    def __init__(self, window: int | None) -> None:
-        self.context_window = window
-
-
 class Listed:
     """Prices of a million tokens in; windows."""
 
@@ -174,8 +169,8 @@ class Listed:
         price = self._usd.get(target)
         return None if price is None else price * usage.input_tokens / 1e6
 
-    def known(self, target: str) -> Model | None:
-        return Model(self._windows[target]) if target in self._windows else None
+    def context_window(self, target: str) -> int | None:
+        return self._windows.get(target)
 
 
 class Chance(random.Random):
@@ -249,7 +244,7 @@ async def listen(
     """Reads a streamed answer to its end."""
     heard = Heard()
     streaming = router.stream(route, request, deadline=deadline, tokens=tokens, bill=bill)
-    async with aclosing(streaming) as items:  # type: ignore[type-var]  # it is a generator
+    async with aclosing(streaming) as items:
         async for item in items:
             heard.take(item)
     return heard

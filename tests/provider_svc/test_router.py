@@ -414,7 +414,7 @@ async def test_a_caller_who_leaves_closes_the_providers_stream(at: Setting) -> N
 
     at.first.plan[0] = tells
     streaming = at.router.stream(BOTH, ASK, deadline=None, tokens=100, bill=bill)
-    async with aclosing(streaming) as items:  # type: ignore[type-var]  # it is a generator
+    async with aclosing(streaming) as items:
         async for _ in items:
             break
     assert at.first.open == 0

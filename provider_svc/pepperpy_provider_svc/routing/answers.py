@@ -45,3 +45,4 @@ class Bill(Protocol):
 
     def add(self, target: str, usage: Usage) -> None:
         """Adds what a call of a target has used."""
+        ...

@@ -17,6 +17,7 @@ class Keys(Protocol):
 
     def of(self, provider: str) -> Sequence[HeldKey]:
         """Returns the keys of a provider, in the order in which they are used."""
+        ...
 
 
 class Candidates:
@@ -104,5 +105,4 @@ class Candidates:
         """A window that nobody knows is larger than none."""
         if target.context_window is not None:
             return target.context_window
-        known = self._prices.known(target.name)
-        return (known.context_window if known else None) or 0
+        return self._prices.context_window(target.name) or 0

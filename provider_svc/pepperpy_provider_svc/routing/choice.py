@@ -15,22 +15,16 @@ ANSWER_SHARE: Final = 4
 """Prices are compared for a request whose answer has so many times fewer tokens."""
 
 
-class KnownModel(Protocol):
-    """What is known of a model by its name."""
-
-    @property
-    def context_window(self) -> int | None:
-        """Most tokens of a request and its answer."""
-
-
 class Prices(Protocol):
-    """What models cost."""
+    """What models cost, and how much they read."""
 
     def usd(self, target: str, usage: Usage) -> float | None:
         """Returns the price of what was used, if it is known."""
+        ...
 
-    def known(self, target: str) -> KnownModel | None:
-        """Returns what is known of a model."""
+    def context_window(self, target: str) -> int | None:
+        """Returns how many tokens a model reads and writes, if it is known."""
+        ...
 
 
 def order(

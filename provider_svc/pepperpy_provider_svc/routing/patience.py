@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Final, TypeVar
 
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.timers import Timers, time_limit
 from pepperpy_provider_svc.declared.models import Timeouts
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import Usage
@@ -23,10 +24,13 @@ CLOSING: Final = 5.0
 """Seconds that closing a stream may take."""
 
 
-async def in_time(waiting: Awaitable[T], *, until: float, deadline: float | None, what: str) -> T:
+async def in_time(
+    timers: Timers, waiting: Awaitable[T], *, until: float, deadline: float | None, what: str
+) -> T:
     """Returns what is waited for.
 
     Args:
+        timers: The timers of the running loop.
         waiting: What is waited for; it is cancelled when it takes too long.
         until: When it must be there, in the loop's time.
         deadline: When the caller wants to hear no more, in the loop's time.
@@ -37,13 +41,13 @@ async def in_time(waiting: Awaitable[T], *, until: float, deadline: float | None
         DeadlineExceeded: The caller's deadline came before.
     """
     first = until if deadline is None else min(until, deadline)
-    limit = asyncio.timeout_at(first)
+    limit = time_limit(timers, first - asyncio.get_running_loop().time())
     try:
-        async with limit:
+        with limit:
             return await waiting
     except (TimeoutError, PepperError) as error:
         # A library may make an error of its own of the cancellation.
-        if not limit.expired():
+        if not limit.expired:
             raise
         late = passed(what) if first == deadline else UpstreamTimeout(f"{what} came too late")
         raise late from (error if isinstance(error, PepperError) else None)
@@ -60,6 +64,7 @@ class Pieces:
     Only waiting for the provider counts: a caller who reads slowly makes no provider late.
 
     Args:
+        timers: The timers of the running loop.
         source: The stream.
         timeouts: How long it may take.
         deadline: The caller's, in the loop's time.
@@ -69,8 +74,13 @@ class Pieces:
     """
 
     def __init__(
-        self, source: AsyncIterator[Chunk], timeouts: Timeouts, deadline: float | None
+        self,
+        timers: Timers,
+        source: AsyncIterator[Chunk],
+        timeouts: Timeouts,
+        deadline: float | None,
     ) -> None:
+        self._timers = timers
         self._source = source
         self._timeouts = timeouts
         self._deadline = deadline
@@ -116,7 +126,9 @@ class Pieces:
             limit, what = total, "the whole answer"
         coming = anext(self._source)
         try:
-            return await in_time(coming, until=limit, deadline=self._deadline, what=what)
+            return await in_time(
+                self._timers, coming, until=limit, deadline=self._deadline, what=what
+            )
         except StopAsyncIteration:
             raise StreamBroken("the stream ended without its last piece") from None
         finally:

@@ -7,12 +7,13 @@ need not try again what was tried here.
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 from pepperpy_bus.groups import TaskGroup
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.timers import Timers
 from pepperpy_provider_svc.declared.keys import HeldKey
 from pepperpy_provider_svc.routing.answers import Answered, Bill, Restarted
 from pepperpy_provider_svc.routing.breakers import Breakers
@@ -196,7 +197,9 @@ class Router:
             until = self._now() + route.timeouts.first_token
             counting = upstream.count(target.model, request, held.secret)
             try:
-                counted = await in_time(counting, until=until, deadline=deadline, what="the count")
+                counted = await in_time(
+                    self._timers, counting, until=until, deadline=deadline, what="the count"
+                )
             except DeadlineExceeded:
                 raise
             except PepperError as error:
@@ -228,7 +231,11 @@ class Router:
                 asking = ask(running.call)
                 try:
                     value = await in_time(
-                        asking, until=until, deadline=trip.deadline, what="the answer"
+                        self._timers,
+                        asking,
+                        until=until,
+                        deadline=trip.deadline,
+                        what="the answer",
                     )
                 except PepperError as error:
                     broken = error
@@ -246,6 +253,7 @@ class Router:
             self._candidates(route, tokens),
             self._breakers,
             self._rates,
+            self._timers,
             deadline=deadline,
             tokens=tokens,
             no_restart=no_restart,
@@ -272,7 +280,7 @@ class Router:
     ) -> Pieces:
         upstream = self._upstreams[call.target.provider]
         source = upstream.stream(call.target.model, request, call.key.secret)
-        return Pieces(source, route.timeouts, deadline)
+        return Pieces(self._timers, source, route.timeouts, deadline)
 
     def _settle(self, key: HeldKey, reserved: int, used: int) -> None:
         """Corrects a reservation beside the answer, which does not wait for it."""
@@ -280,6 +288,10 @@ class Router:
             return
         settle = partial(self._rates.settle, key, reserved, used)
         self._telling.try_spawn(settle, name=f"settle-{key.provider}-{key.name}")
+
+    @cached_property
+    def _timers(self) -> Timers:
+        return Timers(asyncio.get_running_loop())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -7,6 +7,7 @@ from typing import Final, NoReturn, Protocol
 
 import msgspec
 
+from pepperpy_bus.timers import Timers
 from pepperpy_provider_svc.declared.keys import HeldKey
 from pepperpy_provider_svc.routing import policy
 from pepperpy_provider_svc.routing.breakers import Breakers, Permit
@@ -38,9 +39,11 @@ class Rates(Protocol):
 
     async def take(self, key: HeldKey, tokens: int) -> None:
         """Takes a request and tokens of a key's minute; raises RateLimited when it is used up."""
+        ...
 
     async def settle(self, key: HeldKey, reserved: int, used: int) -> None:
         """Says what was really used."""
+        ...
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -69,6 +72,7 @@ class Trip:
         candidates: Who can be asked.
         breakers: The breakers.
         rates: The fleet's limits.
+        timers: The timers of the running loop.
         deadline: The caller's, in the loop's time.
         tokens: Tokens to reserve for a call.
         no_restart: Whether the caller forbids that a streamed answer begins anew.
@@ -84,6 +88,7 @@ class Trip:
         candidates: Candidates,
         breakers: Breakers,
         rates: Rates,
+        timers: Timers,
         *,
         deadline: float | None,
         tokens: int,
@@ -97,6 +102,7 @@ class Trip:
         self._candidates = candidates
         self._breakers = breakers
         self._rates = rates
+        self._timers = timers
         self._no_restart = no_restart
         self._chance = chance
         self._clock = asyncio.get_running_loop().time
@@ -194,7 +200,13 @@ class Trip:
         until = self._clock() + _TAKE_WITHIN
         taking = self._rates.take(key, self.tokens)
         try:
-            await in_time(taking, until=until, deadline=self.deadline, what="a share of the key")
+            await in_time(
+                self._timers,
+                taking,
+                until=until,
+                deadline=self.deadline,
+                what="a share of the key",
+            )
         except RateLimited as error:
             self._errors.append(error)
             wait = policy.retry_after(error)
