@@ -134,6 +134,9 @@ async def beating(
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
                     await queue.put(piece)
+                    if queue.qsize() == 1:
+                        # Many may lie in one packet: the first must not wait for the last.
+                        await asyncio.sleep(0)
         except asyncio.CancelledError:
             raise
         except BaseException as error:

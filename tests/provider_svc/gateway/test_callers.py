@@ -1,0 +1,300 @@
+"""Who asks, for whom, what they may spend, and what is told of it."""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+import nats
+import pytest
+
+from pepperpy.stack.broker import Broker
+from pepperpy_bus.client import Client
+from pepperpy_bus.llm.client import LLM
+from pepperpy_bus.streams.blobs import Blobs
+from pepperpy_schemas.catalog import PROVIDER_STREAM
+from pepperpy_schemas.chat import ChatReply, Delta
+from pepperpy_schemas.errors import (
+    BadConfig,
+    BadPayload,
+    BudgetExceeded,
+    Canceled,
+    PepperError,
+    PermissionDenied,
+    Unavailable,
+)
+from tests.provider_svc.gateway.conftest import SCRIPT, Serving
+
+SLOW = "- chunks: [{text: a}, {text: b, after: 60}]"
+ASKED = b'{"messages":[{"role":"user","content":"hi"}]}'
+PRICED = '\n[prices."script/any"]\ninput = 1000\noutput = 1000\n'
+
+
+async def running(llm: LLM) -> int:
+    return (await llm.status()).running
+
+
+# --- leaving --------------------------------------------------------------------------------------
+
+
+async def test_a_caller_that_leaves_a_stream_ends_it(
+    serving: Serving, llm: LLM, client: Client, eventually: Any
+) -> None:
+    async with serving(SLOW):
+        async with contextlib.aclosing(llm.stream("hi")) as items:
+            async for _ in items:
+                assert await running(llm) == 1
+                break
+
+        async def gone() -> bool:
+            return await running(llm) == 0
+
+        await eventually(gone)
+        heard = [one async for one in client.events("llm.canceled", since="1m", until_end=True)]
+    assert [one.data["model"] for one in heard] == ["default"]
+
+
+async def test_a_caller_that_gives_up_a_whole_answer_ends_it(
+    serving: Serving, llm: LLM, eventually: Any
+) -> None:
+    async with serving(SLOW):
+        asking = asyncio.create_task(llm.chat("hi"))
+
+        async def one() -> bool:
+            return await running(llm) == 1
+
+        async def none() -> bool:
+            return await running(llm) == 0
+
+        await eventually(one)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await eventually(none)
+
+
+async def test_a_caller_that_died_ends_its_stream_within_a_sign_of_life(
+    serving: Serving, llm: LLM, broker: Broker, prefix: str, eventually: Any
+) -> None:
+    async with serving(SLOW, keepalive=0.1):
+        caller = await nats.connect(broker.url)
+        inbox = caller.new_inbox()
+        await caller.subscribe(inbox)
+        await caller.publish(PROVIDER_STREAM.of(prefix, principal="anon"), ASKED, reply=inbox)
+
+        async def one() -> bool:
+            return await running(llm) == 1
+
+        async def none() -> bool:
+            return await running(llm) == 0
+
+        await eventually(one)
+        await caller.close()
+        await eventually(none)
+
+
+async def test_a_service_that_stops_tells_its_callers(serving: Serving, llm: LLM) -> None:
+    async def ask() -> None:
+        async for item in llm.stream("hi"):
+            if isinstance(item, Delta):
+                begun.set()
+
+    begun = asyncio.Event()
+    async with serving(SLOW, grace=0.1):
+        asking = asyncio.create_task(ask())
+        await asyncio.wait_for(begun.wait(), 5)
+    with pytest.raises((Unavailable, Canceled)):
+        await asyncio.wait_for(asking, 5)
+
+
+# --- tenants --------------------------------------------------------------------------------------
+
+TENANTS = (
+    SCRIPT
+    + """
+[tenants.open]
+principals = ["anon"]
+models = ["default"]
+
+[tenants.closed]
+models = ["script/*"]
+delegates = ["worker"]
+"""
+)
+
+
+async def test_a_tenant_asks_only_the_models_that_are_its(serving: Serving, llm: LLM) -> None:
+    async with serving("- text: Hello.", TENANTS):
+        assert (await llm.chat("hi")).text == "Hello."
+        with pytest.raises(PermissionDenied, match="script/any"):
+            await llm.chat("hi", model="script/any")
+        with pytest.raises(PermissionDenied):
+            await llm.chat("hi", fallbacks=["script/any"])
+        assert [one.name for one in await llm.models()] == ["default"]
+
+
+async def test_nobody_speaks_for_a_tenant_that_is_not_its(serving: Serving, llm: LLM) -> None:
+    async with serving("- text: Hello.", TENANTS):
+        with pytest.raises(PermissionDenied, match="closed"):
+            await llm.chat("hi", tenant="closed")
+
+
+async def test_what_two_hundred_ask_at_once_never_goes_beyond_the_budget(
+    serving: Serving, llm: LLM
+) -> None:
+    """Each costs 100 tokens, and there are 5000 of them."""
+    budget = SCRIPT + '\n[tenants.t]\nprincipals = ["anon"]\ntokens_per_day = 5000\n'
+    script = "- {text: Hello., usage: {input_tokens: 50, output_tokens: 50}}"
+
+    async def ask() -> bool:
+        try:
+            await llm.chat("hi", max_tokens=80)
+        except BudgetExceeded as error:
+            refused.append(error.message)
+            return False
+        return True
+
+    refused: list[str] = []
+
+    async with serving(script, budget):
+        done = await asyncio.gather(*(ask() for _ in range(200)))
+        [limit] = [one for one in (await llm.status()).limits if one.unit.startswith("tokens")]
+    assert 20 < sum(done) <= 50
+    assert all("tenant" in message for message in refused)
+    assert limit.used == 100 * sum(done)
+
+
+async def test_what_a_cancelled_stream_has_said_is_paid(
+    serving: Serving, llm: LLM, eventually: Any
+) -> None:
+    script = "- chunks: [{text: a few words of it}, {text: b, after: 60}]"
+    async with serving(script, SCRIPT + PRICED):
+        async with contextlib.aclosing(llm.stream("hi")) as items:
+            async for item in items:
+                if isinstance(item, Delta):
+                    break
+
+        async def counted() -> bool:
+            spend = (await llm.status()).spend
+            return any(one.label == "tenant anon" and one.usd > 0 for one in spend)
+
+        await eventually(counted)
+
+
+async def test_prices_of_ones_own_are_what_is_paid(serving: Serving, llm: LLM) -> None:
+    script = "- {text: Hello., usage: {input_tokens: 500, output_tokens: 250}}"
+    async with serving(script, SCRIPT + PRICED):
+        reply = await llm.chat("hi")
+        [model] = [one for one in await llm.models() if one.name == "script/any"]
+    assert reply.usd == pytest.approx(0.75)
+    assert model.usd_per_million_output == 1000
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def showing(url: str, media_type: str = "") -> list[Any]:
+    image = {"type": "image", "url": url, "media_type": media_type}
+    return [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, image]}]
+
+
+async def test_a_stored_picture_travels_by_reference_to_the_provider(
+    serving: Serving, llm: LLM, client: Client
+) -> None:
+    reference = await Blobs(client.connection, client.prefix).put(b"\x89PNG")
+    async with serving("- text: A picture."):
+        assert (await llm.chat(showing(f"blob:{reference}", "image/png"))).text == "A picture."
+
+
+@pytest.mark.parametrize(
+    ("url", "media_type", "words"),
+    [
+        ("http://example.org/a.png", "", r"\$\.messages\[0\]\.content\[1\]\.url"),
+        ("file:///etc/passwd", "", "is no address of a picture"),
+        ("blob:a;sha256=0;size=1", "text/html", "media_type"),
+    ],
+)
+async def test_a_picture_from_elsewhere_is_refused_by_its_path(
+    serving: Serving, llm: LLM, url: str, media_type: str, words: str
+) -> None:
+    async with serving():
+        with pytest.raises(BadPayload, match=words):
+            await llm.chat(showing(url, media_type))
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+async def events_of(client: Client) -> list[Any]:
+    return [one async for one in client.events("llm.>", since="1m", until_end=True)]
+
+
+async def test_an_event_tells_of_every_answer_without_a_word_of_it(
+    serving: Serving, llm: LLM, client: Client
+) -> None:
+    async with serving("- text: the answer is 42"):
+        await llm.chat("a private question")
+        with contextlib.suppress(PepperError):
+            await llm.chat("x", model="nobody/nothing")
+    completed, failed = await events_of(client)
+    assert (completed.verb, failed.verb) == ("completed", "failed")
+    assert completed.data["target"] == "script/any"
+    assert completed.data["usage"]["output_tokens"] == 4
+    assert failed.data["code"] == "unknown_model"
+    told = json.dumps([completed.data, failed.data])
+    assert "private" not in told
+    assert "42" not in told
+
+
+async def test_contents_are_told_when_that_is_asked_for_with_secrets_hidden(
+    serving: Serving, llm: LLM, client: Client
+) -> None:
+    loud = SCRIPT + "[guards]\nlog_content = true\nredact = ['PIN \\d{4}']\n"
+    async with serving("- text: I keep PIN 1234 to myself.", loud):
+        await llm.chat("my PIN 1234, keep it")
+    [completed] = await events_of(client)
+    told = json.dumps(completed.data)
+    assert "to myself" in told
+    assert "keep it" in told
+    assert "1234" not in told
+
+
+# --- a new declaration ----------------------------------------------------------------------------
+
+
+async def test_a_new_declaration_is_taken_over_while_requests_run(
+    serving: Serving, llm: LLM, tmp_path: Any
+) -> None:
+    async with serving("- chunks: [{text: old}, {text: ' end', after: 0.4}]") as offer:
+        asking = asyncio.create_task(llm.chat("hi"))
+        while not await running(llm):
+            await asyncio.sleep(0.01)
+        (tmp_path / "new.yaml").write_text("- text: new\n")
+        (tmp_path / "models.toml").write_text(SCRIPT.replace("answers.yaml", "new.yaml"))
+        await offer.reload()
+        assert (await llm.chat("hi")).text == "new"
+        assert (await asking).text == "old end"
+
+
+async def test_a_wrong_declaration_changes_nothing(
+    serving: Serving, llm: LLM, tmp_path: Any
+) -> None:
+    async with serving("- text: old") as offer:
+        (tmp_path / "models.toml").write_text("[providers")
+        with pytest.raises(BadConfig):
+            await offer.reload()
+        assert (await llm.chat("hi")).text == "old"
+
+
+async def test_vectors_cost_and_counts_are_told(serving: Serving, llm: LLM) -> None:
+    async with serving():
+        counted = await llm.count("how many?")
+    assert counted.tokens > 0
+    assert counted.model == "script/any"
+
+
+async def test_replicas_share_the_requests_and_the_store(
+    serving: Serving, llm: LLM, client: Client
+) -> None:
+    async with serving("- text: one", SCRIPT), serving("- text: one", SCRIPT):
+        replies: list[ChatReply] = await asyncio.gather(*(llm.chat("hi") for _ in range(40)))
+    assert {reply.text for reply in replies} == {"one"}
