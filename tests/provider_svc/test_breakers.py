@@ -97,6 +97,16 @@ async def test_a_replica_that_starts_later_knows_what_is_open(start: Start) -> N
     assert two.state() == "open"
 
 
+async def test_a_replica_that_stops_says_its_last_word(
+    start: Start, connect: Connect, prefix: str, eventually: Eventually
+) -> None:
+    two = await start()
+    one = Replica(await connect(), prefix)
+    async with one.breakers:
+        await one.fail()
+    await eventually(lambda: two.state() == "open")
+
+
 async def test_exactly_one_of_all_replicas_has_the_probe(
     start: Start, eventually: Eventually
 ) -> None:

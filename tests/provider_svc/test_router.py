@@ -369,12 +369,14 @@ WHOLE_CALL = (
     ToolCallDelta(0, id="1", name="pay", arguments='{"usd": {"a": 5}'),
     ToolCallDelta(0, arguments="} "),
 )
+QUOTED_END = (ToolCallDelta(0, id="1", name="say", arguments='{"it": "a \\" }]"'),)
 HALF_CALL = (ToolCallDelta(0, id="1", name="pay", arguments='{"usd": {"a": 5}'),)
 NEXT_CALL = (ToolCallDelta(0, id="1", name="look"), ToolCallDelta(1, id="2", name="pay"))
 
 
 @pytest.mark.parametrize(
-    ("pieces", "again"), [(WHOLE_CALL, False), (NEXT_CALL, False), (HALF_CALL, True)]
+    ("pieces", "again"),
+    [(WHOLE_CALL, False), (NEXT_CALL, False), (HALF_CALL, True), (QUOTED_END, True)],
 )
 async def test_nothing_begins_anew_once_a_tool_may_have_been_called(
     pieces: tuple[ToolCallDelta, ...], again: bool, at: Setting
@@ -520,6 +522,7 @@ async def test_a_key_that_another_request_looks_after_is_given_back(at: Setting)
     )
     refused = [one for one in outcomes if isinstance(one, NoTargetLeft)]
     assert len(refused) + at.second.calls - 1 == 5
+    await at.router.__aexit__(None, None, None)  # waits for what is still to be told
     assert at.rates.settled.count(("b/main", 50, 0)) == len(refused)
     assert all(one.context["retry_after"] <= 1 for one in refused)
 

@@ -8,7 +8,7 @@ own: a broker that is away delays no request and fails none.
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -24,6 +24,11 @@ from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.provider import Breaker
 
 log = get_log("pepperpy.provider")
+
+PROBE_WITHIN: Final = 1.0
+"""Seconds in which the other replicas agree on a probe, or what is known here counts."""
+
+_LAST_WORDS = 1.0  # seconds at the end for what the others have not been told yet
 
 
 class Permit(msgspec.Struct, frozen=True):
@@ -61,6 +66,9 @@ class Breakers:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        telling = [one.teller for one in self._circuits.values() if one.teller is not None]
+        if telling:
+            await asyncio.wait(telling, timeout=_LAST_WORDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -78,10 +86,14 @@ class Breakers:
         record = self.record(target, key)
         return 0.0 if record is None else breaker.wait_of(record, self._clock.now())
 
-    async def admit(self, target: str, key: str) -> Permit | None:
+    async def admit(self, target: str, key: str, *, within: float = PROBE_WITHIN) -> Permit | None:
         """Returns the permit for one call, or None.
 
-        Only the probe of a half-open breaker takes a moment, in which the other replicas are asked.
+        Args:
+            target: ``provider/model``.
+            key: Name of the key.
+            within: Seconds in which the other replicas must agree on the probe of a half-open
+                breaker; all else takes no time.
         """
         circuit = self._of(target, key)
         if circuit.record is None:
@@ -89,7 +101,7 @@ class Breakers:
         if self.wait(target, key) > 0:
             return None
         # What the others have not been told yet, they cannot agree on.
-        mine = None if circuit.telling else await self._sharing.take_probe(circuit)
+        mine = None if circuit.telling else await self._sharing.take_probe(circuit, within)
         if mine is None:
             mine = self._probe_alone(circuit)
         if mine:

@@ -20,7 +20,7 @@ log = get_log("pepperpy.provider")
 
 T = TypeVar("T")
 
-CLOSING: Final = 5.0
+CLOSING: Final = 1.0
 """Seconds that closing a stream may take."""
 
 

@@ -254,6 +254,7 @@ class Router:
             self._breakers,
             self._rates,
             self._timers,
+            self._settle,
             deadline=deadline,
             tokens=tokens,
             no_restart=no_restart,

@@ -1,24 +1,19 @@
 """One call while it runs, and what is noted when it ends."""
 
 import time
-from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
-from pepperpy_provider_svc.declared.keys import HeldKey
 from pepperpy_provider_svc.routing.answers import Answered, Bill
 from pepperpy_provider_svc.routing.breakers import Breakers
 from pepperpy_provider_svc.routing.figures import Figures
-from pepperpy_provider_svc.routing.trip import Call, Trip
+from pepperpy_provider_svc.routing.trip import Call, Settle, Trip
 from pepperpy_schemas.chat import Finish, Try, Usage
 from pepperpy_schemas.errors import Canceled, PepperError
 
 T = TypeVar("T")
-
-Settle: TypeAlias = Callable[[HeldKey, int, int], None]
-"""Gets a key, the tokens that were reserved and those that were used."""
 
 
 class Running:

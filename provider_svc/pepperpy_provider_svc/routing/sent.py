@@ -1,9 +1,40 @@
 """What a caller has been sent of a streamed answer, as far as it decides on a new beginning."""
 
-import json
-
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import ToolCallDelta
+
+
+class Arguments:
+    """The arguments of a tool call as they come, character by character.
+
+    Attributes:
+        whole: Whether the JSON that they are has come to its end.
+    """
+
+    def __init__(self) -> None:
+        self.whole = False
+        self._depth = 0
+        self._quoted = False
+        self._escaped = False
+
+    def feed(self, text: str) -> None:
+        """The next piece is there."""
+        for sign in text:
+            if self._escaped:
+                self._escaped = False
+            elif sign == "\\":
+                self._escaped = True
+            elif sign == '"':
+                self._quoted = not self._quoted
+            elif not self._quoted:
+                self._nest(sign)
+
+    def _nest(self, sign: str) -> None:
+        if sign in "{[":
+            self._depth += 1
+        elif sign in "}]":
+            self._depth -= 1
+            self.whole = self.whole or self._depth <= 0
 
 
 class Sent:
@@ -17,7 +48,7 @@ class Sent:
     def __init__(self) -> None:
         self.started = False
         self.tool_called = False
-        self._arguments: dict[int, str] = {}
+        self._calls: dict[int, Arguments] = {}
 
     def add(self, piece: Chunk) -> None:
         """A piece is sent."""
@@ -26,17 +57,8 @@ class Sent:
             self._add_call(call)
 
     def _add_call(self, call: ToolCallDelta) -> None:
-        if any(index < call.index for index in self._arguments):
-            self.tool_called = True  # the next one has begun
-        arguments = self._arguments.get(call.index, "") + call.arguments
-        self._arguments[call.index] = arguments
-        if call.arguments.rstrip().endswith("}") and _is_json(arguments):
+        arguments = self._calls.setdefault(call.index, Arguments())
+        arguments.feed(call.arguments)
+        # When the next call has begun, those before it are whole, even if they have no arguments.
+        if arguments.whole or any(index < call.index for index in self._calls):
             self.tool_called = True
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True

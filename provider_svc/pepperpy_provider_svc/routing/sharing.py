@@ -20,7 +20,6 @@ GIVE_UP: Final = 120.0
 """Seconds after which the others are not told any more: the longest pause is over by then."""
 
 _READ_WITHIN = 2.0
-_PROBE_WITHIN = 1.0
 _RETRY = 0.5
 _KEPT = 600.0  # seconds after its time at which the server forgets a breaker that nobody closed
 _DELETED = "1m"
@@ -62,7 +61,7 @@ class Sharing:
                 log.debug("breakers.not_followed", error=str(error))
                 await asyncio.sleep(_RETRY)
 
-    async def take_probe(self, circuit: Circuit) -> bool | None:
+    async def take_probe(self, circuit: Circuit, within: float) -> bool | None:
         """Returns whether the probe is the caller's; None when the others cannot be asked."""
         version, now = circuit.version, self._clock.now()
         found: list[Breaker | None] = []
@@ -74,7 +73,7 @@ class Sharing:
             return None if mine is None else BREAKER.encode(mine)
 
         try:
-            async with asyncio.timeout(_PROBE_WITHIN):
+            async with asyncio.timeout(within):
                 revision = await self._cells.change(circuit.name, edit, ttl=_KEPT)
         except (PepperError, TimeoutError) as error:
             log.info("breaker.not_agreed", breaker=circuit.name, error=str(error))

@@ -3,14 +3,15 @@
 import asyncio
 import math
 import random
-from typing import Final, NoReturn, Protocol
+from collections.abc import Callable
+from typing import Final, NoReturn, Protocol, TypeAlias
 
 import msgspec
 
 from pepperpy_bus.timers import Timers
 from pepperpy_provider_svc.declared.keys import HeldKey
 from pepperpy_provider_svc.routing import policy
-from pepperpy_provider_svc.routing.breakers import Breakers, Permit
+from pepperpy_provider_svc.routing.breakers import PROBE_WITHIN, Breakers, Permit
 from pepperpy_provider_svc.routing.candidates import Candidates, Pair
 from pepperpy_provider_svc.routing.patience import in_time, passed
 from pepperpy_provider_svc.routing.route import RouteTarget
@@ -46,6 +47,10 @@ class Rates(Protocol):
         ...
 
 
+Settle: TypeAlias = Callable[[HeldKey, int, int], None]
+"""Gets a key, the tokens that were reserved and those that were used."""
+
+
 class Call(msgspec.Struct, frozen=True):
     """A call of a target that may be made now.
 
@@ -73,6 +78,7 @@ class Trip:
         breakers: The breakers.
         rates: The fleet's limits.
         timers: The timers of the running loop.
+        settle: Corrects what was taken of a limit, beside the request.
         deadline: The caller's, in the loop's time.
         tokens: Tokens to reserve for a call.
         no_restart: Whether the caller forbids that a streamed answer begins anew.
@@ -89,6 +95,7 @@ class Trip:
         breakers: Breakers,
         rates: Rates,
         timers: Timers,
+        settle: Settle,
         *,
         deadline: float | None,
         tokens: int,
@@ -103,6 +110,7 @@ class Trip:
         self._breakers = breakers
         self._rates = rates
         self._timers = timers
+        self._settle = settle
         self._no_restart = no_restart
         self._chance = chance
         self._clock = asyncio.get_running_loop().time
@@ -189,9 +197,10 @@ class Trip:
     async def _permitted(self, target: RouteTarget, key: HeldKey) -> Call | None:
         if self._breakers.wait(target.name, key.name) > 0 or not await self._take(target, key):
             return None
-        permit = await self._breakers.admit(target.name, key.name)
+        within = max(0.0, min(self.left, PROBE_WITHIN))
+        permit = await self._breakers.admit(target.name, key.name, within=within)
         if permit is None:
-            await self._rates.settle(key, self.tokens, 0)
+            self._settle(key, self.tokens, 0)
             return None
         return Call(target, key, permit)
 
