@@ -21,15 +21,15 @@ OFFICIAL: Final = "https://api.anthropic.com"
 _PATH: Final = "/v1/messages"
 
 
-class _Counted(msgspec.Struct):
+class _Counted(msgspec.Struct, frozen=True):
     input_tokens: int
 
 
-class _Model(msgspec.Struct):
+class _Model(msgspec.Struct, frozen=True):
     id: str
 
 
-class _Models(msgspec.Struct):
+class _Models(msgspec.Struct, frozen=True):
     data: list[_Model]
 
 

@@ -27,11 +27,11 @@ _FINISHES: Final[dict[str, Finish]] = {
 }
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, frozen=True):
     thinking_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, frozen=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
@@ -39,7 +39,7 @@ class _Usage(msgspec.Struct):
     output_tokens_details: _Details | None = None
 
 
-class _Block(msgspec.Struct):
+class _Block(msgspec.Struct, frozen=True):
     type: str
     text: str = ""
     thinking: str = ""
@@ -50,17 +50,17 @@ class _Block(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, frozen=True):
     content: list[_Block]
     usage: _Usage
     stop_reason: str | None = None
 
 
-class _Started(msgspec.Struct):
+class _Started(msgspec.Struct, frozen=True):
     usage: _Usage = _Usage()
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, frozen=True):
     type: str = ""
     text: str = ""
     thinking: str = ""
@@ -69,7 +69,7 @@ class _Delta(msgspec.Struct):
     stop_reason: str | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, frozen=True):
     type: str
     index: int = 0
     message: _Started | None = None
@@ -138,6 +138,7 @@ class MessagesReading:
                 return self._stopped(event.index)
             case "message_start" if event.message is not None:
                 self._usage = event.message.usage
+                return Chunk(usage=_neutral(self._usage))
             case "message_delta":
                 self._told(event)
             case "message_stop":

@@ -18,6 +18,7 @@ from pepperpy_schemas.chat import ChatRequest
 from pepperpy_schemas.errors import BadConfig, NotFound
 
 VERSION: Final = 1
+_NOTHING: Final = Chunk()
 _HIDDEN: Final = "***"
 _NOT_ASKED: Final = {"model", "fallbacks", "cache", "tenant", "no_restart", "prompt_cache_key"}
 
@@ -95,7 +96,8 @@ class Cassette:
         coming = source.upstream.stream(source.model, request, source.key())
         try:
             async for chunk in coming:
-                chunks.append(chunk)
+                if chunk != _NOTHING:
+                    chunks.append(chunk)
                 yield chunk
         finally:
             if isinstance(coming, AsyncGenerator):

@@ -21,6 +21,8 @@ CONNECT_TIMEOUT: Final = 5.0
 """Seconds until a connection must be there."""
 READ_TIMEOUT: Final = 600.0
 """Seconds of silence that end a call even if nobody else does."""
+ALIVE: Final = Chunk()
+"""A piece that says nothing but that the provider is at work."""
 
 _LIMITS: Final = httpx2.Limits(
     max_connections=1000,
@@ -125,14 +127,15 @@ class Endpoint:
     ) -> AsyncGenerator[Chunk, None]:
         """Yields the pieces of a streamed answer, the last one when the connection is free again.
 
-        What breaks after the model has said why it stopped does no harm.
+        An empty piece says that the provider is alive: the first when it begins to answer, another
+        for every event that has nothing for the caller. What breaks after the model has said why
+        it stopped does no harm.
         """
         async with self._events(path, body, key) as events:
+            yield ALIVE
             try:
                 async for data in events:
-                    chunk = reading.take(data)
-                    if chunk is not None:
-                        yield chunk
+                    yield reading.take(data) or ALIVE
                     if reading.done:
                         break
             except Told as error:

@@ -27,31 +27,31 @@ _FINISHES: Final[dict[str, Finish]] = {
 }
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, frozen=True):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 
 
-class _Function(msgspec.Struct):
+class _Function(msgspec.Struct, frozen=True):
     name: str | None = None
     arguments: str | None = None
 
 
-class _ToolCall(msgspec.Struct):
+class _ToolCall(msgspec.Struct, frozen=True):
     index: int | None = None
     id: str | None = None
     function: _Function = _Function()
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, frozen=True):
     content: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
@@ -64,22 +64,22 @@ class _Message(msgspec.Struct):
         return self.reasoning_content or self.reasoning or ""
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, frozen=True):
     message: _Message
     finish_reason: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, frozen=True):
     choices: list[_Choice]
     usage: _Usage | None = None
 
 
-class _StreamedChoice(msgspec.Struct):
+class _StreamedChoice(msgspec.Struct, frozen=True):
     delta: _Message | None = None
     finish_reason: str | None = None
 
 
-class _Piece(msgspec.Struct):
+class _Piece(msgspec.Struct, frozen=True):
     choices: list[_StreamedChoice] | None = None
     usage: _Usage | None = None
     error: Any = None

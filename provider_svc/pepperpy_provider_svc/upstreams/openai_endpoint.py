@@ -19,25 +19,25 @@ OFFICIAL: Final = "https://api.openai.com/v1"
 _OFFICIAL_HOSTS: Final = (".openai.com", ".openai.azure.com")
 
 
-class _Vector(msgspec.Struct):
+class _Vector(msgspec.Struct, frozen=True):
     embedding: list[float]
     index: int = 0
 
 
-class _Tokens(msgspec.Struct):
+class _Tokens(msgspec.Struct, frozen=True):
     prompt_tokens: int | None = None
 
 
-class _Vectors(msgspec.Struct):
+class _Vectors(msgspec.Struct, frozen=True):
     data: list[_Vector]
     usage: _Tokens | None = None
 
 
-class _Model(msgspec.Struct):
+class _Model(msgspec.Struct, frozen=True):
     id: str
 
 
-class _Models(msgspec.Struct):
+class _Models(msgspec.Struct, frozen=True):
     data: list[_Model] | None
 
 

@@ -21,26 +21,26 @@ from pepperpy_schemas.chat import (
 from pepperpy_schemas.errors import StreamBroken, UpstreamFailed
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, frozen=True):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, frozen=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
 
 
-class _Content(msgspec.Struct):
+class _Content(msgspec.Struct, frozen=True):
     type: str
     text: str | None = None
     refusal: str | None = None
 
 
-class _Item(msgspec.Struct):
+class _Item(msgspec.Struct, frozen=True):
     type: str
     id: str | None = None
     content: list[_Content] | None = None
@@ -51,11 +51,11 @@ class _Item(msgspec.Struct):
     arguments: str | None = None
 
 
-class _Reason(msgspec.Struct):
+class _Reason(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, frozen=True):
     status: str
     output: list[_Item]
     usage: _Usage | None = None
@@ -63,7 +63,7 @@ class _Answer(msgspec.Struct):
     error: Any = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, frozen=True):
     type: str
     output_index: int = 0
     delta: Any = None

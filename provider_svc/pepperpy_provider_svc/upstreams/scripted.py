@@ -93,7 +93,8 @@ class Scripted:
 
 
 def _pieces(rule: Rule) -> Iterator[tuple[Chunk, float]]:
-    """The pieces of an answer, each with the seconds before it."""
+    """The pieces of an answer, each with the seconds before it; the first says nothing."""
+    yield Chunk(), 0.0
     if rule.reasoning:
         yield Chunk(reasoning=rule.reasoning), 0.0
     for word in _WORD.findall(rule.text):
