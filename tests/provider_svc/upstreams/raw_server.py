@@ -19,10 +19,6 @@ class Exchange:
         self.reader = reader
         self.writer = writer
 
-    @property
-    def json(self) -> dict[str, object]:
-        return json.loads(self.body)
-
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 from llmock.pytest_plugin import LLMock
-from tests.provider_svc.upstreams.speaking import KEY, KINDS, WEATHER, Speaker, asks, speaking
 
 from pepperpy_schemas.chat import (
     ChatMessage,
@@ -20,6 +19,7 @@ from pepperpy_schemas.chat import (
     Usage,
 )
 from pepperpy_schemas.errors import RequestRefused
+from tests.provider_svc.upstreams.speaking import KEY, KINDS, WEATHER, Speaker, asks, speaking
 
 
 @pytest.fixture(params=KINDS)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from llmock.pytest_plugin import LLMock
-from tests.provider_svc.upstreams.speaking import KEY, KINDS, WEATHER, Speaker, asks, speaking
 
 from pepperpy_provider_svc.upstreams.upstream import Completion
 from pepperpy_schemas.chat import ChatRequest
@@ -21,6 +20,7 @@ from pepperpy_schemas.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
+from tests.provider_svc.upstreams.speaking import KEY, KINDS, WEATHER, Speaker, asks, speaking
 
 SOON = 0.4
 AT_MOST = 20.0

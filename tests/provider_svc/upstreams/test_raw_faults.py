@@ -8,10 +8,9 @@ import time
 from typing import Any
 
 import pytest
-from tests.provider_svc.upstreams.raw_server import Exchange, raw_server
-from tests.provider_svc.upstreams.speaking import KEY, KINDS, Speaker, asks, speaking
 
 from pepperpy_bus.config.values import Secret
+from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import Usage
 from pepperpy_schemas.errors import (
     ContentFiltered,
@@ -25,6 +24,8 @@ from pepperpy_schemas.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
+from tests.provider_svc.upstreams.raw_server import Exchange, raw_server
+from tests.provider_svc.upstreams.speaking import KEY, KINDS, Speaker, asks, speaking
 
 AT_MOST = 20.0
 
@@ -118,10 +119,12 @@ async def test_an_empty_piece_tells_of_the_headers(kind: str) -> None:
         await exchange.begin()
         await exchange.gone()
 
-    async with raw_server(act) as server, speaking(kind, server.url) as speaker:
-        async with contextlib.aclosing(speaker.opened(asks())) as chunks:
-            first = await asyncio.wait_for(anext(chunks), AT_MOST)
-    assert not (first.text or first.finish or first.usage)
+    async with (
+        raw_server(act) as server,
+        speaking(kind, server.url) as speaker,
+        contextlib.aclosing(speaker.opened(asks())) as chunks,
+    ):
+        assert await asyncio.wait_for(anext(chunks), AT_MOST) == Chunk()
 
 
 async def test_a_reset_within_the_stream_breaks_it(kind: str) -> None:
@@ -411,10 +414,14 @@ async def test_a_key_that_no_header_can_carry_is_refused_and_not_told(
         exchange.reset()
 
     async with raw_server(act) as server, speaking(kind, server.url) as speaker:
+        key = Secret(text)
+        upstream = speaker.upstream
         with pytest.raises(KeyRefused) as caught:
-            if streaming:
-                await anext(speaker.upstream.stream("m", asks(), Secret(text)))
-            await speaker.upstream.complete("m", asks(), Secret(text))
+            await (
+                anext(upstream.stream("m", asks(), key))
+                if streaming
+                else upstream.complete("m", asks(), key)
+            )
     assert text.strip() not in str(caught.value.info())
     assert server.requests == []
 
