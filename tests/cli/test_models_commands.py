@@ -169,7 +169,7 @@ def test_an_answer_that_begins_anew_is_told_and_only_its_last_form_remembered(
 
 
 def test_an_error_does_not_end_the_conversation(
-    inline: Inline, models: Models, terminal: Any
+    inline: Inline, models: Models, terminal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models.items = [Ack(1), Delta(2, text="Once"), ContextTooLong("9000 tokens of 8192")]
 
@@ -181,7 +181,8 @@ def test_an_error_does_not_end_the_conversation(
             return line
 
     terminal()
-    builtins.input = Mended("Long.", "Short.", KeyboardInterrupt())
+    typed = Mended("Long.", "Short.", KeyboardInterrupt())
+    monkeypatch.setattr(builtins, "input", typed)
     assert inline.run("chat") == 0
     assert "error: 9000 tokens of 8192" in inline.err
     assert models.asked[1].messages == [ChatMessage("user", "Short.")]
@@ -260,6 +261,26 @@ def test_the_state_of_the_service_is_shown(inline: Inline, models: Models) -> No
         {"name": "tenant support", "unit": "usd/day", "limit": 5.0, "used": 1.25}
     ]
     assert document["spend"][0]["usage"]["cached_tokens"] == 0
+
+
+def test_the_service_runs_until_it_is_told_to_stop(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "zoo.yaml").write_text("- text: Polly wants a cracker.\n")
+    (tmp_path / "models.toml").write_text(
+        '[providers.zoo]\nkind = "scripted"\nscript = "zoo.yaml"\n'
+        '[models.default]\ntargets = ["zoo/parrot"]\n'
+    )
+    process = cli.start("provider", "run", "--declaration", "models.toml")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "provider.ready" in line:
+            break
+    done = cli.run("chat", "Hi.")
+    assert (done.returncode, done.stdout) == (0, "Polly wants a cracker.\n"), done.stderr
+    assert done.stderr.startswith("zoo/parrot · ")
+    assert [one["name"] for one in cli.json("models")] == ["default", "zoo/parrot"]
+    assert cli.json("provider", "status")["targets"][0]["calls"] == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
 
 
 def test_a_wrong_declaration_ends_the_service_at_once(cli: Cli, tmp_path: Path) -> None:
