@@ -522,7 +522,8 @@ async def test_a_key_that_another_request_looks_after_is_given_back(at: Setting)
     )
     refused = [one for one in outcomes if isinstance(one, NoTargetLeft)]
     assert len(refused) + at.second.calls - 1 == 5
-    await at.router.__aexit__(None, None, None)  # waits for what is still to be told
+    async with at.router:  # it waits for what is still to be told
+        pass
     assert at.rates.settled.count(("b/main", 50, 0)) == len(refused)
     assert all(one.context["retry_after"] <= 1 for one in refused)
 

@@ -7,14 +7,11 @@ need not try again what was tried here.
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from functools import cached_property, partial
-from types import TracebackType
+from functools import cached_property
 from typing import Self, TypeVar
 
-from pepperpy_bus.groups import TaskGroup
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.timers import Timers
-from pepperpy_provider_svc.declared.keys import HeldKey
 from pepperpy_provider_svc.routing.answers import Answered, Bill, Restarted
 from pepperpy_provider_svc.routing.breakers import Breakers
 from pepperpy_provider_svc.routing.candidates import Candidates, Keys
@@ -24,6 +21,7 @@ from pepperpy_provider_svc.routing.patience import Pieces, in_time
 from pepperpy_provider_svc.routing.route import Route
 from pepperpy_provider_svc.routing.running import Running
 from pepperpy_provider_svc.routing.sent import Sent
+from pepperpy_provider_svc.routing.settling import Settling
 from pepperpy_provider_svc.routing.trip import Call, Rates, Trip
 from pepperpy_provider_svc.upstreams.upstream import Chunk, Completion, Embeddings, Upstream
 from pepperpy_schemas.chat import ChatRequest, Finish, Usage
@@ -35,9 +33,6 @@ __all__ = ["Answered", "Restarted", "Router"]
 log = get_log("pepperpy.provider")
 
 A = TypeVar("A", Completion, Embeddings)
-
-_SETTLING = 1000
-"""Corrections of rates that may be on their way at a time."""
 
 
 class Router:
@@ -71,18 +66,13 @@ class Router:
         self._rates = rates
         self._prices = prices
         self._chance = chance or random.Random()  # noqa: S311 - jitter
-        self._telling = TaskGroup("router", limit=_SETTLING, on_crash=_crashed)
+        self._settling = Settling(rates)
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._telling.__aexit__(kind, error, trace)
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._settling.close()
 
     async def complete(
         self,
@@ -254,7 +244,7 @@ class Router:
             self._breakers,
             self._rates,
             self._timers,
-            self._settle,
+            self._settling.settle,
             deadline=deadline,
             tokens=tokens,
             no_restart=no_restart,
@@ -274,7 +264,7 @@ class Router:
         )
 
     def _run(self, call: Call, trip: Trip, bill: Bill | None) -> Running:
-        return Running(call, trip, self.figures, self._breakers, self._settle, bill)
+        return Running(call, trip, self.figures, self._breakers, self._settling.settle, bill)
 
     def _pieces(
         self, call: Call, route: Route, request: ChatRequest, deadline: float | None
@@ -283,20 +273,9 @@ class Router:
         source = upstream.stream(call.target.model, request, call.key.secret)
         return Pieces(self._timers, source, route.timeouts, deadline)
 
-    def _settle(self, key: HeldKey, reserved: int, used: int) -> None:
-        """Corrects a reservation beside the answer, which does not wait for it."""
-        if key.tokens_per_minute is None or used == reserved:
-            return
-        settle = partial(self._rates.settle, key, reserved, used)
-        self._telling.try_spawn(settle, name=f"settle-{key.provider}-{key.name}")
-
     @cached_property
     def _timers(self) -> Timers:
         return Timers(asyncio.get_running_loop())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _crashed(name: str, error: BaseException) -> None:
-    log.warning("provider.not_settled", task=name, error=repr(error))

@@ -13,17 +13,15 @@ from pepperpy_provider_svc.declared.keys import HeldKey
 from pepperpy_provider_svc.routing import policy
 from pepperpy_provider_svc.routing.breakers import PROBE_WITHIN, Breakers, Permit
 from pepperpy_provider_svc.routing.candidates import Candidates, Pair
+from pepperpy_provider_svc.routing.ending import nobody_left
 from pepperpy_provider_svc.routing.patience import in_time, passed
 from pepperpy_provider_svc.routing.route import RouteTarget
 from pepperpy_provider_svc.routing.sent import Sent
 from pepperpy_schemas.chat import Try, Usage
 from pepperpy_schemas.errors import (
     DeadlineExceeded,
-    KeyRefused,
-    NoTargetLeft,
     PepperError,
     RateLimited,
-    UnknownModel,
     UpstreamTimeout,
 )
 
@@ -32,7 +30,6 @@ SHORT_WAIT: Final = 5.0
 
 _TAKE_WITHIN = 5.0
 _SETTLED_WITHIN = 10.0
-_PROBING = 1.0  # seconds until a probe of somebody else has probably ended
 
 
 class Rates(Protocol):
@@ -253,39 +250,11 @@ class Trip:
         return self._none_left()
 
     def _none_left(self) -> PepperError:
-        """Keys and names that are all wrong are better said as they are."""
-        wrong = [one for one in self._errors if isinstance(one, KeyRefused | UnknownModel)]
-        if wrong and len(wrong) == len(self._errors):
-            return wrong[-1]
-        reasons, waits = [], []
-        for pair in self._candidates.all():
-            name = f"{pair[0]} with key {pair[1]}"
-            record = self._breakers.record(*pair)
-            if record is not None:
-                reasons.append(f"{name}: {record.reason}")
-                probing = self._breakers.state(*pair) == "half_open"
-                waits.append(_PROBING if probing else self._breakers.wait(*pair))
-            elif pair in self._busy:
-                reasons.append(f"{name}: busy")
-                waits.append(self._busy[pair] - self._clock())
-            else:
-                waits.append(0.0)
-        return _none_left(self.tries, reasons, min(waits, default=0.0))
+        busy = {pair: at - self._clock() for pair, at in self._busy.items()}
+        return nobody_left(self._candidates, self._breakers, busy, self._errors, self.tries)
 
     def _end(self, error: PepperError) -> NoReturn:
         last = self._errors[-1] if self._errors else None
         if error is last:
             raise error
         raise error from last
-
-
-def _none_left(tries: list[Try], reasons: list[str], wait: float) -> NoTargetLeft:
-    context: dict[str, object] = {"attempts": msgspec.to_builtins(tries)}
-    hint = ""
-    if 0 < wait < math.inf:
-        context["retry_after"] = round(wait, 3)
-        hint = f"try again in {wait:.1f} s"
-    calls = "one call" if len(tries) == 1 else f"{len(tries)} calls"
-    said = f"nobody has answered after {calls}" if tries else "nobody can be asked now"
-    left_alone = f"; left alone: {', '.join(reasons)}" if reasons else ""
-    return NoTargetLeft(f"{said}{left_alone}", hint=hint, context=context)
