@@ -122,7 +122,7 @@ async def start_up(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Up]]
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("PEPPERPY_")},
+            **{k: v for k, v in os.environ.items() if not _is_somebodys(k)},
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / ".config"),
             "TMPDIR": str(home),
@@ -154,6 +154,11 @@ async def start_up(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Up]]
         if one.process.returncode is None:
             one.process.kill()
         await one.ends()
+
+
+def _is_somebodys(variable: str) -> bool:
+    """Whether it is a setting, or a key, of the person who runs the tests."""
+    return variable.startswith(("PEPPERPY_", "OPENAI_", "ANTHROPIC_"))
 
 
 async def _read(up: Up) -> None:

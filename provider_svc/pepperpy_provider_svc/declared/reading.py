@@ -52,7 +52,7 @@ def from_environment(environ: Mapping[str, str]) -> Declaration:
     """Returns the declaration for the keys that are in the environment."""
     providers: dict[str, Any] = {}
     targets: list[str] = []
-    models: dict[str, Any] = {}
+    models: dict[str, Any] = {"default": {"targets": targets}}
     if _has(environ, "OPENAI_API_KEY"):
         providers["openai"] = {
             "kind": "openai",
@@ -71,7 +71,6 @@ def from_environment(environ: Mapping[str, str]) -> Declaration:
     if not targets:
         providers["local"] = {"kind": "local"}
         targets.append(f"local/{LOCAL_MODEL}")
-    models["default"] = {"targets": targets}
     return Declaration.model_validate({"providers": providers, "models": models})
 
 
