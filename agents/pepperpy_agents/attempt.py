@@ -72,6 +72,7 @@ class Attempt(msgspec.Struct):
         over: How the wait ended that the attempt goes on from, or None.
         replay: Its way through the journal, once its handler runs.
         canceled: Who wants the task to end, and why; None while nobody does.
+        woken: Whether it runs on a wake of the task, and not on the task's own message.
     """
 
     task: Task
@@ -82,3 +83,10 @@ class Attempt(msgspec.Struct):
     over: Over | None = None
     replay: Replay | None = None
     canceled: CancelRequest | None = None
+    woken: bool = False
+
+    @property
+    def parked(self) -> Parked | None:
+        """The wait that ended the attempt, whatever its handler made of being left."""
+        replay = self.replay
+        return None if replay is None or replay.suspended is None else Parked(replay.suspended)

@@ -27,7 +27,7 @@ from pepperpy_bus.streams.reading import read_as_stored
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.keys import Keys
-from pepperpy_bus.tasks.waits import forget_task_wake, wake_parent
+from pepperpy_bus.tasks.wakes import forget_task_wake, wake_parent
 from pepperpy_bus.tasks.whereabouts import Whereabouts, find_task
 from pepperpy_schemas.catalog import CANCEL
 from pepperpy_schemas.errors import BadPayload, NotFound, PepperError
@@ -60,7 +60,9 @@ async def carried_out(client: Client, emitter: Emitter, executor: Executor) -> A
     await ensure()
 
     def hear(message: Message) -> None:
-        executor.cancel(CANCEL.parse(client.prefix, message.subject)["id"], _read(message.body))
+        executor.running.cancel(
+            CANCEL.parse(client.prefix, message.subject)["id"], _read(message.body)
+        )
 
     in_hand = InHand()
     canceling = Canceling(client, emitter, executor.keys)
@@ -92,7 +94,7 @@ async def _caught_up(client: Client, executor: Executor) -> AsyncIterator[None]:
         while True:
             await back.wait()
             back.clear()
-            for task_id in executor.running:
+            for task_id in executor.running.ids:
                 try:
                     ended = await client.results.get(task_id)
                 except PepperError as error:
@@ -101,7 +103,7 @@ async def _caught_up(client: Client, executor: Executor) -> AsyncIterator[None]:
                     await asyncio.sleep(_AGAIN)
                     break
                 if ended is not None and ended.result.state is TaskState.CANCELED:
-                    executor.cancel(task_id, CancelRequest())
+                    executor.running.cancel(task_id, CancelRequest())
 
     connection = client.connection
     looking = asyncio.create_task(look(), name="cancels-catch-up")

@@ -28,7 +28,7 @@ from pepperpy_bus.tasks.deadletters import write_letter
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys
-from pepperpy_bus.tasks.waits import wake_parent
+from pepperpy_bus.tasks.wakes import wake_parent
 from pepperpy_schemas.catalog import ADVISORY, RESUME
 from pepperpy_schemas.errors import BadName, CrashLoop, PepperError
 from pepperpy_schemas.headers import ATTEMPT, TOPIC

@@ -9,37 +9,30 @@ rule make that harmless.
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from pepperpy_agents.agent import TaskSpec
-from pepperpy_agents.attempt import (
-    Attempt,
-    Completed,
-    Failed,
-    Lost,
-    Outcome,
-    Parked,
-    Released,
-    Repeat,
-    Stopped,
-    Superseded,
-)
-from pepperpy_agents.attempt_log import say_failure, say_given_up
+from pepperpy_agents.attempt import Attempt, Completed, Failed, Lost, Outcome, Released, Stopped
 from pepperpy_agents.beginning import Beginning, for_topic
 from pepperpy_agents.blocking import BlockingContext
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.durability import Durability
 from pepperpy_agents.durable.replay import Replay
-from pepperpy_agents.giving_up import file_letter, shorten, withdraw_letter
+from pepperpy_agents.failing import Failing, Overrun, too_late
+from pepperpy_agents.giving_up import withdraw_letter
 from pepperpy_agents.handler import Handler
 from pepperpy_agents.parking import Parking
+from pepperpy_agents.pauses import UNANSWERED, pause
 from pepperpy_agents.resuming import Resuming
 from pepperpy_agents.runner import Runner
+from pepperpy_agents.running import Running
+from pepperpy_agents.settling import Settling, tell_parent
 from pepperpy_agents.sharing import Sharing
-from pepperpy_agents.task import Task, read_task
+from pepperpy_agents.task import read_task
 from pepperpy_agents.telling import Teller
 from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.client import Client
@@ -49,43 +42,21 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.in_hand import CLEAN_UP, InHand
 from pepperpy_bus.tasks.answers import OpenQuestions
-from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.keys import Keys
-from pepperpy_bus.tasks.waits import Waits, wake_parent
+from pepperpy_bus.tasks.waits import Waits
 from pepperpy_bus.timers import time_limit
 from pepperpy_bus.trace import active, parse
-from pepperpy_schemas.errors import (
-    BadPayload,
-    DeadlineExceeded,
-    ErrorInfo,
-    Fenced,
-    HandlerError,
-    PepperError,
-    TaskTimeout,
-    TooLarge,
-    info_of,
-)
-from pepperpy_schemas.headers import ATTEMPT, BLOB, FINGERPRINT, REPLY_TO, TOPIC, TRACEPARENT
-from pepperpy_schemas.messages import CancelRequest, Result
+from pepperpy_schemas.errors import BadPayload, Fenced, HandlerError, PepperError, TooLarge
+from pepperpy_schemas.headers import ATTEMPT, FINGERPRINT, REPLY_TO, TOPIC, TRACEPARENT
+from pepperpy_schemas.messages import Result
 
 log = get_log("pepperpy.worker")
 
-REMEMBERED = 60.0
-"""Seconds that a cancellation is remembered for a task that is just being delivered."""
-
-_BLOB = BLOB.lower()
 _REPLY_TO = REPLY_TO.lower()
-
-
-STALE_WAKE: Final = 0.2
-"""Seconds after which a wake that met a running attempt looks at the task again."""
-
+_LAST_WORDS: Final = CLEAN_UP * 0.6
+"""Seconds at the end of a worker's grace in which what is being settled may still be."""
 
 _untraced = contextlib.nullcontext()
-
-
-class _Overrun(Exception):
-    """The attempt's time is over; told apart from a TimeoutError of the handler's own."""
 
 
 class Executor:
@@ -97,9 +68,12 @@ class Executor:
         clock: The server's clock.
         runner: Where handlers run.
         instance: The instance, ``agent/instance``, written into journals and events.
+        in_hand: What the instance works on.
 
     Attributes:
+        keys: The keys that its tasks hold.
         sharing: What its tasks share with others.
+        running: The attempts whose handlers run now.
         stopping: What is delivered from now on is given back without a start.
         done: Tasks ended.
         failed: Tasks ended otherwise than completed.
@@ -119,10 +93,6 @@ class Executor:
         self._clock = clock
         self._runner = runner
         self._instance = instance
-        self._in_hand = in_hand
-        self._away = 0.0
-        self._running: dict[asyncio.Task[Any], Attempt] = {}
-        self._canceled: dict[str, CancelRequest] = {}
         connection, prefix = client.connection, client.prefix
         teller = self._teller = Teller(emitter, clock, instance)
         questions = OpenQuestions(connection, prefix)
@@ -131,9 +101,12 @@ class Executor:
         )
         self.keys = Keys(connection, prefix, client.results, clock)
         self.sharing = Sharing(client, clock, instance)
-        self._beginning = Beginning(client, questions, instance)
+        self.running = Running()
+        beginning = self._beginning = Beginning(client, questions, instance)
         self._resuming = Resuming(client, waits, clock, instance, teller.reminder, self.keys)
-        self._parking = Parking(waits, questions, self.keys, teller, clock)
+        self._failing = Failing(beginning)
+        parking = self._parking = Parking(waits, questions, self.keys, teller, clock)
+        self._settling = Settling(client, beginning, parking, teller, self._end, in_hand, instance)
         self.stopping = False
         self.done = 0
         self.failed = 0
@@ -141,7 +114,7 @@ class Executor:
     def broker_is_away(self) -> None:
         """Trusts no count of deliveries of what is older: after a crash it begins at one again."""
         self._beginning.away_ns = self._clock.now_ns()
-        self._away = time.monotonic()
+        self._settling.away = time.monotonic()
 
     async def execute(self, spec: TaskSpec, delivery: Delivery) -> None:
         """Takes one delivery of a task through its life."""
@@ -155,40 +128,16 @@ class Executor:
                 await delivery.nak()
                 return
             attempt = await self._resuming.attempt(spec, delivery)
+        except asyncio.CancelledError:
+            # The grace is over, and nothing has begun.
+            await delivery.nak()
+            raise
         except PepperError as error:
-            log.warning("task.unsettled", subject=delivery.subject, error=str(error))
+            await self._unsettled(delivery, error, subject=delivery.subject)
             return
         if attempt is not None:
             await self._run(attempt, None)
             await self._parking.free_key(attempt.task)
-
-    @property
-    def running(self) -> list[str]:
-        """The ids of the tasks whose handlers run now."""
-        return [attempt.task.id for attempt in self._running.values()]
-
-    def cancel(self, task_id: str, request: CancelRequest) -> None:
-        """Stops a task that runs here; its handler gets CancelledError and may clean up.
-
-        One that arrives here a moment later is not started.
-        """
-        loop = asyncio.get_running_loop()
-        self._canceled[task_id] = request
-        loop.call_later(REMEMBERED, self._canceled.pop, task_id, None)
-        for running, attempt in self._running.items():
-            if attempt.task.id == task_id and attempt.canceled is None:
-                attempt.canceled = request
-                self._stop(running)
-
-    def _stop(self, running: "asyncio.Task[Any]") -> None:
-        """Cancels a handler, and again if it does not end: cleaning up has its time."""
-        if running not in self._running:
-            return
-        if running.cancelling():
-            task = self._running[running].task
-            log.warning("task.cleans_up_too_long", task_id=task.id, topic=task.topic)
-        running.cancel()
-        asyncio.get_running_loop().call_later(CLEAN_UP, self._stop, running)
 
     async def _run(self, attempt: Attempt, wrong: PepperError | None) -> None:
         task = attempt.task
@@ -199,13 +148,33 @@ class Executor:
         except asyncio.CancelledError:
             outcome = Released()
         except PepperError as error:
-            # The broker did not answer: leave the delivery; it comes again.
-            log.warning("task.unsettled", task_id=task.id, error=str(error))
+            await self._unsettled(task.delivery, error, task_id=task.id)
             return
         try:
             await self._settle(attempt, outcome)
         except PepperError as error:
-            log.warning("task.unsettled", task_id=task.id, error=str(error))
+            await self._unsettled(task.delivery, error, task_id=task.id)
+
+    async def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Settles it; what is not settled when a worker's grace ends is given back."""
+        settle = self._ended(attempt, outcome)
+        try:
+            await (_with_last_words(settle) if self.stopping else settle)
+        except asyncio.CancelledError:
+            if not isinstance(outcome, Lost):
+                await attempt.task.delivery.nak()
+            raise
+
+    async def _unsettled(self, delivery: Delivery, error: PepperError, **about: Any) -> None:
+        """Leaves a delivery that could not be settled: it comes again, and that is harmless.
+
+        A broker that is there, and did not answer in time, is told to deliver it soon; it would
+        wait as for a dead worker otherwise.
+        """
+        log.warning("task.unsettled", error=str(error), **about)
+        if self._client.connection.connected:
+            with contextlib.suppress(PepperError):
+                await delivery.nak(delay=pause(delivery.deliveries, UNANSWERED))
 
     async def _live(self, attempt: Attempt, wrong: PepperError | None) -> Outcome:
         ended = await self._beginning.begin(attempt)
@@ -225,40 +194,34 @@ class Executor:
             return Failed(for_topic(refused.info(), attempt.spec.topic))
         return await self._perform(attempt, data)
 
-    # --- perform --------------------------------------------------------------------------------
+    # --- perform ---
 
     async def _perform(self, attempt: Attempt, data: Any) -> Outcome:
         task, spec = attempt.task, attempt.spec
         left = task.seconds_left(self._clock)
         if left is not None and left <= 0:
-            return Failed(
-                DeadlineExceeded(f"task {task.id} was not started before its deadline").info()
-            )
+            return Failed(too_late(attempt))
         limit = min((s for s in (left, spec.timeout) if s is not None), default=None)
-        running = asyncio.current_task()
-        assert running is not None
-        attempt.canceled = self._canceled.get(task.id)
+        attempt.canceled = self.running.canceled(task.id)
         if attempt.canceled is not None:
             return Stopped(attempt.canceled)
-        self._running[running] = attempt
-        try:
-            await self._teller.tell(
-                attempt, "started", self._teller.what_is_known(attempt), certain=True
-            )
-            value = await self._within(limit, attempt, data)
-            if _parked(attempt) is None:
-                self._check_journal(attempt)
-        except BaseException as error:
-            return await self._after_raise(attempt, error, limit == left)
-        finally:
-            del self._running[running]
-            if attempt.replay is not None:
-                await attempt.replay.close()
+        with self.running.of(attempt):
+            try:
+                known = self._teller.what_is_known(attempt)
+                await self._teller.tell(attempt, "started", known, certain=True)
+                value = await self._within(limit, attempt, data)
+                if attempt.parked is None:
+                    self._check_journal(attempt)
+            except BaseException as error:
+                return await self._failing.outcome(attempt, error, limit == left)
+            finally:
+                if attempt.replay is not None:
+                    await attempt.replay.close()
         if attempt.canceled is not None:
             return Stopped(attempt.canceled)  # its handler would not be stopped
         if attempt.journal is not None and attempt.journal.fenced:
             return Lost()  # whatever its handler made of that
-        return _parked(attempt) or outcome_of(spec, value)
+        return attempt.parked or outcome_of(spec, value)
 
     def _check_journal(self, attempt: Attempt) -> None:
         """Refuses the return of a handler that left out what an earlier attempt did."""
@@ -266,29 +229,6 @@ class Executor:
             self._durability(attempt)
         if attempt.replay is not None:
             attempt.replay.finish()
-
-    async def _after_raise(
-        self, attempt: Attempt, error: BaseException, by_deadline: bool
-    ) -> Outcome:
-        """Finds out what an exception means that left the handler."""
-        task, spec = attempt.task, attempt.spec
-        parked = _parked(attempt)
-        if attempt.canceled is not None:
-            return Stopped(attempt.canceled)
-        if isinstance(error, asyncio.CancelledError):
-            current = asyncio.current_task()
-            if current is not None and current.cancelling():
-                raise error
-            error = HandlerError("the handler raised CancelledError")
-        if parked is not None:
-            return parked
-        if isinstance(error, _Overrun):
-            if by_deadline:
-                return Failed(DeadlineExceeded(f"task {task.id} ran past its deadline").info())
-            error = TaskTimeout(f"{spec.topic} ran longer than {spec.timeout:g} s")
-        if not isinstance(error, Exception | SystemExit):
-            raise error
-        return await self._after_error(attempt, error)
 
     async def _within(self, limit: float | None, attempt: Attempt, data: Any) -> Any:
         if limit is None:
@@ -299,7 +239,7 @@ class Executor:
                 return await self._metered(attempt, data)
         except TimeoutError:
             if watch.expired:
-                raise _Overrun from None
+                raise Overrun from None
             raise
 
     async def _metered(self, attempt: Attempt, data: Any) -> Any:
@@ -336,69 +276,19 @@ class Executor:
         budget = self.sharing.budget(task, attempt.number) if task.headers.budget else None
         return Durability(replay, self._client, self._runner, self._waits, self._clock, budget)
 
-    async def _after_error(self, attempt: Attempt, error: BaseException) -> Outcome:
-        """Decides between repeating and giving up, and records the failure."""
-        info = shorten(info_of(error))
-        try:
-            journal = await self._beginning.journal(attempt)
-            await journal.failed(attempt.number, info)
-        except PepperError:
-            say_failure(attempt.task, attempt.number, error, info)
-            raise
-        failures = journal.history.failures
-        policy = attempt.spec.retry
-        if policy.repeats(error, info, failures):
-            wait = policy.wait(failures)
-            say_failure(attempt.task, attempt.number, error, info, wait=wait)
-            return Repeat(info, wait, failures)
-        say_failure(attempt.task, attempt.number, error, info)
-        return Failed(info)
+    # --- settle ---
 
-    # --- settle ---------------------------------------------------------------------------------
-
-    async def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
-        delivery = attempt.task.delivery
-        if await self._went_to_another(attempt):
+    async def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Does what an outcome asks for."""
+        if await self._settling.went_to_another(attempt):
             outcome = Lost()
-        match outcome:
-            case Completed(data):
-                try:
-                    await self._end(attempt, Result(ok=True, data=msgspec.Raw(data)))
-                except TooLarge as error:
-                    await self._give_up(attempt, error.info())
-            case Failed(error):
-                await self._give_up(attempt, error)
-            case Repeat(error, wait, failures):
-                told = {"error": msgspec.to_builtins(error), "wait": wait, "failures": failures}
-                await self._teller.tell(attempt, "retry", told)
-                await self._parking.rest(attempt, wait)
-            case Parked(wait):
-                await self._parking.park(attempt, wait)
-            case Stopped(request):
-                await self._cancel_children(attempt, request)
-                await self._end(attempt, Result(ok=False, error=canceled(request)))
-            case Released():
-                await self._give_back(attempt)
-            case Superseded():
-                await self._tell_parent(attempt.task)
-                await delivery.ack()
-            case Lost():
-                _say_lost(attempt)
-                if attempt.over is not None:
-                    # A wake that came too late is in the way of the next one until it is settled.
-                    await delivery.nak(delay=STALE_WAKE)
-
-    async def _went_to_another(self, attempt: Attempt) -> bool:
-        """Whether a keyed task went to another worker while this process stood still.
-
-        It must not be ended here then: the next of its key would begin beside it.
-        """
-        if not attempt.task.key or not attempt.number:
-            return False
-        if self._away < attempt.began and not self._in_hand.stalled_since(attempt.began):
-            return False
-        journal = await self._beginning.read_journal(attempt.task)
-        return journal.history.last_attempt > attempt.number
+        if not isinstance(outcome, Completed):
+            await self._settling.settle(attempt, outcome)
+            return
+        try:
+            await self._end(attempt, Result(ok=True, data=msgspec.Raw(outcome.data)))
+        except TooLarge as error:
+            await self._settling.give_up(attempt, error.info())
 
     async def _end(self, attempt: Attempt, result: Result, *, letter: int = 0) -> None:
         """Writes the result, tells of it and settles the delivery.
@@ -428,43 +318,22 @@ class Executor:
         elif letter:
             await withdraw_letter(self._client, task.id, letter)
         if task.delivery.headers and _REPLY_TO in task.delivery.headers:
-            await self._tell_parent(task)
+            await tell_parent(self._client, task)
         # Last, so that event and acknowledgement leave in one piece.
         await task.delivery.ack()
 
-    async def _cancel_children(self, attempt: Attempt, request: CancelRequest) -> None:
-        """The journal may lack the last of them; this attempt knows what it has sent."""
-        client = self._client
-        for child_id in () if attempt.replay is None else attempt.replay.sent:
-            await cancel_child(client.connection, client.prefix, attempt.task.id, child_id, request)
 
-    async def _give_up(self, attempt: Attempt, error: ErrorInfo) -> None:
-        """Files the dead letter first: a failed result always has one."""
-        error, filed = shorten(error), 0
-        if error.category != "control":
-            filed = await file_letter(self._client, attempt, error, self._instance)
-        result = Result(ok=False, error=error)
-        await self._end(attempt, result, letter=filed)
-        say_given_up(attempt.task, attempt.number, result, filed)
-
-    async def _tell_parent(self, task: Task) -> None:
-        client = self._client
-        await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
-
-    async def _give_back(self, attempt: Attempt) -> None:
-        try:
-            await (await self._beginning.journal(attempt)).released()
-        except Fenced:
-            # To give back what another worker has now would start it a second time.
-            _say_lost(attempt)
-            return
-        except PepperError as error:
-            log.debug("task.release_unrecorded", task_id=attempt.task.id, error=str(error))
-        await attempt.task.delivery.nak()
-
-
-def _say_lost(attempt: Attempt) -> None:
-    log.warning("task.lost", task_id=attempt.task.id, attempt=attempt.number)
+async def _with_last_words(settle: Coroutine[Any, Any, None]) -> None:
+    """Settles in spite of a cancellation, if that takes no longer than a moment."""
+    settling = asyncio.create_task(settle, name="settle")
+    try:
+        await asyncio.shield(settling)
+    except asyncio.CancelledError:
+        await asyncio.wait([settling], timeout=_LAST_WORDS)
+        if settling.cancel():
+            await asyncio.gather(settling, return_exceptions=True)
+            raise
+        settling.result()
 
 
 def outcome_of(spec: TaskSpec, value: Any) -> Completed | Failed:
@@ -477,12 +346,6 @@ def outcome_of(spec: TaskSpec, value: Any) -> Completed | Failed:
         # A model's own serialiser may raise anything.
         told = f"what {spec.handler.name} returned cannot be written as JSON: {error}"
         return Failed(HandlerError(told).info())
-
-
-def _parked(attempt: Attempt) -> Parked | None:
-    """The wait that ended the attempt, whatever its handler made of being left."""
-    replay = attempt.replay
-    return None if replay is None or replay.suspended is None else Parked(replay.suspended)
 
 
 async def call_handler(runner: Runner, handler: Handler, data: Any, context: Context) -> Any:

@@ -11,6 +11,8 @@ import msgspec
 from pepperpy_agents.agent import TaskSpec
 from pepperpy_agents.attempt import Attempt
 from pepperpy_agents.durable.waiting import keep_ends
+from pepperpy_agents.parking import leave_waiting
+from pepperpy_agents.pauses import AHEAD, pause
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.client import Client
 from pepperpy_bus.link.message import Message
@@ -21,6 +23,7 @@ from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.waits import RENEWAL, Waits
+from pepperpy_bus.tasks.wakes import current_wait
 from pepperpy_schemas.catalog import RESUME, TASK
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.messages import InputEntry, Resume, WaitEntry
@@ -28,8 +31,6 @@ from pepperpy_schemas.messages import InputEntry, Resume, WaitEntry
 log = get_log("pepperpy.worker")
 
 Remind = Callable[[Attempt, WaitEntry], Awaitable[None]]
-_CATCH_UP: Final = 0.2
-"""Seconds after which a wake is read again that was ahead of a replica."""
 _LONG: Final = timedelta(days=1)
 
 
@@ -75,11 +76,11 @@ class Resuming:
         given = journal.history.input
         if given is None and not await _came_too_early(journal, delivery):
             log.warning("resume.unknown_task", task_id=task_id, subject=delivery.subject)
-            await delivery.ack()
+            await self._drop(task_id, spec.topic, delivery)
         if given is None:
             return None
         task = resumed_task(given, task_id, delivery, client.prefix)
-        attempt = Attempt(task, spec, journal=journal, began=time.monotonic())
+        attempt = Attempt(task, spec, journal=journal, began=time.monotonic(), woken=True)
         wait = journal.history.open_wait
         if journal.history.is_spent(task.carrier, original=False):
             await self._wait_on(attempt, wait, delivery)
@@ -91,7 +92,7 @@ class Resuming:
                 return attempt
             if not await _came_too_early(journal, delivery):
                 log.debug("resume.stale", task_id=task_id)
-                await delivery.ack()
+                await self._drop(task_id, spec.topic, delivery)
         else:
             attempt.over = await self._waits.outcome(task_id, spec.topic, wait, journal.history)
             left = task.seconds_left(self._clock)
@@ -100,6 +101,17 @@ class Resuming:
                 return attempt
             await self._still_waits(attempt, journal, wait, delivery)
         return None
+
+    async def _drop(self, task_id: str, topic: str, delivery: Delivery) -> None:
+        """Acknowledges a wake in vain; it may have been in the way of one that was not.
+
+        The task may have begun to wait since it was looked at, and its wake been refused because
+        this one was in hand.
+        """
+        await delivery.ack()
+        wait = await current_wait(self._client.connection, self._client.prefix, task_id)
+        if wait is not None:
+            await self._waits.look(task_id, topic, wait)
 
     async def _still_waits(
         self, attempt: Attempt, journal: Journal, wait: WaitEntry, delivery: Delivery
@@ -116,19 +128,19 @@ class Resuming:
 
     async def _wait_on(self, attempt: Attempt, wait: WaitEntry | None, delivery: Delivery) -> None:
         task = attempt.task
-        if wait is not None:
-            await self._questions.open(task.id, task.topic, wait)
-            await self._waits.arm(task.id, task.topic, wait, task.deadline)
-        await delivery.ack()
-        if wait is not None:
-            await self._waits.look(task.id, task.topic, wait)
+        if wait is None:
+            await self._drop(task.id, task.topic, delivery)
+            return
+        await self._questions.open(task.id, task.topic, wait)
+        await self._waits.arm(task.id, task.topic, wait, task.deadline)
+        await leave_waiting(self._waits, delivery, task.id, task.topic, wait)
 
 
 async def _came_too_early(journal: Journal, delivery: Delivery) -> bool:
     """Gives a wake back that came before what it tells of had reached the replica that was read."""
     if not await journal.is_behind():
         return False
-    await delivery.nak(delay=_CATCH_UP)
+    await delivery.nak(delay=pause(delivery.deliveries, AHEAD))
     return True
 
 

@@ -12,7 +12,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.streams.consumers import resume_consumer
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_bus.tasks.waits import wake
+from pepperpy_bus.tasks.wakes import wake
 from pepperpy_schemas.catalog import RESULT
 from pepperpy_schemas.errors import GraphFailed
 from pepperpy_schemas.messages import Resume

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pepperpy import Agent, Client, Context
-from pepperpy_agents import execution
+from pepperpy_agents import running
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import ensure_topic
 from pepperpy_bus.streams.reading import all_on, read_as_stored
@@ -161,7 +161,7 @@ async def test_a_running_handler_may_clean_up(
 async def test_cleaning_up_has_its_time(
     client: Client, working: Working, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "CLEAN_UP", 0.1)
+    monkeypatch.setattr(running, "CLEAN_UP", 0.1)
     log: list[str] = []
     async with working(slow(log, clean_up=60)) as worker:
         task_id = await client.submit("slow", "one")

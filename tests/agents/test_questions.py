@@ -54,6 +54,15 @@ def asking(**options: Any) -> Agent:
     return agent
 
 
+async def test_a_task_whose_deadline_passes_while_it_waits_is_not_said_to_have_never_begun(
+    client: Client, working: Working
+) -> None:
+    async with working(asking()):
+        task_id = await client.submit("ask", timeout=1)
+        with pytest.raises(DeadlineExceeded, match="waited past its deadline"):
+            await client.result(task_id, wait=10)
+
+
 async def test_an_answer_comes_while_no_worker_is_up_and_the_broker_restarts_in_between(
     own_broker: Broker, prefix: str, workers: Start, tmp_path: Path, eventually: Eventually
 ) -> None:

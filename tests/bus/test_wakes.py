@@ -1,15 +1,24 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.consumers import resume_consumer
+from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.jetstream import PubAck, store
+from pepperpy_bus.streams.provision import ensure_consumer
+from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.streams.reading import Stored, all_on, last_on
+from pepperpy_bus.tasks import wakes
 from pepperpy_bus.tasks.schedules import forget_wake, wake_at
+from pepperpy_bus.tasks.wakes import wake
 from pepperpy_bus.units import BadUnit
 from pepperpy_schemas.catalog import RESUME, SCHEDULE
-from pepperpy_schemas.errors import BadName
+from pepperpy_schemas.errors import BadName, WrongSequence
 from pepperpy_schemas.messages import Resume
 from pepperpy_schemas.subjects import stream_name
 
@@ -114,3 +123,62 @@ async def test_a_wake_without_zone_or_with_a_bad_name_is_refused(
     with pytest.raises(BadName):
         await forget_wake(connection, deployment, "a.b")
     assert await last_on(connection, stream_name(deployment, "SCHED"), f"{deployment}.>") is None
+
+
+# --- wakes that meet another one ------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def taking(connection: Connection, prefix: str) -> AsyncIterator["asyncio.Queue[Delivery]"]:
+    """A worker's hands: what it is given, unsettled."""
+    stream, config = stream_name(prefix, RESUME.stream), resume_consumer(prefix, "buy")
+    await ensure_consumer(connection, stream, config)
+    taken: asyncio.Queue[Delivery] = asyncio.Queue()
+    async with Puller(connection, stream, config["name"], slots=9, on_delivery=taken.put_nowait):
+        yield taken
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the server has refused a wake."""
+    seen = asyncio.Event()
+
+    async def watched(*args: Any, **options: Any) -> PubAck:
+        try:
+            return await store(*args, **options)
+        except WrongSequence:
+            seen.set()
+            raise
+
+    monkeypatch.setattr(wakes, "store", watched)
+    return seen
+
+
+async def test_a_wake_that_meets_one_that_is_just_being_settled_is_not_lost(
+    connection: Connection, deployment: str, refused: asyncio.Event
+) -> None:
+    task: dict[str, Any] = {"topic": "buy", "task_id": "t1", "resume": Resume("check")}
+    async with taking(connection, deployment) as taken, asyncio.timeout(10):
+        await wake(connection, deployment, **task)
+        first = await taken.get()
+        second = asyncio.create_task(wake(connection, deployment, **task))
+        # As in a cluster, where a message leaves its queue after its acknowledgement.
+        await refused.wait()
+        await first.ack()
+        await second
+        assert (await taken.get()).seq > first.seq
+
+
+async def test_a_wake_that_nobody_has_taken_yet_stands_for_those_that_follow(
+    connection: Connection, deployment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakes, "_PAUSE", 1000.0)
+    task: dict[str, Any] = {"topic": "buy", "task_id": "t1", "resume": Resume("check")}
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await wake(connection, deployment, **task)  # no worker has ever been there
+        async with taking(connection, deployment) as taken:
+            await (await taken.get()).ack()
+        for _ in range(3):
+            await wake(connection, deployment, **task)  # the worker is gone
+    assert len(await resumed(connection, deployment, 1)) == 1

@@ -24,7 +24,7 @@ from pepperpy_bus.streams.topology import PARKED, shard_of
 from pepperpy_bus.tasks.journal import KEEP
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.schedules import wake_at
-from pepperpy_bus.tasks.waits import wake
+from pepperpy_bus.tasks.wakes import wake
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import KEY_HOLD, RESUME, SHARDED_TASK, STEP
 from pepperpy_schemas.errors import BadHeader, WrongSequence

@@ -1,13 +1,7 @@
-"""Suspended tasks: what they wait for, whether it is there, and how they are woken.
-
-A wake carries nothing: whoever takes it reads the task's journal and looks whether what it waits
-for is there. So a wake may come twice or in vain, and one that is lost is made good by a look from
-time to time, which the server's schedules set off.
-"""
+"""Suspended tasks: what they wait for, and whether it is there; `wakes` has how they are woken."""
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -17,19 +11,18 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.jetstream import delete_message, store
-from pepperpy_bus.streams.reading import last_as_stored, last_on, read_as_stored
-from pepperpy_bus.tasks.history import History, unfold
-from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.streams.jetstream import delete_message
+from pepperpy_bus.streams.reading import last_on, read_as_stored
+from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.results import Results
-from pepperpy_bus.tasks.schedules import forget_wake, wake_at
+from pepperpy_bus.tasks.schedules import wake_at
+from pepperpy_bus.tasks.wakes import forget_task_wake, wake, wake_name
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import ANSWER, RESUME, STEP
+from pepperpy_schemas.catalog import ANSWER, RESUME
 from pepperpy_schemas.codec import decode, encode
-from pepperpy_schemas.errors import BadName, BadPayload, WrongSequence
-from pepperpy_schemas.messages import Answer, EndedEntry, ReleaseEntry, Result, Resume, WaitEntry
+from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.messages import Answer, Result, Resume, WaitEntry
 from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.waits")
 
@@ -61,63 +54,12 @@ class Over(msgspec.Struct, frozen=True):
     by: str = ""
 
 
-async def wake(
-    connection: Connection, prefix: str, *, topic: str, task_id: str, resume: Resume
-) -> None:
-    """Wakes a suspended task; one that is being woken is not woken a second time."""
-    subject = RESUME.of(prefix, topic=topic, id=task_id)
-    body = RESUME.encode(resume)
-    try:
-        # On a work queue this says: no such message waits or is being worked on.
-        await store(connection, subject, body, msg_id=new_id(), expect_last=0)
-    except WrongSequence:
-        log.debug("waits.woken_already", task_id=task_id)
-
-
-async def wake_parent(
-    connection: Connection, prefix: str, child_id: str, headers: Mapping[str, str]
-) -> None:
-    """Tells a task's end to its parent, if that waits for it.
-
-    Args:
-        connection: The connection.
-        prefix: The deployment's prefix.
-        child_id: The task that has ended.
-        headers: Its headers, names in lower case.
-    """
-    target = headers.get(h.REPLY_TO.lower(), "")
-    if not target:
-        return
-    try:
-        parent = RESUME.parse(prefix, target)
-        subject = STEP.of(prefix, id=parent["id"])
-    except BadName:
-        log.warning("waits.bad_reply_to", task_id=child_id, reply_to=target[:120])
-        return
-    # Its leader's: a replica may not have the wait yet.
-    last = await last_as_stored(connection, stream_name(prefix, "STEPS"), subject)
-    # It waits as long as its journal ends with the wait, or with what is said of a wait.
-    entry = unfold(STEP.decode(last.body))[-1] if last is not None else None
-    if isinstance(entry, EndedEntry | ReleaseEntry):
-        journal = Journal(connection, prefix, parent["id"], "")
-        await journal.read()
-        entry = journal.history.open_wait
-    if isinstance(entry, WaitEntry) and child_id in entry.children:
-        resume = Resume("child", n=entry.n, child=child_id)
-        await wake(connection, prefix, topic=parent["topic"], task_id=parent["id"], resume=resume)
-
-
 async def forget_answers(connection: Connection, prefix: str, task_id: str) -> None:
     """Removes the answers to an ended task's questions, which another of its id may ask again."""
     stream = stream_name(prefix, "ANSWERS")
     given = {"last_by_subj": ANSWER.pattern(prefix, id=task_id)}
     while (last := await read_as_stored(connection, stream, given)) is not None:
         await delete_message(connection, stream, last.seq)
-
-
-async def forget_task_wake(connection: Connection, prefix: str, task_id: str) -> None:
-    """Takes the wake of a task back that needs none any more."""
-    await forget_wake(connection, prefix, wake_name(task_id))
 
 
 class Waits:
@@ -294,8 +236,3 @@ def read_answer(body: bytes) -> Answer | None:
 def is_allowed(wait: WaitEntry, answer: Any) -> bool:
     """Whether an answer is one of the choices; any is when there are none."""
     return not wait.choices or answer in wait.choices
-
-
-def wake_name(task_id: str) -> str:
-    """Returns the name of a task's wake among the schedules; ids may be as long as a name."""
-    return f"wake-{hashlib.blake2b(task_id.encode(), digest_size=16).hexdigest()}"

@@ -12,7 +12,7 @@ from pepperpy_bus.streams.reading import Stored, read_as_stored
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.scheduled import Schedule, read_schedule
-from pepperpy_bus.tasks.waits import wake_name
+from pepperpy_bus.tasks.wakes import wake_name
 from pepperpy_schemas.catalog import RESUME, SCHEDULE, SHARDED_TASK, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.headers import ID, ROOT
