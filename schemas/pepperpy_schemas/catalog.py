@@ -183,6 +183,12 @@ CANCEL: Final = Subject(
     "A task shall end: whoever runs it stops it, and any worker writes its result.",
     "CANCELS",
 )
+STOP: Final = Subject(
+    "Stop",
+    "{p}.ctl.stop.{id}",
+    CancelRequest,
+    "Nobody waits for the answer to a service request any more: whoever works on it stops.",
+)
 AGENT_CONTROL: Final = Subject(
     "AgentControl",
     "{p}.ctl.agent.{agent}.{command}",
@@ -352,6 +358,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     PROVIDER_MODELS,
     PROVIDER_STATUS,
     CANCEL,
+    STOP,
     AGENT_CONTROL,
     DEAD_LETTER,
     AUDIT,

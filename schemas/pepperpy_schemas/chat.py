@@ -160,8 +160,8 @@ class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         stop: Texts at which the answer ends.
         seed: Makes answers repeatable where the provider can.
         reasoning: How long to think, where the model can.
-        no_restart: Whether an answer that breaks after pieces of it were sent is an error, instead of
-            beginning anew.
+        no_restart: Whether an answer that breaks after pieces of it were sent is an error, and does
+            not begin anew.
         cache: ``auto`` takes a stored answer of the same request at temperature 0, ``on`` at any,
             ``off`` never.
         prompt_cache_key: Requests of one key have the same beginning, which the provider may keep.

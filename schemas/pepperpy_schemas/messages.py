@@ -162,11 +162,21 @@ class FailureEntry(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):
     error: ErrorInfo
 
 
-class ReleaseEntry(msgspec.Struct, frozen=True, tag="released", tag_field="kind"):
-    """A worker gave the delivery back unfinished while it was stopping; it is no attempt."""
+class ReleaseEntry(
+    msgspec.Struct, frozen=True, tag="released", tag_field="kind", omit_defaults=True
+):
+    """A worker gave the delivery back unfinished while it was stopping; it is no attempt.
+
+    Attributes:
+        instance: The worker's instance.
+        ts: When, by the worker's clock.
+        given_up: The message, ``<stream>-<seq>``, that the server delivers no more, though its
+            deliveries did not end with their workers; the task goes on with a wake. Or empty.
+    """
 
     instance: str
     ts: Instant
+    given_up: str = ""
 
 
 class StepEntry(msgspec.Struct, frozen=True, tag="step", tag_field="kind", omit_defaults=True):

@@ -687,8 +687,8 @@ async def test_cancel_is_an_answer_too(
             call(caller, prefix, "zoo", "wait", type=Said, headers={"Pp-Id": "abc"})
         )
         await eventually(lambda: gate.running == 1)
-        await caller.publish(f"{prefix}.ctl.cancel.unknown")
-        await caller.publish(f"{prefix}.ctl.cancel.abc")
+        await caller.publish(f"{prefix}.ctl.stop.unknown")
+        await caller.publish(f"{prefix}.ctl.stop.abc")
         with pytest.raises(Canceled):
             await asking
 
@@ -705,7 +705,7 @@ async def test_a_cancel_reaches_every_request_of_its_id(
             for _ in range(2)
         ]
         await eventually(lambda: gate.running == 2)
-        await caller.publish(f"{prefix}.ctl.cancel.same")
+        await caller.publish(f"{prefix}.ctl.stop.same")
         for one in asking:
             with pytest.raises(Canceled):
                 await asyncio.wait_for(one, 3)

@@ -1,14 +1,15 @@
 """Language models, as everybody asks them: through the provider service."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final, TypeVar, Unpack, cast
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.llm.account import Account, Free, tokens_in, tokens_of
 from pepperpy_bus.llm.options import DEFAULT, ChatOptions, Conversation, chat_request
 from pepperpy_bus.llm.order import PATIENCE, in_order
-from pepperpy_bus.services.calls import call, call_stream, is_unheard
+from pepperpy_bus.llm.starting import START, Starting
+from pepperpy_bus.services.calls import call, call_stream
 from pepperpy_bus.streams.blobs import THRESHOLD
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas.catalog import (
@@ -199,57 +200,53 @@ class LLM:
         return await self._call(PROVIDER_STATUS, TenantRequest(), ProviderStatus, timeout)
 
     async def _call(self, subject: Subject[Any], body: object, kind: type[T], time: Duration) -> T:
-        with _nobody_serves():
-            return await call(
-                self._connection,
-                self._prefix,
-                *self._place(subject),
-                body,
-                principal=self._principal,
-                type=kind,
-                timeout=self._account.limit(parse_duration(time)),
-                patience=PATIENCE,
-                threshold=self._threshold,
-            )
+        limit = self._account.limit(parse_duration(time))
+        starting = Starting(min(limit, START), self._connection.loop)
+        while True:
+            try:
+                return await call(
+                    self._connection,
+                    self._prefix,
+                    *self._place(subject),
+                    body,
+                    principal=self._principal,
+                    type=kind,
+                    timeout=limit,
+                    patience=PATIENCE,
+                    threshold=self._threshold,
+                )
+            except Unavailable as error:
+                await starting.wait(error)
 
     async def _stream(
         self, request: ChatRequest, limit: float, idle: float
     ) -> AsyncGenerator[Delta | Reset | End, None]:
-        items = call_stream(
-            self._connection,
-            self._prefix,
-            *self._place(PROVIDER_STREAM),
-            request,
-            principal=self._principal,
-            type=cast("type[ChatItem]", ChatItem),
-            # Silence is told apart, and found out, one floor above.
-            idle=limit + 2 * PATIENCE,
-            timeout=limit,
-            threshold=self._threshold,
-        )
-        checked = in_order(items, idle=idle, timeout=limit)
-        with _nobody_serves():
-            async with contextlib.aclosing(items), contextlib.aclosing(checked):
-                async for item in checked:
-                    yield item
+        starting = Starting(min(limit, START), self._connection.loop)
+        while True:
+            items = call_stream(
+                self._connection,
+                self._prefix,
+                *self._place(PROVIDER_STREAM),
+                request,
+                principal=self._principal,
+                type=cast("type[ChatItem]", ChatItem),
+                # Silence is told apart, and found out, one floor above.
+                idle=limit + 2 * PATIENCE,
+                timeout=limit,
+                threshold=self._threshold,
+            )
+            checked = in_order(items, idle=idle, timeout=limit)
+            try:
+                async with contextlib.aclosing(items), contextlib.aclosing(checked):
+                    async for item in checked:
+                        yield item
+            except Unavailable as error:
+                await starting.wait(error)
+            else:
+                return
 
     def _place(self, subject: Subject[Any]) -> tuple[str, str]:
         """The service and the operation that a subject of the catalog names."""
         named = subject.of(self._prefix, principal=self._principal)
         tokens = SERVICE.parse(self._prefix, named)
         return tokens["service"], tokens["op"]
-
-
-@contextlib.contextmanager
-def _nobody_serves() -> Iterator[None]:
-    """Says what to start where nobody serves models."""
-    try:
-        yield
-    except Unavailable as error:
-        if not is_unheard(error):
-            raise
-        raise Unavailable(
-            "nobody serves models here",
-            hint="start the provider service: pepperpy up, or pepperpy provider run",
-            context=error.context,
-        ) from error

@@ -11,7 +11,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import THRESHOLD, claim_check, redeem
 from pepperpy_bus.trace import outgoing
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import CANCEL, SERVICE
+from pepperpy_schemas.catalog import SERVICE, STOP
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import (
     BadPayload,
@@ -182,4 +182,4 @@ def _info_of(body: bytes) -> ErrorInfo | None:
 async def _cancel(connection: Connection, prefix: str, id_: str) -> None:
     request: Any = CancelRequest(reason="the caller went away")
     with contextlib.suppress(PepperError):
-        await connection.publish(CANCEL.of(prefix, id=id_), CANCEL.encode(request))
+        await connection.publish(STOP.of(prefix, id=id_), STOP.encode(request))

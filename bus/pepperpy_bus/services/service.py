@@ -27,7 +27,7 @@ from pepperpy_bus.trace import TraceContext, active
 from pepperpy_bus.trace import parse as parse_trace
 from pepperpy_bus.units import format_time, now
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import CANCEL, SERVICE
+from pepperpy_schemas.catalog import SERVICE, STOP
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import (
     Canceled,
@@ -192,7 +192,7 @@ class Service:
     async def _listen(self) -> None:
         subscribe = self._connection.subscribe
         self._connection.on_disconnect.append(self._break_streams)
-        cancels = CANCEL.pattern(self._prefix)
+        cancels = STOP.pattern(self._prefix)
         self._subscriptions.append(await subscribe(cancels, self._cancel, live=True))
         for op, endpoint in self._endpoints.items():
             take = partial(self._take, endpoint)

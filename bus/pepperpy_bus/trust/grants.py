@@ -75,6 +75,7 @@ class Grants:
                 f"{_API}.STREAM.NAMES",
                 catalog.SERVICE.pattern(self._prefix, principal=self._principal),
                 catalog.AUDIT.pattern(self._prefix, principal=self._principal),
+                catalog.STOP.pattern(self._prefix),
             ),
             subscribe=(f"{self._inbox}.>",),
         )

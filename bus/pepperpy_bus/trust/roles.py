@@ -129,7 +129,7 @@ def _worker(at: Grants) -> Permissions:
 def _service(at: Grants) -> Permissions:
     return (
         at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.COUNT)
-        + at.hears(catalog.CANCEL)
+        + at.hears(catalog.STOP)
         + at.reads_buckets("registry", "schemas")
         + at.writes_buckets("registry", "schemas")
         + at.exchanges_blobs()

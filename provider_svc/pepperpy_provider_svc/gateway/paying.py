@@ -51,6 +51,6 @@ async def paid(
         try:
             yield bill
         finally:
-            spending.settle(usd=bill.usd or 0.0, tokens=bill.usage.total_tokens)
+            spending.settle(usd=bill.usd, tokens=bill.usage.total_tokens)
             if bill.target:
                 parts.counters.add(account.name, bill.target, bill.usage, bill.usd)
