@@ -2,7 +2,8 @@
 
 A task that kills its worker leaves no error behind. The server stops delivering it after so many
 deliveries and says so in an advisory, which a stream keeps. Every worker shares in reading them:
-the task gets a failed result and a dead letter, and leaves the queue.
+the task gets a failed result and a dead letter, and leaves the queue. One whose deliveries left
+traces, errors or stops of workers, is no crash loop, and goes on.
 """
 
 import contextlib
@@ -11,6 +12,8 @@ from datetime import datetime
 from functools import partial
 
 from pepperpy_agents.giving_up import with_last, withdraw_letter
+from pepperpy_agents.going_on import go_on, is_crash_loop
+from pepperpy_agents.pauses import UNANSWERED, pause
 from pepperpy_agents.resuming import resumed_task
 from pepperpy_agents.task import Task, read_task
 from pepperpy_bus.client import Client
@@ -30,7 +33,7 @@ from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.wakes import wake_parent
 from pepperpy_schemas.catalog import ADVISORY, RESUME
-from pepperpy_schemas.errors import BadName, CrashLoop, PepperError
+from pepperpy_schemas.errors import BadName, BadPayload, CrashLoop, PepperError, Unavailable
 from pepperpy_schemas.headers import ATTEMPT, TOPIC
 from pepperpy_schemas.messages import MaxDeliveries, Result
 from pepperpy_schemas.subjects import stream_name
@@ -83,30 +86,54 @@ async def _take(
         advisory = ADVISORY.decode(delivery.body)
         given_up = await message_at(client.connection, advisory.stream, advisory.stream_seq)
         if given_up is not None:
-            task = await _end(client, emitter, instance, advisory, given_up)
+            task = await _end(client, emitter, instance, keys, advisory, given_up)
             if task is not None and task.key:
                 await keys.advance(task.topic, task.key)
         await delivery.ack()
     except PepperError as error:
-        # Left in hand it comes again.
+        # It comes again, by itself when the broker is away.
         log.warning("crash_loop.unsettled", error=str(error))
+        if client.connection.connected:
+            with contextlib.suppress(PepperError):
+                await delivery.nak(delay=pause(delivery.deliveries, UNANSWERED))
 
 
 async def _end(
-    client: Client, emitter: Emitter, instance: str, advisory: MaxDeliveries, given_up: Stored
+    client: Client,
+    emitter: Emitter,
+    instance: str,
+    keys: Keys,
+    advisory: MaxDeliveries,
+    given_up: Stored,
 ) -> Task | None:
     delivery = _last_delivery(client, advisory, given_up)
-    found = await _task(client, instance, delivery)
+    woken = _is_wake(client.prefix, delivery.subject)
+    found = await _task(client, instance, delivery, woken=woken)
     task = None
     if found is None:
         log.warning("crash_loop.unknown_task", subject=given_up.subject)
     else:
-        task, history = found
-        if await client.results.get(task.id) is None:
-            await _file(client, emitter, instance, task, history)
-        await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
+        task, journal = found
+        ended = await client.results.get(task.id) is not None
+        if ended or not await _goes_on(client, keys, task, journal, woken=woken):
+            if not ended:
+                await _file(client, emitter, instance, task, journal.history)
+            await wake_parent(client.connection, client.prefix, task.id, task.delivery.headers)
     await delete_message(client.connection, advisory.stream, advisory.stream_seq)
     return task
+
+
+async def _goes_on(
+    client: Client, keys: Keys, task: Task, journal: Journal, *, woken: bool
+) -> bool:
+    if is_crash_loop(task, journal.history, woken=woken):
+        return False
+    try:
+        await go_on(client, keys, task, journal, woken=woken)
+    except BadPayload:
+        return False
+    log.warning("task.goes_on", task_id=task.id, topic=task.topic)
+    return True
 
 
 async def _file(
@@ -170,23 +197,34 @@ def _last_delivery(client: Client, advisory: MaxDeliveries, given_up: Stored) ->
     )
 
 
-async def _task(client: Client, instance: str, delivery: Delivery) -> tuple[Task, History] | None:
+def _is_wake(prefix: str, subject: str) -> bool:
+    try:
+        RESUME.parse(prefix, subject)
+    except BadName:
+        return False
+    return True
+
+
+async def _task(
+    client: Client, instance: str, delivery: Delivery, *, woken: bool
+) -> tuple[Task, Journal] | None:
     """The task with its journal; None when what was given up is the wake of none that is known."""
     prefix = client.prefix
-    try:
-        woken = RESUME.parse(prefix, delivery.subject)["id"]
-    except BadName:
+    if not woken:
         topic = delivery.subject.split(".")[2].removesuffix(HIGH_LANE)
         task = read_task(delivery, topic)[0]
-        return task, await _history(client, instance, task.id)
-    history = await _history(client, instance, woken)
-    if history.input is None:
+        return task, await _journal(client, instance, task.id)
+    task_id = RESUME.parse(prefix, delivery.subject)["id"]
+    journal = await _journal(client, instance, task_id)
+    if journal.history.input is None:
         return None
     # Its wake says nothing of it, but its journal does.
-    return resumed_task(history.input, woken, delivery, prefix), history
+    return resumed_task(journal.history.input, task_id, delivery, prefix), journal
 
 
-async def _history(client: Client, instance: str, task_id: str) -> History:
+async def _journal(client: Client, instance: str, task_id: str) -> Journal:
     journal = Journal(client.connection, client.prefix, task_id, instance)
     await journal.read()
-    return journal.history
+    if await journal.is_behind():
+        raise Unavailable(f"the journal of task {task_id} is not whole yet on this replica")
+    return journal

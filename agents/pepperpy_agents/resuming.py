@@ -20,6 +20,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.tasks.answers import OpenQuestions
+from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.waits import RENEWAL, Waits
@@ -85,10 +86,7 @@ class Resuming:
         if journal.history.is_spent(task.carrier, original=False):
             await self._wait_on(attempt, wait, delivery)
         elif wait is None:
-            claim = journal.history.last_claim
-            if claim is not None and claim.carrier == task.carrier:
-                return attempt  # the attempt that it woke has failed, or its worker died
-            if task.key and await self._keys.may_start(task.topic, task.key, task_id):
+            if await self._may_run(task, journal.history):
                 return attempt
             if not await _came_too_early(journal, delivery):
                 log.debug("resume.stale", task_id=task_id)
@@ -101,6 +99,15 @@ class Resuming:
                 return attempt
             await self._still_waits(attempt, journal, wait, delivery)
         return None
+
+    async def _may_run(self, task: Task, history: History) -> bool:
+        """Whether a task that waits for nothing is run by its wake."""
+        claim = history.last_claim
+        if claim is not None and claim.carrier == task.carrier:
+            return True  # the attempt that it woke has failed, or its worker died
+        if history.is_adrift:
+            return True  # its message is delivered no more
+        return bool(task.key) and await self._keys.may_start(task.topic, task.key, task.id)
 
     async def _drop(self, task_id: str, topic: str, delivery: Delivery) -> None:
         """Acknowledges a wake in vain; it may have been in the way of one that was not.

@@ -145,6 +145,35 @@ class History:
         claims = (one for one in reversed(self.entries) if isinstance(one, ClaimEntry))
         return next(claims, None)
 
+    @property
+    def is_adrift(self) -> bool:
+        """Whether what the task ran on is delivered no more, and no attempt has begun since."""
+        for entry in reversed(self.entries):
+            if isinstance(entry, ReleaseEntry) and entry.given_up:
+                return True
+            if isinstance(entry, ClaimEntry):
+                return False
+        return False
+
+    def has_begun_on(self, carrier: str) -> bool:
+        """Whether an attempt has claimed the task that runs on a delivered message."""
+        return any(isinstance(one, ClaimEntry) and one.carrier == carrier for one in self.entries)
+
+    def ended_deliveries(self, carrier: str, *, original: bool) -> int:
+        """Returns how many deliveries of a message left a trace: an error, or a worker's stop.
+
+        Args:
+            carrier: The message, ``<stream>-<seq>``.
+            original: Whether it is the task itself, which the attempts without a claim ran on.
+        """
+        count, current = 0, carrier if original else ""
+        for entry in self.entries:
+            if isinstance(entry, ClaimEntry):
+                current = entry.carrier
+            elif isinstance(entry, FailureEntry | ReleaseEntry):
+                count += current == carrier
+        return count
+
     def is_spent(self, carrier: str, *, original: bool) -> bool:
         """Whether the attempt that ran on a delivered message ended in a wait.
 

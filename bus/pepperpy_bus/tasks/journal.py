@@ -122,13 +122,16 @@ class Journal:
         """
         await self.append(FailureEntry(attempt, self._instance, now(), error))
 
-    async def released(self) -> None:
+    async def released(self, *, given_up: str = "") -> None:
         """Records that this delivery was given back unfinished.
+
+        Args:
+            given_up: The message that the server delivers no more; a wake takes its place.
 
         Raises:
             Fenced: Another worker has the task now.
         """
-        await self.append(ReleaseEntry(self._instance, now()))
+        await self.append(ReleaseEntry(self._instance, now(), given_up))
 
     async def append(self, entry: JournalEntry) -> None:
         """Writes an entry after the last one that is known, one at a time.
