@@ -103,7 +103,7 @@ class SubmittedTasks(Parts):
 
         Raises:
             NotFound: The task has no open question, or another than that one.
-            BadPayload: The answer is none of the choices.
+            BadPayload: The answer is none of the choices, or not of the type that is asked for.
             Conflict: Somebody else has answered it.
         """
         by = by or self.source

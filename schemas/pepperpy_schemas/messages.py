@@ -240,6 +240,7 @@ class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_
         default: The answer that counts then.
         has_default: Whether there is a default; without one the question fails.
         remind: Seconds between reminders, or 0.
+        schema: JSON Schema that an answer must fit, or null for none.
     """
 
     attempt: Attempt
@@ -255,6 +256,7 @@ class WaitEntry(msgspec.Struct, frozen=True, tag="wait", tag_field="kind", omit_
     default: msgspec.Raw = _NULL
     has_default: bool = False
     remind: float = 0.0
+    schema: dict[str, Any] | None = None
 
 
 class WaitedEntry(msgspec.Struct, frozen=True, tag="waited", tag_field="kind", omit_defaults=True):

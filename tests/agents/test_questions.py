@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pepperpy import Agent, Client, Context, connect
@@ -16,7 +19,10 @@ from pepperpy_bus.streams import consumers
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.pull import Puller
+from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.units import now
 from pepperpy_schemas.errors import BadPayload, ChildFailed, CrashLoop, DeadlineExceeded
+from pepperpy_schemas.messages import WaitedEntry
 from pepperpy_schemas.subjects import stream_name
 from tests.worker_processes import Start
 
@@ -111,6 +117,42 @@ async def test_open_questions_are_listed_the_oldest_first_until_they_are_answere
         await client.answer(tasks[1], 2)
         assert await client.result(tasks[1], wait=10) == 2
         assert [one.task_id for one in await client.questions()] == [tasks[0], tasks[2]]
+
+
+class Amount(msgspec.Struct):
+    cups: int
+    due: date | None = None
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right", "expected"),
+    [
+        (int, b'"lots"', 3, 3),
+        (Amount, b'{"cups":"many"}', {"cups": 2}, {"cups": 2, "due": None}),
+        (Amount, b'{"cups":2,"due":"soon"}', {"cups": 2}, {"cups": 2, "due": None}),
+    ],
+)
+async def test_an_answer_of_another_type_leaves_the_question_open(
+    client: Client,
+    working: Working,
+    seen: Any,
+    eventually: Eventually,
+    kind: Any,
+    wrong: bytes,
+    right: Any,
+    expected: Any,
+) -> None:
+    async with working(asking(type=kind)):
+        task_id = await client.submit("ask")
+        await eventually(lambda: client.question(task_id))
+        with pytest.raises(BadPayload, match="does not fit"):
+            await client.answer(task_id, json.loads(wrong))
+        subject = f"{client.prefix}.answer.ask.{task_id}.1"
+        await store(client.connection, subject, wrong)
+        (told,) = await seen.named(task_id, "task.answer_refused")
+        assert told.data["answer"] == json.loads(wrong)
+        await client.answer(task_id, right)
+        assert await client.result(task_id, wait=10) == expected
 
 
 async def test_an_answer_that_is_none_is_told_as_an_event(
@@ -225,8 +267,22 @@ async def test_a_task_that_kills_its_workers_after_a_resume_ends_as_a_crash_loop
     await api(client.connection, f"CONSUMER.DELETE.{stream}.{resumed['name']}")
     create = {"stream_name": stream, "config": resumed}
     await api(client.connection, f"CONSUMER.DURABLE.CREATE.{stream}.{resumed['name']}", create)
-    taken: list[Delivery] = []
-    dying = Puller(client.connection, stream, resumed["name"], slots=9, on_delivery=taken.append)
+    taken: list[asyncio.Task[None]] = []
+
+    async def begin(delivery: Delivery) -> None:
+        """What a worker does with a wake, before what it does kills it."""
+        journal = Journal(client.connection, client.prefix, "child-1", "dying")
+        await journal.read()
+        await journal.claim(1 + delivery.deliveries, f"{delivery.stream}-{delivery.seq}")
+        if delivery.deliveries == 1:
+            wait = journal.history.open_wait
+            assert wait is not None
+            await journal.append(WaitedEntry(2, wait.n, now(), "answer"))
+
+    def take(delivery: Delivery) -> None:
+        taken.append(asyncio.create_task(begin(delivery), name="dying"))
+
+    dying = Puller(client.connection, stream, resumed["name"], slots=9, on_delivery=take)
     rest = Agent("family")
     rest.tasks["parent"] = agent.tasks["parent"]
     async with dying, working(rest):
@@ -235,6 +291,7 @@ async def test_a_task_that_kills_its_workers_after_a_resume_ends_as_a_crash_loop
             await client.result("child-1", wait=20)
         with pytest.raises(ChildFailed) as failed:
             await client.result(task_id, wait=20)
+        await asyncio.gather(*taken)
     assert isinstance(failed.value.__cause__, CrashLoop)
     filed = await seen.letter("child")
     assert (filed.letter.task_id, filed.letter.body) == ("child-1", '"data"')

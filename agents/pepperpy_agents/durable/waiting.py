@@ -24,6 +24,7 @@ from pepperpy_schemas.errors import (
     error_from_info,
 )
 from pepperpy_schemas.headers import BLOB
+from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import EndedEntry, JournalEntry, Result, WaitedEntry, WaitEntry
 
 
@@ -89,6 +90,8 @@ class Waiting:
                 default=msgspec.Raw(to_json(None if default is NO_DEFAULT else default)),
                 has_default=default is not NO_DEFAULT,
                 remind=0.0 if remind is None else parse_duration(remind),
+                # What it is decoded into later: an answer that does not fit must end no wait.
+                schema=None if type is Any else schema_of(type),
             )
 
         over = await self._wait(n, "answer", wait)

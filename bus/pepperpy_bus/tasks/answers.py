@@ -9,11 +9,10 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.streams.reading import read_directly
+from pepperpy_bus.tasks.given_answers import hint, objection, read_answer
 from pepperpy_bus.tasks.journal import KEEP, Journal
 from pepperpy_bus.tasks.results import Results
-from pepperpy_bus.tasks.waits import is_allowed, read_answer
 from pepperpy_schemas.catalog import ANSWER, QUESTION
-from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import BadPayload, Conflict, NotFound, QueueFull
 from pepperpy_schemas.messages import Answer, WaitEntry
 from pepperpy_schemas.subjects import bucket_name, stream_name
@@ -119,7 +118,7 @@ class Questions:
 
         Raises:
             NotFound: The task has no open question, or another than that one.
-            BadPayload: The answer is none of the choices.
+            BadPayload: The answer is none of the choices, or not of the type that is asked for.
             Conflict: Somebody else has answered it.
         """
         question = await self.of(task_id)
@@ -130,11 +129,9 @@ class Questions:
                 hint=f"see what it does: pepperpy watch {task_id}",
             )
         wait = question.wait
-        if not is_allowed(wait, answer):
-            allowed = ", ".join(encode(one).decode() for one in wait.choices)
-            raise BadPayload(
-                f"answer {answer!r:.80} is none of the choices", hint=f"choose one of {allowed}"
-            )
+        wrong = objection(wait, answer)
+        if wrong:
+            raise BadPayload(f"answer {answer!r:.80} {wrong:.200}", hint=hint(wait))
         body = ANSWER.encode(Answer(answer, by))
         try:
             await store(self._connection, self._subject(question), body, msg_id=new_id())
@@ -150,7 +147,7 @@ class Questions:
         subject = self._subject(Question(task_id, topic, wait))
         stored = await read_directly(self._connection, stream, {"last_by_subj": subject})
         given = None if stored is None else read_answer(stored.body)
-        return given is not None and is_allowed(wait, given.answer)
+        return given is not None and not objection(wait, given.answer)
 
     def _subject(self, question: Question) -> str:
         number = str(question.wait.question)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.jetstream import delete_message
 from pepperpy_bus.streams.reading import last_on, read_as_stored
+from pepperpy_bus.tasks.given_answers import objection, read_answer
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.schedules import wake_at
@@ -20,7 +21,6 @@ from pepperpy_bus.tasks.wakes import forget_task_wake, wake, wake_name
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog import ANSWER, RESUME
 from pepperpy_schemas.codec import decode, encode
-from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.messages import Answer, Result, Resume, WaitEntry
 from pepperpy_schemas.subjects import stream_name
 
@@ -70,7 +70,7 @@ class Waits:
         prefix: The deployment's prefix.
         results: The tasks' ends.
         clock: The server's clock.
-        refused: Called with task, topic, question and the answer that is none of the choices;
+        refused: Called with task, topic, question and the answer that is refused;
             None when it is no text.
     """
 
@@ -168,7 +168,7 @@ class Waits:
         if stored is None:
             return None
         given = read_answer(stored.body)
-        if given is not None and is_allowed(wait, given.answer):
+        if given is not None and not objection(wait, given.answer):
             return Over("answer", encode(given.answer), given.by)
         # It makes room for a valid one; the question stays open.
         log.warning("waits.answer_refused", task_id=task_id, body=stored.body[:80])
@@ -212,27 +212,3 @@ class Waits:
         if not any(ended):
             return None
         return Over("children", encode(ended[::-1]))
-
-
-def read_answer(body: bytes) -> Answer | None:
-    """Returns an answer as somebody wrote it; None when it is no text at all.
-
-    ``{"answer": …, "by": …}`` is the form; any other JSON, or plain text, is the answer itself.
-    """
-    try:
-        return ANSWER.decode(body)
-    except BadPayload:
-        pass
-    try:
-        return Answer(decode(body, Any))
-    except BadPayload:
-        pass
-    try:
-        return Answer(body.decode())
-    except UnicodeDecodeError:
-        return None
-
-
-def is_allowed(wait: WaitEntry, answer: Any) -> bool:
-    """Whether an answer is one of the choices; any is when there are none."""
-    return not wait.choices or answer in wait.choices
