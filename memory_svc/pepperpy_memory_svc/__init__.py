@@ -1,0 +1,1 @@
+"""The memory service: what agents know, kept in a database and found in any language."""
