@@ -1,7 +1,7 @@
 """What agents remember: entries, how they are put, found, linked and told apart.
 
-A namespace belongs to callers by their identity: the service knows which ones a principal may use, and
-``namespace`` of a request only chooses among them.
+A namespace belongs to callers by their identity: the service knows which ones a principal may use,
+and ``namespace`` of a request only chooses among them.
 """
 
 from typing import Annotated, Any, Literal, TypeAlias
@@ -163,13 +163,13 @@ class Contains(msgspec.Struct, frozen=True, tag_field="op", tag="contains"):
     value: Scalar
 
 
-class All(msgspec.Struct, frozen=True, tag_field="op", tag="and"):
+class AllOf(msgspec.Struct, frozen=True, tag_field="op", tag="and"):
     """All of these hold."""
 
     of: "Annotated[list[Condition], msgspec.Meta(max_length=64)]"
 
 
-class Any_(msgspec.Struct, frozen=True, tag_field="op", tag="or"):
+class AnyOf(msgspec.Struct, frozen=True, tag_field="op", tag="or"):
     """One of these holds."""
 
     of: "Annotated[list[Condition], msgspec.Meta(max_length=64)]"
@@ -181,7 +181,7 @@ class Not(msgspec.Struct, frozen=True, tag_field="op", tag="not"):
     of: "Condition"
 
 
-Condition: TypeAlias = Eq | In | Range | Exists | Contains | All | Any_ | Not
+Condition: TypeAlias = Eq | In | Range | Exists | Contains | AllOf | AnyOf | Not
 """Fields are those of `Entry` by name, and ``metadata.a.b`` for values inside the metadata."""
 
 
