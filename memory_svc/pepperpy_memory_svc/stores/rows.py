@@ -1,0 +1,172 @@
+"""What stores are given and what they answer: frozen values, the same for every database."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from pepperpy_schemas.memory import Condition, Entry
+
+Vector: TypeAlias = Sequence[float]
+"""An embedding; ``array('f')`` is taken without a copy."""
+
+Lexemes: TypeAlias = Sequence[str]
+"""The words of a text as its analyser left them, as often as they are in it."""
+
+Kind: TypeAlias = Literal["embedding", "analyser"]
+State: TypeAlias = Literal["building", "current", "kept"]
+
+MAX_LEG = 10_000
+"""Most candidates of one leg of a search."""
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """All vectors of one embedder, or all lexemes of one analyser; the whole store has one current.
+
+    A new one is built beside it, entry by entry, and takes its place at once.
+
+    Attributes:
+        number: Its number, never used again.
+        kind: What it is made of.
+        name: Whose work it is: the embedder's or analyser's name with whatever changes its answers.
+        dims: Numbers of a vector; 0 for lexemes.
+        state: ``building`` beside the current one, ``current``, or ``kept`` to go back to.
+    """
+
+    number: int
+    kind: Kind
+    name: str
+    dims: int
+    state: State
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry with what makes it findable.
+
+    Attributes:
+        entry: The entry. The store sets ``version``, ``created`` of one that is there, and ``seq``
+            of one that is new in a conversation and has none.
+        vectors: Its vector by the number of the generation, None where it has none. A generation
+            that is not named here has yet to be filled. None instead of a mapping leaves what is
+            there, for entries whose text stays.
+        lexemes: The same for its lexemes.
+        expected: The version that must be there: 0 for none, None for whatever is.
+    """
+
+    entry: Entry
+    vectors: Mapping[int, Vector | None] | None = {}
+    lexemes: Mapping[int, Lexemes] | None = {}
+    expected: int | None = None
+
+
+class Filling(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generation gets for one entry.
+
+    Attributes:
+        namespace: Where the entry is.
+        id: Its id.
+        version: The version that was embedded or analysed; of another one nothing is taken.
+        vector: Its vector, for an embedder's generation; None when it has none.
+        lexemes: Its lexemes, for an analyser's.
+    """
+
+    namespace: str
+    id: str
+    version: int
+    vector: Vector | None = None
+    lexemes: Lexemes = ()
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What candidates are wanted of a namespace.
+
+    Attributes:
+        namespace: Where to look.
+        vector: The question's vector; None for no vector leg.
+        embedding: The generation that the vector belongs to.
+        lexemes: The question's lexemes; none for no words leg. Repetition does not count.
+        analyser: The generation that the lexemes belong to.
+        where: A condition that every candidate fulfils, in both legs.
+        limit: Most candidates of each leg.
+    """
+
+    namespace: str
+    vector: Vector | None = None
+    embedding: int = 0
+    lexemes: Lexemes = ()
+    analyser: int = 0
+    where: Condition | None = None
+    limit: int = 100
+
+
+class Scored(msgspec.Struct, frozen=True):
+    """A candidate of one leg.
+
+    Attributes:
+        id: The entry's id.
+        score: Cosine similarity, -1 to 1, or BM25; higher is better.
+    """
+
+    id: str
+    score: float
+
+
+class Candidates(msgspec.Struct, frozen=True):
+    """What may answer a question: two legs, each the best first; ties by id.
+
+    Attributes:
+        vector: By the likeness of their vectors.
+        words: By their words: BM25, k1 1.2, b .75, over the namespace.
+        entries: The entries of both, by id.
+    """
+
+    vector: list[Scored]
+    words: list[Scored]
+    entries: dict[str, Entry]
+
+
+class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How full a namespace is.
+
+    Attributes:
+        entries: Entries that are not expired.
+        expired: Entries that are, and wait to be purged.
+        characters: Length of all their texts.
+        sessions: Conversations.
+        langs: Entries by language.
+        terms: Entries by term.
+        scopes: Entries by scope.
+    """
+
+    entries: int = 0
+    expired: int = 0
+    characters: int = 0
+    sessions: int = 0
+    langs: dict[str, int] = {}
+    terms: dict[str, int] = {}
+    scopes: dict[str, int] = {}
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """A place in a conversation.
+
+    Attributes:
+        session: The conversation.
+        seq: The place, from 1.
+    """
+
+    session: str
+    seq: int
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """A version of an entry that was replaced.
+
+    Attributes:
+        entry: The entry as it was.
+        until: When it was replaced.
+    """
+
+    entry: Entry
+    until: datetime
