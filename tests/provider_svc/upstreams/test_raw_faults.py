@@ -473,3 +473,48 @@ async def test_the_conversation_arrives_with_the_key_and_one_host(kind: str) -> 
     (exchange,) = server.requests
     assert KEY.get_secret_value() in exchange.request
     assert "the question" in exchange.body.decode()
+
+
+async def test_anthropic_counts_tokens_itself() -> None:
+    async def act(exchange: Exchange) -> None:
+        await exchange.answer(b'{"input_tokens": 42}')
+
+    async with raw_server(act) as server, speaking("anthropic", server.url) as speaker:
+        assert await speaker.upstream.count("m", asks(max_tokens=5), KEY) == 42
+    assert "POST /v1/messages/count_tokens " in server.requests[0].request
+    assert set(json.loads(server.requests[0].body)) == {"model", "messages"}
+
+
+async def test_a_missing_vector_is_a_failure() -> None:
+    async def act(exchange: Exchange) -> None:
+        await exchange.answer(b'{"data": [{"embedding": [0.5], "index": 0}]}')
+
+    async with raw_server(act) as server, speaking("openai", server.url) as speaker:
+        with pytest.raises(UpstreamFailed, match="2 texts with 1 vectors"):
+            await speaker.upstream.embed("m", ["a", "b"], None, KEY)
+        got = await speaker.upstream.embed("m", ["a"], None, KEY)
+    assert (got.vectors, got.usage) == ([[0.5]], Usage())
+
+
+async def test_a_response_that_failed_is_an_error(streaming: bool) -> None:
+    error = {"code": "rate_limit_exceeded", "message": "slow"}
+    failed = {"status": "failed", "output": [], "error": error}
+
+    async def act(exchange: Exchange) -> None:
+        if streaming:
+            await exchange.stream([{"type": "response.failed", "response": failed}])
+        else:
+            await exchange.answer(json.dumps(failed).encode())
+
+    async with raw_server(act) as server, speaking("openai-responses", server.url) as speaker:
+        got = await fails(speaker, streaming=streaming)
+    assert type(got) is RateLimited
+
+
+async def test_a_list_of_models_that_fails_is_an_error(kind: str) -> None:
+    async def act(exchange: Exchange) -> None:
+        await exchange.answer(b"{}", status=401)
+
+    async with raw_server(act) as server, speaking(kind, server.url) as speaker:
+        with pytest.raises(KeyRefused):
+            await speaker.upstream.models(KEY)
