@@ -113,7 +113,9 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """What may answer a question: two legs, each the best first; ties by id.
+    """What may answer a question: two legs, each the best first; equal ones by id.
+
+    Which of equal ones is the last that has room is the store's choice.
 
     Attributes:
         vector: By the likeness of their vectors.
