@@ -82,14 +82,14 @@ class LocalProcess:
                 provider=self._provider,
                 code=code,
                 pause=pause,
-                reason=self._reason,
+                reason=self._why,
                 said=list(self._lines),
             )
             await asyncio.sleep(pause)
 
     async def _run(self) -> int:
         self._lines.clear()
-        self._reason = "it said nothing"
+        self._reason = ""
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.PIPE,
@@ -129,12 +129,17 @@ class LocalProcess:
             self._next()
             return
         error = UpstreamFailed(
-            f"the server of {self._provider} ended with {code} before it listened: {self._reason}",
+            f"the server of {self._provider} ended with {code} before it listened: {self._why}",
             context={"retry_after": pause},
         )
         failed = self._next()
         failed.set_exception(error)
         failed.exception()  # nobody may have asked
+
+    @property
+    def _why(self) -> str:
+        """Why it has ended, as far as it has said so."""
+        return self._reason or (self._lines[-1] if self._lines else "it said nothing")
 
     def _next(self) -> "asyncio.Future[str]":
         """What is waited for from now on: the same, unless it is known already."""

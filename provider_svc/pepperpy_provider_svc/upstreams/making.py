@@ -70,7 +70,7 @@ def _chat(name: str, url: str, connect_timeout: float, read_timeout: float) -> U
 def _local(
     name: str, declared: Path | None, connect_timeout: float, read_timeout: float
 ) -> Upstream:
-    """The model loads from now on, so that it is ready when the first request comes."""
+    """The model loads at the first request: who never asks it has no process of it."""
     from pepperpy_provider_svc.declared.reading import LOCAL_MODEL
     from pepperpy_provider_svc.upstreams.local import Local, model_file
     from pepperpy_provider_svc.upstreams.local_process import LocalProcess, command_for
@@ -78,7 +78,6 @@ def _local(
     file = model_file(declared)
     command = command_for(str(file), LOCAL_MODEL if declared is None else file.stem)
     process = LocalProcess(name, command)
-    process.start()
     return Local(name, process, lambda url: _chat(name, url, connect_timeout, read_timeout))
 
 
