@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pepperpy.diagnosis.abilities import ABILITIES, may, of_role
 from pepperpy.diagnosis.finding import Finding, Status
 from pepperpy.diagnosis.machine import rounded
+from pepperpy.diagnosis.models import check_models
 from pepperpy.diagnosis.reach import Reached, reach
 from pepperpy.diagnosis.work import check_dead_letters, check_workers
 from pepperpy_bus.config import Settings
@@ -29,6 +30,7 @@ NEEDS_BROKER: Final = (
     "clock",
     "workers",
     "dead letters",
+    "models",
 )
 FULL = 0.95
 NEARLY_FULL = 0.8
@@ -174,6 +176,7 @@ CHECKS: Final[dict[str, Check]] = {
     "clock": check_clock,
     "workers": check_workers,
     "dead letters": check_dead_letters,
+    "models": check_models,
 }
 
 

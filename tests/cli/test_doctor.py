@@ -18,6 +18,7 @@ from pepperpy.diagnosis import machine
 from pepperpy.diagnosis.abilities import covered
 from pepperpy.diagnosis.broker import check_clock, check_storage
 from pepperpy.diagnosis.finding import Finding
+from pepperpy.diagnosis.models import check_models
 from pepperpy.diagnosis.reach import reach
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import Login
@@ -26,6 +27,7 @@ from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
+from pepperpy_bus.services.service import Call, Endpoint, Service
 from pepperpy_bus.streams import figures
 from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.jetstream import store
@@ -34,9 +36,10 @@ from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.tasks.deadletters import DeadLetters, write_letter
 from pepperpy_bus.trust.roles import Role, anonymous_permissions, permissions
 from pepperpy_bus.units import parse_time
-from pepperpy_schemas.catalog import TASK, TASK_BARE
-from pepperpy_schemas.errors import ErrorInfo
+from pepperpy_schemas.catalog import SERVICE, TASK, TASK_BARE
+from pepperpy_schemas.errors import ErrorInfo, Overloaded, PepperError, Unavailable
 from pepperpy_schemas.messages import AgentInstance, Load
+from pepperpy_schemas.provider import ProviderStatus, TargetStatus, TenantRequest
 from pepperpy_schemas.subjects import stream_name
 from tests.cli.inline import Inline, TcpServer, logs_as_they_were
 
@@ -55,6 +58,7 @@ EVERY_CHECK = [
     "clock",
     "workers",
     "dead letters",
+    "models",
 ]
 
 
@@ -99,7 +103,7 @@ def test_all_is_well_on_a_provisioned_broker(inline: Inline, broker: Broker, pre
     assert inline.run("doctor") == 0, inline.out
     lines = inline.out.splitlines()
     assert [line[6:18].strip() for line in lines] == EVERY_CHECK
-    assert inline.err == "14 checks: 0 failed, 0 to look at\n"
+    assert inline.err == "15 checks: 0 failed, 0 to look at\n"
     found = findings(inline, code=0)
     assert "nats-server 2." in found["broker"].message
     assert "JetStream API level" in found["broker"].message
@@ -108,6 +112,7 @@ def test_all_is_well_on_a_provisioned_broker(inline: Inline, broker: Broker, pre
     assert found["settings"].message.startswith("no file: defaults and environment")
     assert found["clock"].message.startswith("within ")
     assert found["workers"].message == "no agent is up; no task waits"
+    assert found["models"].message == "nobody serves any; to have some: pepperpy provider run"
 
 
 def test_it_works_with_no_broker_and_says_how_to_get_one(
@@ -121,10 +126,11 @@ def test_it_works_with_no_broker_and_says_how_to_get_one(
 
 
 def test_the_doctor_changes_nothing(inline: Inline) -> None:
+    all_ = len(streams("pp", Limits()))
     for _ in range(2):
         found = findings(inline, code=0)
         assert found["streams"].status == "warn"
-        assert found["streams"].message.startswith("18 of 18 missing: ")
+        assert found["streams"].message.startswith(f"{all_} of {all_} missing: ")
         assert found["streams"].fix == "pepperpy bus apply"
         assert found["clock"].status == "skip"
 
@@ -536,6 +542,67 @@ def test_dead_letters_are_counted(
     assert (found.status, found.message, found.fix) == ("warn", "2", "pepperpy dlq ls")
     local_stack(broker, folder)
     assert findings(inline)["dead letters"].fix == "pepperpy --context local dlq ls"
+
+
+# --- the models -----------------------------------------------------------------------------------
+
+
+async def models(broker: Broker, prefix: str, said: ProviderStatus | PepperError) -> Finding:
+    """What is found where a provider service says this of itself."""
+    settings = load(flags={"nats.url": broker.url, "bus.prefix": prefix}, environ={}).settings
+
+    async def status(_: TenantRequest, __: Call) -> ProviderStatus:
+        if isinstance(said, PepperError):
+            raise said
+        return said
+
+    async with connect(settings=settings) as client:
+        endpoint = Endpoint(
+            op="status", request=TenantRequest, reply=ProviderStatus, handler=status
+        )
+        await client.registry.beat(instance("provider", []))
+        async with Service(
+            client.connection, prefix, "provider", version="1.0.0", endpoints=[endpoint]
+        ):
+            await client.connection.flush()
+            return await check_models(client.connection, settings)
+
+
+async def test_who_serves_models_is_counted(broker: Broker, prefix: str) -> None:
+    shut = TargetStatus("zoo/owl", "spare", breaker="open", reason="rate_limited")
+    told = ProviderStatus("r", targets=[TargetStatus("zoo/owl", "main"), shut])
+    found = await models(broker, prefix, told)
+    assert (found.status, found.message) == ("ok", "1 replica, 1 target")
+
+
+async def test_a_model_that_no_key_can_be_used_for_is_named_with_the_reason(
+    broker: Broker, prefix: str
+) -> None:
+    shut = TargetStatus("zoo/owl", "main", breaker="open", reason="key_refused")
+    told = ProviderStatus("r", targets=[shut, TargetStatus("zoo/parrot", "main")])
+    found = await models(broker, prefix, told)
+    assert found.status == "warn"
+    assert found.message == "1 replica, 2 targets; left alone: zoo/owl (key_refused)"
+    assert found.fix.endswith("pepperpy provider status")
+
+
+async def test_a_service_that_has_no_room_wants_replicas(broker: Broker, prefix: str) -> None:
+    found = await models(broker, prefix, Overloaded("too many wait"))
+    assert (found.status, found.message) == ("warn", "too many wait")
+    assert found.fix == "start more replicas: pepperpy provider run"
+
+
+async def test_a_service_that_does_not_answer_is_a_fault(
+    broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pepperpy.diagnosis.models._TIMEOUT", 0.2)
+    settings = load(flags={"nats.url": broker.url, "bus.prefix": prefix}, environ={}).settings
+    async with connect(settings=settings) as client:
+        everything = SERVICE.pattern(prefix, service="provider")
+        await client.connection.subscribe(everything, lambda _: None)
+        await client.connection.flush()
+        with pytest.raises(Unavailable):
+            await check_models(client.connection, settings)
 
 
 # --- room and time --------------------------------------------------------------------------------
