@@ -38,7 +38,13 @@ def test_the_lock_file_names_no_registry():
 
 @pytest.mark.parametrize(
     ("path", "limit"),
-    [("node/worker.mjs", 40), ("node/bus.mjs", 25), ("go/worker.go", 60), ("go/bus.go", 65)],
+    [
+        ("node/worker.mjs", 40),
+        ("node/bus.mjs", 25),
+        ("node/ask.mjs", 25),
+        ("go/worker.go", 60),
+        ("go/bus.go", 65),
+    ],
 )
 def test_a_worker_is_read_in_a_minute(path, limit):
     """The limits that the README names; what workers and clients share is held short, too."""
