@@ -57,7 +57,8 @@ def site(*, peer: bool) -> Iterator[Site]:
                 stack, [*command, "--host", "127.0.0.1"], folder / "litellm.log", _keys()
             )
             litellm, pid = f"http://127.0.0.1:{proxy_port}/v1", proxy.pid
-            _until_answers(f"http://127.0.0.1:{proxy_port}/health/liveliness", proxy)
+            alive = f"http://127.0.0.1:{proxy_port}/health/liveliness"
+            _until_answers(alive, folder / "litellm.log", proxy)
         yield Site(upstream, broker.url, ours.pid, litellm, pid)
 
 
@@ -96,6 +97,8 @@ def _litellm_config(upstream: str) -> str:
         f"model_list:\n  - model_name: default\n    litellm_params:\n      model: openai/{MODEL}\n"
         f"      api_base: {upstream}\n      api_key: sk-bench\n"
         "litellm_settings:\n  telemetry: false\n  num_retries: 0\n"
+        # It would check a key in every request: without one it does less, which is in its favour.
+        "general_settings:\n  dangerously_permit_weak_or_unset_master_key: true\n"
     )
 
 
@@ -127,7 +130,7 @@ def _until_says(log: Path, words: str, process: "subprocess.Popen[bytes]") -> No
         time.sleep(0.05)
 
 
-def _until_answers(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _until_answers(url: str, log: Path, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -135,5 +138,6 @@ def _until_answers(url: str, process: "subprocess.Popen[bytes]") -> None:
                 return
         except OSError:
             if process.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f"{process.args} did not come up") from None
+                said = log.read_text(errors="replace")[-2000:]
+                raise SystemExit(f"{process.args} did not come up:\n{said}") from None
             time.sleep(0.2)

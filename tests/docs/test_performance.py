@@ -20,6 +20,7 @@ def keys_of(benchmark: str) -> Any:
     [
         ("bus.py", "# Performance"),
         ("durable.py", "## Durable tasks"),
+        ("provider.py", "## Models"),
         ("runtime.py", "## The runtime"),
     ],
 )
