@@ -43,6 +43,8 @@ PARSE: dict[str, Callable[[str], Any]] = {
 }
 LEFT_ALONE = {"text", "console"}
 TIME_LIMIT = 90.0
+SOMEBODYS = ("PEPPERPY_", "OPENAI_", "ANTHROPIC_")
+"""Begin the settings and the keys of the person who runs the tests."""
 
 _COMMENT = re.compile(r"<!-- test: (?P<order>.*?) -->")
 _SKIP = re.compile(r"skip, \w.{8,}")
@@ -124,7 +126,7 @@ def test_the_blocks_of_a_page_do_what_it_says(
     home.mkdir()
     work.mkdir()
     (work / "examples").symlink_to(ROOT / "examples")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PEPPERPY_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(SOMEBODYS)}
     environment |= {
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
