@@ -29,6 +29,7 @@ from pepperpy_bus.streams.provision import ensure_consumer, patience_of
 from pepperpy_bus.streams.pull import Work, WorkPuller
 from pepperpy_bus.streams.topology import Config
 from pepperpy_bus.units import now
+from pepperpy_schemas.catalog import RESUME, TASK
 from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.messages import AgentInstance, TopicSchema
 from pepperpy_schemas.subjects import stream_name
@@ -246,24 +247,25 @@ class Worker:
         """
         config = task_consumer(self._client.prefix, spec.topic, high=high)
         work = partial(self._executor.execute, spec)
-        await self._pull(stack, spec, config, work, high=high)
+        await self._pull(stack, spec, TASK.stream, config, work, high=high)
 
     async def _open_resumed(self, stack: contextlib.AsyncExitStack, spec: TaskSpec) -> None:
         """Pulls the suspended tasks of a topic that go on; new ones do not keep them waiting."""
         config = resume_consumer(self._client.prefix, spec.topic)
         work = partial(self._executor.resume, spec)
-        await self._pull(stack, spec, config, work, high=True)
+        await self._pull(stack, spec, RESUME.stream, config, work, high=True)
 
     async def _pull(
         self,
         stack: contextlib.AsyncExitStack,
         spec: TaskSpec,
+        suffix: str,
         config: Config,
         work: Work,
         *,
         high: bool,
     ) -> None:
-        connection, stream = self._client.connection, stream_name(self._client.prefix, "TASKS")
+        connection, stream = self._client.connection, stream_name(self._client.prefix, suffix)
         ensure = partial(ensure_consumer, connection, stream, config)
         await ensure()
         patience = await patience_of(connection, stream, config["name"])

@@ -20,7 +20,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Compare every stream with its declaration; exit 1 when one differs."""
     from pepperpy.commands._session import run
-    from pepperpy_bus.streams.provision import compare
+    from pepperpy_bus.upgrading import compare
 
     async def read() -> tuple[int, list[dict[str, Any]]]:
         from pepperpy.commands._link import open_link
@@ -55,8 +55,9 @@ def apply(
     other languages serve, name it with --topic.
     """
     from pepperpy.commands._session import run
-    from pepperpy_bus.streams.provision import apply as make
-    from pepperpy_bus.streams.provision import compare, ensure_topic
+    from pepperpy_bus.streams.provision import ensure_topic
+    from pepperpy_bus.upgrading import apply as make
+    from pepperpy_bus.upgrading import compare
 
     async def mend() -> list[dict[str, Any]]:
         from pepperpy.commands._link import open_link

@@ -25,8 +25,8 @@ from pepperpy_bus.config import Settings
 from pepperpy_bus.config.files import contexts_folder
 from pepperpy_bus.opening import connect
 from pepperpy_bus.options import limits_of
-from pepperpy_bus.streams.provision import apply
 from pepperpy_bus.streams.topology import streams
+from pepperpy_bus.upgrading import apply
 from pepperpy_schemas.errors import PepperError, PermissionDenied
 
 INTERRUPTED = 130

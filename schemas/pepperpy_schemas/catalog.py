@@ -60,7 +60,7 @@ GRAPH: Final = Subject(
     ),
 )
 RESUME: Final = Subject(
-    "Resume", "{p}.resume.{topic}.{id}", Resume, "A suspended task goes on.", "TASKS"
+    "Resume", "{p}.resume.{topic}.{id}", Resume, "A suspended task goes on.", "RESUME"
 )
 ANSWER: Final = Subject(
     "Answer",

@@ -23,7 +23,7 @@ from pepperpy_bus.streams.consumers import resume_consumer, task_consumer
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_schemas.catalog import RESULT, STEP
+from pepperpy_schemas.catalog import RESULT, RESUME, STEP, TASK
 from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.messages import ClaimEntry, StepEntry
 from pepperpy_schemas.subjects import stream_name
@@ -223,15 +223,14 @@ async def until_ended(client: Client, results: int, within: float) -> None:
 
 async def impatient(client: Client, topic: str, seconds: float, *, deliveries: int = 0) -> None:
     """Makes the consumers of a topic hand the tasks of dead workers over soon, or not so often."""
-    stream = stream_name(client.prefix, "TASKS")
-    for config in (
-        task_consumer(client.prefix, topic),
-        task_consumer(client.prefix, topic, high=True),
-        resume_consumer(client.prefix, topic),
+    for suffix, config in (
+        (TASK.stream, task_consumer(client.prefix, topic)),
+        (TASK.stream, task_consumer(client.prefix, topic, high=True)),
+        (RESUME.stream, resume_consumer(client.prefix, topic)),
     ):
         config["ack_wait"] = int(seconds * 1e9)
         config["max_deliver"] = deliveries or config["max_deliver"]
-        await ensure_consumer(client.connection, stream, config)
+        await ensure_consumer(client.connection, stream_name(client.prefix, suffix), config)
 
 
 async def messages(client: Client, suffix: str) -> int:

@@ -39,7 +39,7 @@ async def impatient(client: Client, audit: Any) -> None:
     await audit.impatient(client, "orchestrate", 1.0)
     config = resume_consumer(client.prefix, "orchestrate")
     config["ack_wait"] = 1_000_000_000
-    await ensure_consumer(client.connection, stream_name(client.prefix, "TASKS"), config)
+    await ensure_consumer(client.connection, stream_name(client.prefix, "RESUME"), config)
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["completes", "is-undone"])

@@ -28,7 +28,7 @@ TERMINAL = {f"task.{state.verb}" for state in TaskState if state.terminal}
 async def kept(client: Client, *suffixes: str) -> dict[str, int]:
     """What lies in the streams that make tasks run; the fleeting marks of removals apart."""
     found = {}
-    for suffix in suffixes or ("TASKS", "KEYED", "SCHED", "CANCELS"):
+    for suffix in suffixes or ("TASKS", "RESUME", "KEYED", "SCHED", "CANCELS"):
         name = stream_name(client.prefix, suffix)
         state = (await api(client.connection, f"STREAM.INFO.{name}"))["state"]
         if state["messages"]:

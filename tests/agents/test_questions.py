@@ -263,7 +263,7 @@ async def test_a_task_that_kills_its_workers_after_a_resume_ends_as_a_crash_loop
     monkeypatch.setattr(consumers, "ACK_WAIT", 0.3)
     monkeypatch.setattr(consumers, "MAX_DELIVER", 2)
     resumed = consumers.resume_consumer(client.prefix, "child")
-    stream = stream_name(client.prefix, "TASKS")
+    stream = stream_name(client.prefix, "RESUME")
     await api(client.connection, f"CONSUMER.DELETE.{stream}.{resumed['name']}")
     create = {"stream_name": stream, "config": resumed}
     await api(client.connection, f"CONSUMER.DURABLE.CREATE.{stream}.{resumed['name']}", create)

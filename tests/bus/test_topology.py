@@ -11,6 +11,7 @@ from pepperpy_bus.streams import topology
 from pepperpy_bus.streams.consumers import (
     PIN_GROUP,
     listener_consumer,
+    resume_consumer,
     shard_consumer,
     task_consumer,
 )
@@ -47,6 +48,7 @@ async def test_the_server_takes_every_consumer_as_it_is(there: Connection) -> No
     wanted = [
         ("TASKS", task_consumer("pp", "echo")),
         ("TASKS", task_consumer("pp", "echo", high=True)),
+        ("RESUME", resume_consumer("pp", "echo")),
         ("EVENTS", listener_consumer("support", "page", "normal", "pp.event.task.failed.>")),
         ("EVENTS", listener_consumer("support", "page", "high", "pp.event-hi.task.failed.>")),
         ("KEYED", shard_consumer("pp", "echo", 7, patience=15.0)),

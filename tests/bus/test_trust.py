@@ -20,7 +20,8 @@ from pepperpy_bus.trust.roles import ROLES, anonymous_permissions, permissions
 from pepperpy_schemas.errors import BadName
 
 STREAMS = {
-    "TASKS": ["pp.task.>", "pp.resume.>"],
+    "TASKS": ["pp.task.>"],
+    "RESUME": ["pp.resume.>"],
     "RESULTS": ["pp.result.>"],
     "STEPS": ["pp.step.>"],
     "EVENTS": ["pp.event.>", "pp.event-hi.>"],
@@ -75,7 +76,7 @@ async def provision(broker: Broker) -> None:
     await operator.connect(broker)
     js = operator.nc.jetstream()
     for name, subjects in STREAMS.items():
-        retention = "workqueue" if name in {"TASKS", "ADV"} else "limits"
+        retention = "workqueue" if name in {"TASKS", "RESUME", "ADV"} else "limits"
         await js.add_stream(
             name=f"PP_{name}",
             subjects=subjects,

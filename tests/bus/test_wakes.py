@@ -27,7 +27,7 @@ Streams = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 async def deployment(connection: Connection, prefix: str, streams: Streams) -> str:
-    await streams(connection, prefix, "ANSWERS", "SCHED", "TASKS")
+    await streams(connection, prefix, "ANSWERS", "SCHED", "RESUME", "TASKS")
     return prefix
 
 
@@ -41,7 +41,7 @@ def soon(seconds: float) -> datetime:
 
 async def resumed(connection: Connection, prefix: str, count: int) -> list[Stored]:
     """The wakes in the workers' queue, when so many have arrived."""
-    stream, subject = stream_name(prefix, "TASKS"), RESUME.pattern(prefix)
+    stream, subject = stream_name(prefix, RESUME.stream), RESUME.pattern(prefix)
     async with asyncio.timeout(10):
         while len(found := await all_on(connection, stream, subject)) < count:
             await asyncio.sleep(0.02)

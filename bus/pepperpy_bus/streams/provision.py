@@ -39,6 +39,10 @@ FIXED = frozenset({"storage", "retention", "persist_mode", "deny_delete", "deny_
 """What the server never changes in place: the stream would have to be made anew."""
 
 
+# Subjects that another stream has, or messages of a work queue that another consumer takes.
+_OVERLAPS = frozenset({10065, 10100})
+
+
 class Drift(msgspec.Struct, frozen=True):
     """One difference between what is declared and what is there.
 
@@ -72,6 +76,8 @@ async def create_missing(connection: Connection, declared: list[Config]) -> list
                 hint="free disk space there, or raise its jetstream max_file_store",
             ) from error
         except RefusedByServer as error:
+            if error.err_code in _OVERLAPS:
+                raise _earlier(config) from error
             # Another process has just made it; comparing is not ours to do here.
             if error.err_code != STREAM_EXISTS:
                 raise
@@ -87,7 +93,19 @@ async def _ensure_sources(
     for config in declared:
         for source in config.get("sources", ()):
             if source["name"] in known and (config["name"] == into or source["name"] == of):
-                await ensure_consumer(connection, source["name"], source_consumer(source))
+                try:
+                    await ensure_consumer(connection, source["name"], source_consumer(source))
+                except RefusedByServer as error:
+                    if error.err_code in _OVERLAPS:
+                        raise _earlier(config) from error
+                    raise
+
+
+def _earlier(config: Config) -> TopologyDrift:
+    return TopologyDrift(
+        f"what {config['name']} shall keep is kept by a stream of an earlier version",
+        hint="stop the workers, run: pepperpy bus apply, and start those of this version",
+    )
 
 
 async def provision(connection: Connection, declared: list[Config], *, create: bool) -> None:
@@ -234,6 +252,23 @@ async def apply(connection: Connection, declared: list[Config]) -> list[Drift]:
             is changed then.
     """
     drifts = await compare(connection, declared)
+    refuse_fixed(drifts)
+    differing = {drift.stream for drift in drifts if drift.setting != "stream"}
+    await create_missing(connection, declared)
+    for config in declared:
+        await _ensure_sources(connection, declared, into=config["name"])
+        if config["name"] in differing:
+            actual = (await api(connection, f"STREAM.INFO.{config['name']}"))["config"]
+            await api(connection, f"STREAM.UPDATE.{config['name']}", {**actual, **config})
+    return drifts
+
+
+def refuse_fixed(drifts: list[Drift]) -> None:
+    """Checks that what differs can be changed in place.
+
+    Raises:
+        TopologyDrift: Something cannot.
+    """
     stuck = [drift for drift in drifts if drift.fixed]
     if stuck:
         first = stuck[0]
@@ -243,14 +278,6 @@ async def apply(connection: Connection, declared: list[Config]) -> list[Drift]:
             hint="drain the stream, delete it, and run: pepperpy bus apply",
             context={"settings": [f"{d.stream}.{d.setting}" for d in stuck]},
         )
-    differing = {drift.stream for drift in drifts if drift.setting != "stream"}
-    await create_missing(connection, declared)
-    for config in declared:
-        await _ensure_sources(connection, declared, into=config["name"])
-        if config["name"] in differing:
-            actual = (await api(connection, f"STREAM.INFO.{config['name']}"))["config"]
-            await api(connection, f"STREAM.UPDATE.{config['name']}", {**actual, **config})
-    return drifts
 
 
 async def set_consumer(connection: Connection, stream: str, config: Config) -> None:

@@ -24,6 +24,9 @@ PARKED: Final = "parked"
 COUNTS: Final = 256
 """Messages that are kept of each counter."""
 
+SOURCE: Final = "source"
+"""The consumer by which one stream takes from another."""
+
 Config = dict[str, Any]
 
 
@@ -78,11 +81,23 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             prefix,
             limits,
             "TASKS",
-            [f"{prefix}.task.>", f"{prefix}.resume.>"],
+            [f"{prefix}.task.>"],
             retention="workqueue",
             discard="new",
             max_msgs=limits.max_tasks,
             max_bytes=limits.max_task_bytes,
+            duplicate_window=600 * SECOND,
+            allow_msg_ttl=True,
+            sources=[_source(prefix, "SCHED", {f"{prefix}.due.task.>": f"{prefix}.task.>"})],
+        ),
+        # Without a limit: what was accepted goes on however full the queue of tasks is, and it is
+        # the tasks that go on that empty it. Each waiting task has one wake here, rarely two.
+        _stream(
+            prefix,
+            limits,
+            "RESUME",
+            [f"{prefix}.resume.>"],
+            retention="workqueue",
             duplicate_window=600 * SECOND,
             allow_msg_ttl=True,
             sources=[
@@ -97,10 +112,8 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
                 _source(
                     prefix,
                     "SCHED",
-                    {
-                        f"{prefix}.due.task.>": f"{prefix}.task.>",
-                        f"{prefix}.due.resume.>": f"{prefix}.resume.>",
-                    },
+                    {f"{prefix}.due.resume.>": f"{prefix}.resume.>"},
+                    name="resume",
                 ),
             ],
         ),
@@ -187,7 +200,7 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             "ADV",
             [
                 f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream_name(prefix, suffix)}.*"
-                for suffix in ("TASKS", "KEYED")
+                for suffix in ("TASKS", "RESUME", "KEYED")
             ],
             retention="workqueue",
             max_age=30 * DAY,
@@ -222,12 +235,14 @@ def _stream(
     }
 
 
-def _source(prefix: str, suffix: str, transforms: dict[str, str]) -> Config:
-    name = stream_name(prefix, suffix)
+def _source(prefix: str, suffix: str, transforms: dict[str, str], *, name: str = SOURCE) -> Config:
+    """A stream to take from, by a consumer of a name; two that take from one need two."""
+    stream = stream_name(prefix, suffix)
+    handed = stream if name == SOURCE else f"{stream}.{name}"
     return {
-        "name": name,
+        "name": stream,
         "subject_transforms": [{"src": src, "dest": dest} for src, dest in transforms.items()],
-        "consumer": {"name": "source", "deliver_subject": SOURCED.format(stream=name)},
+        "consumer": {"name": name, "deliver_subject": SOURCED.format(stream=handed)},
     }
 
 

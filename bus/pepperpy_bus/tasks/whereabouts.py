@@ -86,7 +86,7 @@ async def find_task(
     queued = await _queued(connection, prefix, task_id, read)
     resumes = RESUME.pattern(prefix, id=task_id)
     _, woken = await asyncio.gather(
-        journal.read(), _last(connection, prefix, "TASKS", resumes, read)
+        journal.read(), _last(connection, prefix, RESUME.stream, resumes, read)
     )
     kept = [one for one in (keyed, queued, woken) if one is not None]
     history, given = journal.history, journal.history.input
@@ -120,7 +120,9 @@ async def is_under_way(connection: Connection, prefix: str, task_id: str, seq: i
         read_as_stored(
             connection, tasks, {"next_by_subj": TASK.pattern(prefix, id=task_id), "seq": 1}
         ),
-        _last(connection, prefix, "TASKS", RESUME.pattern(prefix, id=task_id), read_as_stored),
+        _last(
+            connection, prefix, RESUME.stream, RESUME.pattern(prefix, id=task_id), read_as_stored
+        ),
         read_as_stored(
             connection, schedules, {"last_by_subj": SCHEDULE.of(prefix, id=wake_name(task_id))}
         ),

@@ -15,7 +15,7 @@ ANONYMOUS: Final = "anon"
 DEFAULT_INBOX: Final = "_INBOX"
 """Where the client libraries of all languages expect replies unless told otherwise."""
 
-WORK_QUEUES: Final = ("TASKS", "KEYED")
+WORK_QUEUES: Final = ("TASKS", "RESUME", "KEYED")
 LOGS: Final = ("RESULTS", "STEPS", "EVENTS", "TOKENS", "DLQ", "ANSWERS", "AUDIT", "COUNT")
 COMMANDS: Final = ("ADV", "CANCELS", "SCHED")
 """What workers, or the server, carry out in the deployment's name."""

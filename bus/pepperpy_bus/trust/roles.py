@@ -82,7 +82,7 @@ def _submitter(at: Grants) -> Permissions:
         + at.looks_up("RESULTS")
         # To see whether an id that is used again stands for the same task, what a task asks and
         # whether that was answered, which schedules there are, and where a task is.
-        + at.peeks("TASKS", "KEYED", "STEPS", "SCHED", "ANSWERS")
+        + at.peeks(*WORK_QUEUES, "STEPS", "SCHED", "ANSWERS")
         + at.follows("EVENTS", "TOKENS")
         + at.hears(catalog.RESULT, catalog.EVENT, catalog.EVENT_HIGH, catalog.TOKEN)
         + at.reads_buckets("registry", "schemas", "questions")
@@ -110,7 +110,7 @@ def _worker(at: Grants) -> Permissions:
         # A server that restarts has forgotten what it kept in memory.
         + at.creates_buckets("registry")
         + at.follows("STEPS", "RESULTS", "ANSWERS")
-        + at.looks_up("TASKS", "KEYED", "SCHED")
+        + at.looks_up(*WORK_QUEUES, "SCHED")
         + at.inspects(*LOGS)
         + at.hears(catalog.CANCEL, catalog.AGENT_CONTROL)
         # A shadow hears what the live version pulls; a worker may pull it itself.
