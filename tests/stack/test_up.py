@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,8 @@ import psutil
 import pytest
 
 from pepperpy import Graph, connect
-from pepperpy_schemas.errors import PermissionDenied
+from pepperpy_schemas.errors import PermissionDenied, RequestRefused
+from tests.provider_svc.upstreams.raw_server import Exchange, raw_server
 from tests.running import gone, until
 
 AGENT = "tasks.py:agent"
@@ -27,7 +29,7 @@ async def test_a_stack_with_workers_is_ready_within_seconds_and_takes_a_task_of_
     record_property("ready_seconds", up.ready["seconds"])
     print(f"up, with two workers, in {up.ready['seconds']:.2f} s")
     assert up.ready["seconds"] < 10
-    assert set(up.pids) == {"broker", "orchestrator", "worker.1", "worker.2"}
+    assert set(up.pids) == {"broker", "orchestrator", "provider", "worker.1", "worker.2"}
     async with connect(up.url) as bus:
         assert await bus.run("add", [1, 2, 3], type=int, wait="10s") == 6
     assert f"PepperPy is up in {up.ready['seconds']:.1f} s: {up.url}, 2 workers" in up.text
@@ -60,7 +62,7 @@ async def test_ctrl_c_lets_running_tasks_finish_and_leaves_nothing(start_up):
         code = await up.ends()
 
     assert code == 0
-    assert "stopping: orchestrator, worker.1 first" in up.text
+    assert "stopping: orchestrator, provider, worker.1 first" in up.text
     assert all(gone(pid) for pid in up.pids.values())
     assert not folder.exists()
     assert list(up.home.rglob("*.toml")) == []
@@ -185,7 +187,7 @@ async def test_a_port_in_use_is_named_with_ways_out(start_up):
 async def test_a_foreign_broker_is_used_as_it_is(start_up, broker, prefix):
     up = await start_up(AGENT, "--workers", "1", "--nats", broker.url, PEPPERPY_BUS_PREFIX=prefix)
     await up.is_ready()
-    assert set(up.pids) == {"orchestrator", "worker.1"}
+    assert set(up.pids) == {"orchestrator", "provider", "worker.1"}
     assert up.ready["context"] == ""
     async with connect(broker.url, bus__prefix=prefix) as bus:
         assert await bus.run("add", [1, 1], wait="10s") == 2
@@ -322,18 +324,58 @@ async def test_logs_are_json_when_asked_for_and_name_their_child(start_up):
     assert any(e["child"] == "up" and "stopping" in e["event"] for e in events)
 
 
-async def test_workers_hold_connections_to_nothing_but_the_broker(start_up):
+async def test_processes_hold_connections_to_the_broker_alone_and_the_provider_to_its_own_model(
+    start_up,
+):
     up = await start_up(AGENT, "--workers", "2", "--port", "0")
     await up.is_ready()
+    broker = ("127.0.0.1", int(up.url.rsplit(":", 1)[1]))
+    stack = psutil.Process(up.process.pid)
     async with connect(up.url) as bus:
         await asyncio.gather(*(bus.run("add", [1], wait="10s") for _ in range(20)))
-    broker_port = int(up.url.rsplit(":", 1)[1])
-    stack = psutil.Process(up.process.pid)
-    processes = [p for p in stack.children(recursive=True) if p.pid != up.pids["broker"]]
+        async with contextlib.aclosing(bus.llm.stream("Tell a story.", max_tokens=500)) as story:
+            await anext(story)
+            # While the model answers, so that all there is to hold is held.
+            processes = [p for p in stack.children(recursive=True) if p.pid != up.pids["broker"]]
+            held = {p.pid: p.net_connections(kind="inet") for p in processes}
 
-    assert {p.pid for p in processes} == {pid for n, pid in up.pids.items() if n != "broker"}
-    for process in processes:
-        connections = process.net_connections(kind="inet")
-        assert {(c.raddr.ip, c.raddr.port) for c in connections} == {("127.0.0.1", broker_port)}
+    [model] = held.keys() - set(up.pids.values())
+    [listens] = [c.laddr for c in held[model] if not c.raddr]
+    assert listens.ip == "127.0.0.1"
+    provider = up.pids["provider"]
+    asks = {tuple(c.laddr) for c in held[provider] if c.raddr == listens}
+    assert {tuple(c.raddr) for c in held.pop(model) if c.raddr} <= asks
+    assert {tuple(c.raddr) for c in held.pop(provider)} == {broker, tuple(listens)}
+    assert held.keys() == {pid for n, pid in up.pids.items() if n not in {"broker", "provider"}}
+    for connections in held.values():
+        assert {tuple(c.raddr) for c in connections} == {broker}
     # The one who started them keeps none at all once they are up.
     assert stack.net_connections(kind="inet") == []
+
+
+async def test_the_provider_holds_connections_to_the_upstream_that_it_was_told_of_and_no_other(
+    start_up,
+):
+    asked, seen = asyncio.Event(), asyncio.Event()
+
+    async def upstream(exchange: Exchange) -> None:
+        asked.set()
+        await seen.wait()
+        await exchange.answer(b"{}", status=400)
+
+    async with raw_server(upstream) as server:
+        address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+        up = await start_up(
+            *("--port", "0"), OPENAI_API_KEY="sk-none", OPENAI_BASE_URL=f"{server.url}/v1"
+        )
+        await up.is_ready()
+        provider = psutil.Process(up.pids["provider"])
+        async with connect(up.url) as bus:
+            asking = asyncio.create_task(bus.llm.chat("Hello."))
+            await asyncio.wait_for(asked.wait(), 20)
+            held = {tuple(c.raddr) for c in provider.net_connections(kind="inet")}
+            seen.set()
+            with pytest.raises(RequestRefused):
+                await asking
+        assert held == {("127.0.0.1", int(up.url.rsplit(":", 1)[1])), address}
+        assert provider.children() == []
