@@ -2,7 +2,12 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("schemas/pepperpy_schemas", "bus/pepperpy_bus", "agents/pepperpy_agents")
+ROOMS = (
+    "schemas/pepperpy_schemas",
+    "bus/pepperpy_bus",
+    "agents/pepperpy_agents",
+    "provider_svc/pepperpy_provider_svc",
+)
 
 
 def modules_of(cell: str) -> list[str]:
