@@ -1,0 +1,1 @@
+"""Vectors of texts: one Protocol for every model, batched and cached."""

