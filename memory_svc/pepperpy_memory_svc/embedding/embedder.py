@@ -55,9 +55,19 @@ class Embedder(Protocol):
         """
 
 
-def generation_name(embedder: Embedder) -> str:
-    """Returns the name of the generation of vectors that an embedder makes."""
-    return f"{embedder.name}@{embedder.version}"
+def generation_name(spec: str, embedder: Embedder) -> str:
+    """Returns the name of the generation of vectors that an embedder makes.
+
+    Args:
+        spec: How settings name the embedder, so that every replica can open it.
+        embedder: The embedder.
+    """
+    return f"{spec}@{embedder.version}"
+
+
+def spec_of(generation: str) -> str:
+    """Returns how settings name the embedder of a generation."""
+    return generation.rpartition("@")[0]
 
 
 def unit(numbers: Iterable[float]) -> Vector:

@@ -14,7 +14,7 @@ import pytest
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.llm import LLM
 from pepperpy_memory_svc.embedding.e5 import E5Embedder
-from pepperpy_memory_svc.embedding.embedder import Embedder, Vector, generation_name
+from pepperpy_memory_svc.embedding.embedder import Embedder, Vector, generation_name, spec_of
 from pepperpy_memory_svc.embedding.named import named_embedder
 from pepperpy_memory_svc.embedding.provider import ProviderEmbedder
 from pepperpy_memory_svc.embedding.sentence_transformers import SentenceTransformerEmbedder
@@ -42,7 +42,9 @@ async def test_vectors_have_the_length_that_was_promised_and_are_of_length_one(
     vectors = await embedder.embed([PASSAGE, "Anything else.", ""], "passage")
     assert [len(vector) for vector in vectors] == [embedder.dims] * 3
     assert [math.hypot(*vector) for vector in vectors] == pytest.approx([1, 1, 1], abs=1e-3)
-    assert generation_name(embedder) == f"{embedder.name}@{embedder.version}"
+    name = generation_name("kind:argument", embedder)
+    assert name == f"kind:argument@{embedder.version}"
+    assert spec_of(name) == "kind:argument"
 
 
 async def test_a_question_is_nearer_to_what_answers_it(embedder: Embedder) -> None:
@@ -137,7 +139,7 @@ def test_embedders_are_found_by_name(
     name: str, expected: str, connection: Connection, prefix: str
 ) -> None:
     embedder = named_embedder(name, lambda: LLM(connection, prefix, "anon"))
-    assert generation_name(embedder) == expected
+    assert f"{embedder.name}@{embedder.version}" == expected
 
 
 class FakeModel:

@@ -1,0 +1,1 @@
+"""From candidates to hits: pure, and the same for every store."""

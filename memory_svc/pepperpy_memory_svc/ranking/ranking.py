@@ -1,0 +1,73 @@
+"""The order of what was found, and a page of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from pepperpy_memory_svc.ranking.fusion import Parts, score
+from pepperpy_memory_svc.stores.rows import MAX_LEG
+from pepperpy_schemas.memory import Entry, Recency, SearchRequest
+
+_FIRST_POOL: Final = 256
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """An entry in its place.
+
+    Attributes:
+        entry: The entry.
+        score: What its parts add up to.
+        parts: How its score came about.
+    """
+
+    entry: Entry
+    score: float
+    parts: Parts
+
+
+def pool(request: SearchRequest) -> int:
+    """Returns how many candidates of each leg a page needs; the same for all of the first pages."""
+    size = _FIRST_POOL
+    while size < min(MAX_LEG, 2 * (request.offset + request.limit)):
+        size *= 2
+    return min(size, MAX_LEG)
+
+
+def add_bonuses(
+    parts: Mapping[str, Parts], entries: Mapping[str, Entry], request: SearchRequest, now: datetime
+) -> None:
+    """Adds what an entry gets for itself: that it happened lately, and that it is important."""
+    for id_, each in parts.items():
+        entry = entries[id_]
+        if request.recency is not None:
+            each["recency"] = _recency(request.recency, entry.at, now)
+        if request.importance:
+            each["importance"] = request.importance * entry.importance
+
+
+def ranked(
+    parts: Mapping[str, Parts], entries: Mapping[str, Entry], min_score: float | None
+) -> list[Ranked]:
+    """Returns entries in their order: by score, then as each leg had them, then by id."""
+    all_of_them = [Ranked(entries[id_], score(each), each) for id_, each in parts.items()]
+    wanted = [one for one in all_of_them if min_score is None or one.score >= min_score]
+    return sorted(wanted, key=_place)
+
+
+def page(found: list[Ranked], request: SearchRequest) -> tuple[list[Ranked], bool]:
+    """Returns the page that was asked for, and whether there are more behind it."""
+    end = request.offset + request.limit
+    return found[request.offset : end], len(found) > end
+
+
+def _place(one: Ranked) -> tuple[float, float, float, str]:
+    lowest = float("-inf")
+    vector, words = (one.parts.get(f"{leg}_raw", lowest) for leg in ("vector", "words"))
+    return -one.score, -vector, -words, one.entry.id
+
+
+def _recency(rule: Recency, at: datetime, now: datetime) -> float:
+    age = max(0.0, (now - at).total_seconds())
+    return float(rule.weight * 0.5 ** (age / rule.half_life))
