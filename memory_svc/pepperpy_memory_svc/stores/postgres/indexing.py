@@ -1,0 +1,64 @@
+"""What makes entries findable, put into the tables of their generations and taken out."""
+
+from collections.abc import Iterable, Sequence
+
+from pepperpy_memory_svc.stores.postgres import queries
+from pepperpy_memory_svc.stores.postgres.connection import Connection
+from pepperpy_memory_svc.stores.postgres.entries import (
+    DOC_COLUMNS,
+    POSTING_COLUMNS,
+    VECTOR_COLUMNS,
+    Words,
+    half_vector,
+)
+from pepperpy_memory_svc.stores.rows import Generation, Lexemes, Vector
+
+
+async def known_generations(connection: Connection) -> list[Generation]:
+    """Returns all generations."""
+    found = await connection.fetch(queries.GENERATIONS)
+    return [Generation(**each) for each in found]
+
+
+async def add_vectors(
+    connection: Connection, gen: int, vectors: Iterable[tuple[int, Vector | None]]
+) -> None:
+    """Stores vectors by the numbers of their entries."""
+    records = [(nr, None if each is None else half_vector(each)) for nr, each in vectors]
+    if records:
+        await connection.copy_records_to_table(
+            f"vector_{gen}", records=records, columns=VECTOR_COLUMNS
+        )
+
+
+async def add_words(
+    connection: Connection, gen: int, ns: int, lexemes: Iterable[tuple[int, Lexemes]]
+) -> None:
+    """Stores lexemes by the numbers of their entries."""
+    words = Words(ns, lexemes)
+    if not words.docs:
+        return
+    await connection.copy_records_to_table(f"doc_{gen}", records=words.docs, columns=DOC_COLUMNS)
+    await connection.copy_records_to_table(
+        f"posting_{gen}", records=words.postings, columns=POSTING_COLUMNS
+    )
+    await connection.execute(queries.ADD_TO_CORPUS, gen, ns, len(words.docs), words.length)
+
+
+async def unindex(connection: Connection, generation: Generation, nrs: Sequence[int]) -> None:
+    """Removes what a generation has for some entries."""
+    if nrs:
+        embeds = generation.kind == "embedding"
+        removal = queries.REMOVE_VECTORS if embeds else queries.REMOVE_WORDS
+        await connection.execute(removal.format(gen=generation.number), nrs)
+
+
+async def remove(
+    connection: Connection, generations: Iterable[Generation], nrs: Sequence[int]
+) -> None:
+    """Removes entries with all that belongs to them."""
+    for generation in generations:
+        await unindex(connection, generation, nrs)
+    if nrs:
+        await connection.execute(queries.FORGET_HISTORY, nrs)
+        await connection.execute(queries.REMOVE_ENTRIES, nrs)

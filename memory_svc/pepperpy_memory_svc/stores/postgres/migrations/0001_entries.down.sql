@@ -1,0 +1,3 @@
+DROP TABLE entry;
+DROP SEQUENCE entry_nr;
+DROP TABLE namespace;

@@ -1,0 +1,9 @@
+DO $$
+DECLARE number integer;
+BEGIN
+    FOR number IN SELECT g.number FROM generation g LOOP
+        EXECUTE format('DROP TABLE IF EXISTS vector_%s, doc_%s, posting_%s', number, number, number);
+    END LOOP;
+END $$;
+DROP TABLE corpus;
+DROP TABLE generation;

@@ -1,0 +1,146 @@
+"""Connections to PostgreSQL: few, shared, made again after the server was away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+import asyncpg  # type: ignore[import-untyped]  # it has no types
+import msgspec
+from pgvector.asyncpg import register_vector
+
+from pepperpy_memory_svc.stores.postgres.connection import Connection
+from pepperpy_memory_svc.stores.postgres.migrating import check_schema, prepare
+from pepperpy_memory_svc.stores.postgres.translating import translated
+from pepperpy_schemas.errors import Overloaded
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store asks of its server at most.
+
+    Attributes:
+        connections: Connections at a time.
+        waiting: Calls that wait for one; the next is refused as Overloaded.
+        patience: Seconds that a call waits for a connection, then it is refused.
+        statement: Seconds that a statement may take.
+        building: Seconds that an index may take to be built.
+    """
+
+    connections: int = 8
+    waiting: int = 256
+    patience: float = 10.0
+    statement: float = 30.0
+    building: float = 3600.0
+
+
+class Pool:
+    """The connections of one store.
+
+    Args:
+        url: The server's, ``postgresql://…``.
+        schema: Where the tables are.
+        limits: See `Limits`.
+        migrate: Whether to bring the tables to our version when it is opened.
+    """
+
+    def __init__(self, url: str, *, schema: str, limits: Limits, migrate: bool) -> None:
+        check_schema(schema)
+        self._url = url
+        self._schema = schema
+        self._limits = limits
+        self._migrate = migrate
+        self._waiting = 0
+        self._pool: asyncpg.Pool | None = None
+
+    async def __aenter__(self) -> Self:
+        with translated():
+            vectors_in = await prepare(self._url, self._schema, migrate=self._migrate)
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._limits.connections,
+                command_timeout=self._limits.statement + 5,
+                timeout=self._limits.patience,
+                init=lambda connection: register_vector(connection, schema=vectors_in),
+                server_settings=self._settings(vectors_in),
+            )
+        return self
+
+    def _settings(self, vectors_in: str) -> dict[str, str]:
+        return {
+            "application_name": "pepperpy-memory",
+            "search_path": f"{self._schema}, {vectors_in}",
+            "statement_timeout": f"{self._limits.statement:g}s",
+            "idle_in_transaction_session_timeout": "60s",
+            "jit": "off",
+            # A filter must not leave fewer than there are.
+            "hnsw.iterative_scan": "relaxed_order",
+            "hnsw.ef_search": "200",
+        }
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool is None:
+            return
+        try:
+            await asyncio.wait_for(self._pool.close(), self._limits.patience)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Gives a connection for a while.
+
+        Raises:
+            Overloaded: Too many wait for one, or it took too long.
+        """
+        assert self._pool is not None, "the store is not open"
+        with translated():
+            connection = await self._acquire(self._pool)
+            try:
+                yield connection
+            finally:
+                await self._pool.release(connection, timeout=self._limits.patience)
+
+    async def _acquire(self, pool: asyncpg.Pool) -> Connection:
+        if self._waiting >= self._limits.waiting:
+            raise Overloaded(f"{self._waiting} calls wait for PostgreSQL already")
+        self._waiting += 1
+        try:
+            connection: Connection = await pool.acquire(timeout=self._limits.patience)
+            return connection
+        except TimeoutError as error:
+            if pool.get_idle_size() or pool.get_size() < self._limits.connections:
+                raise
+            raise Overloaded(
+                f"no connection to PostgreSQL was free for {self._limits.patience:g} s"
+            ) from error
+        finally:
+            self._waiting -= 1
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Gives a connection for one transaction: all of it is stored, or nothing."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def patient(self) -> AsyncIterator[Connection]:
+        """Gives a connection outside of any transaction whose statements may take long."""
+        async with self.connection() as connection:
+            await connection.execute("SET statement_timeout = 0")
+            try:
+                yield connection
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("RESET statement_timeout")
+
+    @property
+    def building(self) -> float:
+        """Seconds that an index may take to be built."""
+        return self._limits.building
