@@ -49,6 +49,8 @@ class PostgresSearching:
     async def candidates(self, wanted: Wanted, *, now: datetime) -> Candidates:
         """See `Search.candidates`."""
         check_wanted(wanted)
+        if wanted.vector is None and not wanted.lexemes:
+            return Candidates([], [], {})
         bound = Bound(wanted.namespace, now)
         plan = _Plan(wanted, bound, filter_sql(wanted.where, wanted.namespace, bound))
         async with self._pool.connection() as connection:
@@ -113,7 +115,8 @@ def _short(found: list[Record], wanted: Wanted) -> bool:
 
 
 async def _search(connection: Connection, plan: _Plan, few: Sequence[int] | None) -> list[Record]:
-    bound = Bound(*plan.bound.values)
+    # Those few fulfil the condition: what is bound for it would stand nowhere.
+    bound = Bound(*(plan.bound.values if few is None else plan.bound.values[:2]))
     limit = bound.bind(plan.wanted.limit, "bigint")
     among = None if few is None else bound.bind(few, "bigint[]")
     query = queries.CANDIDATES.format(
