@@ -16,6 +16,7 @@ from pepperpy_bus.tasks.topic_schemas import TopicSchemas
 from pepperpy_bus.trust.grants import principal_of
 
 if TYPE_CHECKING:
+    from pepperpy_bus.language import Language
     from pepperpy_bus.llm import LLM
     from pepperpy_bus.state.budget import Budgets
     from pepperpy_bus.state.cells import Cells
@@ -98,6 +99,18 @@ class Parts:
         from pepperpy_bus.llm import LLM
 
         return LLM(
+            self.connection,
+            self.prefix,
+            principal_of(self.connection.options.inbox_prefix),
+            threshold=self.settings.bus.blob_threshold,
+        )
+
+    @functools.cached_property
+    def language(self) -> "Language":
+        """Languages of texts and their words: ``await bus.language.detect("Wo ist es nur?")``."""
+        from pepperpy_bus.language import Language
+
+        return Language(
             self.connection,
             self.prefix,
             principal_of(self.connection.options.inbox_prefix),

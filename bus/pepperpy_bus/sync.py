@@ -19,6 +19,7 @@ from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.config import Settings
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.facades import Facade, iterates, waits
+from pepperpy_bus.language import SyncLanguage
 from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.llm.blocking import SyncLLM
 from pepperpy_bus.loop_thread import LoopThread
@@ -147,6 +148,11 @@ class SyncClient(Facade[Client]):
     def llm(self) -> SyncLLM:
         """The language models of the deployment: ``bus.llm.chat("Say hello.")``."""
         return SyncLLM(self._thread, self._inner.llm)
+
+    @functools.cached_property
+    def language(self) -> SyncLanguage:
+        """Languages of texts and their words: ``bus.language.detect("Wo ist es nur?")``."""
+        return SyncLanguage(self._thread, self._inner.language)
 
     def agent_state(self, agent: str) -> SyncAgentState:
         """Returns the values that an agent keeps.

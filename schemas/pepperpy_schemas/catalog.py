@@ -10,6 +10,12 @@ import msgspec
 from pepperpy_schemas.chat import ChatReply, ChatRequest
 from pepperpy_schemas.composites import CompositeState
 from pepperpy_schemas.graphs import GraphSpec
+from pepperpy_schemas.language import (
+    AnalyseRequest,
+    DetectRequest,
+    TokeniseRequest,
+    WordsRequest,
+)
 from pepperpy_schemas.messages import (
     AgentCommand,
     AgentInstance,
@@ -175,6 +181,41 @@ PROVIDER_STATUS: Final = Subject(
     "{p}.svc.provider.status.{principal}",
     TenantRequest,
     "Targets, breakers, limits and what was spent are shown.",
+)
+LANGUAGE_DETECT: Final = Subject(
+    "DetectRequest",
+    "{p}.svc.language.detect.{principal}",
+    DetectRequest,
+    "Which languages texts are in, is asked.",
+    examples=('{"texts":["Wo ist mein Paket geblieben?"]}',),
+)
+LANGUAGE_TOKENISE: Final = Subject(
+    "TokeniseRequest",
+    "{p}.svc.language.tokenise.{principal}",
+    TokeniseRequest,
+    "The words of a text are asked for.",
+    examples=('{"text":"猫は公園で走る。"}',),
+)
+LANGUAGE_STEM: Final = Subject(
+    "StemRequest",
+    "{p}.svc.language.stem.{principal}",
+    WordsRequest,
+    "The stems of words are asked for.",
+    examples=('{"words":["libraries","running"],"lang":"en"}',),
+)
+LANGUAGE_LEMMATISE: Final = Subject(
+    "LemmatiseRequest",
+    "{p}.svc.language.lemmatise.{principal}",
+    WordsRequest,
+    "What words look like in a dictionary, is asked.",
+    examples=('{"words":["Häuser","lief"],"lang":"de"}',),
+)
+LANGUAGE_ANALYSE: Final = Subject(
+    "AnalyseRequest",
+    "{p}.svc.language.analyse.{principal}",
+    AnalyseRequest,
+    "What of a text is compared with others, is asked.",
+    examples=('{"text":"Where are the old libraries?"}',),
 )
 CANCEL: Final = Subject(
     "Cancel",
@@ -357,6 +398,11 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     PROVIDER_COUNT,
     PROVIDER_MODELS,
     PROVIDER_STATUS,
+    LANGUAGE_DETECT,
+    LANGUAGE_TOKENISE,
+    LANGUAGE_STEM,
+    LANGUAGE_LEMMATISE,
+    LANGUAGE_ANALYSE,
     CANCEL,
     STOP,
     AGENT_CONTROL,

@@ -58,7 +58,8 @@ class _Examples:
             case "integer" | "number" as kind:
                 return _number(schema, whole=kind == "integer")
             case "boolean":
-                return True
+                # A default would not be written.
+                return not schema.get("default", False)
             case "null":
                 return None
             case _:

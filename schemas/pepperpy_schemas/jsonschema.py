@@ -15,6 +15,7 @@ from pepperpy_schemas import catalog
 from pepperpy_schemas._schema_parts import Schema
 from pepperpy_schemas._schema_writer import SchemaWriter, inspected, unsupported
 from pepperpy_schemas.chat import ChatItem, ChatReply
+from pepperpy_schemas.language import Analysis, DetectReply, WordsReply
 from pepperpy_schemas.messages import ServiceReply
 from pepperpy_schemas.provider import CountReply, EmbedReply, ModelList, ProviderStatus
 from pepperpy_schemas.subjects import Subject
@@ -49,6 +50,13 @@ REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     catalog.PROVIDER_STATUS: Subject(
         "ProviderStatus", "{inbox}", ProviderStatus, "How a replica of the service is."
     ),
+    catalog.LANGUAGE_DETECT: Subject("DetectReply", "{inbox}", DetectReply, "A language a text."),
+    catalog.LANGUAGE_TOKENISE: Subject(
+        "TokeniseReply", "{inbox}", Analysis, "The words of a text, as they are."
+    ),
+    catalog.LANGUAGE_STEM: Subject("StemReply", "{inbox}", WordsReply, "A stem a word."),
+    catalog.LANGUAGE_LEMMATISE: Subject("LemmatiseReply", "{inbox}", WordsReply, "A lemma a word."),
+    catalog.LANGUAGE_ANALYSE: Subject("Analysis", "{inbox}", Analysis, "The words of a text."),
 }
 """What comes back to the inbox of a request, so that no subject of the catalog carries it."""
 

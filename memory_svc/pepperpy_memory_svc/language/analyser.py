@@ -1,0 +1,129 @@
+"""One language's analyser under one pipeline: from a text to its lexemes."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from threading import Lock
+from typing import Final
+
+from pepperpy_memory_svc.language import stopping, words
+from pepperpy_memory_svc.language.folding import fold, strip, unify
+from pepperpy_memory_svc.language.languages import LANGUAGES, PLAIN, Language
+from pepperpy_memory_svc.language.roots import roots
+from pepperpy_memory_svc.language.segmenters import Morpheme, Segmenter, segmenter
+from pepperpy_schemas.language import Engines, Pipeline, Token
+
+MAX_WORD: Final = 100
+"""Characters of a word that count; what is longer is data, and its beginning tells it."""
+REMEMBERED: Final = 65_536
+"""Words whose lexemes an analyser keeps."""
+
+_Seen = Callable[[str, str], tuple[str, bool]]
+_making: Final = Lock()
+
+
+class Analyser:
+    """Turns texts of one language into lexemes; safe to call from many threads, each call blocks.
+
+    Args:
+        language: The language.
+        pipeline: What is done to its words.
+    """
+
+    def __init__(self, language: Language, pipeline: Pipeline) -> None:
+        self._language = language
+        self._pipeline = pipeline
+        self._segmenter: Segmenter | None = None
+        if language.cut != "words":
+            self._segmenter = segmenter(language.cut, bigrams=pipeline.bigrams)
+        self._roots = roots(language, pipeline.root)
+        self._stop = stopping.stop_words(language) if pipeline.stop else frozenset()
+        self._seen: _Seen = functools.lru_cache(REMEMBERED)(self._look)
+        self.engines = Engines(
+            tokenise=self._segmenter.engine if self._segmenter else words.engine(),
+            stop=self._stop_engine(),
+            root=self._root_engine(),
+        )
+
+    def tokens(self, text: str) -> list[Token]:
+        """Returns the words of a text; when all of them are stop words, these."""
+        kept: list[Token] = []
+        stopped: list[Token] = []
+        for start, end, root, function in self._cut(text):
+            word = text[start:end]
+            lexeme, stop = self._seen(word[:MAX_WORD], root)
+            if not lexeme:
+                continue
+            aside = stop or (function and self._pipeline.stop)
+            (stopped if aside else kept).append(Token(word, start, end, lexeme))
+        return kept or stopped
+
+    def roots(self, listed: Iterable[str]) -> list[str]:
+        """Returns the root of each word, though it may be a stop word."""
+        return [self._root_of(word) for word in listed]
+
+    def _cut(self, text: str) -> Iterator[Morpheme]:
+        if self._segmenter is not None:
+            return self._segmenter.cut(text)
+        spans = words.words(text)
+        if self._language.code == "tr":
+            # İstanbul'un: what follows an apostrophe is an ending.
+            spans = (one for one in spans if not words.follows_apostrophe(text, one[0]))
+        return (Morpheme(start, end) for start, end in spans)
+
+    def _root_of(self, word: str) -> str:
+        """The root of a word that stands alone; of several in it the first that means something."""
+        if self._segmenter is None:
+            return self._seen(word[:MAX_WORD], "")[0] or word
+        found = list(self._segmenter.cut(word[:MAX_WORD]))
+        meant = [one for one in found if not one.function] or found
+        if not meant:
+            return word
+        first = meant[0]
+        return self._seen(word[first.start : first.end], first.root)[0] or word
+
+    def _look(self, word: str, root: str) -> tuple[str, bool]:
+        """The lexeme of a word, and whether it is a stop word."""
+        stop = bool(self._stop) and fold(word, self._language) in self._stop
+        if root and self._pipeline.root != "none":
+            return self._finish(root), stop
+        if self._pipeline.root == "lemma":
+            # Dictionaries tell nouns by their capitals.
+            return self._finish(self._roots.root(unify(word))), stop
+        form = fold(word, self._language) if self._pipeline.fold else unify(word)
+        return self._finish(self._roots.root(form)), stop
+
+    def _finish(self, lexeme: str) -> str:
+        if not self._pipeline.fold:
+            return unify(lexeme)
+        return strip(fold(lexeme, self._language), self._language)
+
+    def _stop_engine(self) -> str:
+        if not self._pipeline.stop:
+            return ""
+        known = self._segmenter.engine if self._segmenter and self._segmenter.grammar else ""
+        return " ".join(name for name in (stopping.engine(self._language), known) if name)
+
+    def _root_engine(self) -> str:
+        if self._pipeline.root == "none":
+            return ""
+        if self._segmenter and self._segmenter.grammar:
+            return self._segmenter.engine
+        return self._roots.engine
+
+
+def analyser(lang: str, pipeline: Pipeline) -> Analyser:
+    """Returns the analyser of a language, the same one each time.
+
+    The first call of a language loads its engines, which blocks for up to some seconds.
+
+    Args:
+        lang: The language; one that is not known here gets its words as they are.
+        pipeline: What is done to the words.
+    """
+    with _making:
+        return _analyser(lang if lang in LANGUAGES else "", pipeline)
+
+
+@functools.cache
+def _analyser(lang: str, pipeline: Pipeline) -> Analyser:
+    return Analyser(LANGUAGES.get(lang, PLAIN), pipeline)

