@@ -20,11 +20,14 @@ from pepperpy_schemas.chat import (
 from pepperpy_schemas.errors import StreamBroken, UpstreamFailed
 
 _FINISHES: Final[dict[str, Finish]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
+"""With any other reason, ``pause_turn`` among them, an answer is not whole."""
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -214,7 +217,9 @@ def _parts(block: _Block, answer_tool: str) -> list[Part]:
 
 def _finish(reason: str, *, calls: bool) -> Finish:
     """The finish of a reason; a call of the tool that takes the answer is no call."""
-    finish = _FINISHES.get(reason, "stop")
+    finish = _FINISHES.get(reason)
+    if finish is None:
+        raise UpstreamFailed(f"the model did not finish its answer: it stopped with {reason!r:.60}")
     return "stop" if finish == "tool_calls" and not calls else finish
 
 

@@ -20,11 +20,22 @@ from pepperpy_schemas.chat import (
 from pepperpy_schemas.errors import StreamBroken, UpstreamFailed
 
 _FINISHES: Final[dict[str, Finish]] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "complete": "stop",
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "refusal": "content_filter",
 }
+"""What servers of this protocol say; with any other reason an answer is not known to be whole."""
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -192,9 +203,9 @@ def _tool_call(number: int, call: _ToolCall) -> ToolCall:
 
 def _finish(reason: str, *, calls: bool, refused: bool) -> Finish:
     """The finish of a reason; servers say ``stop`` of a call that they were told to make."""
-    if reason == "error":
-        raise UpstreamFailed("the provider failed while the model answered")
-    finish = _FINISHES.get(reason, "stop")
+    finish = _FINISHES.get(reason.lower())
+    if finish is None:
+        raise UpstreamFailed(f"the model did not finish its answer: it stopped with {reason!r:.60}")
     if finish != "stop":
         return finish
     if refused:

@@ -449,9 +449,38 @@ def test_thoughts_of_compatible_servers_are_kept_apart_from_the_text() -> None:
     assert streamed.message.content == [Reasoning("hm")]
 
 
-def test_a_finish_that_is_an_error_is_one() -> None:
-    with pytest.raises(UpstreamFailed):
-        read(openai_chat_answer.ChatReading(), [{"choices": [{"finish_reason": "error"}]}])
+CUT_OFF = ["error", "abort", "insufficient_system_resource", "cancelled", "something_new"]
+
+
+@pytest.mark.parametrize("reason", CUT_OFF)
+def test_an_answer_that_stopped_for_another_reason_than_its_end_is_an_error(reason: str) -> None:
+    whole = {"choices": [{"message": {"content": "half of"}, "finish_reason": reason}]}
+    with pytest.raises(UpstreamFailed, match=f"it stopped with '{reason}'"):
+        openai_chat_answer.read_completion(json.dumps(whole).encode())
+    with pytest.raises(UpstreamFailed, match=f"it stopped with '{reason}'"):
+        read(openai_chat_answer.ChatReading(), [{"choices": [{"finish_reason": reason}]}])
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [("eos", "stop"), ("STOP", "stop"), ("max_tokens", "length"), ("model_length", "length")],
+)
+def test_other_words_of_servers_for_an_end_are_known(reason: str, finish: str) -> None:
+    whole = {"choices": [{"message": {"content": "said"}, "finish_reason": reason}]}
+    assert openai_chat_answer.read_completion(json.dumps(whole).encode()).finish == finish
+
+
+@pytest.mark.parametrize("reason", ["pause_turn", "something_new"])
+def test_a_turn_that_anthropic_pauses_is_no_whole_answer(reason: str) -> None:
+    answer = {"content": [{"type": "text", "text": "half"}], "stop_reason": reason, "usage": {}}
+    with pytest.raises(UpstreamFailed, match=f"it stopped with '{reason}'"):
+        anthropic_answer.read_completion(json.dumps(answer).encode(), answer_tool="")
+    events = [
+        {"type": "message_delta", "delta": {"stop_reason": reason}},
+        {"type": "message_stop"},
+    ]
+    with pytest.raises(UpstreamFailed, match=f"it stopped with '{reason}'"):
+        read(anthropic_answer.MessagesReading(), events)
 
 
 def test_an_answer_is_put_together_only_with_its_finish() -> None:
