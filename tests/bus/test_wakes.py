@@ -154,8 +154,14 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return seen
 
 
+@pytest.fixture
+def replicated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One server, taken for one of several."""
+    monkeypatch.setattr(wakes, "_is_replicated", lambda _: True)
+
+
 async def test_a_wake_that_meets_one_that_is_just_being_settled_is_not_lost(
-    connection: Connection, deployment: str, refused: asyncio.Event
+    connection: Connection, deployment: str, refused: asyncio.Event, replicated: None
 ) -> None:
     task: dict[str, Any] = {"topic": "buy", "task_id": "t1", "resume": Resume("check")}
     async with taking(connection, deployment) as taken, asyncio.timeout(10):
@@ -182,3 +188,41 @@ async def test_a_wake_that_nobody_has_taken_yet_stands_for_those_that_follow(
         for _ in range(3):
             await wake(connection, deployment, **task)  # the worker is gone
     assert len(await resumed(connection, deployment, 1)) == 1
+
+
+async def test_a_wake_that_was_stored_since_stands_for_those_that_were_refused_before(
+    connection: Connection, deployment: str, replicated: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many children that end together each would set off a look of their parent otherwise."""
+    looked, read = asyncio.Event(), wakes.last_as_stored
+
+    async def look(*args: Any) -> Stored | None:
+        found = await read(*args)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(wakes, "last_as_stored", look)
+    monkeypatch.setattr(wakes, "_TRIES", 20)  # for days
+    monkeypatch.setattr(wakes, "_PAUSE", 0.5)
+    task: dict[str, Any] = {"topic": "buy", "task_id": "t1", "resume": Resume("check")}
+    async with taking(connection, deployment) as taken, asyncio.timeout(10):
+        await wake(connection, deployment, **task)
+        first = await taken.get()
+        refused = asyncio.create_task(wake(connection, deployment, **task))
+        await looked.wait()
+        await first.ack()
+        subject = RESUME.of(deployment, topic="buy", id="t1")
+        await store(connection, subject, deadline(1))
+        await taken.get()  # and it stays in hand
+        await refused
+
+
+async def test_a_wake_in_hand_stands_for_others_where_nothing_lingers(
+    connection: Connection, deployment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakes, "_PAUSE", 1000.0)
+    task: dict[str, Any] = {"topic": "buy", "task_id": "t1", "resume": Resume("check")}
+    async with taking(connection, deployment) as taken, asyncio.timeout(10):
+        await wake(connection, deployment, **task)
+        await taken.get()
+        await wake(connection, deployment, **task)

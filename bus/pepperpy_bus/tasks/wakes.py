@@ -8,7 +8,7 @@ time to time, which the server's schedules set off.
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
@@ -38,12 +38,14 @@ async def wake(
 ) -> None:
     """Wakes a suspended task; one that is being woken is not woken a second time.
 
-    A wake is refused while another one is in the queue, where it may be settled already: in a
-    cluster a message leaves its work queue some time after its acknowledgement was confirmed. So a
-    refusal counts only when nobody has taken the other one yet, or somebody holds it for long.
+    A wake is refused while another one is in the queue. Whoever has that one looks again when it is
+    acknowledged, so it stands for this one, unless it is acknowledged already: in a cluster a
+    message leaves its work queue some time later. There it is tried again, until this wake is
+    stored or another one has been since the first refusal.
     """
     subject = RESUME.of(prefix, topic=topic, id=task_id)
-    body = RESUME.encode(resume)
+    body, stream = RESUME.encode(resume), stream_name(prefix, RESUME.stream)
+    in_the_way = 0
     for one in range(_TRIES):
         if one:
             await asyncio.sleep(_PAUSE * 2 ** (one - 1))
@@ -51,24 +53,31 @@ async def wake(
             # On a work queue this says: no such message waits or is being worked on.
             await store(connection, subject, body, msg_id=new_id(), expect_last=0)
         except WrongSequence:
-            if await _will_be_taken(connection, prefix, topic, subject):
+            there = await last_as_stored(connection, stream, subject)
+            if there is None:
+                continue
+            if in_the_way and there.seq > in_the_way:
+                break
+            in_the_way = there.seq
+            if await _will_be_looked_at(connection, prefix, topic, there.seq):
                 break
         else:
             return
     log.debug("waits.woken_already", task_id=task_id)
 
 
-async def _will_be_taken(connection: Connection, prefix: str, topic: str, subject: str) -> bool:
-    """Whether there is a wake that nobody has been given yet: it finds all that came before."""
+async def _will_be_looked_at(connection: Connection, prefix: str, topic: str, seq: int) -> bool:
+    """Whether a wake that is in the queue is certainly not acknowledged yet."""
     stream, consumer = stream_name(prefix, RESUME.stream), resume_consumer(prefix, topic)["name"]
-    there = await last_as_stored(connection, stream, subject)
-    if there is None:
-        return False
     try:
         info = await api(connection, f"CONSUMER.INFO.{stream}.{consumer}")
     except NotFound:
         return True  # no worker of the topic has ever run
-    return there.seq > int(info["delivered"]["stream_seq"])
+    return seq > int(info["delivered"]["stream_seq"]) or not _is_replicated(info)
+
+
+def _is_replicated(consumer: Mapping[str, Any]) -> bool:
+    return bool((consumer.get("cluster") or {}).get("replicas"))
 
 
 async def wake_parent(
