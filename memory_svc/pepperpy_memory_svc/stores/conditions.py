@@ -17,7 +17,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pepperpy_memory_svc.stores.checking import check_condition, instant
 from pepperpy_memory_svc.stores.fields import Field, field_of
@@ -35,7 +35,8 @@ from pepperpy_schemas.memory import (
     Scalar,
 )
 
-Predicate = Callable[[Entry], bool]
+Predicate: TypeAlias = Callable[[Entry], bool]
+Leaf: TypeAlias = Eq | In | Range | Exists | Contains
 
 _MISSING: Final = object()
 
@@ -76,9 +77,9 @@ def _opposite(part: Predicate) -> Predicate:
     return lambda entry: not part(entry)
 
 
-def _leaf(condition: Eq | In | Range | Exists | Contains) -> Predicate:
+def _leaf(condition: Leaf) -> Predicate:
     field = field_of(condition.field, "where")
-    test = _test(condition, field)
+    test = compile_test(condition, field)
     return lambda entry: test(_read(entry, field))
 
 
@@ -99,7 +100,9 @@ def _inside(value: Any, keys: tuple[str, ...]) -> Any:
     return value
 
 
-def _test(condition: Eq | In | Range | Exists | Contains, field: Field) -> Callable[[Any], bool]:
+def compile_test(condition: Leaf, field: Field) -> Callable[[Any], bool]:
+    """Returns a function that says whether a field's value fulfils a condition on it."""
+
     def read(value: Scalar) -> Any:
         return instant(value, "where") if field.kind == "time" and value is not None else value
 

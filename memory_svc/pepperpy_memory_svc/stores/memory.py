@@ -23,6 +23,7 @@ from pepperpy_memory_svc.stores.rows import (
 )
 from pepperpy_memory_svc.stores.values import (
     MAX_IDS,
+    check_after,
     check_ids,
     check_namespace,
     check_number,
@@ -112,6 +113,7 @@ class MemoryStore(MemoryGenerations):
     ) -> list[Entry]:
         """See `Entries.scan`."""
         check_number(limit, "limit", least=1, most=MAX_IDS)
+        check_after(after)
         held = self._held(namespace)
         fits = compile_condition(where)
         rest = (each for each in held.live(now) if each.id > after and fits(each))

@@ -55,6 +55,12 @@ def check_ids(ids: Sequence[str]) -> list[str]:
     return [each for each in ids if _ID.fullmatch(each)]
 
 
+def check_after(id: str) -> None:  # noqa: A002 - as in Entry
+    """Refuses what is no id to go on after; the empty text is before all."""
+    if id and not _ID.fullmatch(id):
+        raise refuse("after", f"{id[:80]!r} is no id", "give the last id of the page before")
+
+
 def check_number(value: int, path: str, *, least: int, most: int) -> None:
     """Refuses a number outside of its bounds."""
     if not least <= value <= most:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy_memory_svc.stores.checking import check_condition, instant
+from pepperpy_memory_svc.stores.conditions import Leaf, compile_test
 from pepperpy_memory_svc.stores.fields import Field, field_of
 from pepperpy_schemas.memory import (
     AllOf,
@@ -29,8 +30,6 @@ _FLOATS: Final = ("importance", "ttl")
 _OPERATORS: Final = (("gt", ">"), ("gte", ">="), ("lt", "<"), ("lte", "<="))
 _INDEXED: Final = 32
 """Values of an ``in`` up to which each is looked up in the index of the metadata."""
-
-Leaf = Eq | In | Range | Exists | Contains
 
 
 class Bound:
@@ -76,13 +75,20 @@ class _Filter:
                 return f"(NOT {self.compile(of)})"
             case _:
                 field = field_of(condition.field, "where")
-                inside = field.kind == "metadata"
-                return self._inside(condition, field) if inside else self._own(condition, field)
+                return self._leaf(condition, field)
+
+    def _leaf(self, condition: Leaf, field: Field) -> str:
+        if field.name == "namespace":
+            return "true" if compile_test(condition, field)(self._namespace) else _FALSE
+        if field.kind == "metadata":
+            return self._inside(condition, field)
+        return self._own(condition, field)
 
     # -- the entry's own fields --------------------------------------------------------------------
 
     def _own(self, condition: Leaf, field: Field) -> str:
-        column = self._column(field)
+        # The name is one of a fixed list, see `fields`.
+        column = f'e."{field.name}"'
         match condition:
             case Exists():
                 return f"({column} IS NOT NULL)"
@@ -94,12 +100,6 @@ class _Filter:
                 return self._range(condition, field, column)
             case Contains(value=value):
                 return self._own_part(value, field, column)
-
-    def _column(self, field: Field) -> str:
-        if field.name == "namespace":
-            return f'({self._bind(self._namespace, "text")} COLLATE "C")'
-        # The name is one of a fixed list, see `fields`.
-        return f'e."{field.name}"'
 
     def _among(self, values: Sequence[Scalar], field: Field, column: str) -> str:
         kind = _kind(field)
@@ -135,6 +135,8 @@ class _Filter:
     # -- values inside the metadata ----------------------------------------------------------------
 
     def _inside(self, condition: Leaf, field: Field) -> str:
+        if isinstance(condition, In) and not condition.values:
+            return _FALSE
         keys = " -> ".join(self._bind(key, "text") for key in field.keys)
         place = f"(e.metadata -> {keys})"
         match condition:

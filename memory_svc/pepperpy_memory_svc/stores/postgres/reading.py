@@ -12,6 +12,7 @@ from pepperpy_memory_svc.stores.postgres.pool import Pool
 from pepperpy_memory_svc.stores.rows import Earlier, Figures, Turn
 from pepperpy_memory_svc.stores.values import (
     MAX_IDS,
+    check_after,
     check_ids,
     check_namespace,
     check_number,
@@ -56,7 +57,8 @@ class PostgresReading:
         """See `Entries.scan`."""
         check_namespace(namespace)
         check_number(limit, "limit", least=1, most=MAX_IDS)
-        bound = Bound(namespace, now, "".join(check_ids([after])), limit)
+        check_after(after)
+        bound = Bound(namespace, now, after, limit)
         condition = filter_sql(where, namespace, bound)
         found = await self._fetch(queries.SCAN.format(where=condition), bound)
         return [entry_of(each) for each in found]
