@@ -140,7 +140,8 @@ async def test_every_structured_answer_fits_its_schema(upstream: Local) -> None:
 async def test_a_canceled_answer_frees_the_model_at_once(upstream: Local) -> None:
     endless = ask("Tell a very long story.", max_tokens=4000, response_format=None)
     async with contextlib.aclosing(upstream.stream(LOCAL_MODEL, endless, NO_KEY)) as story:
-        await anext(story)
+        while not (await anext(story)).text:
+            pass
     async with asyncio.timeout(5):
         await upstream.complete(LOCAL_MODEL, ask("Hi.", max_tokens=1), NO_KEY)
 

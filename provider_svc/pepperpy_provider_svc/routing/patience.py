@@ -1,6 +1,7 @@
 """How long a provider is waited for, inside the caller's deadline."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final, TypeVar
 
@@ -89,6 +90,7 @@ class Pieces:
         self._waited = 0.0
         self.usage: Usage | None = None
         self._alive = False
+        self._queued = False
         self._started = False
 
     async def next(self) -> Chunk:
@@ -101,7 +103,10 @@ class Pieces:
         """
         while True:
             piece = await self._next()
-            self._alive = True
+            if self._queued:
+                self._begin = self._clock()
+            self._queued = piece.queued
+            self._alive = not piece.queued
             self.usage = piece.usage or self.usage
             if _says_something(piece):
                 self._started = True
@@ -137,6 +142,8 @@ class Pieces:
     def _limit(self, now: float) -> tuple[float, str]:
         if self._started:
             return now + self._timeouts.idle, "the next piece of the answer"
+        if self._queued:
+            return math.inf, "its turn"
         if self._alive:
             return self._begin + self._timeouts.first_token, "the first piece of the answer"
         return self._begin + self._timeouts.first_byte, "the beginning of the answer"

@@ -12,7 +12,7 @@ import msgspec
 from pepperpy_bus.config.values import Secret
 from pepperpy_provider_svc.upstreams.errors import Told, error_in, translated
 from pepperpy_provider_svc.upstreams.sse import EventParser
-from pepperpy_provider_svc.upstreams.upstream import Chunk
+from pepperpy_provider_svc.upstreams.upstream import ALIVE, Chunk
 from pepperpy_schemas.errors import KeyRefused, PepperError, UpstreamFailed
 
 T = TypeVar("T")
@@ -21,8 +21,6 @@ CONNECT_TIMEOUT: Final = 5.0
 """Seconds until a connection must be there."""
 READ_TIMEOUT: Final = 600.0
 """Seconds of silence that end a call even if nobody else does."""
-ALIVE: Final = Chunk()
-"""A piece that says nothing but that the provider is at work."""
 
 _LIMITS: Final = httpx2.Limits(
     max_connections=1000,

