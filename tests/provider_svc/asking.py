@@ -195,6 +195,9 @@ class Noted:
     def __init__(self) -> None:
         self.paid: list[tuple[str, Usage]] = []
 
+    async def ready(self) -> None:
+        pass
+
     def add(self, target: str, usage: Usage) -> None:
         self.paid.append((target, usage))
 

@@ -10,7 +10,7 @@ from pepperpy_bus.state import budget
 from pepperpy_provider_svc.limits.estimate import (
     ANSWER,
     IMAGE,
-    REASONED,
+    THOUGHTS,
     answer_tokens,
     embedding_tokens,
     estimate,
@@ -75,8 +75,10 @@ def test_the_answer_has_what_the_request_allows_or_a_default() -> None:
     messages = [ChatMessage("user", "hello")]
     assert answer_tokens(ChatRequest(messages=messages, max_tokens=17)) == 17
     assert answer_tokens(ChatRequest(messages=messages)) == ANSWER
-    assert answer_tokens(ChatRequest(messages=messages, reasoning="low")) == ANSWER
-    assert answer_tokens(ChatRequest(messages=messages, reasoning="high")) == REASONED
+    assert answer_tokens(ChatRequest(messages=messages, reasoning="low")) == ANSWER + 2048
+    assert (
+        answer_tokens(ChatRequest(messages=messages, reasoning="high")) == ANSWER + THOUGHTS["high"]
+    )
     request = ChatRequest(messages=messages, max_tokens=17)
     assert estimate(request) == input_tokens(request) + 17
 

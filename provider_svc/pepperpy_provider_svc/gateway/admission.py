@@ -10,7 +10,7 @@ from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.guards.sizes import refuse_large_request
 from pepperpy_provider_svc.guards.structured import refuse_bad_schema
 from pepperpy_provider_svc.limits.accounts import TenantAccount
-from pepperpy_provider_svc.limits.estimate import answer_tokens, input_tokens
+from pepperpy_provider_svc.limits.estimate import ANSWER, answer_tokens, input_tokens
 from pepperpy_provider_svc.routing.route import Route, resolve
 from pepperpy_schemas.chat import ChatRequest, Usage
 
@@ -57,7 +57,10 @@ async def admit(parts: Parts, request: ChatRequest, call: Call) -> Admitted:
     route = resolve(parts.declaration, request.model, request.fallbacks)
     request = await inline_images(request, parts.blobs)
     refuse_bad_schema(request)
-    expected = Usage(input_tokens=input_tokens(request), output_tokens=answer_tokens(request))
+    if account.limited and request.max_tokens is None:
+        # What is reserved must be all that the provider may use.
+        request = msgspec.structs.replace(request, max_tokens=ANSWER)
+    usd, tokens = cost_of(parts, route, request)
     alias = parts.declaration.models.get(request.model)
     ttl = alias.cache_ttl if alias is not None else 0.0
     shared = may_keep(request)
@@ -65,12 +68,18 @@ async def admit(parts: Parts, request: ChatRequest, call: Call) -> Admitted:
         request=request,
         route=route,
         account=account,
-        tokens=expected.total_tokens,
-        usd=dearest(parts, route, expected),
+        tokens=tokens,
+        usd=usd,
         digest=digest_of(account.name, request, route) if shared else "",
         keep=ttl if shared else 0.0,
         deadline=call.deadline or None,
     )
+
+
+def cost_of(parts: Parts, route: Route, request: ChatRequest) -> tuple[float | None, int]:
+    """Returns what a request may cost at most, if that is known, and the tokens it may take."""
+    most = Usage(input_tokens=input_tokens(request), output_tokens=answer_tokens(request))
+    return dearest(parts, route, most), most.total_tokens
 
 
 def dearest(parts: Parts, route: Route, usage: Usage) -> float | None:

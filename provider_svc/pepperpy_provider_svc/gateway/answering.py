@@ -4,7 +4,7 @@ from functools import partial
 
 import msgspec
 
-from pepperpy_provider_svc.gateway.admission import Admitted
+from pepperpy_provider_svc.gateway.admission import Admitted, cost_of
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.paying import Bill, paid
 from pepperpy_provider_svc.gateway.said import bare, misfit
@@ -54,6 +54,8 @@ async def repair(
         BadOutput: The next answer does not fit either.
     """
     again = repair_request(admitted.request, reply.message, wrong)
+    usd, tokens = cost_of(parts, admitted.route, again)
+    bill.expect(usd=usd, tokens=tokens)
     answered = await _complete(parts, admitted, again, bill)
     second = reply_of(answered, bill)
     second = msgspec.structs.replace(second, attempts=[*reply.attempts, *second.attempts])
@@ -79,7 +81,7 @@ async def _complete(
     parts: Parts, admitted: Admitted, request: ChatRequest, bill: Bill
 ) -> Answered[Completion]:
     answered = await parts.router.complete(
-        admitted.route, request, deadline=admitted.deadline, tokens=admitted.tokens, bill=bill
+        admitted.route, request, deadline=admitted.deadline, tokens=bill.tokens, bill=bill
     )
     refuse_large_answer(answered.value.message, parts.declaration.guards.max_answer)
     return answered

@@ -79,7 +79,7 @@ class TenantAccount:
             BudgetExceeded: Less is left of the day or the month, or the budget is in dollars and
                 nobody knows the price; the block does not run.
         """
-        if not self._limited:
+        if not self.limited:
             yield TenantSpending()
             return
         if usd is None:
@@ -97,7 +97,7 @@ class TenantAccount:
 
     async def limits(self) -> list[LimitStatus]:
         """Returns each limit with what is spent or reserved of it in the present period."""
-        if not self._limited:
+        if not self.limited:
             return []
         await self._budgets.clock.fresh()
         found = []
@@ -115,7 +115,8 @@ class TenantAccount:
         return found
 
     @property
-    def _limited(self) -> bool:
+    def limited(self) -> bool:
+        """Whether it has a budget."""
         tenant = self._tenant
         limits = (tenant.usd_per_day, tenant.usd_per_month)
         return any((*limits, tenant.tokens_per_day, tenant.tokens_per_month))

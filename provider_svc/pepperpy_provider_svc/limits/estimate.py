@@ -21,8 +21,8 @@ from pepperpy_schemas.codec import encode
 
 ANSWER: Final = 4096
 """Tokens of an answer whose request does not limit them."""
-REASONED: Final = 16_384
-"""The same where the model shall think."""
+THOUGHTS: Final = {"low": 2048, "medium": 8192, "high": 24_576}
+"""Tokens of thoughts, which come on top of those of the answer."""
 IMAGE: Final = 1600
 """Tokens of a picture: providers scale larger ones down."""
 
@@ -38,10 +38,16 @@ def estimate(request: ChatRequest) -> int:
 
 
 def answer_tokens(request: ChatRequest) -> int:
-    """Returns how many tokens the answer may have."""
-    if request.max_tokens is not None:
-        return request.max_tokens
-    return REASONED if request.reasoning in ("medium", "high") else ANSWER
+    """Returns how many tokens the answer may have, with its thoughts.
+
+    It is what is reserved, and what the provider is told.
+    """
+    return (request.max_tokens or ANSWER) + THOUGHTS.get(request.reasoning or "none", 0)
+
+
+def told_limit(request: ChatRequest) -> int | None:
+    """Returns the limit for providers that need none: None when the request has none."""
+    return None if request.max_tokens is None else answer_tokens(request)
 
 
 def input_tokens(request: ChatRequest) -> int:

@@ -43,6 +43,10 @@ class Restarted(msgspec.Struct, frozen=True):
 class Bill(Protocol):
     """Hears of every call that was paid for, also when the request fails or is cancelled."""
 
+    async def ready(self) -> None:
+        """Hears that a call comes; raises `BudgetExceeded` when it may not be paid for."""
+        ...
+
     def add(self, target: str, usage: Usage) -> None:
         """Adds what a call of a target has used."""
         ...

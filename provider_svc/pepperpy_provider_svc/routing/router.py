@@ -143,6 +143,8 @@ class Router:
         while True:
             broken: PepperError | None = None
             finish: Finish | None = None
+            if bill is not None:
+                await bill.ready()
             with self._run(await trip.next(), trip, bill) as running:
                 sent = Sent()
                 pieces = self._pieces(running.call, route, request, deadline)
@@ -216,6 +218,8 @@ class Router:
         self, route: Route, trip: Trip, ask: Callable[[Call], Awaitable[A]], bill: Bill | None
     ) -> tuple[A, Running]:
         while True:
+            if bill is not None:
+                await bill.ready()
             with self._run(await trip.next(), trip, bill) as running:
                 until = self._now() + route.timeouts.total
                 asking = ask(running.call)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pepperpy_provider_svc.limits.estimate import THOUGHTS, answer_tokens
 from pepperpy_provider_svc.upstreams.openai_chat_request import Body, image_url, parameters
 from pepperpy_schemas.chat import (
     ChatMessage,
@@ -20,11 +21,7 @@ from pepperpy_schemas.chat import (
 )
 from pepperpy_schemas.errors import RequestRefused
 
-MAX_TOKENS: Final = 8192
-"""Tokens of an answer when the request gives no limit: the protocol demands one."""
-
 _CACHED: Final = {"type": "ephemeral"}
-_BUDGETS: Final = {"low": 2048, "medium": 8192, "high": 24576}
 # Models before 4.6 are told how many tokens to think for; later ones how hard to try.
 _THINKS_BY_BUDGET: Final = re.compile(r"claude-(3|(opus|sonnet|haiku)-4(-[015])?(-\d{8})?$)")
 # Models before 4.1 have no form of answers but the arguments of a tool.
@@ -39,8 +36,6 @@ def messages_body(model: str, request: ChatRequest) -> tuple[Body, str]:
         request: What is asked; this protocol has no ``seed``.
     """
     thinking = _thinking(model, request)
-    limit = request.max_tokens or MAX_TOKENS
-    # Thoughts count as tokens of the answer, and more than them must be left.
     budget = thinking.get("thinking", {}).get("budget_tokens", 0)
     form, answer_tool = _form(model, request.response_format)
     options = {
@@ -54,7 +49,9 @@ def messages_body(model: str, request: ChatRequest) -> tuple[Body, str]:
         "output_config": thinking.get("output_config", {}) | form or None,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    body = {"model": model, "max_tokens": limit + budget, "messages": _messages(request), **given}
+    # The protocol demands a limit. Thoughts count, and more than them must be left.
+    limit = answer_tokens(request)
+    body = {"model": model, "max_tokens": limit, "messages": _messages(request), **given}
     if answer_tool is not None:
         body = _answering_by_tool(body, answer_tool)
     return body, answer_tool["name"] if answer_tool else ""
@@ -77,7 +74,7 @@ def _thinking(model: str, request: ChatRequest) -> Body:
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
     if _THINKS_BY_BUDGET.match(model):
-        return {"thinking": {"type": "enabled", "budget_tokens": _BUDGETS[effort]}}
+        return {"thinking": {"type": "enabled", "budget_tokens": THOUGHTS[effort]}}
     return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
 
 

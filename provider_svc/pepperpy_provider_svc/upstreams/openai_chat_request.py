@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pepperpy_provider_svc.limits.estimate import told_limit
 from pepperpy_schemas.chat import (
     ChatMessage,
     ChatRequest,
@@ -29,7 +30,7 @@ def chat_body(model: str, request: ChatRequest, *, official: bool) -> Body:
     """
     tools = bool(request.tools)
     options = {
-        "max_completion_tokens" if official else "max_tokens": request.max_tokens,
+        "max_completion_tokens" if official else "max_tokens": told_limit(request),
         "temperature": request.temperature,
         "top_p": request.top_p,
         "stop": request.stop or None,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from pepperpy_provider_svc.limits.estimate import told_limit
 from pepperpy_provider_svc.upstreams.openai_chat_request import (
     Body,
     image_url,
@@ -38,7 +39,7 @@ def responses_body(model: str, request: ChatRequest, *, official: bool) -> Body:
     thinks = request.reasoning not in (None, "none")
     form = request.response_format
     options = {
-        "max_output_tokens": request.max_tokens,
+        "max_output_tokens": told_limit(request),
         "temperature": request.temperature,
         "top_p": request.top_p,
         "reasoning": request.reasoning and {"effort": request.reasoning},

@@ -56,7 +56,7 @@ HELLO = ChatMessage("user", "hello")
 def test_openai_itself_is_sent_its_own_parameters() -> None:
     options: dict[str, Any] = {"max_tokens": 5, "prompt_cache_key": "k", "reasoning": "low"}
     body = chat(HELLO, **options)
-    assert (body["max_completion_tokens"], body["prompt_cache_key"]) == (5, "k")
+    assert (body["max_completion_tokens"], body["prompt_cache_key"]) == (5 + 2048, "k")
     assert body["reasoning_effort"] == "low"
 
 
@@ -243,7 +243,7 @@ def test_anthropic_thinks_as_its_model_can(
 
 
 def test_anthropic_gets_a_limit_even_when_none_is_given() -> None:
-    assert claude(HELLO)["max_tokens"] == 8192
+    assert claude(HELLO)["max_tokens"] == 4096
 
 
 def test_a_schema_that_anthropic_can_hold_goes_into_the_request() -> None:
