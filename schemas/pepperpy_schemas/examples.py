@@ -95,6 +95,9 @@ def _number(schema: Schema, *, whole: bool) -> float:
     low: float = schema.get("minimum") or schema.get("exclusiveMinimum") or 0
     high: float | None = schema.get("maximum")
     value = low + (1 if "exclusiveMinimum" in schema or not low else 0)
+    if value == schema.get("default"):
+        # A default would not be written.
+        value = value + 1 if high is None or value + 1 <= high else (low + high) / 2
     if high is not None:
         value = min(value, high)
     return int(value) if whole else float(value)

@@ -16,6 +16,8 @@ from pepperpy_schemas._schema_parts import Schema
 from pepperpy_schemas._schema_writer import SchemaWriter, inspected, unsupported
 from pepperpy_schemas.chat import ChatItem, ChatReply
 from pepperpy_schemas.language import Analysis, DetectReply, WordsReply
+from pepperpy_schemas.memory import Entry, SearchReply
+from pepperpy_schemas.memory_requests import DeleteReply, Entries, History, ImportReply, Stats
 from pepperpy_schemas.messages import ServiceReply
 from pepperpy_schemas.provider import CountReply, EmbedReply, ModelList, ProviderStatus
 from pepperpy_schemas.subjects import Subject
@@ -40,6 +42,9 @@ CHAT_ITEM: Final[Subject[ChatItem]] = Subject(
     "A piece of a model's answer: ack, delta, keepalive, reset, end.",
     examples=('{"type":"delta","n":2,"text":"Hel"}',),
 )
+ENTRY: Final = Subject("MemoryEntry", "{inbox}", Entry, "An entry as it is remembered.")
+ENTRIES: Final = Subject("MemoryEntries", "{inbox}", Entries, "Entries as they are remembered.")
+HITS: Final = Subject("MemoryHits", "{inbox}", SearchReply, "What was found, the best first.")
 REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     catalog.SERVICE: SERVICE_REPLY,
     catalog.PROVIDER_CHAT: Subject("ChatReply", "{inbox}", ChatReply, "A model's whole answer."),
@@ -57,10 +62,30 @@ REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     catalog.LANGUAGE_STEM: Subject("StemReply", "{inbox}", WordsReply, "A stem a word."),
     catalog.LANGUAGE_LEMMATISE: Subject("LemmatiseReply", "{inbox}", WordsReply, "A lemma a word."),
     catalog.LANGUAGE_ANALYSE: Subject("Analysis", "{inbox}", Analysis, "The words of a text."),
+    catalog.MEMORY_PUT: ENTRIES,
+    catalog.MEMORY_GET: ENTRIES,
+    catalog.MEMORY_UPDATE: ENTRY,
+    catalog.MEMORY_DELETE: Subject(
+        "MemoryDeleted", "{inbox}", DeleteReply, "How many entries were forgotten."
+    ),
+    catalog.MEMORY_SEARCH: HITS,
+    catalog.MEMORY_SIMILAR: HITS,
+    catalog.MEMORY_LINK: ENTRY,
+    catalog.MEMORY_HISTORY: Subject(
+        "MemoryVersions", "{inbox}", History, "An entry and its earlier versions."
+    ),
+    catalog.MEMORY_STATS: Subject("MemoryFigures", "{inbox}", Stats, "How full the memory is."),
+    catalog.MEMORY_EXPORT: ENTRY,
+    catalog.MEMORY_IMPORT: Subject(
+        "MemoryImported", "{inbox}", ImportReply, "How many entries were taken over."
+    ),
 }
 """What comes back to the inbox of a request, so that no subject of the catalog carries it."""
 
-MESSAGES: Final[tuple[Subject[Any], ...]] = (*catalog.CATALOG, *REPLIES.values())
+MESSAGES: Final[tuple[Subject[Any], ...]] = (
+    *catalog.CATALOG,
+    *dict.fromkeys(REPLIES.values()),
+)
 """Every message with a schema of its own, in the order of the exported index."""
 
 _REF: Final = "#/$defs/{name}"

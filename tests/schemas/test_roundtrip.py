@@ -32,7 +32,8 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
         case mi.StructType():
             return struct_values(info, depth)
         case mi.UnionType():
-            return st.one_of([values(one, depth) for one in info.types])
+            types = [one for one in info.types if depth <= 3 or not nests(one)]
+            return st.one_of([values(one, depth) for one in types])
         case mi.IntType():
             return st.integers(info.ge or 0, info.le or 2**53)
         case mi.FloatType():
@@ -40,6 +41,8 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
             return st.floats(low, high, exclude_min=info.gt is not None)
         case mi.BoolType():
             return st.booleans()
+        case mi.StrType() if info.pattern:
+            return st.from_regex(info.pattern.replace("$", r"\Z"))
         case mi.StrType():
             return TEXT if not info.min_length else TEXT.filter(bool)
         case mi.DateTimeType():
@@ -58,16 +61,30 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
             return JSON
 
 
+def nests(info: mi.Type) -> bool:
+    """Whether every value of a type has a value of another Struct inside."""
+    match info:
+        case mi.StructType():
+            return any(f.required and holds_struct(f.type) for f in info.fields)
+        case _:
+            return False
+
+
+def holds_struct(info: mi.Type) -> bool:
+    match info:
+        case mi.Metadata():
+            return holds_struct(info.type)
+        case mi.ListType():
+            return holds_struct(info.item_type)
+        case mi.UnionType():
+            return any(holds_struct(one) for one in info.types)
+        case _:
+            return isinstance(info, mi.StructType)
+
+
 def struct_values(info: mi.StructType, depth: int) -> st.SearchStrategy[Any]:
-    if depth > 3:
-        return st.fixed_dictionaries(
-            {
-                f.encode_name: st.just({}) if isinstance(f.type, mi.DictType) else TEXT
-                for f in info.fields
-                if f.required
-            }
-        )
-    fields = {f.encode_name: values(f.type, depth + 1) for f in info.fields}
+    asked = [f for f in info.fields if depth <= 3 or f.required]
+    fields = {f.encode_name: values(f.type, depth + 1) for f in asked}
     required = {f.encode_name: fields.pop(f.encode_name) for f in info.fields if f.required}
     if info.tag_field is not None:
         required[info.tag_field] = st.just(info.tag)
