@@ -8,6 +8,7 @@ import pytest
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state.cells import Cells
+from pepperpy_provider_svc.limits.estimate import text_tokens
 from pepperpy_provider_svc.routing.breakers import Breakers
 from pepperpy_provider_svc.routing.router import Router
 from pepperpy_provider_svc.upstreams.upstream import Chunk
@@ -24,6 +25,7 @@ from pepperpy_schemas.errors import (
 from tests.provider_svc.asking import (
     USED,
     WHOLE,
+    WORDS,
     Chance,
     Free,
     Heard,
@@ -142,7 +144,8 @@ async def test_a_whole_answer_comes_of_a_provider_that_fails(
     setting.second.plan[0] = scenario.second
     timeouts = msgspec.structs.replace(ALONE if scenario.alone else ROUTE)
     route = msgspec.structs.replace(timeouts, timeouts=_quick_total(way))
-    heard = await way(setting.router, route)
+    bill = Noted()
+    heard = await way(setting.router, route, bill=bill)
     streamed = way is listen and scenario.streamed
     assert setting.asked == (scenario.streamed if streamed else scenario.asked)
     assert heard.text == WHOLE
@@ -156,7 +159,9 @@ async def test_a_whole_answer_comes_of_a_provider_that_fails(
         *[True] * (len(setting.asked) - 1),
         False,
     ]
-    assert heard.answered.usage == USED
+    # What broke after it had begun, or was not waited for, is paid as well.
+    assert bill.paid[-1] == (last, USED)
+    assert heard.answered.usage == sum((usage for _, usage in bill.paid), Usage())
     assert (setting.first.open, setting.second.open) == (0, 0)
 
 
@@ -234,5 +239,7 @@ async def test_what_a_broken_answer_was_paid_is_in_the_sum(setting: Setting) -> 
     bill = Noted()
     heard = await listen(setting.router, ROUTE, bill=bill)
     assert heard.answered is not None
-    assert heard.answered.usage == IN_PART + USED
-    assert bill.paid == [("a/one", IN_PART), ("b/two", USED)]
+    came = msgspec.structs.replace(IN_PART, output_tokens=text_tokens("".join(WORDS[:2])))
+    assert came.output_tokens > IN_PART.output_tokens
+    assert heard.answered.usage == came + USED
+    assert bill.paid == [("a/one", came), ("b/two", USED)]

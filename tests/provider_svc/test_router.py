@@ -9,10 +9,16 @@ import pytest
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state.cells import Cells
+from pepperpy_provider_svc.limits.estimate import (
+    answer_tokens,
+    embedding_tokens,
+    input_tokens,
+    text_tokens,
+)
 from pepperpy_provider_svc.routing import patience
 from pepperpy_provider_svc.routing.breakers import Breakers
 from pepperpy_provider_svc.routing.router import Restarted, Router
-from pepperpy_provider_svc.upstreams.upstream import Chunk
+from pepperpy_provider_svc.upstreams.upstream import Chunk, Embeddings
 from pepperpy_schemas.chat import ChatRequest, ToolCallDelta, Usage
 from pepperpy_schemas.errors import (
     ContextTooLong,
@@ -20,6 +26,7 @@ from pepperpy_schemas.errors import (
     KeyRefused,
     NoTargetLeft,
     RateLimited,
+    RequestRefused,
     StreamBroken,
     UnknownModel,
     UpstreamFailed,
@@ -33,6 +40,7 @@ from tests.provider_svc.asking import (
     WORDS,
     Chance,
     Free,
+    Heard,
     Held,
     JumpingClock,
     Listed,
@@ -231,9 +239,10 @@ async def test_reservations_are_corrected_by_what_was_used(at: Setting) -> None:
     async with at.router:
         await listen(at.router, ALONE)  # 13 tokens
         with pytest.raises(NoTargetLeft):
-            await listen(at.router, ALONE)  # nothing, then nobody knows
+            await listen(at.router, ALONE)  # nothing, then what has come of it
         await ask(at.router, ALONE, tokens=13)  # as many as reserved
-    assert at.rates.settled == [("a/k1", 100, 13), ("a/k1", 100, 0)]
+    came = input_tokens(ASK) + text_tokens(WORDS[0])
+    assert at.rates.settled == [("a/k1", 100, 13), ("a/k1", 100, 0), ("a/k1", 100, came)]
 
 
 async def test_a_correction_that_fails_is_nobodys_failure(
@@ -420,7 +429,84 @@ async def test_a_caller_who_leaves_closes_the_providers_stream(at: Setting) -> N
         async for _ in items:
             break
     assert at.first.open == 0
-    assert bill.paid == [("a/one", Usage(input_tokens=10))]
+    assert bill.paid == [("a/one", Usage(input_tokens=10, output_tokens=3))]
+
+
+@pytest.mark.parametrize("told", [None, Usage(input_tokens=10, output_tokens=1)])
+async def test_a_stream_that_was_left_is_paid_as_far_as_it_came(
+    at: Setting, told: Usage | None
+) -> None:
+    async def tells(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        yield Chunk(usage=told)
+        for _ in range(2000):
+            yield Chunk(text="word ")
+
+    at.first.plan[0] = tells
+    bill, pieces = Noted(), 0
+    streaming = at.router.stream(BOTH, ASK, deadline=None, tokens=100, bill=bill)
+    async with aclosing(streaming) as items:
+        async for _ in items:
+            pieces += 1
+            if pieces == 1000:
+                break
+    [(target, usage)] = bill.paid
+    assert target == "a/one"
+    assert usage.input_tokens == (10 if told else input_tokens(ASK))
+    assert usage.output_tokens == text_tokens("word " * 1000)
+
+
+@pytest.mark.parametrize("way", [listen, ask])
+async def test_a_provider_that_does_not_say_what_it_used_is_paid_by_a_guess(
+    way: Callable[..., Awaitable[Heard]], at: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def says_nothing(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        yield Chunk(text=WHOLE)
+        yield Chunk(finish="stop")
+
+    monkeypatch.setattr("tests.provider_svc.asking.USED", Usage())
+    at.first.plan[0] = says_nothing
+    bill = Noted()
+    await way(at.router, BOTH, bill=bill)
+    guess = Usage(input_tokens=input_tokens(ASK), output_tokens=text_tokens(WHOLE))
+    assert bill.paid == [("a/one", guess)]
+
+
+async def test_a_whole_answer_that_nobody_waits_for_is_paid_as_if_it_came(at: Setting) -> None:
+    at.first.plan[0] = stays_silent
+    bill = Noted()
+    with pytest.raises(DeadlineExceeded):
+        await ask(at.router, ALONE, deadline=now() + 0.05, bill=bill)
+    asking = asyncio.create_task(ask(at.router, ALONE, bill=bill))
+    while at.first.calls < 2:
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    most = Usage(input_tokens=input_tokens(ASK), output_tokens=answer_tokens(ASK))
+    assert bill.paid == [("a/one", most)] * 2
+
+
+@pytest.mark.parametrize("way", [listen, ask])
+async def test_nobody_pays_for_what_was_refused(
+    way: Callable[..., Awaitable[Heard]], at: Setting
+) -> None:
+    at.first.plan[0] = fails(RequestRefused())
+    bill = Noted()
+    with pytest.raises(RequestRefused):
+        await way(at.router, ALONE, bill=bill)
+    assert bill.paid == []
+
+
+async def test_vectors_without_a_count_are_paid_by_a_guess(
+    at: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def embed(*args: object) -> Embeddings:
+        return Embeddings(vectors=[[1.0]], usage=Usage())
+
+    monkeypatch.setattr(at.first, "embed", embed)
+    bill = Noted()
+    await at.router.embed(ALONE, ["some words"], None, deadline=None, tokens=9, bill=bill)
+    assert bill.paid == [("a/one", Usage(input_tokens=embedding_tokens(["some words"])))]
 
 
 async def test_a_stream_that_cannot_be_closed_holds_nobody_up(

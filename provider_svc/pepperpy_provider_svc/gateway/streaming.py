@@ -90,20 +90,15 @@ async def _forwarded(
         tokens=admitted.tokens,
         bill=bill,
     )
-    try:
-        async with contextlib.aclosing(streaming):
-            async for one in streaming:
-                if isinstance(one, Answered):
-                    said.answered = one
-                    continue
-                said.take(one)
-                _refuse_large(said, parts.declaration.guards.max_answer)
-                if isinstance(one, Restarted) or has_content(one):
-                    yield one
-    finally:
-        if said.answered is None and said.any and not bill.target:
-            # Nobody will say what it was: the caller left, or it broke for good.
-            bill.add(admitted.route.targets[0].name, said.estimate(admitted.request))
+    async with contextlib.aclosing(streaming):
+        async for one in streaming:
+            if isinstance(one, Answered):
+                said.answered = one
+                continue
+            said.take(one)
+            _refuse_large(said, parts.declaration.guards.max_answer)
+            if isinstance(one, Restarted) or has_content(one):
+                yield one
 
 
 async def _amended(

@@ -72,6 +72,7 @@ class Pieces:
 
     Attributes:
         usage: Tokens so far, as far as the provider has told them.
+        alive: Whether the provider has begun to answer.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Pieces:
         self._begin = self._clock()
         self._waited = 0.0
         self.usage: Usage | None = None
-        self._alive = False
+        self.alive = False
         self._queued = False
         self._started = False
 
@@ -106,7 +107,7 @@ class Pieces:
             if self._queued:
                 self._begin = self._clock()
             self._queued = piece.queued
-            self._alive = not piece.queued
+            self.alive = not piece.queued
             self.usage = piece.usage or self.usage
             if _says_something(piece):
                 self._started = True
@@ -144,7 +145,7 @@ class Pieces:
             return now + self._timeouts.idle, "the next piece of the answer"
         if self._queued:
             return math.inf, "its turn"
-        if self._alive:
+        if self.alive:
             return self._begin + self._timeouts.first_token, "the first piece of the answer"
         return self._begin + self._timeouts.first_byte, "the beginning of the answer"
 

@@ -7,11 +7,12 @@ need not try again what was tried here.
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self, TypeVar
 
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.timers import Timers
+from pepperpy_provider_svc.routing import owing
 from pepperpy_provider_svc.routing.answers import Answered, Bill, Restarted
 from pepperpy_provider_svc.routing.breakers import Breakers
 from pepperpy_provider_svc.routing.candidates import Candidates, Keys
@@ -102,7 +103,8 @@ class Router:
             upstream = self._upstreams[call.target.provider]
             return upstream.complete(call.target.model, request, call.key.secret)
 
-        value, running = await self._whole(route, self._trip(route, deadline, tokens), ask, bill)
+        trip, owed = self._trip(route, deadline, tokens), partial(owing.of_answer, request)
+        value, running = await self._whole(route, trip, ask, owed, bill)
         return running.answered(value, value.finish)
 
     async def embed(
@@ -121,7 +123,8 @@ class Router:
             upstream = self._upstreams[call.target.provider]
             return upstream.embed(call.target.model, texts, dimensions, call.key.secret)
 
-        value, running = await self._whole(route, self._trip(route, deadline, tokens), ask, bill)
+        trip, owed = self._trip(route, deadline, tokens), partial(owing.of_vectors, texts)
+        value, running = await self._whole(route, trip, ask, owed, bill)
         return running.answered(value, None)
 
     async def stream(
@@ -159,7 +162,9 @@ class Router:
                 except PepperError as error:
                     broken = error
                 finally:
-                    running.usage = pieces.usage
+                    running.usage = owing.of_stream(
+                        request, pieces, sent, whole=finish is not None, error=broken
+                    )
                     await pieces.close()
                 if broken is None:
                     running.done()
@@ -215,29 +220,37 @@ class Router:
         ]
 
     async def _whole(
-        self, route: Route, trip: Trip, ask: Callable[[Call], Awaitable[A]], bill: Bill | None
+        self,
+        route: Route,
+        trip: Trip,
+        ask: Callable[[Call], Awaitable[A]],
+        owed: Callable[[A | None], Usage],
+        bill: Bill | None,
     ) -> tuple[A, Running]:
         while True:
             if bill is not None:
                 await bill.ready()
             with self._run(await trip.next(), trip, bill) as running:
                 until = self._now() + route.timeouts.total
-                asking = ask(running.call)
+                value: A | None = None
+                broken: PepperError | None = None
                 try:
                     value = await in_time(
                         self._timers,
-                        asking,
+                        ask(running.call),
                         until=until,
                         deadline=trip.deadline,
                         what="the answer",
                     )
                 except PepperError as error:
                     broken = error
-                    running.failed(error)
-                else:
-                    running.usage = value.usage
+                finally:
+                    running.usage = None if owing.is_refusal(broken) else owed(value)
+                if broken is None:
+                    assert value is not None, "a call answers or raises"
                     running.done()
                     return value, running
+                running.failed(broken)
             await trip.failed(running.call, broken, Sent())
 
     def _trip(

@@ -49,16 +49,24 @@ class Sent:
         self.started = False
         self.tool_called = False
         self._calls: dict[int, Arguments] = {}
+        self._texts: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that the model has written: text, thoughts and arguments."""
+        return "".join(self._texts)
 
     def add(self, piece: Chunk) -> None:
         """A piece is sent."""
         self.started = True
+        self._texts += (piece.reasoning, piece.data, piece.text)
         for call in piece.tool_calls:
             self._add_call(call)
 
     def _add_call(self, call: ToolCallDelta) -> None:
         arguments = self._calls.setdefault(call.index, Arguments())
         arguments.feed(call.arguments)
+        self._texts.append(call.arguments)
         # When the next call has begun, those before it are whole, even if they have no arguments.
         if arguments.whole or any(index < call.index for index in self._calls):
             self.tool_called = True
