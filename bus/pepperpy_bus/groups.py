@@ -14,6 +14,18 @@ OnCrash = Callable[[str, BaseException], None]
 """Gets the name of the task that failed and its error."""
 
 
+async def outlast(task: asyncio.Task[Any]) -> None:
+    """Waits until a task has ended, however; a cancellation of the caller goes on after it."""
+    canceled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            canceled = error
+    if canceled is not None:
+        raise canceled
+
+
 class TaskGroup:
     """Runs at most `limit` tasks at a time; one that fails is reported and ends alone.
 

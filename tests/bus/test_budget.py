@@ -3,6 +3,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -305,3 +306,37 @@ async def test_a_broker_that_restarts_ends_no_attempt(
     ledger = await budgets.ledger("t1")
     assert ledger.reserved == {}
     assert 500 <= ledger.spent.ms <= took * 1000 + 1
+
+
+async def test_a_second_cancellation_loses_no_settlement(
+    budgets: Budgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = budgets.of("t1", '{"tokens":1000}')
+    settling, slow = asyncio.Event(), asyncio.Event()
+    change = budgets.change
+
+    async def spend_on() -> None:
+        async with budget.spend(tokens=500) as spending:
+            spending.settle(tokens=10)
+            monkeypatch.setattr(budgets, "change", changes_slowly)
+            await asyncio.Event().wait()
+
+    async def changes_slowly(*args: Any) -> None:
+        settling.set()
+        await slow.wait()
+        await change(*args)
+
+    task = asyncio.create_task(spend_on())
+    while budgets.change == change:
+        await asyncio.sleep(0)
+    task.cancel()
+    await settling.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    slow.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    ledger = await budgets.ledger("t1")
+    assert (ledger.spent.tokens, ledger.reserved) == (10, {})

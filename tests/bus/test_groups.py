@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from pepperpy_bus.groups import TaskGroup
+from pepperpy_bus.groups import TaskGroup, outlast
 from pepperpy_schemas.errors import Unavailable
 
 Crashes = list[tuple[str, BaseException]]
@@ -174,3 +174,19 @@ async def test_a_raised_limit_lets_waiting_ones_start() -> None:
 def test_a_limit_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, not 0"):
         group_of(0)
+
+
+async def test_who_outlasts_a_task_waits_through_cancellations_and_ends_by_them() -> None:
+    end = asyncio.Event()
+    waited = asyncio.create_task(end.wait())
+    waiting = asyncio.create_task(outlast(waited))
+    for _ in range(3):
+        await turns()
+        waiting.cancel()
+    await turns()
+    assert not waiting.done()
+    end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert waited.result()
+    await outlast(waited)

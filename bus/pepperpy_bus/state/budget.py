@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from pepperpy_bus.groups import outlast
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state import ledgers
 from pepperpy_bus.state.cells import Cells
@@ -245,7 +246,7 @@ class TaskBudget:
                 tried.append(owner)
                 await self._reserve(owner, reservation_id, amounts, named)
         except BaseException:
-            await self._settle(tried, reservation_id, Amounts(), Amounts())
+            await self._settle_all(tried, reservation_id, Amounts(), Amounts())
             raise
 
     async def extend(self, reservation_id: str, ms: int) -> int:
@@ -263,7 +264,7 @@ class TaskBudget:
 
         Without a broker it stays as it is, and all of it will count as spent.
         """
-        await self._settle(self.owners, reservation_id, was, spent)
+        await self._settle_all(self.owners, reservation_id, was, spent)
 
     async def _reserve(
         self, owner: Owner, reservation_id: str, amounts: Amounts, named: bool
@@ -285,6 +286,15 @@ class TaskBudget:
 
         await self._budgets.change(owner, edit)
         return granted
+
+    async def _settle_all(
+        self, owners: list[Owner], reservation_id: str, was: Amounts, spent: Amounts
+    ) -> None:
+        """Settles to the end: cancelled half-way, what was reserved would be held for an hour."""
+        settle = self._settle(owners, reservation_id, was, spent)
+        settling = asyncio.create_task(settle, name=f"budget-settle:{self._task_id}")
+        await outlast(settling)
+        settling.result()
 
     async def _settle(
         self, owners: list[Owner], reservation_id: str, was: Amounts, spent: Amounts

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
+from pepperpy_bus.groups import outlast
 from pepperpy_provider_svc.gateway.admission import Admitted
 from pepperpy_provider_svc.gateway.answering import repair
 from pepperpy_provider_svc.gateway.parts import Parts
@@ -13,7 +14,7 @@ from pepperpy_provider_svc.gateway.said import Said, bare, has_content, misfit
 from pepperpy_provider_svc.routing.router import Answered, Restarted
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import Ack, ChatItem, ChatReply, Delta, End, KeepAlive, Reset
-from pepperpy_schemas.errors import BadOutput, TooLarge
+from pepperpy_schemas.errors import BadOutput, TooLarge, Unavailable
 
 KEEPALIVE: Final = 5.0
 """Seconds between two signs of life, which find out as well whether the caller is still there."""
@@ -122,7 +123,7 @@ async def beating(
 ) -> AsyncIterator[Piece | None]:
     """Yields the pieces, and None whenever so much time is over, whether pieces come or not."""
     loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[Piece | BaseException | None] = asyncio.Queue(_AHEAD)
+    queue: asyncio.Queue[Piece | BaseException] = asyncio.Queue(_AHEAD)
 
     async def pump() -> None:
         try:
@@ -132,7 +133,11 @@ async def beating(
                     if queue.qsize() == 1:
                         # Many may lie in one packet: the first must not wait for the last.
                         await asyncio.sleep(0)
+            await queue.put(_no_end())
         except asyncio.CancelledError:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(_no_end())
             raise
         except BaseException as error:
             await queue.put(error)
@@ -158,8 +163,12 @@ async def beating(
                 yield None
     finally:
         pumping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await pumping
+        # It settles what was paid; a second cancellation must not end it there.
+        await outlast(pumping)
+
+
+def _no_end() -> Unavailable:
+    return Unavailable("the answer has stopped without an end", hint="ask again")
 
 
 def _item(n: int, piece: Piece) -> ChatItem:
