@@ -31,6 +31,28 @@ def may_keep(request: ChatRequest) -> bool:
     return request.cache == "on"
 
 
+def given(reply: ChatReply) -> ChatReply:
+    """Returns an answer as those get it who do not pay for it."""
+    return msgspec.structs.replace(reply, usage=Usage(), usd=0.0, attempts=[], cached=True)
+
+
+class Receipt:
+    """An answer that several have waited for: whoever takes it first pays for all of them.
+
+    Args:
+        reply: The answer.
+    """
+
+    def __init__(self, reply: ChatReply) -> None:
+        self._reply = reply
+        self._paid = False
+
+    def take(self) -> ChatReply:
+        """Returns the answer."""
+        paid, self._paid = self._paid, True
+        return given(self._reply) if paid else self._reply
+
+
 class Answers:
     """The stored answers of a deployment.
 
@@ -66,7 +88,7 @@ class Answers:
         if reply is None:
             return None
         self.hits += 1
-        return msgspec.structs.replace(reply, usage=Usage(), usd=0.0, attempts=[], cached=True)
+        return given(reply)
 
     async def put(self, tenant: str, digest: str, reply: ChatReply, *, ttl: float) -> None:
         """Stores an answer; one that is too large for a message is not kept.

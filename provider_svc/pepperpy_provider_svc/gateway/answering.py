@@ -4,6 +4,7 @@ from functools import partial
 
 import msgspec
 
+from pepperpy_provider_svc.cache.answers import Receipt
 from pepperpy_provider_svc.gateway.admission import Admitted, cost_of
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.paying import Bill, paid
@@ -28,7 +29,13 @@ async def answer(parts: Parts, admitted: Admitted) -> ChatReply:
         kept = await parts.answers.get(admitted.account.name, admitted.digest)
         if kept is not None:
             return kept
-    return await parts.in_flight.whole(admitted.digest, partial(ask, parts, admitted))
+    receipt = await parts.in_flight.whole(admitted.digest, partial(_ask_for_all, parts, admitted))
+    return receipt.take()
+
+
+async def _ask_for_all(parts: Parts, admitted: Admitted) -> Receipt:
+    """Asks for as long as anybody waits: the service ends each of those in its own time."""
+    return Receipt(await ask(parts, msgspec.structs.replace(admitted, deadline=None)))
 
 
 async def ask(parts: Parts, admitted: Admitted) -> ChatReply:

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
+import msgspec
+
 from pepperpy_bus.groups import outlast
+from pepperpy_provider_svc.cache.answers import Receipt
 from pepperpy_provider_svc.gateway.admission import Admitted
 from pepperpy_provider_svc.gateway.answering import repair
 from pepperpy_provider_svc.gateway.parts import Parts
@@ -35,19 +38,21 @@ async def stream(
     """
     n = 1
     yield Ack(n, request_id)
-    async for piece in beating(_pieces(parts, admitted), keepalive):
-        if piece is None:
-            yield KeepAlive(n)
-            continue
-        n += 1
-        yield _item(n, piece)
+    async with contextlib.aclosing(beating(_pieces(parts, admitted), keepalive)) as pieces:
+        async for piece in pieces:
+            if piece is None:
+                yield KeepAlive(n)
+                continue
+            n += 1
+            yield _item(n, piece)
 
 
 async def _pieces(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, None]:
     """The answer from wherever it comes, the whole of it last."""
     if not admitted.digest:
-        async for piece in _asked(parts, admitted):
-            yield piece
+        async with contextlib.aclosing(_asked(parts, admitted)) as asked:
+            async for piece in asked:
+                yield piece
         return
     if admitted.keep:
         kept = await parts.answers.get(admitted.account.name, admitted.digest)
@@ -56,10 +61,22 @@ async def _pieces(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, Non
                 yield chunk
             yield kept
             return
-    shared = parts.in_flight.pieces(admitted.digest, lambda: _asked(parts, admitted))
+    # Who wants no restart would get those of the others.
+    key = f"{admitted.digest} {'straight' if admitted.request.no_restart else ''}"
+    shared = parts.in_flight.pieces(key, lambda: _asked_for_all(parts, admitted))
     async with contextlib.aclosing(shared):
-        async for piece in shared:
-            yield piece
+        async for one in shared:
+            yield one.take() if isinstance(one, Receipt) else one
+
+
+async def _asked_for_all(
+    parts: Parts, admitted: Admitted
+) -> AsyncGenerator[Chunk | Restarted | Receipt, None]:
+    """Asks for as long as anybody listens: the service ends each of those in its own time."""
+    asked = _asked(parts, msgspec.structs.replace(admitted, deadline=None))
+    async with contextlib.aclosing(asked):
+        async for piece in asked:
+            yield Receipt(piece) if isinstance(piece, ChatReply) else piece
 
 
 async def _asked(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, None]:
@@ -120,7 +137,7 @@ async def _amended(
 
 async def beating(
     pieces: AsyncGenerator[Piece, None], interval: float
-) -> AsyncIterator[Piece | None]:
+) -> AsyncGenerator[Piece | None, None]:
     """Yields the pieces, and None whenever so much time is over, whether pieces come or not."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Piece | BaseException] = asyncio.Queue(_AHEAD)

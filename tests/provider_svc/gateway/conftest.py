@@ -16,6 +16,7 @@ from pepperpy_bus.services.service import Service
 from pepperpy_provider_svc.gateway.gateway import NAME, Gateway
 from pepperpy_provider_svc.offer import Offer
 from tests.agents.conftest import eventually  # noqa: F401 - a fixture
+from tests.provider_svc.asking import Planned, Step
 
 SCRIPT = """
 [providers.script]
@@ -27,6 +28,13 @@ targets = ["script/any"]
 """
 
 Serving = Callable[..., AbstractAsyncContextManager[Offer]]
+
+
+def planned(offer: Offer, *steps: Step, provider: str = "script") -> Planned:
+    """Has a plan in the place of a provider."""
+    upstream = Planned(*steps)
+    offer.parts.router._upstreams[provider] = upstream  # type: ignore[index] # it is a dict
+    return upstream
 
 
 @pytest.fixture

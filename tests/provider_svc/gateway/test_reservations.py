@@ -7,14 +7,13 @@ import pytest
 
 from pepperpy_bus.llm.client import LLM
 from pepperpy_provider_svc.limits.estimate import answer_tokens
-from pepperpy_provider_svc.offer import Offer
 from pepperpy_provider_svc.upstreams.anthropic_request import messages_body
 from pepperpy_provider_svc.upstreams.openai_chat_request import chat_body
 from pepperpy_provider_svc.upstreams.openai_responses_request import responses_body
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, Usage
 from pepperpy_schemas.errors import BudgetExceeded, UpstreamFailed
-from tests.provider_svc.asking import Planned, fails
-from tests.provider_svc.gateway.conftest import SCRIPT, Serving
+from tests.provider_svc.asking import fails
+from tests.provider_svc.gateway.conftest import SCRIPT, Serving, planned
 
 ASK = [ChatMessage("user", "hi")]
 FORM = {"schema": {"type": "object"}}
@@ -23,13 +22,6 @@ Sent = Callable[[ChatRequest], int | None]
 
 def budget(tokens: int) -> str:
     return f'{SCRIPT}\n[tenants.t]\nprincipals = ["anon"]\ntokens_per_day = {tokens}\n'
-
-
-def planned(offer: Offer, *steps: Any) -> Planned:
-    """Has a plan in the place of the provider ``script``."""
-    upstream = Planned(*steps)
-    offer.parts.router._upstreams["script"] = upstream  # type: ignore[index] # a dict
-    return upstream
 
 
 async def ask(llm: LLM, streamed: bool, **options: Any) -> None:
