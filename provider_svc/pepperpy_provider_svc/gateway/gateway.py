@@ -156,9 +156,11 @@ class Gateway:
         """Returns the models that the caller may ask for."""
         return await models(self._parts(), request, call)
 
-    async def status(self, request: TenantRequest, call: Call) -> ProviderStatus:  # noqa: ARG002
+    async def status(self, request: TenantRequest, call: Call) -> ProviderStatus:
         """Returns how this replica is."""
-        return await status(self._parts(), self._replica, self.running)
+        return await status(
+            self._parts(), request, call, replica=self._replica, running=self.running
+        )
 
     @contextlib.asynccontextmanager
     async def _told(self, parts: Parts, call: Call, model: str) -> AsyncIterator[Account]:

@@ -1,7 +1,10 @@
 """What there is, and how it is."""
 
+from typing import Final
+
 from pepperpy_bus.services.service import Call
 from pepperpy_provider_svc.gateway.parts import Parts
+from pepperpy_provider_svc.money.counters import tenant_label
 from pepperpy_schemas.provider import (
     LimitStatus,
     ModelInfo,
@@ -9,6 +12,9 @@ from pepperpy_schemas.provider import (
     ProviderStatus,
     TenantRequest,
 )
+
+OVERSEERS: Final = frozenset({"operator", "monitor"})
+"""Principals who see the limits and the spending of all tenants, and of the keys."""
 
 
 async def models(parts: Parts, request: TenantRequest, call: Call) -> ModelList:
@@ -28,23 +34,40 @@ async def models(parts: Parts, request: TenantRequest, call: Call) -> ModelList:
     return ModelList([one for one in shown if account.allows(one.name)])
 
 
-async def status(parts: Parts, replica: str, running: int) -> ProviderStatus:
-    """Returns how a replica is."""
+async def status(
+    parts: Parts, request: TenantRequest, call: Call, *, replica: str, running: int
+) -> ProviderStatus:
+    """Returns how a replica is; limits and spending are those that the caller may know of.
+
+    Raises:
+        PermissionDenied: The caller may not speak for this tenant.
+    """
+    account = parts.tenants.of(call.principal, request.tenant)
+    spend = await parts.counters.spend()
+    if call.principal in OVERSEERS or not parts.declaration.tenants:
+        limits = await _all_limits(parts)
+    else:
+        limits = await account.limits()
+        spend = [one for one in spend if one.label == tenant_label(account.name)]
+    return ProviderStatus(
+        replica=replica,
+        running=running,
+        targets=parts.router.status(_targets(parts)),
+        limits=limits,
+        spend=spend,
+        cache_hits=parts.answers.hits,
+        coalesced=parts.in_flight.coalesced,
+    )
+
+
+async def _all_limits(parts: Parts) -> list[LimitStatus]:
     limits: list[LimitStatus] = []
     for provider in parts.declaration.providers:
         for key in parts.keys.of(provider):
             limits += await parts.rates.limits(key)
     for account in parts.tenants.accounts():
         limits += await account.limits()
-    return ProviderStatus(
-        replica=replica,
-        running=running,
-        targets=parts.router.status(_targets(parts)),
-        limits=limits,
-        spend=await parts.counters.spend(),
-        cache_hits=parts.answers.hits,
-        coalesced=parts.in_flight.coalesced,
-    )
+    return limits
 
 
 def _targets(parts: Parts) -> list[str]:

@@ -99,8 +99,7 @@ class UsageCounters:
             "nano_usd": round((usd or 0.0) * _NANO),
             **{field: getattr(usage, field) for field in Usage.__struct_fields__},
         }
-        # Some endpoints answer to any name, and a label must be able to travel.
-        labels = [escape(text)[:MAX_KEY] for text in (f"tenant {tenant}", f"model {model}")]
+        labels = [tenant_label(tenant), _label(f"model {model}")]
         for metric, field in _METRICS.items():
             if n := amounts[field]:
                 for label in labels:
@@ -153,6 +152,16 @@ class UsageCounters:
         self._sums[counter] -= amount
         if not self._sums[counter]:
             del self._sums[counter]
+
+
+def tenant_label(name: str) -> str:
+    """Returns the label of what a tenant has spent."""
+    return _label(f"tenant {name}")
+
+
+def _label(text: str) -> str:
+    """Some endpoints answer to any name, and a label must be able to travel."""
+    return escape(text)[:MAX_KEY]
 
 
 def _spend(label: str, amounts: dict[str, int]) -> Spend:

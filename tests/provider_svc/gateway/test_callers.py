@@ -12,7 +12,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.llm.client import LLM
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_schemas.catalog import PROVIDER_STREAM
+from pepperpy_schemas.catalog import PROVIDER_STATUS, PROVIDER_STREAM
 from pepperpy_schemas.chat import ChatReply, Delta
 from pepperpy_schemas.errors import (
     BadConfig,
@@ -161,6 +161,39 @@ async def test_what_two_hundred_ask_at_once_never_goes_beyond_the_budget(
     assert 20 < sum(done) <= 50
     assert all("tenant" in message for message in refused)
     assert limit.used == 100 * sum(done)
+
+
+@pytest.mark.parametrize(
+    ("principal", "seen"),
+    [("anon", {"open"}), ("operator", {"open", "secret"}), ("monitor", {"open", "secret"})],
+)
+async def test_a_tenant_sees_its_own_limits_and_spending_alone(
+    serving: Serving, llm: LLM, broker: Broker, prefix: str, principal: str, seen: set[str]
+) -> None:
+    declaration = f"""
+{SCRIPT}
+[tenants.open]
+principals = ["anon", "operator", "monitor"]
+delegates = ["anon"]
+tokens_per_day = 50000
+[tenants.secret]
+delegates = ["anon"]
+usd_per_day = 77
+{PRICED}"""
+    async with serving(declaration=declaration) as offer:
+        await llm.chat("hi")
+        await llm.chat("hi", tenant="secret")
+        async with asyncio.timeout(5):
+            while len(await offer.parts.counters.spend()) < 3:  # two tenants and a model
+                await asyncio.sleep(0.01)
+        nc = await nats.connect(broker.url)
+        subject = PROVIDER_STATUS.of(prefix, principal=principal)
+        status = json.loads((await nc.request(subject, b"", timeout=5)).data)
+        await nc.close()
+    assert {one["name"] for one in status["limits"]} == {f"tenant {name}" for name in seen}
+    spent = {one["label"] for one in status["spend"]}
+    model = {"model script/any"} if "secret" in seen else set()
+    assert spent == {f"tenant {name}" for name in seen} | model
 
 
 async def test_what_a_cancelled_stream_has_said_is_paid(
