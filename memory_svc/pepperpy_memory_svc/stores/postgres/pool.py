@@ -76,7 +76,7 @@ class Pool:
             "jit": "off",
             # A filter must not leave fewer than there are.
             "hnsw.iterative_scan": "relaxed_order",
-            "hnsw.ef_search": "200",
+            "hnsw.ef_search": "128",
         }
 
     async def __aexit__(

@@ -59,28 +59,37 @@ NEAREST_OF_FEW: Final = """
 SELECT nr, -(v.emb <#> {vector}) AS score
 FROM vector_{gen} v WHERE nr = ANY({few}) AND v.emb IS NOT NULL ORDER BY score DESC LIMIT {limit}"""
 
-# The inner query is the one that the index answers, a bit out of order.
+# The index gives the nearest a bit out of order, each is looked at once, until enough fit. Written
+# as a join, the planner would compare all of a namespace whose size it does not know.
 NEAREST: Final = f"""
 SELECT nr, -distance AS score FROM (
-    SELECT v.nr, v.emb <#> {{vector}} AS distance
-    FROM vector_{{gen}} v JOIN entry e USING (nr)
-    WHERE {HERE} AND {{where}} AND v.emb IS NOT NULL
-    ORDER BY v.emb <#> {{vector}} LIMIT {{limit}}
+    SELECT v.nr, v.emb <#> {{vector}} AS distance FROM vector_{{gen}} v,
+        LATERAL (SELECT 1 FROM entry e WHERE e.nr = v.nr AND {HERE} AND {{where}} LIMIT 1) fits
+    WHERE v.emb IS NOT NULL ORDER BY v.emb <#> {{vector}} LIMIT {{limit}}
 ) near ORDER BY score DESC"""
 
+# Each lexeme's postings are read twice from the index alone: counted, then scored. Everything is
+# made float8 before it meets a posting; OFFSET 0 keeps what is computed once from being repeated.
 WORDS: Final = """
-SELECT nr, sum(
-    ln(1 + (total.docs - seen.df + 0.5) / (seen.df + 0.5))
-    * p.tf * 2.2 / (p.tf + 1.2 * (0.25 + 0.75 * p.len * total.docs / total.length))
-) AS score
-FROM (
-    SELECT docs::float8, greatest(length, 1)::float8 AS length FROM corpus
-    WHERE gen = {gen} AND ns = (SELECT nr FROM namespace WHERE name = $1)
-) total, (
-    SELECT lexeme, nr, tf, len, count(*) OVER (PARTITION BY lexeme) AS df FROM posting_{gen}
-    WHERE ns = (SELECT nr FROM namespace WHERE name = $1) AND lexeme = ANY({lexemes})
-) p, LATERAL (SELECT p.df) seen
-GROUP BY nr"""
+WITH total AS MATERIALIZED (
+    SELECT ns, docs::float8 AS docs, 1.2::float8 * 0.25::float8 AS fixed,
+        1.2::float8 * 0.75::float8 * docs / greatest(length, 1) AS by_length
+    FROM corpus WHERE gen = {gen} AND ns = (SELECT nr FROM namespace WHERE name = $1)
+), asked AS MATERIALIZED (
+    SELECT ns, fixed, by_length, lexeme,
+        2.2::float8 * ln(1::float8 + (docs - df + 0.5::float8) / (df + 0.5::float8)) AS weight
+    FROM (
+        SELECT total.*, lexeme, (
+            SELECT count(*)::float8 FROM posting_{gen} p
+            WHERE p.ns = total.ns AND p.lexeme = question.lexeme
+        ) AS df FROM total, unnest({lexemes}) AS question(lexeme) OFFSET 0
+    ) counted WHERE df > 0
+)
+SELECT p.nr, sum(asked.weight * p.tf / (p.tf + asked.fixed + asked.by_length * p.len)) AS score
+FROM asked, LATERAL (
+    SELECT p.nr, p.tf, p.len FROM posting_{gen} p
+    WHERE p.ns = asked.ns AND p.lexeme = asked.lexeme OFFSET 0
+) p GROUP BY p.nr"""
 
 BEST_OF_FEW: Final = """
 SELECT nr, score FROM ({words}) scored WHERE nr = ANY({few}) ORDER BY score DESC LIMIT {limit}"""
@@ -93,10 +102,14 @@ LIMIT {{limit}}"""
 
 NOTHING: Final = "SELECT NULL::bigint AS nr, NULL::float8 AS score WHERE false"
 
+# The condition stands here, too: what fulfilled it may have been changed since it was probed.
 CANDIDATES: Final = f"""
 WITH v AS MATERIALIZED ({{nearest}}), w AS MATERIALIZED ({{best}})
-SELECT {ENTRY}, v.score::float8 AS vector, w.score::float8 AS words
-FROM v FULL JOIN w USING (nr) JOIN entry e USING (nr) WHERE {HERE}"""
+SELECT e.*, found.vector, found.words FROM (
+    SELECT nr, v.score::float8 AS vector, w.score::float8 AS words FROM v FULL JOIN w USING (nr)
+) found, LATERAL (
+    SELECT {ENTRY} FROM entry e WHERE e.nr = found.nr AND {HERE} AND {{where}} LIMIT 1
+) e"""
 
 VECTORS: Final = f"""
 SELECT e.id, v.emb FROM entry e JOIN vector_{{gen}} v USING (nr)

@@ -115,17 +115,19 @@ def _short(found: list[Record], wanted: Wanted) -> bool:
 
 
 async def _search(connection: Connection, plan: _Plan, few: Sequence[int] | None) -> list[Record]:
-    # Those few fulfil the condition: what is bound for it would stand nowhere.
-    bound = Bound(*(plan.bound.values if few is None else plan.bound.values[:2]))
-    limit = bound.bind(plan.wanted.limit, "bigint")
+    bound = Bound(*plan.bound.values)
+    # A number and no parameter: not knowing it, the planner would rather compare all.
+    limit = int(plan.wanted.limit)
     among = None if few is None else bound.bind(few, "bigint[]")
     query = queries.CANDIDATES.format(
-        nearest=_nearest(plan, bound, limit, among), best=_best(plan, bound, limit, among)
+        nearest=_nearest(plan, bound, limit, among),
+        best=_best(plan, bound, limit, among),
+        where=plan.where,
     )
     return await connection.fetch(query, *bound.values)
 
 
-def _nearest(plan: _Plan, bound: Bound, limit: str, few: str | None) -> str:
+def _nearest(plan: _Plan, bound: Bound, limit: int, few: str | None) -> str:
     if plan.wanted.vector is None:
         return queries.NOTHING
     vector = bound.bind(half_vector(plan.wanted.vector), "halfvec")
@@ -134,7 +136,7 @@ def _nearest(plan: _Plan, bound: Bound, limit: str, few: str | None) -> str:
     return query.format(gen=gen, vector=vector, few=few, limit=limit, where=plan.where)
 
 
-def _best(plan: _Plan, bound: Bound, limit: str, few: str | None) -> str:
+def _best(plan: _Plan, bound: Bound, limit: int, few: str | None) -> str:
     if not plan.wanted.lexemes:
         return queries.NOTHING
     lexemes = bound.bind(sorted(set(cut(plan.wanted.lexemes))), "text[]")
