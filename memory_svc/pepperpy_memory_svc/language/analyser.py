@@ -9,7 +9,8 @@ from pepperpy_memory_svc.language import stopping, words
 from pepperpy_memory_svc.language.folding import fold, strip, unify
 from pepperpy_memory_svc.language.languages import LANGUAGES, PLAIN, Language
 from pepperpy_memory_svc.language.roots import roots
-from pepperpy_memory_svc.language.segmenters import Morpheme, Segmenter, segmenter
+from pepperpy_memory_svc.language.segmenter import Morpheme, Segmenter
+from pepperpy_memory_svc.language.segmenters import segmenter
 from pepperpy_schemas.language import Engines, Pipeline, Token
 
 MAX_WORD: Final = 100

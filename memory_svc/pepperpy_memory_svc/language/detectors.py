@@ -5,6 +5,7 @@ from threading import Lock
 from typing import Any, Final
 
 from pepperpy_memory_svc.language.detection import Detector
+from pepperpy_bus.installing import install
 from pepperpy_schemas.errors import BadConfig
 
 _loading: Final = Lock()
@@ -89,9 +90,7 @@ def _load(name: str) -> Detector:
         return _DETECTORS[name]()
     except ModuleNotFoundError as error:
         extra = "language-fast" if name == FastLangdetect.name else "language"
-        raise BadConfig(
-            f"the package {error.name} is missing", hint=f"pip install 'pepperpy[{extra}]'"
-        ) from error
+        raise BadConfig(f"the package {error.name} is missing", hint=install(extra)) from error
 
 
 def _plain(code: str) -> str:

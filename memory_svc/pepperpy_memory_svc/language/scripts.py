@@ -5,6 +5,7 @@ stand for several languages: a text in Cyrillic may be Ukrainian, so they decide
 else can, a text of few words.
 """
 
+import functools
 from collections import Counter
 from typing import Final
 
@@ -34,13 +35,23 @@ _LETTER: Final = regex.compile(
 )
 
 
+@functools.lru_cache(4096)
+def _script(character: str) -> str:
+    found = _LETTER.match(character)
+    return str(found.lastgroup) if found else ""
+
+
 def by_script(text: str) -> tuple[tuple[str, ...], float]:
     """Returns the languages of a text's main script, and that script's share of the letters.
 
     A text with kana in it is Japanese as a whole: its Han letters are read that way. No languages
     mean that there are no letters, or those of a script that is not known here.
     """
-    counts = Counter(str(found.lastgroup) for found in _LETTER.finditer(text))
+    counts: Counter[str] = Counter()
+    # A text has few different characters.
+    for character, times in Counter(text).items():
+        counts[_script(character)] += times
+    del counts[""]
     total = counts.total()
     if not total:
         return (), 0.0
