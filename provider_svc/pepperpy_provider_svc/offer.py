@@ -24,6 +24,7 @@ from pepperpy_provider_svc.limits.tenants import Tenants
 from pepperpy_provider_svc.money.counters import UsageCounters
 from pepperpy_provider_svc.money.prices import Prices
 from pepperpy_provider_svc.routing.breakers import Breakers
+from pepperpy_provider_svc.routing.route import declared_targets
 from pepperpy_provider_svc.routing.router import Router
 from pepperpy_provider_svc.upstreams.declared import make_upstreams
 from pepperpy_provider_svc.upstreams.upstream import Upstream
@@ -111,7 +112,14 @@ class Offer:
         upstreams = self._upstreams_of(declaration, keys)
         # Routers are left open to the end: requests that run still use the old one.
         router = await self._stack.enter_async_context(
-            Router(upstreams, keys, self._breakers, rates, prices)
+            Router(
+                upstreams,
+                keys,
+                self._breakers,
+                rates,
+                prices,
+                declared=declared_targets(declaration),
+            )
         )
         return Parts(
             declaration=declaration,

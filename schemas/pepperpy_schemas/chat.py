@@ -154,7 +154,8 @@ class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         tools: Tools that may be called.
         tool_choice: ``auto``, ``none``, ``required``, or the name of the tool to call.
         response_format: The form of the answer; free text when it is not given.
-        max_tokens: Most tokens of the answer; the model's own limit by default.
+        max_tokens: Most tokens of the answer, without those of its reasoning; the model's own limit
+            by default.
         temperature: From 0, always the likeliest answer, up.
         top_p: Part of the probability from which words are drawn.
         stop: Texts at which the answer ends.
@@ -242,7 +243,7 @@ class ChatReply(msgspec.Struct, frozen=True, omit_defaults=True):
         model: ``provider/model`` that answered.
         usd: What that cost; null where no price is known.
         attempts: The calls that were made for it, the last one answered.
-        cached: Whether it is a stored answer, which costs nothing.
+        cached: Whether it is a stored answer, or one that another request pays: it costs nothing.
     """
 
     message: ChatMessage
@@ -346,7 +347,7 @@ class End(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag
         model: ``provider/model`` that answered.
         usd: What that cost; null where no price is known.
         attempts: The calls that were made for it, the last one answered.
-        cached: Whether it is a stored answer, which costs nothing.
+        cached: Whether it is a stored answer, or one that another request pays: it costs nothing.
     """
 
     n: Attempt

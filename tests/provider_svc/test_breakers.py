@@ -8,7 +8,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state.cells import Cells
 from pepperpy_provider_svc.routing import sharing
-from pepperpy_provider_svc.routing.breakers import Breakers, Permit
+from pepperpy_provider_svc.routing.breakers import MOST_PASSING, Breakers, Permit
 from pepperpy_provider_svc.routing.tokens import target_token
 from pepperpy_schemas.errors import (
     DeadlineExceeded,
@@ -362,3 +362,25 @@ def test_a_target_travels_under_a_name_that_people_can_read(name: str, token: st
 def test_two_targets_never_share_a_name() -> None:
     names = ["a/b.c", "a/b:c", "a_b_c", "a/b/c"]
     assert len({target_token(name) for name in names}) == len(names)
+
+
+async def test_breakers_of_targets_that_nobody_declared_stay_here(start: Start) -> None:
+    replica = await start()
+    replica.breakers.restrict([A])
+    for number in range(MOST_PASSING + 50):
+        permit = await replica.breakers.admit(f"openai/bogus-{number}", KEY)
+        assert permit is not None
+        replica.breakers.failed(permit, KeyRefused())
+    last = f"openai/bogus-{MOST_PASSING + 49}"
+    assert replica.breakers.state(last, KEY) == "open"
+    assert await replica.breakers.admit(last, KEY) is None
+    assert replica.breakers.state("openai/bogus-0", KEY) == "closed"
+    replica.clock.ahead += 61
+    probe = await replica.breakers.admit(last, KEY)
+    assert probe is not None
+    assert probe.probe
+    replica.breakers.succeeded(probe)
+    assert replica.breakers.state(last, KEY) == "closed"
+    assert not await replica.stored()
+    await replica.fail()
+    assert replica.state() == "open"

@@ -25,6 +25,7 @@ from pepperpy_schemas.errors import (
     DeadlineExceeded,
     KeyRefused,
     NoTargetLeft,
+    PepperError,
     RateLimited,
     RequestRefused,
     StreamBroken,
@@ -698,3 +699,15 @@ async def test_a_thousand_cancels_leave_nothing_behind(
     assert (at.first.open, at.second.open) == (0, 0)
     assert [one.running for one in at.router.status(["a/one", "b/two"])] == [0, 0, 0]
     assert at.breakers.record("a/one", "k1") is None
+
+
+@pytest.mark.parametrize("error", [KeyRefused(), UnknownModel()])
+async def test_a_model_without_vectors_is_still_asked_for_answers(
+    at: Setting, error: PepperError
+) -> None:
+    at.first.plan.extend([fails(error), fails(error), answers])
+    at.first.plan.popleft()
+    with pytest.raises((NoTargetLeft, type(error))):
+        await at.router.embed(ALONE, ["text"], None, deadline=None, tokens=9)
+    assert [one.breaker for one in at.router.status(["a/one"])] == ["closed", "closed"]
+    assert (await ask(at.router, ALONE)).text == WHOLE

@@ -64,7 +64,7 @@ class TenantAccount:
             raise PermissionDenied(
                 f"tenant {self.name} may not ask for model {model!r:.200}",
                 hint="list what it may ask for with: pepperpy models",
-                context={"tenant": self.name, "model": model},
+                context={"tenant": self.name, "model": model[:200]},
             )
 
     @contextlib.asynccontextmanager

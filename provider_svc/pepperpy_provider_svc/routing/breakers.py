@@ -7,7 +7,8 @@ own: a broker that is away delays no request and fails none.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections import OrderedDict
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final, Self
 
 import msgspec
@@ -27,6 +28,9 @@ log = get_log("pepperpy.provider")
 
 PROBE_WITHIN: Final = 1.0
 """Seconds in which the other replicas agree on a probe, or what is known here counts."""
+
+MOST_PASSING: Final = 256
+"""Breakers that are kept of targets that nobody has declared."""
 
 _LAST_WORDS = 1.0  # seconds at the end for what the others have not been told yet
 
@@ -58,6 +62,8 @@ class Breakers:
         self._sharing = Sharing(cells, clock)
         self._circuits: dict[str, Circuit] = {}
         self._of_pairs: dict[tuple[str, str], Circuit] = {}
+        self._declared: frozenset[str] | None = None
+        self._passing: OrderedDict[tuple[str, str], Circuit] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -72,6 +78,14 @@ class Breakers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def restrict(self, targets: Iterable[str]) -> None:
+        """Shares the breakers of these targets alone from now on.
+
+        A caller may ask for any name of a model. The breakers of others are kept here, and only
+        those of the last few: nobody shall fill the bucket, or the memory, with names.
+        """
+        self._declared = frozenset(targets)
 
     def record(self, target: str, key: str) -> Breaker | None:
         """Returns what is known of a breaker; None when it is closed."""
@@ -101,7 +115,8 @@ class Breakers:
         if self.wait(target, key) > 0:
             return None
         # What the others have not been told yet, they cannot agree on.
-        mine = None if circuit.telling else await self._sharing.take_probe(circuit, within)
+        alone = circuit.telling or not circuit.shared
+        mine = None if alone else await self._sharing.take_probe(circuit, within)
         if mine is None:
             mine = self._probe_alone(circuit)
         if mine:
@@ -174,9 +189,18 @@ class Breakers:
 
     def _of(self, target: str, key: str) -> Circuit:
         found = self._of_pairs.get((target, key))
+        if found is None and self._declared is not None and target not in self._declared:
+            return self._passing_of(target, key)
         if found is None:
             name = self._sharing.name(target_token(target), target_token(key))
             found = self._of_pairs[target, key] = self._named(name)
+        return found
+
+    def _passing_of(self, target: str, key: str) -> Circuit:
+        found = self._passing.setdefault((target, key), Circuit(""))
+        self._passing.move_to_end((target, key))
+        if len(self._passing) > MOST_PASSING:
+            self._passing.popitem(last=False)
         return found
 
     def _named(self, name: str) -> Circuit:
@@ -190,6 +214,9 @@ class Breakers:
 
     def _set(self, circuit: Circuit, record: Breaker | None) -> None:
         circuit.set(record)
+        if not circuit.shared:
+            circuit.give_up()
+            return
         if circuit.teller is None or circuit.teller.done():
             circuit.teller = self._start(self._sharing.tell(circuit), f"tell-{circuit.name}")
 

@@ -10,7 +10,7 @@ class Circuit:
     """The breaker of one target and key; what happens here is in force before it is told.
 
     Args:
-        name: Its key in the bucket.
+        name: Its key in the bucket; empty for one that the others do not hear of.
     """
 
     def __init__(self, name: str) -> None:
@@ -22,6 +22,11 @@ class Circuit:
         self._told = 0
         self._revision = 0
         self._stirred = asyncio.Event()
+
+    @property
+    def shared(self) -> bool:
+        """Whether the others hear of it."""
+        return bool(self.name)
 
     @property
     def telling(self) -> bool:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from pepperpy_provider_svc.routing.breaker import State
@@ -25,9 +25,15 @@ class Figure:
 
 
 class Figures:
-    """The figures of all targets and keys."""
+    """The figures of all targets and keys.
 
-    def __init__(self) -> None:
+    Args:
+        declared: The targets of which there are any; those of all by default. Nobody asks for those
+            of others, whose names callers invent.
+    """
+
+    def __init__(self, declared: Collection[str] | None = None) -> None:
+        self._declared = declared
         self._all: dict[str, dict[str, Figure]] = {}
 
     def begin(self, target: str, key: str) -> None:
@@ -82,6 +88,8 @@ class Figures:
         )
 
     def _of(self, target: str, key: str) -> Figure:
+        if self._declared is not None and target not in self._declared:
+            return Figure()
         keys = self._all.setdefault(target, {})
         figure = keys.get(key)
         if figure is None:

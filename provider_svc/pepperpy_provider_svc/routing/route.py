@@ -1,11 +1,15 @@
 """The targets that a request may be answered by, as the declaration has them."""
 
 import difflib
+from typing import Final
 
 import msgspec
 
 from pepperpy_provider_svc.declared.models import Declaration, Routing, Timeouts
 from pepperpy_schemas.errors import UnknownModel
+
+LONGEST_NAME: Final = 200
+"""Letters of a model's name; a target that is declared has fewer."""
 
 
 class RouteTarget(msgspec.Struct, frozen=True):
@@ -45,6 +49,12 @@ class Route(msgspec.Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
 
 
+def declared_targets(declaration: Declaration) -> frozenset[str]:
+    """Returns the targets that a declaration names; a caller may ask for any other name."""
+    of_aliases = {one.model for alias in declaration.models.values() for one in alias.targets}
+    return frozenset({*of_aliases, *declaration.prices})
+
+
 def resolve(declaration: Declaration, name: str, fallbacks: list[str]) -> Route:
     """Returns the route of a model.
 
@@ -56,6 +66,9 @@ def resolve(declaration: Declaration, name: str, fallbacks: list[str]) -> Route:
     Raises:
         UnknownModel: One of them is neither an alias nor a model of a known provider.
     """
+    for one in (name, *fallbacks):
+        if len(one) > LONGEST_NAME:
+            raise UnknownModel(f"a model's name has at most {LONGEST_NAME} letters: {one!r:.80}…")
     targets: dict[str, RouteTarget] = {}
     for rank, one in enumerate([name, *fallbacks]):
         for target in _targets(declaration, one, rank):

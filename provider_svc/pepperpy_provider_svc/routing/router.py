@@ -6,7 +6,7 @@ need not try again what was tried here.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Self, TypeVar
 
@@ -47,6 +47,7 @@ class Router:
         breakers: Which targets are left alone.
         rates: The fleet's limits.
         prices: What models cost.
+        declared: Targets whose breakers are shared and whose figures are kept; all by default.
         chance: Where jitter and drawing come from.
     """
 
@@ -58,9 +59,12 @@ class Router:
         rates: Rates,
         prices: Prices,
         *,
+        declared: Collection[str] | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        self.figures = Figures()
+        self.figures = Figures(declared)
+        if declared is not None:
+            breakers.restrict(declared)
         self._upstreams = upstreams
         self._keys = keys
         self._breakers = breakers
@@ -123,7 +127,10 @@ class Router:
             upstream = self._upstreams[call.target.provider]
             return upstream.embed(call.target.model, texts, dimensions, call.key.secret)
 
-        trip, owed = self._trip(route, deadline, tokens), partial(owing.of_vectors, texts)
+        trip, owed = (
+            self._trip(route, deadline, tokens, vectors=True),
+            partial(owing.of_vectors, texts),
+        )
         value, running = await self._whole(route, trip, ask, owed, bill)
         return running.answered(value, None)
 
@@ -254,7 +261,13 @@ class Router:
             await trip.failed(running.call, broken, Sent())
 
     def _trip(
-        self, route: Route, deadline: float | None, tokens: int, *, no_restart: bool = False
+        self,
+        route: Route,
+        deadline: float | None,
+        tokens: int,
+        *,
+        no_restart: bool = False,
+        vectors: bool = False,
     ) -> Trip:
         return Trip(
             self._candidates(route, tokens),
@@ -265,6 +278,7 @@ class Router:
             deadline=deadline,
             tokens=tokens,
             no_restart=no_restart,
+            vectors=vectors,
             chance=self._chance,
         )
 

@@ -20,8 +20,10 @@ from pepperpy_provider_svc.routing.sent import Sent
 from pepperpy_schemas.chat import Try, Usage
 from pepperpy_schemas.errors import (
     DeadlineExceeded,
+    KeyRefused,
     PepperError,
     RateLimited,
+    UnknownModel,
     UpstreamTimeout,
 )
 
@@ -79,6 +81,7 @@ class Trip:
         deadline: The caller's, in the loop's time.
         tokens: Tokens to reserve for a call.
         no_restart: Whether the caller forbids that a streamed answer begins anew.
+        vectors: Whether it asks for vectors.
         chance: Where jitter comes from.
 
     Attributes:
@@ -97,6 +100,7 @@ class Trip:
         deadline: float | None,
         tokens: int,
         no_restart: bool,
+        vectors: bool,
         chance: random.Random,
     ) -> None:
         self.deadline = deadline
@@ -109,6 +113,7 @@ class Trip:
         self._timers = timers
         self._settle = settle
         self._no_restart = no_restart
+        self._vectors = vectors
         self._chance = chance
         self._clock = asyncio.get_running_loop().time
         self._errors: list[PepperError] = []
@@ -145,7 +150,11 @@ class Trip:
             PepperError: What the request ends with.
         """
         self._errors.append(error)
-        self._breakers.failed(call.permit, error)
+        if self._vectors and isinstance(error, KeyRefused | UnknownModel):
+            # A model that makes no vectors may well chat, with the same key.
+            self._breakers.released(call.permit)
+        else:
+            self._breakers.failed(call.permit, error)
         situation = self._situation(call, error, sent)
         match policy.decide(situation, self._chance.random):
             case policy.Retry(after):

@@ -11,8 +11,9 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.llm.client import LLM
+from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_schemas.catalog import PROVIDER_STATUS, PROVIDER_STREAM
+from pepperpy_schemas.catalog import BREAKER, PROVIDER_STATUS, PROVIDER_STREAM
 from pepperpy_schemas.chat import ChatReply, Delta
 from pepperpy_schemas.errors import (
     BadConfig,
@@ -22,8 +23,10 @@ from pepperpy_schemas.errors import (
     PepperError,
     PermissionDenied,
     Unavailable,
+    UnknownModel,
 )
-from tests.provider_svc.gateway.conftest import SCRIPT, Serving
+from tests.provider_svc.asking import fails
+from tests.provider_svc.gateway.conftest import SCRIPT, Serving, planned
 
 SLOW = "- chunks: [{text: a}, {text: b, after: 60}]"
 ASKED = b'{"messages":[{"role":"user","content":"hi"}]}'
@@ -331,3 +334,23 @@ async def test_replicas_share_the_requests_and_the_store(
     async with serving("- text: one", SCRIPT), serving("- text: one", SCRIPT):
         replies: list[ChatReply] = await asyncio.gather(*(llm.chat("hi") for _ in range(40)))
     assert {reply.text for reply in replies} == {"one"}
+
+
+async def test_names_of_models_that_callers_invent_leave_nothing_behind(
+    serving: Serving, llm: LLM
+) -> None:
+    async with serving() as offer:
+        planned(offer, fails(UnknownModel("script answered 404")))
+        for number in range(20):
+            with pytest.raises(UnknownModel):
+                await llm.chat("hi", model=f"script/bogus-{number}")
+        assert list(offer.parts.router.figures._all) == []
+        cells = Cells(llm._connection, llm._prefix, bucket="provider")
+        assert await cells.bucket.entries(cells.pattern(BREAKER)) == []
+        with pytest.raises(UnknownModel, match="200"):
+            await llm.chat("hi", model="script/" + "x" * 200)
+        with pytest.raises(UnknownModel):
+            await llm.chat("hi")
+        async with asyncio.timeout(5):
+            while not await cells.bucket.entries(cells.pattern(BREAKER)):
+                await asyncio.sleep(0.01)
