@@ -14,6 +14,7 @@ from pepperpy_schemas.messages import Result
 
 if TYPE_CHECKING:
     from pepperpy_bus.llm.blocking import SyncLLM
+    from pepperpy_bus.memory.blocking import SyncMemory
     from pepperpy_bus.state.blocking import SyncAgentState, SyncResources, SyncTaskBudget
 
 T = TypeVar("T")
@@ -149,6 +150,13 @@ class BlockingContext:
         from pepperpy_bus.llm.blocking import SyncLLM
 
         return SyncLLM(self, self._context.llm)
+
+    @property
+    def memory(self) -> "SyncMemory":
+        """What is remembered; see `Context.memory`."""
+        from pepperpy_bus.memory.blocking import SyncMemory
+
+        return SyncMemory(self, self._context.memory)
 
     def wait(self, begin: Callable[[], Awaitable[T]]) -> T:
         """Runs what is begun in the worker's event loop, and returns what it ends with."""

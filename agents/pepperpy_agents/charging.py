@@ -13,8 +13,6 @@ from pepperpy_schemas.errors import PepperError, StreamBroken
 
 _SMALLEST: Final = 1e-9
 """US dollars that are reserved where the price is not known: an empty budget refuses them."""
-_AT_ONCE: Final = 0.001
-"""Seconds of a request past the deadline."""
 
 
 class TaskAccount:
@@ -33,8 +31,7 @@ class TaskAccount:
 
     def limit(self, seconds: float) -> float:
         """Returns those of these seconds before the task's deadline."""
-        left = self._task.seconds_left(self._clock)
-        return seconds if left is None else max(_AT_ONCE, min(seconds, left))
+        return self._task.limited(seconds, self._clock)
 
     @contextlib.asynccontextmanager
     async def paying(self, tokens: int) -> AsyncIterator[Paid]:

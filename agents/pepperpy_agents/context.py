@@ -22,6 +22,7 @@ from pepperpy_schemas.messages import Result
 
 if TYPE_CHECKING:
     from pepperpy_bus.llm import LLM
+    from pepperpy_bus.memory import Memory
     from pepperpy_bus.state.budget import TaskBudget
     from pepperpy_bus.state.resources import Resources
     from pepperpy_bus.state.values import AgentState
@@ -278,6 +279,15 @@ class Context:
         What they cost is spent from the task's budget, and they have until its deadline.
         """
         return self._sharing.llm(self._task, self.attempt)
+
+    @property
+    def memory(self) -> "Memory":
+        """What is remembered: ``await ctx.step("recall", ctx.memory.search, "the parcel")``.
+
+        Entries and searches are of this agent, and of the conversation that the task's key names;
+        without a key, that is the family of tasks. They have until the task's deadline.
+        """
+        return self._sharing.memory(self._task)
 
     # --- what happens ---------------------------------------------------------------------------
 

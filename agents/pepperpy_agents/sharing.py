@@ -14,6 +14,7 @@ from pepperpy_bus.streams.clock import ServerClock
 
 if TYPE_CHECKING:
     from pepperpy_bus.llm import LLM
+    from pepperpy_bus.memory import Memory
     from pepperpy_bus.state.budget import Budgets, TaskBudget
     from pepperpy_bus.state.cells import Cells
     from pepperpy_bus.state.resources import Resources
@@ -68,6 +69,19 @@ class Sharing:
 
         account = TaskAccount(task, self.budget(task, attempt), self.clock)
         return self._client.llm.paid_by(account)
+
+    def memory(self, task: Task) -> "Memory":
+        """Returns the memory as a task uses it: as its agent, in its conversation, within its time.
+
+        The conversation is the task's key, or the family that it belongs to.
+        """
+
+        def gate(op: str, seconds: float) -> float:  # noqa: ARG001 - as other gates
+            return task.limited(seconds, self.clock)
+
+        key = task.headers.key if task.key else ""
+        agent = self._instance.partition("/")[0]
+        return self._client.memory.within(session=key or task.root, agent=agent, gate=gate)
 
     @contextlib.asynccontextmanager
     async def metered(self, task: Task, attempt: int) -> AsyncIterator[None]:

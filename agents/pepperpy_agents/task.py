@@ -14,6 +14,8 @@ from pepperpy_schemas.tokens import TOKEN
 
 _BARE_TOKENS = 3
 _KEYED_TOKENS = 6
+_AT_ONCE = 0.001
+"""Seconds of a request past the deadline."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -74,6 +76,11 @@ class Task(msgspec.Struct, frozen=True):
         """Returns the seconds to the deadline, negative when it has passed; None without one."""
         deadline = self.deadline_ns
         return None if deadline is None else (deadline - clock.now_ns()) / 1e9
+
+    def limited(self, seconds: float, clock: ServerClock) -> float:
+        """Returns those of these seconds before the deadline; past it, hardly any."""
+        left = self.seconds_left(clock)
+        return seconds if left is None else max(_AT_ONCE, min(seconds, left))
 
 
 def read_task(delivery: Delivery, topic: str) -> tuple[Task, BadHeader | None]:

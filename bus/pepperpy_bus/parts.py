@@ -18,6 +18,7 @@ from pepperpy_bus.trust.grants import principal_of
 if TYPE_CHECKING:
     from pepperpy_bus.language import Language
     from pepperpy_bus.llm import LLM
+    from pepperpy_bus.memory import Memory
     from pepperpy_bus.state.budget import Budgets
     from pepperpy_bus.state.cells import Cells
     from pepperpy_bus.state.resources import Resources
@@ -111,6 +112,18 @@ class Parts:
         from pepperpy_bus.language import Language
 
         return Language(
+            self.connection,
+            self.prefix,
+            principal_of(self.connection.options.inbox_prefix),
+            threshold=self.settings.bus.blob_threshold,
+        )
+
+    @functools.cached_property
+    def memory(self) -> "Memory":
+        """What is remembered in the deployment: ``await bus.memory.search("the parcel")``."""
+        from pepperpy_bus.memory import Memory
+
+        return Memory(
             self.connection,
             self.prefix,
             principal_of(self.connection.options.inbox_prefix),

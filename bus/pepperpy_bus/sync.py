@@ -23,6 +23,7 @@ from pepperpy_bus.language import SyncLanguage
 from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.llm.blocking import SyncLLM
 from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.memory.blocking import SyncMemory
 from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.routing import Addressee
@@ -148,6 +149,11 @@ class SyncClient(Facade[Client]):
     def llm(self) -> SyncLLM:
         """The language models of the deployment: ``bus.llm.chat("Say hello.")``."""
         return SyncLLM(self._thread, self._inner.llm)
+
+    @functools.cached_property
+    def memory(self) -> SyncMemory:
+        """What is remembered in the deployment: ``bus.memory.search("the parcel")``."""
+        return SyncMemory(self._thread, self._inner.memory)
 
     @functools.cached_property
     def language(self) -> SyncLanguage:

@@ -14,6 +14,7 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.llm import LLM
 from pepperpy_bus.llm.account import Free
 from pepperpy_bus.logs import Log
+from pepperpy_bus.memory.client import WRITES, Memory
 from pepperpy_bus.streams.blobs import redeem
 from pepperpy_bus.tasks.history import History
 from pepperpy_schemas.errors import ChildFailed
@@ -169,6 +170,18 @@ class ShadowContext:
         """The models, which a step may name; what they told the live task is in its steps."""
         llm = self._client.llm
         return llm if self._does_steps else llm.paid_by(_Unasked())
+
+    @property
+    def memory(self) -> Memory:
+        """The memory, which a step may name; a shadow reads at most, where it does its steps."""
+        return self._client.memory.within(gate=self._remember)
+
+    def _remember(self, op: str, seconds: float) -> float:
+        if op in WRITES:
+            raise Diverged(f"a {op} of the memory, which a shadow leaves to the live task")
+        if not self._does_steps:
+            raise Diverged(f"a {op} of the memory, which the live task asked in no step")
+        return seconds
 
     # --- what goes nowhere ----------------------------------------------------------------------
 

@@ -192,6 +192,38 @@ class ProviderSection(_Section):
     )
 
 
+class MemorySection(_Section):
+    """How the memory service remembers and answers."""
+
+    url: SecretStr = _setting(
+        SecretStr("memory://"),
+        "Where entries are: `postgresql://…`, `embedded:FOLDER` for a PostgreSQL of its own, or "
+        "`memory://`, which ends with the process.",
+    )
+    declaration: Path | None = _setting(
+        None, "TOML file of namespaces; unset, everybody has the namespace `main`."
+    )
+    embedder: str = _setting(
+        "e5",
+        "What makes vectors: `e5`, `hashing`, `sentence-transformers:FOLDER`, `provider:MODEL`.",
+    )
+    cache: Size = _setting(
+        "64MiB", "Vectors that are kept in memory, so as not to make them again."
+    )
+    purge: Annotated[Duration, Field(gt=0)] = _setting(
+        "60s", "How often expired entries, which nobody sees any more, are removed."
+    )
+    concurrency: Annotated[int, Field(ge=1)] = _setting(
+        64, "Requests that one process works on at a time."
+    )
+    waiting: Annotated[int, Field(ge=0)] = _setting(
+        1024, "Requests that may wait for their turn; more are refused as `overloaded`."
+    )
+    grace: Duration = _setting(
+        "30s", "How long running requests may finish after SIGTERM; then their callers are told."
+    )
+
+
 class LogSection(_Section):
     """What is logged and in which form."""
 
@@ -227,6 +259,7 @@ class SettingsModel(BaseSettings):
     worker: WorkerSection = WorkerSection()
     shards: ShardsSection = ShardsSection()
     provider: ProviderSection = ProviderSection()
+    memory: MemorySection = MemorySection()
     log: LogSection = LogSection()
     stack: StackSection = StackSection()
 

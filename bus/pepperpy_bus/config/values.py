@@ -109,6 +109,19 @@ class ProviderSettings(_Section, frozen=True, kw_only=True):
     grace: float
 
 
+class MemorySettings(_Section, frozen=True, kw_only=True):
+    """How the memory service remembers and answers."""
+
+    url: Secret
+    declaration: Path | None
+    embedder: str
+    cache: int
+    purge: float
+    concurrency: int
+    waiting: int
+    grace: float
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """What is logged and in which form."""
 
@@ -134,6 +147,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     worker: WorkerSettings
     shards: ShardsSettings
     provider: ProviderSettings
+    memory: MemorySettings
     log: LogSettings
     stack: StackSettings
 

@@ -1,4 +1,4 @@
-"""Moments in which nobody serves models: the service starts, or its only replica is replaced."""
+"""Moments in which nobody serves: the service starts, or its only replica is replaced."""
 
 import asyncio
 from typing import Final
@@ -19,10 +19,21 @@ class Starting:
     Args:
         seconds: How long to wait in all.
         loop: The event loop.
+        what: What is the matter when nobody comes.
+        hint: What to do about it.
     """
 
-    def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        what: str = "nobody serves models here",
+        hint: str = "start the provider service: pepperpy up, or pepperpy provider run",
+    ) -> None:
         self._loop = loop
+        self._what = what
+        self._hint = hint
         self._end = loop.time() + seconds
         self._pause = _FIRST_PAUSE
 
@@ -38,10 +49,6 @@ class Starting:
         if not is_unheard(error):
             raise error
         if self._loop.time() + self._pause > self._end:
-            raise Unavailable(
-                "nobody serves models here",
-                hint="start the provider service: pepperpy up, or pepperpy provider run",
-                context=error.context,
-            ) from error
+            raise Unavailable(self._what, hint=self._hint, context=error.context) from error
         await asyncio.sleep(self._pause)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)

@@ -1,0 +1,1 @@
+"""Who may remember what, as its file declares it."""

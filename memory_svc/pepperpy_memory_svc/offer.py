@@ -1,0 +1,136 @@
+"""What the service offers: its parts, made of the settings, and what runs beside the requests."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final, Self
+
+from pepperpy_bus.client import Client
+from pepperpy_bus.config.values import MemorySettings
+from pepperpy_bus.events import Emitter
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_memory_svc.declared.reading import read_declaration
+from pepperpy_memory_svc.embedding.batching import BatchedEmbedder
+from pepperpy_memory_svc.embedding.embedder import Embedder
+from pepperpy_memory_svc.embedding.named import named_embedder
+from pepperpy_memory_svc.opening import kind_of, open_store
+from pepperpy_memory_svc.remembering.analyser import Analyser
+from pepperpy_memory_svc.remembering.index import Index
+from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.stores.store import Store
+from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.tokens import new_id
+
+log = get_log("pepperpy.memory")
+
+_PURGED: Final = 10_000
+
+
+class Offer:
+    """The parts in force, while its context is open.
+
+    Args:
+        client: The connected client.
+        settings: The settings.
+        analyser: What turns texts into words.
+
+    Attributes:
+        parts: The parts in force.
+    """
+
+    parts: Parts
+
+    def __init__(self, client: Client, settings: MemorySettings, analyser: Analyser) -> None:
+        self._client = client
+        self._settings = settings
+        self._analyser = analyser
+        self._stack = contextlib.AsyncExitStack()
+        self._embedders: dict[str, BatchedEmbedder[Embedder]] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    async def _open(self) -> None:
+        declaration = read_declaration(self._settings.declaration)
+        url = self._settings.url.get_secret_value()
+        connection, prefix = self._client.connection, self._client.prefix
+        enter = self._stack.enter_async_context
+        clock = ServerClock(connection, prefix)
+        await enter(clock.running())
+        store = await enter(open_store(url))
+        emitter = await enter(Emitter(connection, prefix))
+        index = Index(
+            store,
+            self._embedder,
+            self._analyser,
+            spec=self._settings.embedder,
+            declaration=declaration,
+        )
+        await index.prepare(clock.now)
+        self.parts = Parts(
+            declaration=declaration,
+            store=store,
+            kind=kind_of(url),
+            index=index,
+            emitter=emitter,
+            clock=clock.now,
+        )
+        await enter(_purging(store, emitter, clock, self._settings.purge))
+
+    async def _embedder(self, spec: str) -> BatchedEmbedder[Embedder]:
+        """The embedder that settings name so, open from the first time to the end."""
+        known = self._embedders.get(spec)
+        if known is None:
+            made = named_embedder(spec, lambda: self._client.llm)
+            known = BatchedEmbedder(made, cache_bytes=self._settings.cache)
+            await self._stack.enter_async_context(known)
+            self._embedders[spec] = known
+        return known
+
+
+@contextlib.asynccontextmanager
+async def _purging(
+    store: Store, emitter: Emitter, clock: ServerClock, every: float
+) -> AsyncIterator[None]:
+    """Removes what is expired from time to time, and tells how much that was."""
+
+    async def work() -> None:
+        while True:
+            await asyncio.sleep(every)
+            try:
+                await purge(store, emitter, clock.now())
+            except PepperError as error:
+                log.warning("memory.purge_failed", reason=error.message)
+
+    running = asyncio.create_task(work(), name="purge")
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def purge(store: Store, emitter: Emitter, now: datetime) -> int:
+    """Removes all entries that are expired, and tells how many there were.
+
+    Args:
+        store: The store.
+        emitter: Tells it.
+        now: The time that entries expire by.
+    """
+    gone = 0
+    while removed := await store.purge(now=now, limit=_PURGED):
+        gone += removed
+    if gone:
+        await emitter.emit("memory", "expired", scope="all", id=new_id(), data={"count": gone})
+    return gone

@@ -1,0 +1,1 @@
+"""The operations of the memory service, from a request to its answer."""

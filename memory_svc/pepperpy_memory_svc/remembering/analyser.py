@@ -1,0 +1,66 @@
+"""Whatever turns texts into words that are compared."""
+
+import re
+from typing import Final, Protocol
+
+from pepperpy_schemas.language import Analysis, Engines, Pipeline, Token
+
+
+class Analyser(Protocol):
+    """Turns texts into words."""
+
+    def version(self, pipeline: Pipeline) -> str:
+        """Returns what lexemes depend on: equal versions make equal ones."""
+
+    def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:
+        """Returns the words of a text; it takes milliseconds, and may be called in a thread.
+
+        Args:
+            text: The text.
+            lang: Its language; empty to find it out.
+            main: The language of a text that is too short to tell.
+            pipeline: What is done to the words.
+        """
+
+
+class LanguageAnalyser:
+    """Takes words as their language has them: by their roots, without the empty ones."""
+
+    def version(self, pipeline: Pipeline) -> str:
+        """See `Analyser.version`."""
+        from pepperpy_memory_svc.language.pipeline import version_of
+
+        return version_of(pipeline)
+
+    def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:
+        """See `Analyser.analyse`."""
+        from pepperpy_memory_svc.language.analyser import analyser
+        from pepperpy_memory_svc.language.languages import LANGUAGES
+        from pepperpy_memory_svc.language.pipeline import analyse
+
+        if lang and lang not in LANGUAGES:
+            plain = analyser("", pipeline)
+            return Analysis(lang=lang, confidence=1.0, tokens=plain.tokens(text))
+        return analyse(text, lang=lang, main=main, pipeline=pipeline)
+
+
+_WORD: Final = re.compile(r"\w+")
+
+
+class PlainAnalyser:
+    """Takes words as they stand, in lower case; knows no language, and needs no package."""
+
+    def version(self, pipeline: Pipeline) -> str:  # noqa: ARG002 - as the others
+        """See `Analyser.version`."""
+        return "plain-1"
+
+    def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:  # noqa: ARG002 - as the others
+        """See `Analyser.analyse`."""
+        found = _WORD.finditer(text)
+        tokens = [Token(one[0], one.start(), one.end(), one[0].casefold()) for one in found]
+        return Analysis(
+            lang=lang or main,
+            confidence=1.0 if lang else 0.0,
+            tokens=tokens,
+            engines=Engines(tokenise="plain"),
+        )

@@ -1,0 +1,213 @@
+"""What makes entries findable: vectors and words of the generations that are current."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Final, TypeVar
+
+import msgspec
+
+from pepperpy_bus.logs import get_log
+from pepperpy_memory_svc.declared.models import Declaration, Namespace
+from pepperpy_memory_svc.embedding.batching import BatchedEmbedder
+from pepperpy_memory_svc.embedding.embedder import Embedder, Vector, generation_name, spec_of
+from pepperpy_memory_svc.remembering.analyser import Analyser
+from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, Row
+from pepperpy_memory_svc.stores.store import Store
+from pepperpy_schemas.errors import Unavailable, WrongSequence
+from pepperpy_schemas.language import Analysis, Pipeline
+from pepperpy_schemas.memory import Entry
+
+log = get_log("pepperpy.memory")
+
+T = TypeVar("T")
+
+_TRIES: Final = 5
+_FILL: Final = 256
+
+
+class Current(msgspec.Struct, frozen=True):
+    """The generations that are searched now, with what makes them.
+
+    Attributes:
+        embedding: The generation of vectors.
+        embedder: What embeds for it.
+        analyser: The generation of words.
+    """
+
+    embedding: Generation
+    embedder: BatchedEmbedder[Embedder]
+    analyser: Generation
+
+
+class Index:
+    """Embeds and analyses with whatever the store has as current.
+
+    Args:
+        store: The store, open.
+        embedders: Gives an open embedder by how settings name it; the same one every time.
+        analyser: The analyser.
+        spec: The embedder of a store that has none yet.
+        declaration: The namespaces, whose pipelines are part of the analyser.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embedders: Callable[[str], Awaitable[BatchedEmbedder[Embedder]]],
+        analyser: Analyser,
+        *,
+        spec: str,
+        declaration: Declaration,
+    ) -> None:
+        self._store = store
+        self._embedders = embedders
+        self._analyser = analyser
+        self._spec = spec
+        self._declaration = declaration
+        self._name = _analyser_name(analyser, declaration)
+        self._current: Current | None = None
+        self._lock = asyncio.Lock()
+
+    async def prepare(self, clock: Callable[[], datetime]) -> None:
+        """Makes the words of all entries anew when another analyser made those that are there.
+
+        What is killed in the middle is gone on with by the next one; until the end the old words
+        are the current ones.
+        """
+        there = _current(await self._store.generations(), "analyser")
+        if there is None or there.name == self._name:
+            return
+        made = await self._store.begin("analyser", self._name)
+        log.info("memory.words_anew", before=there.name, after=made.name)
+        while await self._store.flip(made.number, now=clock()):
+            while entries := await self._store.unfilled(made.number, now=clock(), limit=_FILL):
+                await self._store.fill(made.number, await asyncio.to_thread(self._filled, entries))
+
+    def _filled(self, entries: Sequence[Entry]) -> list[Filling]:
+        return [
+            Filling(
+                namespace=entry.namespace,
+                id=entry.id,
+                version=entry.version,
+                lexemes=[token.lexeme for token in self._of(entry).tokens],
+            )
+            for entry in entries
+        ]
+
+    def _of(self, entry: Entry) -> Analysis:
+        # What is no longer declared may be declared again.
+        declared = self._declaration.namespaces.get(entry.namespace) or Namespace()
+        return self._analyse(declared, entry.text, entry.lang)
+
+    async def current(self) -> Current:
+        """Returns what is searched now."""
+        return self._current or await self._read()
+
+    async def agreed(self, work: Callable[[Current], Awaitable[T]]) -> T:
+        """Does something with the current generations, again when they have changed meanwhile.
+
+        Args:
+            work: What to do.
+
+        Raises:
+            WrongSequence: They changed again and again.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return await work(await self.current())
+            except WrongSequence:
+                self._current = None
+        return await work(await self.current())
+
+    async def rows(
+        self, current: Current, namespace: Namespace, entries: Sequence[Entry]
+    ) -> list[Row]:
+        """Returns entries with their vectors and words, and with their language."""
+        texts = [entry.text for entry in entries]
+        vectors, analyses = await asyncio.gather(
+            current.embedder.embed(texts, "passage"),
+            asyncio.to_thread(self._analyse_all, namespace, entries),
+        )
+        return [
+            Row(
+                entry=msgspec.structs.replace(entry, lang=entry.lang or analysis.lang),
+                vectors={current.embedding.number: vector},
+                lexemes={current.analyser.number: [token.lexeme for token in analysis.tokens]},
+            )
+            for entry, vector, analysis in zip(entries, vectors, analyses, strict=True)
+        ]
+
+    async def question(self, current: Current, text: str) -> Vector:
+        """Returns the vector of a question."""
+        return (await current.embedder.embed([text], "query"))[0]
+
+    async def words(self, namespace: Namespace, text: str, lang: str = "") -> Analysis:
+        """Returns the words of a text."""
+        return await asyncio.to_thread(self._analyse, namespace, text, lang)
+
+    def _analyse_all(self, namespace: Namespace, entries: Sequence[Entry]) -> list[Analysis]:
+        return [self._analyse(namespace, entry.text, entry.lang) for entry in entries]
+
+    def _analyse(self, namespace: Namespace, text: str, lang: str) -> Analysis:
+        pipeline = pipeline_of(namespace)
+        return self._analyser.analyse(text, lang=lang, main=namespace.main, pipeline=pipeline)
+
+    # --- generations ----------------------------------------------------------------------------
+
+    async def _read(self) -> Current:
+        async with self._lock:
+            if self._current is None:
+                self._current = await self._found()
+            return self._current
+
+    async def _found(self) -> Current:
+        there = await self._store.generations()
+        embedding = _current(there, "embedding") or await self._first_embedding()
+        analyser = _current(there, "analyser") or await self._store.begin("analyser", self._name)
+        if analyser.name != self._name:
+            raise Unavailable(
+                f"the words in the store are those of {analyser.name}, not of {self._name}",
+                hint="start the service anew: it indexes the words of all entries again",
+            )
+        spec = spec_of(embedding.name)
+        embedder = await self._embedders(spec)
+        if generation_name(spec, embedder) != embedding.name:
+            raise Unavailable(
+                f"the vectors in the store are those of {embedding.name}, "
+                f"not of {generation_name(spec, embedder)}",
+                hint="install the version of the embedder that made them",
+            )
+        if spec != self._spec:
+            log.warning("memory.embedder_kept", there=spec, wanted=self._spec)
+        return Current(embedding, embedder, analyser)
+
+    async def _first_embedding(self) -> Generation:
+        embedder = await self._embedders(self._spec)
+        name = generation_name(self._spec, embedder)
+        return await self._store.begin("embedding", name, dims=embedder.dims)
+
+
+def pipeline_of(namespace: Namespace) -> Pipeline:
+    """Returns how a namespace's texts become words."""
+    words = namespace.words
+    return Pipeline(fold=words.fold, stop=words.stop, root=words.root, bigrams=words.bigrams)
+
+
+def _current(there: Sequence[Generation], kind: Kind) -> Generation | None:
+    return next((one for one in there if one.kind == kind and one.state == "current"), None)
+
+
+def _analyser_name(analyser: Analyser, declaration: Declaration) -> str:
+    """The analyser's name, with whatever changes its answers in a namespace."""
+    plain = Namespace()
+    said = [
+        (name, one.main, analyser.version(pipeline_of(one)))
+        for name, one in sorted(declaration.namespaces.items())
+        if (one.main, one.words) != (plain.main, plain.words)
+    ]
+    version = analyser.version(pipeline_of(plain))
+    if not said:
+        return version
+    return f"{version}@{blake2b(msgspec.json.encode(said), digest_size=6).hexdigest()}"

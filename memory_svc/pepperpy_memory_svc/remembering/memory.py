@@ -1,0 +1,170 @@
+"""The memory service on the bus: every operation from a request to its answer."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+from pepperpy_bus.services.service import Call, Endpoint
+from pepperpy_memory_svc.remembering import reading, searching, writing
+from pepperpy_memory_svc.remembering.access import Place, place, places
+from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.remembering.telling import tell
+from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.memory import Entry, SearchReply, SearchRequest
+from pepperpy_schemas.memory_requests import (
+    DeleteReply,
+    DeleteRequest,
+    Entries,
+    ExportRequest,
+    GetRequest,
+    History,
+    HistoryRequest,
+    ImportReply,
+    ImportRequest,
+    LinkRequest,
+    PutRequest,
+    Stats,
+    StatsRequest,
+    UpdateRequest,
+)
+
+NAME: Final = "memory"
+"""The service's name on the bus."""
+
+
+class Memory:
+    """Answers every operation.
+
+    Args:
+        parts: What requests are answered with.
+        replica: Id of this replica.
+    """
+
+    def __init__(self, parts: Parts, *, replica: str) -> None:
+        self._parts = parts
+        self._replica = replica
+        self.running = 0
+
+    def endpoints(self) -> list[Endpoint]:
+        """Returns the operations for `pepperpy_bus.services.service.Service`."""
+        rows = (
+            ("put", PutRequest, Entries, self.put, "Remember entries."),
+            ("get", GetRequest, Entries, self.get, "Show entries by their ids."),
+            ("update", UpdateRequest, Entry, self.update, "Change an entry."),
+            ("delete", DeleteRequest, DeleteReply, self.delete, "Forget entries."),
+            ("search", SearchRequest, SearchReply, self.search, "Find what answers a question."),
+            ("similar", SearchRequest, SearchReply, self.similar, "Find what is like an entry."),
+            ("link", LinkRequest, Entry, self.link, "Link an entry to another one, or unlink."),
+            ("history", HistoryRequest, History, self.history, "Show what an entry was before."),
+            ("stats", StatsRequest, Stats, self.stats, "Show how full the memory is."),
+            ("export", ExportRequest, Entry, self.export, "Hand out entries one by one."),
+            ("import", ImportRequest, ImportReply, self.take_over, "Take over exported entries."),
+        )
+        return [
+            Endpoint(op=op, request=request, reply=reply, handler=handler, doc=doc)
+            for op, request, reply, handler, doc in rows
+        ]
+
+    async def put(self, request: PutRequest, call: Call) -> Entries:
+        """Stores new entries."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            entries = await writing.put(self._parts, where, request)
+            await self._tell("put", where, call, [entry.id for entry in entries])
+            return Entries(entries)
+
+    async def get(self, request: GetRequest, call: Call) -> Entries:
+        """Returns the entries that are there."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            return Entries(await reading.get(self._parts, where, request))
+
+    async def update(self, request: UpdateRequest, call: Call) -> Entry:
+        """Changes an entry."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            entry = await writing.update(self._parts, where, request)
+            await self._tell("updated", where, call, [entry.id])
+            return entry
+
+    async def delete(self, request: DeleteRequest, call: Call) -> DeleteReply:
+        """Forgets entries."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            reply = await reading.delete(self._parts, where, request)
+            await self._tell("deleted", where, call, reply.ids, count=reply.deleted)
+            return reply
+
+    async def search(self, request: SearchRequest, call: Call) -> SearchReply:
+        """Finds what answers a question."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            began = time.monotonic()
+            reply = await searching.search(self._parts, where, request)
+            ms = round((time.monotonic() - began) * 1000, 3)
+            ids = [hit.entry.id for hit in reply.hits]
+            await self._tell("searched", where, call, ids, mode=request.mode, ms=ms)
+            return reply
+
+    async def similar(self, request: SearchRequest, call: Call) -> SearchReply:
+        """Finds what is like an entry."""
+        if request.like is None:
+            raise BadPayload("$.like is missing", hint="name an entry", context={"path": "$.like"})
+        return await self.search(request, call)
+
+    async def link(self, request: LinkRequest, call: Call) -> Entry:
+        """Links an entry to another one."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            entry = await writing.link(self._parts, where, request)
+            await self._tell("updated", where, call, [entry.id])
+            return entry
+
+    async def history(self, request: HistoryRequest, call: Call) -> History:
+        """Returns an entry with its earlier versions."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            return await reading.history(self._parts, where, request)
+
+    async def stats(self, request: StatsRequest, call: Call) -> Stats:
+        """Returns how full the memory is."""
+        usable = places(self._parts.declaration, call.principal)
+        if request.namespace:
+            usable = [self._place(call, request.namespace)]
+        return await reading.stats(self._parts, usable, self._replica, self.running)
+
+    async def export(self, request: ExportRequest, call: Call) -> AsyncIterator[Entry]:
+        """Yields entries one after the other."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            async for entry in reading.export(self._parts, where, request):
+                yield entry
+
+    async def take_over(self, request: ImportRequest, call: Call) -> ImportReply:
+        """Stores entries of an export."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            reply = await writing.take_over(self._parts, where, request)
+            ids = [entry.id for entry in request.entries]
+            await self._tell("put", where, call, ids, count=reply.imported)
+            return reply
+
+    # --- around them ----------------------------------------------------------------------------
+
+    def _place(self, call: Call, namespace: str) -> Place:
+        return place(self._parts.declaration, call.principal, namespace)
+
+    async def _tell(
+        self, verb: str, where: Place, call: Call, ids: list[str], **values: object
+    ) -> None:
+        values.setdefault("count", len(ids))
+        await tell(self._parts.emitter, verb, where.name, call, ids=ids, **values)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1

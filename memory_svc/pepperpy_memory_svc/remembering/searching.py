@@ -1,0 +1,236 @@
+"""Searches: from a question to hits with snippets and explained scores."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from pepperpy_memory_svc.language.snippets import snippet
+from pepperpy_memory_svc.ranking.context import add_links, add_neighbours, givers, links, turns
+from pepperpy_memory_svc.ranking.fusion import Parts as Scores
+from pepperpy_memory_svc.ranking.fusion import fused
+from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, page, pool, ranked
+from pepperpy_memory_svc.remembering.access import Place
+from pepperpy_memory_svc.remembering.index import Current
+from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.stores.rows import Vector, Wanted
+from pepperpy_schemas.errors import BadPayload, NotFound
+from pepperpy_schemas.language import Analysis
+from pepperpy_schemas.memory import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Entry,
+    Eq,
+    Hit,
+    In,
+    Not,
+    SearchReply,
+    SearchRequest,
+)
+
+_SHOWN: Final = 20_000
+"""Characters of an entry in which the best part is looked for."""
+_NOBODY: Final = Analysis(lang="")
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A question made ready.
+
+    Attributes:
+        vector: Its vector; None for words alone.
+        words: Its words; none for vectors alone.
+        where: What every hit fulfils.
+    """
+
+    vector: Vector | None
+    words: Analysis
+    where: Condition | None
+
+
+async def search(parts: Parts, place: Place, request: SearchRequest) -> SearchReply:
+    """Returns what answers a question, the best first.
+
+    Raises:
+        BadPayload: It asks for nothing, or a field does not fit.
+        NotFound: The entry whose likes are wanted is not there.
+    """
+    _refuse_empty(request)
+
+    async def work(current: Current) -> tuple[list[Ranked], bool, _Asked]:
+        asked = await _asked(parts, place, request, current)
+        found = await _ranked(parts, place, request, current, asked)
+        return *page(found, request), asked
+
+    hits, more, asked = await parts.index.agreed(work)
+    if request.touch:
+        await parts.store.touch(
+            place.name, [hit.entry.id for hit in hits if hit.entry.ttl], now=parts.clock()
+        )
+    snippets = await _snippets(parts, place, hits, asked.words)
+    return SearchReply(
+        hits=[
+            Hit(one.entry, one.score, text, one.parts if request.explain else {})
+            for one, text in zip(hits, snippets, strict=True)
+        ],
+        more=more,
+        lang=asked.words.lang,
+    )
+
+
+# --- the question -------------------------------------------------------------------------------
+
+
+def _refuse_empty(request: SearchRequest) -> None:
+    if not request.text.strip() and request.like is None and request.vector is None:
+        raise BadPayload(
+            "$.text: the question is empty",
+            hint="give text, vector or like",
+            context={"path": "$.text"},
+        )
+    if request.mode == "text" and not request.text.strip() and request.like is None:
+        raise BadPayload("$.text: a search of words needs it", context={"path": "$.text"})
+
+
+async def _asked(parts: Parts, place: Place, request: SearchRequest, current: Current) -> _Asked:
+    like = await _like(parts, place, request)
+    text = request.text if like is None or request.text.strip() else like.text
+    vector = None if request.vector is None else _direction(request.vector)
+    words = _NOBODY
+    if request.mode != "semantic" and text:
+        lang = like.lang if like is not None and text is like.text else ""
+        words = await parts.index.words(place.declared, text, lang)
+    if request.mode != "text" and vector is None:
+        vector = await _vector(parts, place, request, current, text)
+    where = visible(request)
+    if like is not None:
+        where = _both(where, Not(Eq("id", like.id)))
+    return _Asked(vector, words, where)
+
+
+def _direction(vector: Vector) -> Vector:
+    """A caller's vector with the length 1, whatever it had; a store refuses one that has none."""
+    length = math.hypot(*vector)
+    return [one / length for one in vector] if length and math.isfinite(length) else vector
+
+
+async def _like(parts: Parts, place: Place, request: SearchRequest) -> Entry | None:
+    if request.like is None:
+        return None
+    there = await parts.store.get(place.name, [request.like], now=parts.clock())
+    if request.like not in there:
+        raise NotFound(
+            f"there is no entry {request.like}", context={"id": request.like, "path": "$.like"}
+        )
+    return there[request.like]
+
+
+async def _vector(
+    parts: Parts, place: Place, request: SearchRequest, current: Current, text: str
+) -> Vector | None:
+    if request.like is not None and not request.text.strip():
+        kept = await parts.store.vectors(
+            place.name, [request.like], embedding=current.embedding.number, now=parts.clock()
+        )
+        return kept.get(request.like)
+    return await parts.index.question(current, text)
+
+
+def visible(request: SearchRequest) -> Condition | None:
+    """Returns what every hit fulfils: the request's own condition, and for whom entries are.
+
+    A conversation or an agent that is named sees its own and what is for all; where neither is,
+    nothing is left out.
+    """
+    whose: list[Condition] = []
+    for name in ("session", "agent"):
+        value = getattr(request, name)
+        if value:
+            whose.append(AllOf([Eq("scope", name), Eq(name, value)]))
+    where = request.where
+    if whose:
+        where = _both(where, AnyOf([Eq("scope", "global"), *whose]))
+    if request.scopes:
+        where = _both(where, In("scope", list(request.scopes)))
+    return where
+
+
+def _both(one: Condition | None, other: Condition) -> Condition:
+    return other if one is None else AllOf([one, other])
+
+
+# --- the hits -----------------------------------------------------------------------------------
+
+
+async def _ranked(
+    parts: Parts, place: Place, request: SearchRequest, current: Current, asked: _Asked
+) -> list[Ranked]:
+    wanted = Wanted(
+        namespace=place.name,
+        vector=asked.vector,
+        embedding=current.embedding.number,
+        lexemes=list(dict.fromkeys(token.lexeme for token in asked.words.tokens)),
+        analyser=current.analyser.number,
+        where=asked.where,
+        limit=pool(request),
+    )
+    candidates = await parts.store.candidates(wanted, now=parts.clock())
+    scores = fused(candidates, request)
+    entries = dict(candidates.entries)
+    if request.neighbours is not None or request.links:
+        await _add_context(parts, place, request, asked.where, scores, entries)
+    add_bonuses(scores, entries, request, parts.clock())
+    return ranked(scores, entries, request.min_score)
+
+
+async def _add_context(
+    parts: Parts,
+    place: Place,
+    request: SearchRequest,
+    where: Condition | None,
+    scores: dict[str, Scores],
+    entries: dict[str, Entry],
+) -> None:
+    given = givers(scores)
+    now = parts.clock()
+    rule = request.neighbours
+    near: Sequence[Entry] = []
+    if rule is not None:
+        # Who stands before an entry has that entry behind it.
+        near = await parts.store.neighbours(
+            place.name,
+            turns(given, entries),
+            before=rule.after,
+            after=rule.before,
+            now=now,
+            where=where,
+        )
+    linked = links(given, entries)[:1000] if request.links else []
+    missing = [id_ for id_ in linked if id_ not in entries]
+    if missing:
+        both = _both(where, In("id", list(missing)))
+        near = [*near, *await parts.store.scan(place.name, now=now, where=both)]
+    for entry in near:
+        entries.setdefault(entry.id, entry)
+        scores.setdefault(entry.id, {})
+    if rule is not None:
+        add_neighbours(scores, given, entries, rule)
+    if request.links:
+        add_links(scores, given, entries, request.links)
+
+
+async def _snippets(
+    parts: Parts, place: Place, hits: Sequence[Ranked], words: Analysis
+) -> list[str]:
+    lexemes = frozenset(token.lexeme for token in words.tokens)
+
+    async def one(hit: Ranked) -> str:
+        text = hit.entry.text[:_SHOWN]
+        found = _NOBODY
+        if lexemes:
+            found = await parts.index.words(place.declared, text, hit.entry.lang)
+        return snippet(text, found.tokens, lexemes).of(text)
+
+    return list(await asyncio.gather(*(one(hit) for hit in hits)))

@@ -1,0 +1,229 @@
+"""Entries put, changed, linked and taken over: checked, made findable, stored."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from pepperpy_memory_svc.declared.models import Namespace
+from pepperpy_memory_svc.remembering.access import Place
+from pepperpy_memory_svc.remembering.index import Current
+from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.stores.rows import Row
+from pepperpy_schemas.codec import encode
+from pepperpy_schemas.errors import BadPayload, NotFound
+from pepperpy_schemas.memory import Entry, Link, NewEntry, Scope
+from pepperpy_schemas.memory_requests import (
+    ImportReply,
+    ImportRequest,
+    LinkRequest,
+    PutRequest,
+    UpdateRequest,
+)
+from pepperpy_schemas.tokens import new_id
+
+_SLICE: Final = 64
+"""Entries that are made findable together."""
+_MOST_LINKS: Final = 64
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+async def put(parts: Parts, place: Place, request: PutRequest) -> list[Entry]:
+    """Stores new entries, all or none, and returns them as they are stored.
+
+    Raises:
+        BadPayload: A field does not fit; ``context.path`` names it.
+    """
+    now = parts.clock()
+    entries = [
+        _new(place, one, f"$.entries[{number}]", now) for number, one in enumerate(request.entries)
+    ]
+    _refuse_repeated([entry.id for entry in entries])
+    return await _store(parts, place, entries)
+
+
+async def update(parts: Parts, place: Place, request: UpdateRequest) -> Entry:
+    """Changes an entry and returns it as it is stored.
+
+    Raises:
+        NotFound: It is not there.
+        Conflict: It has another version than expected, or was changed in the same moment.
+    """
+    before = await found(parts, place, request.id)
+    now = parts.clock()
+    changed = msgspec.structs.replace(before, **_changes(place.declared, before, request, now))
+    check(changed, place.declared, "$")
+    expected = before.version if request.expected is None else request.expected
+    if request.text is None and request.lang is None:
+        row = Row(entry=changed, vectors=None, lexemes=None, expected=expected)
+        return (await parts.store.put(place.name, [row], now=now))[0]
+    return (await _store(parts, place, [changed], expected=expected))[0]
+
+
+async def link(parts: Parts, place: Place, request: LinkRequest) -> Entry:
+    """Makes or removes a link and returns the entry that links.
+
+    Raises:
+        NotFound: One of both entries is not there.
+    """
+    before = await found(parts, place, request.id)
+    if not request.remove:
+        await found(parts, place, request.to)
+    wanted = Link(request.to, request.kind)
+    links = [one for one in before.links if one != wanted]
+    if not request.remove:
+        links.append(wanted)
+    if len(links) > _MOST_LINKS:
+        raise BadPayload(
+            f"$.to: {request.id} has {_MOST_LINKS} links already", context={"path": "$.to"}
+        )
+    if links == before.links:
+        return before
+    changed = UpdateRequest(id=request.id, expected=before.version, links=links)
+    return await update(parts, place, changed)
+
+
+async def take_over(parts: Parts, place: Place, request: ImportRequest) -> ImportReply:
+    """Stores entries of an export as they were, but for whose they are and their versions."""
+    now = parts.clock()
+    entries = [
+        msgspec.structs.replace(one, namespace=place.name, by=place.principal)
+        for one in request.entries
+        if one.expires is None or one.expires > now
+    ]
+    _refuse_repeated([entry.id for entry in entries])
+    for number, entry in enumerate(entries):
+        check(entry, place.declared, f"$.entries[{number}]")
+    if entries:
+        await _store(parts, place, entries)
+    return ImportReply(imported=len(entries), expired=len(request.entries) - len(entries))
+
+
+async def found(parts: Parts, place: Place, id_: str) -> Entry:
+    """Returns an entry that has to be there.
+
+    Raises:
+        NotFound: It is not.
+    """
+    there = await parts.store.get(place.name, [id_], now=parts.clock())
+    if id_ not in there:
+        raise NotFound(f"there is no entry {id_}", context={"id": id_, "path": "$.id"})
+    return there[id_]
+
+
+# --- entries ------------------------------------------------------------------------------------
+
+
+def check(entry: Entry, declared: Namespace, path: str) -> None:
+    """Refuses an entry that does not fit its namespace.
+
+    Raises:
+        BadPayload: A field does not fit; ``context.path`` names it.
+    """
+    check_scope(entry.scope, entry.session, entry.agent, path)
+    _check_size(
+        f"{path}.text", len(entry.text.encode("utf-8", "surrogatepass")), declared.limits.text
+    )
+    _check_size(f"{path}.metadata", len(encode(entry.metadata)), declared.limits.metadata)
+
+
+def check_scope(scope: Scope, session: str, agent: str, path: str) -> None:
+    """Refuses an entry of a scope without whom it is for."""
+    for name, value in (("session", session), ("agent", agent)):
+        if scope == name and not value:
+            raise BadPayload(
+                f"{path}.{name}: an entry of scope {scope} needs it",
+                hint=f"name the {name}, or use scope global",
+                context={"path": f"{path}.{name}"},
+            )
+
+
+def _check_size(path: str, size: int, most: int) -> None:
+    if size > most:
+        raise BadPayload(
+            f"{path}: it has {size} bytes, at most {most} are allowed",
+            hint="split it into several entries",
+            context={"path": path, "size": size, "limit": most},
+        )
+
+
+def _new(place: Place, one: NewEntry, path: str, now: datetime) -> Entry:
+    seconds = one.ttl or place.declared.terms.seconds(one.term)
+    entry = Entry(
+        id=one.id or new_id(),
+        namespace=place.name,
+        text=one.text,
+        scope=one.scope,
+        session=one.session,
+        agent=one.agent,
+        term=one.term,
+        lang=one.lang,
+        importance=one.importance,
+        metadata=one.metadata,
+        links=one.links,
+        source=one.source,
+        trusted=one.trusted,
+        by=place.principal,
+        at=one.at or now,
+        created=now,
+        updated=now,
+        expires=_expiry(seconds, now),
+        ttl=seconds if one.refresh else None,
+    )
+    check(entry, place.declared, path)
+    return entry
+
+
+def _changes(
+    declared: Namespace, before: Entry, request: UpdateRequest, now: datetime
+) -> dict[str, Any]:
+    names = ("text", "term", "importance", "metadata", "links", "source", "trusted", "at", "lang")
+    said = {name: getattr(request, name) for name in names}
+    changes = {name: value for name, value in said.items() if value is not None}
+    if request.text is not None:
+        changes.setdefault("lang", "")
+    if request.term is not None or request.ttl is not None:
+        seconds = request.ttl or declared.terms.seconds(request.term or before.term)
+        refresh = before.ttl is not None if request.refresh is None else request.refresh
+        changes |= {"expires": _expiry(seconds, now), "ttl": seconds if refresh else None}
+    elif request.refresh is not None:
+        changes["ttl"] = _left(before) if request.refresh else None
+    return changes | {"updated": now}
+
+
+def _left(before: Entry) -> float | None:
+    """What an entry lasts in all, for one that begins to be renewed."""
+    if before.ttl is not None or before.expires is None:
+        return before.ttl
+    return max(1.0, (before.expires - before.updated).total_seconds())
+
+
+def _expiry(seconds: float | None, now: datetime) -> datetime | None:
+    if seconds is None:
+        return None
+    return _LAST if seconds >= (_LAST - now).total_seconds() else now + timedelta(seconds=seconds)
+
+
+def _refuse_repeated(ids: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for number, id_ in enumerate(ids):
+        if id_ in seen:
+            path = f"$.entries[{number}].id"
+            raise BadPayload(f"{path}: {id_} is there twice", context={"path": path})
+        seen.add(id_)
+
+
+async def _store(
+    parts: Parts, place: Place, entries: Sequence[Entry], *, expected: int | None = None
+) -> list[Entry]:
+    async def work(current: Current) -> list[Entry]:
+        rows: list[Row] = []
+        for start in range(0, len(entries), _SLICE):
+            some = entries[start : start + _SLICE]
+            rows += await parts.index.rows(current, place.declared, some)
+        if expected is not None:
+            rows = [msgspec.structs.replace(row, expected=expected) for row in rows]
+        return await parts.store.put(place.name, rows, now=parts.clock())
+
+    return await parts.index.agreed(work)
