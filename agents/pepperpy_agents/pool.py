@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pepperpy_agents.probing import Probes
 from pepperpy_bus.children import Crashes, die_with_parent
+from pepperpy_bus.installing import install
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.process.health import serve_health
 from pepperpy_schemas.errors import BadConfig
@@ -143,9 +144,7 @@ def _require_watchfiles() -> None:
     try:
         import watchfiles  # noqa: F401 - only whether it is there
     except ImportError:
-        raise BadConfig(
-            "--reload needs watchfiles", hint="pip install 'pepperpy[reload]'"
-        ) from None
+        raise BadConfig("--reload needs watchfiles", hint=install("reload")) from None
 
 
 async def _changes(folders: Sequence[Path]) -> AsyncIterator[set[str]]:

@@ -73,11 +73,14 @@ def render(name: str, module: str) -> dict[Path, str]:
     from importlib.resources import files
 
     from pepperpy_bus.config.migrations import CONFIG_VERSION
+    from pepperpy_bus.installing import install
+    from pepperpy_bus.redaction import escape
 
     words = {
         "__NAME__": name,
         "__MODULE__": module,
         "__TOPIC__": "greet",
+        "__INSTALL__": escape(install()),
         "__CONFIG_VERSION__": str(CONFIG_VERSION),
         # Compose takes lower case only, and no sign at the front.
         "__COMPOSE_NAME__": name.lower().strip("_-") or "agent",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pepperpy.diagnosis.finding import Finding, Status
+from pepperpy_bus.installing import install
 from pepperpy_bus.units import format_size
 from pepperpy_schemas.errors import BrokerFailed
 
@@ -62,16 +63,16 @@ def check_packages(distribution: str = "pepperpy") -> Finding:
         wanted = [Requirement(line) for line in metadata.requires(distribution) or ()]
         extras = metadata.metadata(distribution).get_all("Provides-Extra") or []
     except metadata.PackageNotFoundError:
-        fix = f"pip install {distribution}"
+        fix = install(distribution=distribution)
         return Finding("packages", "fail", f"{distribution} is not installed here", fix)
     bad = sorted(filter(None, (_trouble(one) for one in wanted if _applies(one, ""))))
     if bad:
-        fix = f"pip install --upgrade {distribution}"
+        fix = install(distribution=distribution)
         return Finding("packages", "fail", f"{'; '.join(bad)}", fix)
     here = [name for name in extras if name != "all" and _complete(name, wanted)]
     rest = [name for name in extras if name != "all" and name not in here]
     message = f"{distribution} {version}, extras: {', '.join(here) or 'none'}"
-    hint = f"add what you need: pip install '{distribution}[{','.join(rest)}]'" if rest else ""
+    hint = f"add what you need: {install(*rest, distribution=distribution)}" if rest else ""
     return Finding("packages", "ok", message, hint)
 
 

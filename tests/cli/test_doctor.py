@@ -763,12 +763,12 @@ def test_packages_are_judged_by_what_the_distribution_asks_for(
     monkeypatch.syspath_prepend(str(tmp_path))
     found = machine.check_packages(good)
     assert (found.status, found.message) == ("ok", "good-one 1.0, extras: fine")
-    assert found.fix == "add what you need: pip install 'good-one[more]'"
+    assert found.fix == "add what you need: pip install -e 'CLONE[more]'"
     found = machine.check_packages(bad)
     assert found.status == "fail"
     assert "msgspec is " in found.message
     assert "needed is >=99; no-such-thing is missing" in found.message
-    assert found.fix == "pip install --upgrade bad-one"
+    assert found.fix == "pip install -e CLONE"
     assert machine.check_packages("no-such-thing").status == "fail"
 
 

@@ -13,6 +13,7 @@ from pepperpy.__main__ import main
 from pepperpy.commands.init import module_of
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.config import load
+from pepperpy_bus.installing import install
 
 FILES = [
     "hello.py",
@@ -151,6 +152,13 @@ def test_a_name_is_used_in_every_file(tmp_path: Path) -> None:
     assert 'Agent("_Desk-2"' in (tmp_path / "_desk_2.py").read_text()
     assert tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["name"] == "_Desk-2"
     assert "\nname: desk-2\n" in (tmp_path / "compose.yaml").read_text()
+
+
+def test_a_new_project_says_where_pepperpy_comes_from(project: Path) -> None:
+    text = (project / "pyproject.toml").read_text()
+    assert f"# clone: {install()}\n" in text
+    assert tomllib.loads(text)["project"]["dependencies"] == []
+    assert f"`{install()}`" in (project / "README.md").read_text()
 
 
 def test_the_settings_of_a_new_project_are_in_force_in_it(project: Path) -> None:

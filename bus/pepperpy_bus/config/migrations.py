@@ -7,6 +7,7 @@ Migrations change the table in place, so the same ones serve a plain dict (every
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+from pepperpy_bus.installing import clone
 from pepperpy_schemas.errors import BadConfig
 
 Table = MutableMapping[str, Any]
@@ -54,7 +55,7 @@ def migrate(table: Table, *, where: str) -> int:
     if version > CONFIG_VERSION:
         raise BadConfig(
             f"{where} is written for {VERSION_KEY} {version}, this release knows {CONFIG_VERSION}",
-            hint="upgrade with: pip install --upgrade pepperpy, or name another file by --config",
+            hint=f"take a newer PepperPy into {clone()}, or name another file by --config",
         )
     for step in MIGRATIONS[version:]:
         for one in (table, *_contexts(table)):

