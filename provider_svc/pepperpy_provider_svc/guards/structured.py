@@ -5,10 +5,12 @@ The values of an answer stand in no error: errors are told in events, which show
 
 import re
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from pepperpy_provider_svc.guards.effort import Effort, TooMuchWork
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, ResponseFormat
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import BadOutput, BadPayload
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
     import jsonschema_rs
 
 _MOST = 8  # problems that the model is told at once
+_COUNTED = 100  # problems that are looked for
 _STEPS = 10_000  # of a regular expression that cannot be matched in one go
 _FENCED: Final = re.compile(r"```[a-zA-Z]*\s*\n(.*?)\n?\s*```", re.DOTALL)
 _MASK: Final = "the value"
 
 
 def refuse_bad_schema(request: ChatRequest) -> None:
-    """Raises BadPayload when the schema of the answer is none; the message names what is wrong."""
+    """Raises BadPayload when the schema of the answer is none, or more than can be checked."""
     if request.response_format is not None:
         _validator(encode(request.response_format.schema))
 
@@ -36,11 +39,16 @@ def check(form: ResponseFormat, text: str) -> BadOutput | None:
     Raises:
         BadPayload: The schema is none.
     """
-    validator = _validator(encode(form.schema))
+    validator, effort = _validator(encode(form.schema))
     found = json_in(text)
     if found is None:
         return _misfit(form, ["$: the answer is no JSON"])
-    errors = validator.iter_errors(msgspec.json.decode(found))
+    value = msgspec.json.decode(found)
+    try:
+        effort.refuse(value, len(found))
+    except TooMuchWork:
+        return _misfit(form, ["$: the answer is too large, or too deep, to be checked"])
+    errors = islice(validator.iter_errors(value), _COUNTED)
     problems = [f"{_path(error.instance_path)}: {error.message}" for error in errors]
     return _misfit(form, problems) if problems else None
 
@@ -109,13 +117,14 @@ def _is_json(text: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _validator(schema: bytes) -> "jsonschema_rs.Validator":
+def _validator(schema: bytes) -> "tuple[jsonschema_rs.Validator, Effort]":
     import jsonschema_rs
 
+    declared = msgspec.json.decode(schema)
     try:
         # Offline: a $ref must not have this process read files or addresses for the caller.
-        return jsonschema_rs.validator_for(
-            msgspec.json.decode(schema),
+        validator = jsonschema_rs.validator_for(
+            declared,
             offline=True,
             mask=_MASK,
             pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_STEPS),
@@ -128,6 +137,7 @@ def _validator(schema: bytes) -> "jsonschema_rs.Validator":
             hint="mend the schema; references must stay inside it",
             context={"path": where},
         ) from None
+    return validator, Effort(declared)
 
 
 def _path(places: list[Any]) -> str:
