@@ -4,11 +4,12 @@ An event is a key (`task.completed`), its values are fields. Whatever looks like
 out, and no value can forge a line: control characters are escaped.
 """
 
+import contextlib
 import logging
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO
@@ -24,6 +25,10 @@ _BARE = re.compile(r"[^\s\"'=\\]+")
 _RESERVED = frozenset({"ts", "level", "event", "logger", "exception"})
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _COLOURS = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
+
+
+_hides: list[Callable[[str], str]] = []
+"""What every text of this process' logs passes through."""
 
 
 class Log:
@@ -109,6 +114,16 @@ def configure(
     root.setLevel(level.upper())
 
 
+@contextlib.contextmanager
+def hiding(hide: Callable[[str], str]) -> Iterator[None]:
+    """Has every text of this process' logs pass through a function while the block runs."""
+    _hides.append(hide)
+    try:
+        yield
+    finally:
+        _hides.remove(hide)
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that `configure` finds it again."""
 
@@ -122,7 +137,7 @@ class JsonFormatter(logging.Formatter):
             "ts": _time_of(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": scrub(plain(record.getMessage())),
+            "event": _hidden(scrub(plain(record.getMessage()))),
         }
         for key, value in _fields_of(record).items():
             line[f"{key}_" if key in _RESERVED else key] = value
@@ -142,7 +157,7 @@ class HumanFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line; a traceback follows on lines that begin with `  | `."""
         clock = f"{_time_of(record).astimezone():%H:%M:%S}.{int(record.msecs):03d}"
-        words = [escape(scrub(plain(record.getMessage())))]
+        words = [escape(_hidden(scrub(plain(record.getMessage()))))]
         words += [f"{escape(key)}={_word(value)}" for key, value in _fields_of(record).items()]
         name = escape(record.name.removeprefix("pepperpy."))
         line = f"{clock} {record.levelname:<7} {name} {' '.join(words)}"
@@ -163,7 +178,19 @@ def _word(value: object) -> str:
 
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
     fields: Mapping[str, object] = getattr(record, "fields", {})
-    return {plain(key): redact(key, value) for key, value in fields.items()}
+    return {plain(key): _hidden(redact(key, value)) for key, value in fields.items()}
+
+
+def _hidden(value: Any) -> Any:
+    """A text, or the texts in what `redact` returns, without what `hiding` hides."""
+    if isinstance(value, str):
+        for hide in _hides:
+            value = hide(value)
+    elif _hides and isinstance(value, dict):
+        return {key: _hidden(inner) for key, inner in value.items()}
+    elif _hides and isinstance(value, list):
+        return [_hidden(inner) for inner in value]
+    return value
 
 
 def _time_of(record: logging.LogRecord) -> datetime:
@@ -171,4 +198,5 @@ def _time_of(record: logging.LogRecord) -> datetime:
 
 
 def _trace_of(error: _ExcInfo) -> str:
-    return scrub(plain("".join(traceback.format_exception(*error))))
+    lines = scrub(plain("".join(traceback.format_exception(*error)))).split("\n")
+    return "\n".join(_hidden(line) for line in lines)

@@ -8,7 +8,7 @@ from typing import Self
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
-from pepperpy_bus.logs import get_log
+from pepperpy_bus.logs import get_log, hiding
 from pepperpy_bus.state.batches import BatchedCells
 from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.clock import ServerClock
@@ -82,6 +82,10 @@ class Offer:
             before=sorted(old.declaration.models),
         )
 
+    def hide(self, text: str) -> str:
+        """Returns a text as it may be shown by the declaration in force."""
+        return self.parts.redaction.hide(text)
+
     # --- making ---------------------------------------------------------------------------------
 
     async def _open(self) -> None:
@@ -100,6 +104,7 @@ class Offer:
         tenants = Tenants(declaration.tenants, self._cells, self._clock)
         redaction = Redaction(declaration.guards.redact, keys.secrets)
         self.parts = await self._parts(declaration, keys, tenants, redaction)
+        self._stack.enter_context(hiding(self.hide))
 
     def _read(self) -> Declaration:
         return read_declaration(self._path, self._environ)

@@ -105,6 +105,7 @@ async def _served(
         waiting=provider.waiting,
         grace=provider.grace,
         threshold=settings.bus.blob_threshold,
+        hide=offer.hide,
     )
     async with contextlib.AsyncExitStack() as stack:
         if settings.worker.health_port is not None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pepperpy_bus.logs import Log, configure, get_log
+from pepperpy_bus.logs import Log, configure, get_log, hiding
 from pepperpy_bus.redaction import escape, redact, scrub
 
 CANARY = "canary-4f1d"
@@ -282,3 +282,19 @@ def test_odd_values_become_text() -> None:
     assert redact("nan", float("nan")) == "nan"
     assert redact("deep", {"a": {"b": 1}}, 1) == {"a": "{'b': 1}"}
     assert redact("set", {1}) == [1]
+
+
+@pytest.mark.parametrize("format_", ["json", "human"])
+def test_what_shall_be_hidden_is_so_in_every_text(out: io.StringIO, format_: str) -> None:
+    configure("info", format_, stream=out)  # type: ignore[arg-type]  # parametrized
+    log = get_log("pepperpy.test")
+    with hiding(lambda text: text.replace(CANARY, "***")):
+        log.info(f"said {CANARY}", text=CANARY, nested={"inner": ["a", CANARY]}, number=1)
+        try:
+            raise ValueError(f"one {CANARY}\ntwo {CANARY}")
+        except ValueError:
+            log.exception("failed")
+        assert CANARY not in out.getvalue()
+        assert out.getvalue().count("***") >= 5
+    log.info(f"said {CANARY}")
+    assert CANARY in out.getvalue()

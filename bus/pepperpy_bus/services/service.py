@@ -125,6 +125,7 @@ class Service:
         grace: Seconds that running requests get to finish at the end.
         metadata: Named values for those who discover it.
         threshold: Bytes above which an answer travels by reference.
+        hide: Returns the last error's text as those may see it who discover the service.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class Service:
         grace: float = 10.0,
         metadata: Mapping[str, str] | None = None,
         threshold: int = THRESHOLD,
+        hide: Callable[[str], str] = str,
     ) -> None:
         check_token(name, what="service")
         self.name = name
@@ -151,6 +153,7 @@ class Service:
         self._concurrency = concurrency
         self._grace = grace
         self._threshold = threshold
+        self._hide = hide
         self._profile = Profile(
             name=name,
             id=self.id,
@@ -377,7 +380,7 @@ class Service:
         info = info_of(error)
         figures = self._figures[request.endpoint.op]
         figures.errors += 1
-        figures.last_error = f"{info.code}: {info.message}"
+        figures.last_error = self._hide(f"{info.code}: {info.message}")
         headers = {h.SERVICE_ERROR: _line(info.message), h.SERVICE_ERROR_CODE: info.code}
         body = encode(ServiceReply(ok=False, error=info))
         try:

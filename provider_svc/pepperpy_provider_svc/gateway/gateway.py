@@ -125,20 +125,22 @@ class Gateway:
             admitted = await admit(parts, request, call)
             account.values["tenant"] = admitted.account.name
             items = stream(parts, admitted, account.id, keepalive=self._keepalive)
-            async with contextlib.aclosing(items):
-                async for item in items:
-                    if isinstance(item, Delta):
-                        account.first()
-                    elif isinstance(item, End):
-                        account.answered(
-                            item.model,
-                            item.usage,
-                            item.usd,
-                            item.attempts,
-                            cached=item.cached,
-                            finish=item.finish,
-                        )
-                    yield item
+            with account.hearing() as hear:
+                async with contextlib.aclosing(items):
+                    async for item in items:
+                        hear(item)
+                        if isinstance(item, Delta):
+                            account.first()
+                        elif isinstance(item, End):
+                            account.answered(
+                                item.model,
+                                item.usage,
+                                item.usd,
+                                item.attempts,
+                                cached=item.cached,
+                                finish=item.finish,
+                            )
+                        yield item
 
     async def embed(self, request: EmbedRequest, call: Call) -> EmbedReply:
         """Returns a vector for every text."""

@@ -1,16 +1,19 @@
 """Telling what happened: an event for every answer, by default without a word of what was said."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from pepperpy_bus.services.service import Call
 from pepperpy_provider_svc.gateway.parts import Parts
+from pepperpy_provider_svc.gateway.said import Said
 from pepperpy_provider_svc.routing.tokens import target_token
+from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.chat import Try, Usage
+from pepperpy_schemas.chat import ChatItem, Delta, Reset, Try, Usage
 from pepperpy_schemas.error import info_of
 from pepperpy_schemas.tokens import TOKEN, new_id
 
@@ -50,7 +53,7 @@ class Account:
             "target": model,
             "usage": msgspec.to_builtins(usage),
             "usd": usd,
-            "attempts": [msgspec.to_builtins(one) for one in attempts],
+            "attempts": [self._shown(one) for one in attempts],
             **more,
         }
 
@@ -60,6 +63,26 @@ class Account:
             hide = self._parts.redaction.hide
             plain = {name: msgspec.json.encode(value).decode() for name, value in texts.items()}
             self.values |= {name: hide(text) for name, text in plain.items()}
+
+    @contextlib.contextmanager
+    def hearing(self) -> Iterator[Callable[[ChatItem], None]]:
+        """Has the items of a streamed answer told to it; what was said is noted at its end."""
+        said = Said()
+        wanted = self._parts.declaration.guards.log_content
+
+        def hear(item: ChatItem) -> None:
+            nonlocal said
+            match item:
+                case Delta() if wanted:
+                    said.take(_piece(item))
+                case Reset():
+                    said = Said()
+
+        try:
+            yield hear
+        finally:
+            if said.size:
+                self.content(answer=said.message)
 
     async def end(self, error: BaseException | None = None) -> None:
         """Tells of the end."""
@@ -82,8 +105,23 @@ class Account:
             data=self.values | {"ms": self._ms()},
         )
 
+    def _shown(self, one: Try) -> Any:
+        """Providers repeat in their errors what they were asked."""
+        message = self._parts.redaction.hide(one.message)
+        return msgspec.to_builtins(msgspec.structs.replace(one, message=message))
+
     def _ms(self) -> int:
         return round((self._parts.clock() - self._began) * 1000)
+
+
+def _piece(item: Delta) -> Chunk:
+    return Chunk(
+        text=item.text,
+        reasoning=item.reasoning,
+        signature=item.signature,
+        data=item.data,
+        tool_calls=tuple(item.tool_calls),
+    )
 
 
 def _token(text: str) -> str:

@@ -67,6 +67,7 @@ def serving(broker: Broker, prefix: str, tmp_path: Path) -> Serving:
                 NAME,
                 version="1.0.0",
                 endpoints=gateway.endpoints(),
+                hide=offer.hide,
                 **options,
             )
             async with service:

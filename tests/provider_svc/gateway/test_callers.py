@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import io
 import json
+import logging
 from typing import Any
 
 import nats
@@ -11,6 +13,7 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.llm.client import LLM
+from pepperpy_bus.logs import configure
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_schemas.catalog import BREAKER, PROVIDER_STATUS, PROVIDER_STREAM
@@ -20,10 +23,12 @@ from pepperpy_schemas.errors import (
     BadPayload,
     BudgetExceeded,
     Canceled,
+    NoTargetLeft,
     PepperError,
     PermissionDenied,
     Unavailable,
     UnknownModel,
+    UpstreamFailed,
 )
 from tests.provider_svc.asking import fails
 from tests.provider_svc.gateway.conftest import SCRIPT, Serving, planned
@@ -354,3 +359,51 @@ async def test_names_of_models_that_callers_invent_leave_nothing_behind(
         async with asyncio.timeout(5):
             while not await cells.bucket.entries(cells.pattern(BREAKER)):
                 await asyncio.sleep(0.01)
+
+
+CARD = "4111111111111111"
+
+
+@pytest.mark.parametrize("log_content", [False, True])
+async def test_a_streamed_answer_is_told_when_that_is_asked_for(
+    serving: Serving, llm: LLM, client: Client, log_content: bool
+) -> None:
+    loud = f"{SCRIPT}[guards]\nlog_content = {str(log_content).lower()}\nredact = ['\\d{{16}}']\n"
+    two = '\n[providers.two]\nkind = "scripted"\nscript = "answers.yaml"\n'
+    async with serving(f"- text: I keep {CARD} to myself.", loud + two) as offer:
+        planned(offer, fails(UpstreamFailed(), after=2))
+        _ = [item async for item in llm.stream("hi", fallbacks=["two/any"])]
+    [completed] = await events_of(client)
+    told = json.dumps(completed.data)
+    assert ("I keep *** to myself." in told) is log_content
+    assert "one two" not in told
+    assert CARD not in told
+
+
+async def test_what_a_provider_repeats_of_a_request_is_shown_nowhere(
+    serving: Serving, llm: LLM, client: Client, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = '\n[providers.two]\nkind = "scripted"\nscript = "answers.yaml"\n'
+    guards = "\n[guards]\nredact = ['\\d{16}']\n"
+    repeats = UpstreamFailed(f"answered 500: cannot read 'my card is {CARD}'")
+    shown = io.StringIO()
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [*root.handlers])
+    monkeypatch.setattr(root, "level", root.level)
+    configure("info", "json", stream=shown)
+    async with serving(declaration=SCRIPT + two + guards) as offer:
+        planned(offer, fails(repeats))
+        await llm.chat("hi", fallbacks=["two/any"])
+        with pytest.raises(NoTargetLeft):
+            await llm.chat("hi")
+        await llm.count("hi")
+        nc = await nats.connect(broker.url)
+        statistics = (await nc.request("$SRV.STATS.provider", b"", timeout=5)).data.decode()
+        await nc.close()
+    completed, failed = await events_of(client)
+    assert CARD not in json.dumps([completed.data, failed.data])
+    assert "my card is ***" in json.dumps(completed.data)
+    assert "provider.not_counted" in shown.getvalue()
+    assert CARD not in shown.getvalue()
+    assert "no_target_left" in statistics
+    assert CARD not in statistics
