@@ -1,5 +1,7 @@
 """Letting a request in: for whom it is, whether they may, and what it may come to."""
 
+import asyncio
+
 import msgspec
 
 from pepperpy_bus.services.service import Call
@@ -26,7 +28,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
         usd: What these would cost at the dearest target; None where a price is not known.
         digest: What equal requests have in common; empty when the answer is for this one alone.
         keep: Seconds for which the answer is stored; 0 for not at all.
-        deadline: When the caller stops waiting, by the loop's clock; None when it does not say.
+        deadline: When the answer must be there, by the loop's clock; None for a stream whose caller
+            does not say.
     """
 
     request: ChatRequest
@@ -72,8 +75,19 @@ async def admit(parts: Parts, request: ChatRequest, call: Call) -> Admitted:
         usd=usd,
         digest=digest_of(account.name, request, route) if shared else "",
         keep=ttl if shared else 0.0,
-        deadline=call.deadline or None,
+        deadline=deadline_of(call, route),
     )
+
+
+def deadline_of(call: Call, route: Route) -> float | None:
+    """Returns when the answer must be there, by the loop's clock.
+
+    A stream finds out whether its caller is still there. Nobody would notice that the caller of a
+    whole answer is gone, so one that does not say how long it waits waits for the route's total.
+    """
+    if call.deadline or call.op == "stream":
+        return call.deadline or None
+    return asyncio.get_running_loop().time() + route.timeouts.total
 
 
 def cost_of(parts: Parts, route: Route, request: ChatRequest) -> tuple[float | None, int]:

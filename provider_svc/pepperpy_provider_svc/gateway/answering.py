@@ -1,5 +1,6 @@
 """A whole answer: stored, shared with an equal request, or asked of a provider."""
 
+import asyncio
 from functools import partial
 
 import msgspec
@@ -11,6 +12,7 @@ from pepperpy_provider_svc.gateway.paying import Bill, paid
 from pepperpy_provider_svc.gateway.said import bare, misfit
 from pepperpy_provider_svc.guards.sizes import refuse_large_answer
 from pepperpy_provider_svc.guards.structured import repair_request
+from pepperpy_provider_svc.routing.patience import passed
 from pepperpy_provider_svc.routing.router import Answered
 from pepperpy_provider_svc.upstreams.upstream import Completion
 from pepperpy_schemas.chat import ChatReply, ChatRequest
@@ -29,12 +31,19 @@ async def answer(parts: Parts, admitted: Admitted) -> ChatReply:
         kept = await parts.answers.get(admitted.account.name, admitted.digest)
         if kept is not None:
             return kept
-    receipt = await parts.in_flight.whole(admitted.digest, partial(_ask_for_all, parts, admitted))
-    return receipt.take()
+    limit = asyncio.timeout_at(admitted.deadline)
+    start = partial(_ask_for_all, parts, admitted)
+    try:
+        async with limit:
+            return (await parts.in_flight.whole(admitted.digest, start)).take()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise passed("an answer") from None
 
 
 async def _ask_for_all(parts: Parts, admitted: Admitted) -> Receipt:
-    """Asks for as long as anybody waits: the service ends each of those in its own time."""
+    """Asks for as long as anybody waits, each of whom has a deadline of its own."""
     return Receipt(await ask(parts, msgspec.structs.replace(admitted, deadline=None)))
 
 

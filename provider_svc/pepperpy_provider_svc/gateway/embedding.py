@@ -1,7 +1,7 @@
 """Vectors, and the numbers of tokens."""
 
 from pepperpy_bus.services.service import Call
-from pepperpy_provider_svc.gateway.admission import admit, dearest
+from pepperpy_provider_svc.gateway.admission import admit, deadline_of, dearest
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.paying import paid
 from pepperpy_provider_svc.guards.sizes import refuse_large_request
@@ -28,7 +28,7 @@ async def embed(parts: Parts, request: EmbedRequest, call: Call) -> EmbedReply:
             route,
             request.texts,
             request.dimensions,
-            deadline=call.deadline or None,
+            deadline=deadline_of(call, route),
             tokens=tokens,
             bill=bill,
         )

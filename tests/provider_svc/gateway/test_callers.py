@@ -16,7 +16,7 @@ from pepperpy_bus.llm.client import LLM
 from pepperpy_bus.logs import configure
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_schemas.catalog import BREAKER, PROVIDER_STATUS, PROVIDER_STREAM
+from pepperpy_schemas.catalog import BREAKER, PROVIDER_CHAT, PROVIDER_STATUS, PROVIDER_STREAM
 from pepperpy_schemas.chat import ChatReply, Delta
 from pepperpy_schemas.errors import (
     BadConfig,
@@ -30,7 +30,7 @@ from pepperpy_schemas.errors import (
     UnknownModel,
     UpstreamFailed,
 )
-from tests.provider_svc.asking import fails
+from tests.provider_svc.asking import fails, stays_silent
 from tests.provider_svc.gateway.conftest import SCRIPT, Serving, planned
 
 SLOW = "- chunks: [{text: a}, {text: b, after: 60}]"
@@ -112,6 +112,25 @@ async def test_a_service_that_stops_tells_its_callers(serving: Serving, llm: LLM
         await asyncio.wait_for(begun.wait(), 5)
     with pytest.raises((Unavailable, Canceled)):
         await asyncio.wait_for(asking, 5)
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+async def test_a_whole_answer_is_limited_even_when_its_caller_says_nothing(
+    serving: Serving, llm: LLM, broker: Broker, prefix: str, temperature: int
+) -> None:
+    """The whole way takes no longer than one call may; nobody knows whether anybody waits."""
+    two = SCRIPT.replace('["script/any"]', '["script/any", "script/other"]')
+    limited = two + 'timeouts = {total = "0.3s"}\n'
+    async with serving(declaration=limited) as offer:
+        upstream = planned(offer, stays_silent)
+        nc = await nats.connect(broker.url)
+        body = {"messages": [{"role": "user", "content": "hi"}], "temperature": temperature}
+        subject = PROVIDER_CHAT.of(prefix, principal="anon")
+        reply = await nc.request(subject, json.dumps(body).encode(), timeout=5)
+        await nc.close()
+    assert reply.headers is not None
+    assert reply.headers["Nats-Service-Error-Code"] == "deadline_exceeded"
+    assert [model for model, _, _ in upstream.asked] == ["any"]
 
 
 # --- tenants --------------------------------------------------------------------------------------
