@@ -1,0 +1,211 @@
+"""`pepperpy memory`, against a service in memory."""
+
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pepperpy.commands._passages import passages, text_files
+from pepperpy.stack.broker import Broker
+from pepperpy_bus.config.values import MemorySettings, Secret
+from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.opening import connect
+from pepperpy_bus.services.service import Service
+from pepperpy_memory_svc.offer import Offer
+from pepperpy_memory_svc.remembering.analyser import PlainAnalyser
+from pepperpy_memory_svc.remembering.memory import NAME, Memory
+from tests.cli.command_line import Cli
+from tests.cli.inline import Inline
+
+SETTINGS = MemorySettings(
+    url=Secret("memory://"),
+    declaration=None,
+    embedder="hashing:64",
+    cache=1_000_000,
+    purge=3600.0,
+    concurrency=16,
+    waiting=64,
+    grace=1.0,
+)
+
+
+@contextlib.asynccontextmanager
+async def serving(url: str, prefix: str) -> AsyncIterator[None]:
+    async with (
+        connect(url, bus__prefix=prefix) as own,
+        Offer(own, SETTINGS, PlainAnalyser()) as offer,
+    ):
+        endpoints = Memory(offer.parts, replica="r1").endpoints()
+        async with Service(own.connection, prefix, NAME, version="1.0.0", endpoints=endpoints):
+            await own.connection.flush()
+            yield
+
+
+@pytest.fixture
+def remembering(broker: Broker, prefix: str) -> object:
+    """A memory service beside the test."""
+    with LoopThread(serving(broker.url, prefix), name="memory") as thread:
+        yield thread
+
+
+pytestmark = pytest.mark.usefixtures("remembering")
+
+
+def test_what_is_put_is_shown_and_found_with_the_word_marked(inline: Inline) -> None:
+    assert (
+        inline.run("memory", "put", "The parcel is upstairs.", "--id", "p", "--source", "mail") == 0
+    )
+    assert inline.out == "p\n"
+    assert inline.run("memory", "get", "p") == 0
+    assert inline.out == "p  version 1, by anon, from mail\n  The parcel is upstairs.\n"
+    assert inline.run("memory", "search", "parcel?") == 0
+    assert inline.out == "  1  1.000  mail  p\n     The **parcel** is upstairs.\n"
+
+
+def test_found_words_shine_on_a_terminal(inline: Inline, monkeypatch: pytest.MonkeyPatch) -> None:
+    inline.run("memory", "put", "The parcel is up\x1b[31mstairs.")
+    monkeypatch.setattr("pepperpy.commands._output.is_live", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert inline.run("memory", "search", "parcel") == 0
+    assert "The \x1b[1;33mparcel\x1b[0m is" in inline.out
+    assert "\x1b[31m" not in inline.out
+    monkeypatch.setenv("NO_COLOR", "1")
+    inline.run("memory", "search", "parcel")
+    assert "**parcel**" in inline.out
+
+
+def test_scores_are_explained(inline: Inline) -> None:
+    inline.run("memory", "put", "The parcel is upstairs.")
+    assert inline.run("memory", "search", "parcel", "--explain", "--recent", "--neighbours") == 0
+    assert "vector 0.450 (" in inline.out
+    assert "words 0.550 (" in inline.out
+    assert "recency 0.200" in inline.out
+
+
+def test_metadata_is_filtered_by_and_json_is_whole(inline: Inline) -> None:
+    put = inline.json("memory", "put", "one", "-m", "n=1", "-m", "who=ana", "--ttl", "10m")
+    assert put["metadata"] == {"n": 1, "who": "ana"}
+    assert put["session"] == ""
+    inline.run("memory", "put", "one", "-m", "n=2")
+    where = json.dumps({"op": "eq", "field": "metadata.n", "value": 2})
+    found = inline.json("memory", "search", "one", "--where", where)
+    assert [hit["entry"]["metadata"] for hit in found["hits"]] == [{"n": 2}]
+    assert inline.json("memory", "get", put["id"])[0]["text"] == "one"
+    assert inline.run("memory", "get", put["id"]) == 0
+    assert ", until 20" in inline.out
+
+
+def test_wrong_usage_is_said(inline: Inline) -> None:
+    assert inline.run("memory", "put", "x", "-m", "novalue") == 2
+    assert "write NAME=VALUE" in inline.err
+    assert inline.run("memory", "search", "x", "--where", "nojson") == 2
+    assert "write a condition" in inline.err
+    assert inline.run("memory", "get", "gone") == 1
+    assert "no entry gone" in inline.err
+    assert inline.run("memory", "stats", "-n", "foreign") == 1
+    assert "no namespace 'foreign'" in inline.err
+
+
+def test_entries_like_another_one_are_found(inline: Inline) -> None:
+    inline.run("memory", "put", "alone in the world", "--id", "a")
+    assert inline.run("memory", "similar", "a") == 0
+    assert (inline.out, inline.err) == ("", "nothing was found\n")
+    for number in range(3):
+        inline.run("memory", "put", f"in the world {number}", "--id", f"b{number}")
+    assert inline.run("memory", "similar", "a", "-k", "2") == 0
+    assert inline.err == "there are more: --offset, --limit\n"
+
+
+def test_stats_are_a_table_or_a_document(inline: Inline) -> None:
+    inline.run("memory", "put", "one")
+    assert inline.run("memory", "stats") == 0
+    assert "memory, vectors of hashing:64@1 (64), 1 of them at hand; replica r1" in inline.out
+    assert "main" in inline.out
+    assert "en:1" in inline.out
+    assert inline.json("memory", "stats")["namespaces"][0]["entries"] == 1
+
+
+def test_a_folder_is_taken_in_once_and_follows_its_files(
+    inline: Inline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "notes"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "config").write_text("hidden")
+    (folder / "picture.png").write_bytes(b"\x89PNG\0")
+    (folder / "data.bin").write_bytes(b"a\0b")
+    (folder / "a.md").write_text("# Ferry\n\nThe ferry leaves at nine.\n")
+    (folder / "b.md").write_text("\n\nThe train is late.\n")
+    done = inline.json("memory", "ingest", "notes")
+    assert done == {"files": 2, "passages": 2, "new": 2, "removed": 0}
+    assert inline.run("memory", "search", "ferry", "-k", "1") == 0
+    assert "notes/a.md:1-3" in inline.out
+    assert inline.json("memory", "ingest", "notes")["new"] == 0
+    (folder / "b.md").write_text("The train is early.\n")
+    assert inline.json("memory", "ingest", "notes") == {
+        "files": 2,
+        "passages": 2,
+        "new": 1,
+        "removed": 1,
+    }
+    assert inline.run("memory", "ingest", "notes/a.md") == 0
+    assert inline.out == "1 files, 1 passages: 0 new, 0 removed\n"
+    assert "ingested 1 in" in inline.err
+
+
+def test_an_export_is_taken_over_line_by_line(inline: Inline, tmp_path: Path) -> None:
+    for number in range(3):
+        inline.run("memory", "put", f"entry {number}", "--id", f"e{number}", "-m", f"n={number}")
+    where = json.dumps({"op": "range", "field": "metadata.n", "gte": 1})
+    assert inline.run("memory", "export", "--where", where) == 0
+    assert [json.loads(line)["id"] for line in inline.out.splitlines()] == ["e1", "e2"]
+    path = tmp_path / "entries.ndjson"
+    path.write_text(inline.out + "\n")
+    assert inline.run("memory", "import", str(path)) == 0
+    assert inline.out == "imported 2, 0 were expired\n"
+    path.write_text('{"id": 1}\n')
+    assert inline.run("memory", "import", str(path)) == 2
+    assert "entries.ndjson:1" in inline.err
+
+
+def test_passages_know_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    paragraph = "\n".join(f"line {n} {'word ' * 12}" for n in range(20))
+    path.write_text(f"{paragraph}\n\n\n{paragraph}\n{'x' * 9000}\n\n")
+    found = passages(path)
+    lines = path.read_text().splitlines()
+    assert [(one.first, one.last) for one in found] == [(1, 20), (23, 42), (43, 43)]
+    for one in found[:2]:
+        assert one.text == "\n".join(lines[one.first - 1 : one.last])
+    assert len({one.id for one in found}) == 3
+    assert [one.id for one in passages(path)] == [one.id for one in found]
+    path.write_text("\n \n")
+    assert passages(path) == []
+    assert list(text_files([path])) == [path]
+
+
+def test_the_service_runs_until_it_is_told_to_stop(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.toml").write_text('[namespaces.own]\nprincipals = ["*"]\n')
+    process = cli.start(
+        *("memory", "run", "--embedder", "hashing", "--declaration", "memory.toml"),
+        *("--health-port", "0"),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "memory.ready" in line:
+            break
+    assert "hashing@1" in line
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+
+
+def test_a_wrong_address_ends_the_service_at_once(cli: Cli) -> None:
+    done = cli.run("memory", "run", "--url", "mysql://secret@host", "--embedder", "hashing")
+    assert done.returncode == 1
+    assert "memory.url names no store" in done.stderr
+    assert "secret" not in done.stderr
