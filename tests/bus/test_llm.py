@@ -309,6 +309,29 @@ async def test_what_came_before_a_reset_does_not_count(llm: LLM, models: Models)
     assert (await assemble(llm.stream("Hi."))).message == ChatMessage("assistant", "Right.")
 
 
+def test_a_proof_and_the_thoughts_that_come_with_it_are_one_part() -> None:
+    answer = Assembling()
+    for delta in (
+        Delta(2, reasoning="think"),
+        Delta(3, signature="rs_1", data="ENC1"),
+        Delta(4, signature="rs_2", data="ENC2"),
+        Delta(5, reasoning="more", signature="s3"),
+        Delta(6, signature="s4"),
+        Delta(7, data="secret"),
+        Delta(8, text="hello"),
+    ):
+        answer.add(delta)
+    assert answer.message.parts == [
+        Reasoning("think", "rs_1", "ENC1"),
+        Reasoning("", "rs_2", "ENC2"),
+        Reasoning("more", "s3"),
+        Reasoning("", "s4"),
+        Reasoning(data="secret"),
+        Text("hello"),
+    ]
+    assert answer.written == "thinkmorehello"
+
+
 def test_thoughts_texts_and_calls_of_tools_keep_their_order() -> None:
     answer = Assembling()
     for delta in (

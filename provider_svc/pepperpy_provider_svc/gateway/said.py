@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pepperpy_bus.llm.assembling import Assembling
 from pepperpy_provider_svc.guards.structured import check, cleaned
 from pepperpy_provider_svc.limits.estimate import input_tokens, text_tokens
 from pepperpy_provider_svc.routing.router import Answered, Restarted
@@ -13,7 +14,6 @@ from pepperpy_schemas.chat import (
     ChatReply,
     ChatRequest,
     Finish,
-    Part,
     Reasoning,
     Text,
     ToolCall,
@@ -39,49 +39,26 @@ class Said:
         self.any = False
         self.size = 0
         self._lost = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        self._texts: list[str] = []
-        self._thoughts: list[str] = []
-        self._signature = ""
-        self._data = ""
-        self._calls: dict[int, list[str]] = {}
+        self._said = Assembling()
 
     def take(self, piece: Chunk | Restarted) -> None:
         """Adds a piece."""
         self.any = True
         if isinstance(piece, Restarted):
-            self._lost += text_tokens(self._written())
+            self._lost += text_tokens(self._said.written)
             self.size = 0
-            self._begin()
+            self._said = Assembling()
             return
-        self._texts.append(piece.text)
-        self._thoughts.append(piece.reasoning)
-        self._signature += piece.signature
-        self._data += piece.data
+        self._said.grow(piece)
         self.size += len(piece.text) + len(piece.reasoning)
-        for call in piece.tool_calls:
-            known = self._calls.setdefault(call.index, ["", "", ""])
-            for place, more in enumerate((call.id, call.name, call.arguments)):
-                known[place] += more
-            self.size += len(call.arguments)
+        self.size += sum(len(call.arguments) for call in piece.tool_calls)
         if piece.finish is not None:
             self.finish = piece.finish
 
     @property
     def message(self) -> ChatMessage:
         """The message, as a whole answer has it."""
-        text, thoughts = "".join(self._texts), "".join(self._thoughts)
-        parts: list[Part] = []
-        if thoughts or self._signature or self._data:
-            parts.append(Reasoning(thoughts, self._signature, self._data))
-        if text:
-            parts.append(Text(text))
-        parts += [ToolCall(*self._calls[index]) for index in sorted(self._calls)]
-        if [type(part) for part in parts] in ([], [Text]):
-            return ChatMessage("assistant", text)
-        return ChatMessage("assistant", parts)
+        return self._said.message
 
     def reply(self, usage: Usage, usd: float | None) -> ChatReply:
         """Returns the whole answer, once it is known who gave it."""
@@ -97,12 +74,8 @@ class Said:
 
     def estimate(self, request: ChatRequest) -> Usage:
         """Returns the tokens that it has probably taken when nobody says it."""
-        written = self._lost + text_tokens(self._written())
+        written = self._lost + text_tokens(self._said.written)
         return Usage(input_tokens=input_tokens(request), output_tokens=written)
-
-    def _written(self) -> str:
-        calls = (arguments for _, _, arguments in self._calls.values())
-        return "".join((*self._texts, *self._thoughts, *calls))
 
     @staticmethod
     def chunks(message: ChatMessage) -> Iterator[Chunk]:

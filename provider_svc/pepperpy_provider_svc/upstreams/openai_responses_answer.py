@@ -202,7 +202,9 @@ def _signature(item: _Item) -> Chunk | None:
 
 
 def _proof(item: _Item) -> tuple[str, str]:
-    return f"{SIGNED}{item.id}" if item.id else "", item.encrypted_content or ""
+    """What says whose thoughts they are, also where a server gives them no id; and the thoughts."""
+    data = item.encrypted_content or ""
+    return f"{SIGNED}{item.id or ''}" if item.id or data else "", data
 
 
 def _usage(usage: _Usage | None) -> Usage | None:

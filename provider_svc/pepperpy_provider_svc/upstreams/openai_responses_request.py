@@ -125,9 +125,6 @@ def _item(part: Part) -> Body | None:
 
 def _thoughts(part: Reasoning) -> dict[str, Any]:
     summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-    return {
-        "type": "reasoning",
-        "id": part.signature.removeprefix(SIGNED),
-        "summary": summary,
-        "encrypted_content": part.data,
-    }
+    item = {"type": "reasoning", "summary": summary, "encrypted_content": part.data}
+    name = part.signature.removeprefix(SIGNED)
+    return {"id": name, **item} if name else item

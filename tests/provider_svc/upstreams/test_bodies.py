@@ -51,6 +51,7 @@ def claude(*messages: ChatMessage, model: str = "claude-opus-4-6", **options: An
 
 
 HELLO = ChatMessage("user", "hello")
+SAID = {"type": "message", "content": [{"type": "output_text", "text": "hello"}]}
 
 
 def test_openai_itself_is_sent_its_own_parameters() -> None:
@@ -363,6 +364,21 @@ def test_thoughts_of_responses_are_streamed_with_their_proof() -> None:
         ToolCall("c", "now", '{"a":1}'),
     ]
     assert got.finish == "tool_calls"
+
+
+def test_thoughts_of_responses_without_an_id_travel_back_to_responses_alone() -> None:
+    item = {"type": "reasoning", "summary": [], "encrypted_content": "ENC"}
+    answer = {"status": "completed", "output": [item, SAID]}
+    whole = responses_answer.read_completion(json.dumps(answer).encode())
+    events = [
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "hello"},
+        {"type": "response.completed", "response": answer},
+    ]
+    assert read(responses_answer.ResponsesReading(), events).message == whole.message
+    sent = responses(HELLO, whole.message, HELLO)["input"]
+    assert item in sent
+    assert "ENC" not in json.dumps(claude(HELLO, whole.message, HELLO))
 
 
 @pytest.mark.parametrize(
