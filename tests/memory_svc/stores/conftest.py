@@ -1,7 +1,4 @@
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
@@ -11,19 +8,15 @@ from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
 from pepperpy_memory_svc.stores.memory import MemoryStore
 from pepperpy_memory_svc.stores.postgres import PostgresStore
 from pepperpy_memory_svc.stores.store import Store
-from tests.memory_svc.stores.making import Filled, filled, fresh
+from tests.memory_svc.stores.making import Filled, filled, fresh, server_folder
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres() -> AsyncIterator[str]:
     """One PostgreSQL for all tests; isolate with a schema, never kill it."""
-    # A folder of pytest's cannot be entered by the user that root's server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="pepperpy-tests-pg-"))
-    try:
+    with server_folder() as folder:
         async with EmbeddedPostgres(folder, settings={"fsync": "off"}) as server:
             yield server.url
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest_asyncio.fixture

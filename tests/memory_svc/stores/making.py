@@ -1,8 +1,12 @@
 """Entries for tests, and a store that is ready to take them."""
 
+import shutil
+import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +17,21 @@ from pepperpy_schemas.memory import Condition, Entry
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DIMS = 4
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder for a server's data, in memory where there is a place for that.
+
+    One of pytest's cannot be entered by the user that root's server runs as.
+    """
+    shared = Path("/dev/shm")
+    roomy = shared.is_dir() and shutil.disk_usage(shared).free > 1 << 30
+    folder = tempfile.mkdtemp(prefix="pepperpy-tests-pg-", dir=shared if roomy else None)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder)
 
 
 def after(seconds: float) -> datetime:

@@ -136,14 +136,12 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "path"), BAD_FIELDS, ids=lambda each: str(each)[:50])
-async def test_what_cannot_be_stored_is_refused_with_its_place(
-    memory: Filled, fields: dict[str, Any], path: str
-) -> None:
-    rows = [memory.row(entry("good")), memory.row(entry(**fields))]
-    with pytest.raises(BadPayload) as caught:
-        await memory.store.put("ours", rows, now=NOW)
-    assert caught.value.context["path"] == path
+async def test_what_cannot_be_stored_is_refused_with_its_place(memory: Filled) -> None:
+    for fields, path in BAD_FIELDS:
+        rows = [memory.row(entry("good")), memory.row(entry(**fields))]
+        with pytest.raises(BadPayload) as caught:
+            await memory.store.put("ours", rows, now=NOW)
+        assert caught.value.context["path"] == path
     assert await memory.store.scan("ours", now=NOW) == []
 
 

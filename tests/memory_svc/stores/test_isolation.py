@@ -49,19 +49,19 @@ OPERATIONS: dict[str, Callable[[Filled, str], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("ours", ["ours", "*", "theirs' OR '1'='1"])
 async def test_an_operation_sees_nothing_of_another_namespace(
-    memory: Filled, operation: str, ours: str
+    memory: Filled, operation: str
 ) -> None:
     for id_ in "aab":
         one = entry(id_, namespace="theirs", session="s", expires=after(50), ttl=50)
         await memory.put(one, VECTOR, ["word"])
     before = await theirs(memory), await memory.find(VECTOR, ["word"], namespace="theirs")
-    found = await OPERATIONS[operation](memory, ours)
-    assert "theirs" not in str(found).replace(ours, "")
-    assert "text of" not in str(found)
-    after_it = await theirs(memory), await memory.find(VECTOR, ["word"], namespace="theirs")
-    assert after_it == before
+    for ours in ("ours", "*", "theirs' OR '1'='1"):
+        found = await OPERATIONS[operation](memory, ours)
+        assert "theirs" not in str(found).replace(ours, "")
+        assert "text of" not in str(found)
+        after_it = await theirs(memory), await memory.find(VECTOR, ["word"], namespace="theirs")
+        assert after_it == before
     assert len(await memory.store.history("theirs", "a", now=NOW)) == 1
 
 
