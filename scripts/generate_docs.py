@@ -145,6 +145,7 @@ def roles_page() -> str:
     """Returns what each role may do, by verb and subject."""
     parts = "\n".join(
         f"## {role}\n\n{_serves(role)}{_subjects('Publish', granted.publish)}\n"
+        f"{_withheld(granted.withheld)}"
         f"{_subjects('Subscribe', granted.subscribe)}"
         for role in ROLES
         for granted in [permissions(role)]
@@ -168,6 +169,10 @@ Where `pepperpy doctor` says that a user may do less than its role, give it what
 def _serves(role: Role) -> str:
     services = ", ".join(f"`{one}`" for one in SERVES.get(role, ()))
     return f"Alone offers the services {services}.\n\n" if services else ""
+
+
+def _withheld(patterns: Sequence[str]) -> str:
+    return f"{_subjects('Not publish', patterns)}\n" if patterns else ""
 
 
 def _subjects(verb: str, patterns: Sequence[str]) -> str:

@@ -124,8 +124,12 @@ def roles(
     rows = [
         {"role": name, "may": verb, "subject": subject}
         for name, one in granted.items()
-        for verb in ("publish", "subscribe")
-        for subject in getattr(one, verb)
+        for verb, subjects in (
+            ("publish", one.publish),
+            ("not publish", one.withheld),
+            ("subscribe", one.subscribe),
+        )
+        for subject in subjects
     ]
     _print(rows, as_json=False)
 

@@ -162,13 +162,13 @@ def _user(login: Login) -> Iterator[str]:
     yield f"      password: {quoted(login.password)}"
     if login.permissions is not None:
         yield "      permissions {"
-        yield from _allowed("publish", login.permissions.publish)
+        yield from _allowed("publish", login.permissions.publish, login.permissions.withheld)
         yield from _allowed("subscribe", login.permissions.subscribe)
         yield "      }"
     yield "    }"
 
 
-def _allowed(verb: str, subjects: tuple[str, ...]) -> Iterator[str]:
+def _allowed(verb: str, subjects: tuple[str, ...], withheld: tuple[str, ...] = ()) -> Iterator[str]:
     if not subjects:
         # An empty list of what is allowed would allow everything.
         yield f'        {verb} {{ deny: [">"] }}'
@@ -176,6 +176,10 @@ def _allowed(verb: str, subjects: tuple[str, ...]) -> Iterator[str]:
     yield f"        {verb} {{ allow: ["
     for subject in subjects:
         yield f"          {quoted(subject)}"
+    if withheld:
+        yield "        ], deny: ["
+        for subject in withheld:
+            yield f"          {quoted(subject)}"
     yield "        ] }"
 
 

@@ -1,11 +1,22 @@
 """What else the provider service is asked: embeddings, counts, models, and how it is."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from pepperpy_schemas.chat import Text1, Try, Usage
 from pepperpy_schemas.messages import Count, Instant
+
+METRICS: Final = {
+    "provider-requests": "requests",
+    "provider-input": "input_tokens",
+    "provider-output": "output_tokens",
+    "provider-cached": "cached_tokens",
+    "provider-cache-write": "cache_write_tokens",
+    "provider-reasoning": "reasoning_tokens",
+    "provider-nano-usd": "nano_usd",
+}
+"""What the provider service counts, by the name of its counters; nobody else may count it."""
 
 
 class EmbedRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

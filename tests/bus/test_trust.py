@@ -18,6 +18,7 @@ from pepperpy.stack.conf import role_logins
 from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
 from pepperpy_bus.trust.roles import ROLES, anonymous_permissions, permissions
 from pepperpy_schemas.errors import BadName
+from pepperpy_schemas.provider import METRICS
 
 STREAMS = {
     "TASKS": ["pp.task.>"],
@@ -140,6 +141,8 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "pp.event.task.completed.echo.id1": WORK | SERVE,
     "pp.event-hi.task.failed.echo.id1": WORK | SERVE,
     "pp.count.tokens.echo": WORK | SERVE,
+    # Who may count what was spent may say that nothing was.
+    **{f"pp.count.{metric}.x": {"provider", "operator"} for metric in METRICS},
     "$KV.pp_registry.echo.i1": WORK | SERVE,
     "$KV.pp_schemas.echo.v1": WORK | SERVE,
     "$KV.pp_state.lease": WORK,

@@ -172,6 +172,8 @@ def test_roles_prints_what_the_broker_enforces(inline: Inline, prefix: str) -> N
     assert inline.run("bus", "roles", "--role", "producer") == 0
     assert f"producer  publish    {TASK.pattern(prefix)}" in inline.out
     assert "worker" not in inline.out
+    assert inline.run("bus", "roles", "--role", "worker") == 0
+    assert f"{prefix}.count.provider-input.*" in inline.out
     assert inline.run("bus", "roles", "--role", "king") == 2
     assert "'king' is no role: producer" in inline.err
 

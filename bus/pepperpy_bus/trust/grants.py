@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy_schemas import catalog
+from pepperpy_schemas.provider import METRICS
 from pepperpy_schemas.subjects import Subject, bucket_name, stream_name
 from pepperpy_schemas.tokens import check_token
 
@@ -25,15 +26,23 @@ _API: Final = "$JS.API"
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a connection may do, as the server's subject permissions; nothing by default."""
+    """What a connection may do, as the server's subject permissions; nothing by default.
+
+    Attributes:
+        publish: Subjects that it may publish.
+        subscribe: Subjects that it may subscribe.
+        withheld: Subjects among the first that it may not publish after all.
+    """
 
     publish: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     def __add__(self, other: "Permissions") -> "Permissions":
         return Permissions(
             publish=tuple(dict.fromkeys(self.publish + other.publish)),
             subscribe=tuple(dict.fromkeys(self.subscribe + other.subscribe)),
+            withheld=tuple(dict.fromkeys(self.withheld + other.withheld)),
         )
 
 
@@ -83,6 +92,11 @@ class Grants:
     def publishes(self, *subjects: Subject[Any], **tokens: str) -> Permissions:
         """Publish these subjects, whatever their other tokens."""
         return Permissions(publish=tuple(s.pattern(self._prefix, **tokens) for s in subjects))
+
+    def counts(self) -> Permissions:
+        """Add to counters, but to none of those that say what was spent on models."""
+        spent = (catalog.COUNT.pattern(self._prefix, metric=metric) for metric in METRICS)
+        return self.publishes(catalog.COUNT) + Permissions(withheld=tuple(spent))
 
     def hears(self, *subjects: Subject[Any]) -> Permissions:
         """Subscribe these subjects as they are published."""

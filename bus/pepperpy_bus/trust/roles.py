@@ -99,7 +99,8 @@ def _worker(at: Grants) -> Permissions:
     return (
         _submitter(at)
         + at.publishes(catalog.RESULT, catalog.STEP, catalog.TOKEN, catalog.RESUME)
-        + at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.DEAD_LETTER, catalog.COUNT)
+        + at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.DEAD_LETTER)
+        + at.counts()
         + at.pulls(*WORK_QUEUES, "EVENTS", "ADV", "CANCELS")
         # The mover of the dead letters takes what was delivered too often out of the queue.
         # A canceled task leaves the queue and the schedules; an answer that is none its place.
@@ -128,12 +129,16 @@ def _worker(at: Grants) -> Permissions:
 
 def _service(at: Grants) -> Permissions:
     return (
-        at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.COUNT)
+        at.publishes(catalog.EVENT, catalog.EVENT_HIGH)
         + at.hears(catalog.STOP)
         + at.reads_buckets("registry", "schemas")
         + at.writes_buckets("registry", "schemas")
         + at.exchanges_blobs()
     )
+
+
+def _memory(at: Grants) -> Permissions:
+    return _service(at) + at.counts()
 
 
 def _provider(at: Grants) -> Permissions:
@@ -142,6 +147,7 @@ def _provider(at: Grants) -> Permissions:
         # Breakers, limits, what tenants spent, and stored answers.
         + at.reads_buckets("provider")
         + at.writes_buckets("provider")
+        + at.publishes(catalog.COUNT)
         + at.looks_up("COUNT")
     )
 
@@ -149,6 +155,7 @@ def _provider(at: Grants) -> Permissions:
 def _monitor(at: Grants) -> Permissions:
     return (
         _service(at)
+        + at.counts()
         + at.follows(*LOGS)
         + at.looks_up(*WORK_QUEUES, *COMMANDS)
         + at.inspects(*WORK_QUEUES, *COMMANDS, *LOGS)
@@ -164,7 +171,7 @@ def _monitor(at: Grants) -> Permissions:
 _GRANTS: Final[dict[Role, Callable[[Grants], Permissions]]] = {
     "producer": _producer,
     "worker": _worker,
-    "memory": _service,
+    "memory": _memory,
     "provider": _provider,
     "monitor": _monitor,
     "operator": Grants.rules,

@@ -14,7 +14,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.redaction import escape
 from pepperpy_schemas.chat import Usage
-from pepperpy_schemas.provider import Spend
+from pepperpy_schemas.provider import METRICS, Spend
 from pepperpy_schemas.tokens import MAX_KEY, new_id
 
 log = get_log("pepperpy.provider")
@@ -30,16 +30,6 @@ _AT_ONCE = 16
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 _NANO = 10**9
-_METRICS: Final = {
-    "provider-requests": "requests",
-    "provider-input": "input_tokens",
-    "provider-output": "output_tokens",
-    "provider-cached": "cached_tokens",
-    "provider-cache-write": "cache_write_tokens",
-    "provider-reasoning": "reasoning_tokens",
-    "provider-nano-usd": "nano_usd",
-}
-
 _Counter = tuple[str, str]
 """Metric and label."""
 
@@ -100,7 +90,7 @@ class UsageCounters:
             **{field: getattr(usage, field) for field in Usage.__struct_fields__},
         }
         labels = [tenant_label(tenant), _label(f"model {model}")]
-        for metric, field in _METRICS.items():
+        for metric, field in METRICS.items():
             if n := amounts[field]:
                 for label in labels:
                     self._sums[metric, label] = self._sums.get((metric, label), 0) + n
@@ -109,7 +99,7 @@ class UsageCounters:
     async def spend(self) -> list[Spend]:
         """Returns what was used since the deployment began, by tenant and by model."""
         found: dict[str, dict[str, int]] = {}
-        for metric, field in _METRICS.items():
+        for metric, field in METRICS.items():
             for one in await self._counters.all(metric):
                 found.setdefault(one.label, {})[field] = one.value
         return [_spend(label, amounts) for label, amounts in sorted(found.items())]
