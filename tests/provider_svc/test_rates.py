@@ -88,7 +88,45 @@ def test_more_than_a_burst_is_paid_off_afterwards() -> None:
     assert gcra.wait(ahead, NOON, 5000, 1000) == timedelta(minutes=5)
     assert gcra.used(ahead, NOON, 1000) == 5000
     assert gcra.used(None, NOON, 1000) == 0
-    assert gcra.corrected(ahead, NOON, -4000, 1000) == NOON + timedelta(minutes=1)
+    assert gcra.corrected(ahead, NOON, 5000, 1000, 1000) == NOON + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("limit", [10_000, 30_000, 200_000])
+def test_large_reservations_of_short_answers_leave_the_limit_to_be_used(limit: int) -> None:
+    reserved, used = 4110, 500
+    ahead, open_until, whole = None, list[datetime](), 0
+    for step in range(3000):
+        now = NOON + timedelta(seconds=step / 10)
+        while open_until and open_until[0] <= now:
+            open_until.pop(0)
+            ahead = gcra.corrected(ahead, now, reserved, used, limit)
+        if gcra.wait(ahead, now, reserved, limit, estimated=True) <= timedelta(0):
+            ahead = gcra.taken(ahead, now, reserved, limit, estimated=True)
+            open_until.append(now + timedelta(seconds=10))
+            whole += used
+    assert 0.75 * limit <= whole / 5 <= limit
+
+
+def test_two_reservations_fit_into_a_burst_but_never_more_than_a_minutes_worth() -> None:
+    for limit, together in ((100_000, 2), (10_000, 2), (7_000, 1)):
+        ahead, admitted = None, 0
+        while gcra.wait(ahead, NOON, 5000, limit, estimated=True) <= timedelta(0):
+            ahead = gcra.taken(ahead, NOON, 5000, limit, estimated=True)
+            admitted += 1
+        assert admitted == together
+
+
+def test_what_is_given_back_late_counts_up_to_a_minutes_worth_at_once() -> None:
+    limit = 12_000
+    later = NOON + timedelta(minutes=1)
+    ahead: datetime | None = gcra.taken(None, NOON, 4000, limit, estimated=True)
+    for _ in range(20):
+        ahead = gcra.corrected(ahead, later, 4000, 0, limit)
+    admitted = 0
+    while gcra.wait(ahead, later, 4000, limit, estimated=True) <= timedelta(0):
+        ahead = gcra.taken(ahead, later, 4000, limit, estimated=True)
+        admitted += 4000
+    assert admitted == limit
 
 
 async def test_two_replicas_together_never_admit_more(replicas: list[Rates]) -> None:

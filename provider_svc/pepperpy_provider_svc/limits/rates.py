@@ -75,7 +75,7 @@ class Rates:
         if key.tokens_per_minute is None or used == reserved:
             return
         try:
-            await self._change(key, lambda state, now: _settled(key, state, now, used - reserved))
+            await self._change(key, lambda state, now: _settled(key, state, now, reserved, used))
         except (Overloaded, Unavailable, Unreachable, TimeoutError) as error:
             log.warning("provider.rate_unsettled", **_named(key), error=str(error) or "no answer")
 
@@ -128,8 +128,9 @@ def _taken(key: HeldKey, state: RateState, now: datetime, tokens: int) -> RateSt
         pause, unit = max((pause, unit), (gcra.wait(requests_at, now, 1, limit), "requests"))
         requests_at = gcra.taken(requests_at, now, 1, limit)
     if (limit := key.tokens_per_minute) is not None:
-        pause, unit = max((pause, unit), (gcra.wait(tokens_at, now, tokens, limit), "tokens"))
-        tokens_at = gcra.taken(tokens_at, now, tokens, limit)
+        due = gcra.wait(tokens_at, now, tokens, limit, estimated=True)
+        pause, unit = max((pause, unit), (due, "tokens"))
+        tokens_at = gcra.taken(tokens_at, now, tokens, limit, estimated=True)
     if pause > timedelta(0):
         name = f"{key.provider}/{key.name}"
         raise RateLimited(
@@ -140,7 +141,7 @@ def _taken(key: HeldKey, state: RateState, now: datetime, tokens: int) -> RateSt
     return RateState(requests=requests_at, tokens=tokens_at)
 
 
-def _settled(key: HeldKey, state: RateState, now: datetime, more: int) -> RateState:
+def _settled(key: HeldKey, state: RateState, now: datetime, reserved: int, used: int) -> RateState:
     assert key.tokens_per_minute is not None, "only such a key is settled"
-    tokens_at = gcra.corrected(state.tokens, now, more, key.tokens_per_minute)
+    tokens_at = gcra.corrected(state.tokens, now, reserved, used, key.tokens_per_minute)
     return RateState(requests=state.requests, tokens=tokens_at)
