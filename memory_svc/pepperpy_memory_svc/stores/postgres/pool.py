@@ -63,6 +63,8 @@ class Pool:
                 command_timeout=self._limits.statement + 5,
                 timeout=self._limits.patience,
                 init=lambda connection: register_vector(connection, schema=vectors_in),
+                # Nothing of ours is left in a session, so there is nothing to pay a call for.
+                reset=_keep,
                 server_settings=self._settings(vectors_in),
             )
         return self
@@ -144,3 +146,7 @@ class Pool:
     def building(self) -> float:
         """Seconds that an index may take to be built."""
         return self._limits.building
+
+
+async def _keep(_connection: Connection) -> None:
+    """Leaves a session as it is."""

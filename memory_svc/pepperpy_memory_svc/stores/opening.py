@@ -1,0 +1,64 @@
+"""Which store an address names; its libraries are imported when it is opened."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pepperpy_memory_svc.stores.store import Store
+from pepperpy_schemas.errors import BadConfig
+
+
+@asynccontextmanager
+async def open_store(address: str) -> AsyncIterator[Store]:
+    """Opens the store that an address names.
+
+    Args:
+        address: ``postgresql://…`` for a server; ``embedded:FOLDER`` for a PostgreSQL of our own,
+            which one process alone can have in a folder; ``memory:`` for this process's memory.
+
+    Raises:
+        BadConfig: There is no such store, or what it needs is not installed.
+    """
+    scheme, _, rest = address.partition(":")
+    try:
+        match scheme:
+            case "memory":
+                store = _in_memory()
+            case "postgresql" | "postgres":
+                store = _in_postgres(address)
+            case "embedded":
+                async with _embedded(Path(rest)) as store:
+                    yield store
+                return
+            case _:
+                raise BadConfig(
+                    f"{scheme!r} is no store of memory",
+                    hint="give postgresql://…, embedded:FOLDER or memory:",
+                )
+    except ModuleNotFoundError as error:
+        raise BadConfig(
+            f"a store of memory needs the package {error.name}",
+            hint="pip install 'pepperpy[memory]'",
+        ) from error
+    async with store:
+        yield store
+
+
+def _in_memory() -> Store:
+    from pepperpy_memory_svc.stores.memory import MemoryStore
+
+    return MemoryStore()
+
+
+def _in_postgres(url: str) -> Store:
+    from pepperpy_memory_svc.stores.postgres import PostgresStore
+
+    return PostgresStore(url)
+
+
+@asynccontextmanager
+async def _embedded(folder: Path) -> AsyncIterator[Store]:
+    from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
+
+    async with EmbeddedPostgres(folder) as server, _in_postgres(server.url) as store:
+        yield store
