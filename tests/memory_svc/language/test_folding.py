@@ -12,7 +12,7 @@ from pepperpy_memory_svc.language.words import pairs, words
 ANY = st.text(st.characters(codec=None), max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(word=ANY)
 @pytest.mark.parametrize("lang", ["", *LANGUAGES])
 def test_folding_what_is_folded_changes_nothing(lang: str, word: str) -> None:
@@ -24,7 +24,7 @@ def test_folding_what_is_folded_changes_nothing(lang: str, word: str) -> None:
     assert unify(unify(word)) == unify(word)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(word=ANY)
 def test_forms_of_one_text_fold_alike(word: str) -> None:
     for form in ("NFC", "NFD", "NFKC"):
@@ -41,7 +41,7 @@ def test_a_tone_after_q_is_not_moved() -> None:
     assert fold("Thuý hoàn hoà", vietnamese) == "thúy hoàn hòa"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(text=st.text(max_size=60))
 def test_words_are_stretches_of_letters_marks_and_digits(text: str) -> None:
     plain = regex.compile(r"[\p{L}\p{M}\p{N}_]+")
