@@ -106,6 +106,7 @@ async def _served(
         grace=provider.grace,
         threshold=settings.bus.blob_threshold,
         hide=offer.hide,
+        max_request=lambda: offer.parts.declaration.guards.max_request,
     )
     async with contextlib.AsyncExitStack() as stack:
         if settings.worker.health_port is not None:

@@ -22,7 +22,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.services import discovery
 from pepperpy_bus.services.calls import call, call_stream
 from pepperpy_bus.services.discovery import QUEUE, Figures, Profile
-from pepperpy_bus.streams.blobs import THRESHOLD, claim_check, redeem
+from pepperpy_bus.streams.blobs import MAX_SIZE, THRESHOLD, claim_check, redeem
 from pepperpy_bus.trace import TraceContext, active
 from pepperpy_bus.trace import parse as parse_trace
 from pepperpy_bus.units import format_time, now
@@ -126,6 +126,7 @@ class Service:
         metadata: Named values for those who discover it.
         threshold: Bytes above which an answer travels by reference.
         hide: Returns the last error's text as those may see it who discover the service.
+        max_request: Returns how many bytes a request may have that travels by reference.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Service:
         metadata: Mapping[str, str] | None = None,
         threshold: int = THRESHOLD,
         hide: Callable[[str], str] = str,
+        max_request: Callable[[], int] = lambda: MAX_SIZE,
     ) -> None:
         check_token(name, what="service")
         self.name = name
@@ -154,6 +156,7 @@ class Service:
         self._grace = grace
         self._threshold = threshold
         self._hide = hide
+        self._max_request = max_request
         self._profile = Profile(
             name=name,
             id=self.id,
@@ -318,7 +321,10 @@ class Service:
 
     async def _handle(self, request: _Request) -> None:
         message, call = request.message, request.call
-        body = await redeem(self._connection, self._prefix, message.body, message.headers)
+        limit = self._max_request()
+        body = await redeem(
+            self._connection, self._prefix, message.body, message.headers, max_size=limit
+        )
         # nats req SUBJECT '' shall do where nothing needs to be said.
         value = decode(body or b"{}", request.endpoint.request)
         with active(call.trace.child()):

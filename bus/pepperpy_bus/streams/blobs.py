@@ -252,7 +252,12 @@ async def claim_check(
 
 
 async def redeem(
-    connection: Connection, prefix: str, body: bytes, folded: Mapping[str, str]
+    connection: Connection,
+    prefix: str,
+    body: bytes,
+    folded: Mapping[str, str],
+    *,
+    max_size: int = MAX_SIZE,
 ) -> bytes:
     """Returns the body that was meant: the one at hand, or the one that a header refers to.
 
@@ -260,9 +265,12 @@ async def redeem(
         BadHeader: The reference cannot be read.
         NotFound: What it refers to was deleted, or its time is over.
         BadPayload: What lies there is not what the reference says.
+        TooLarge: It has more bytes than allowed; it was not fetched.
     """
     reference = folded.get(BLOB.lower(), "")
-    return await Blobs(connection, prefix).get(reference) if reference else body
+    if not reference:
+        return body
+    return await Blobs(connection, prefix, max_size=max_size).get(reference)
 
 
 async def _sha256(body: bytes) -> bytes:

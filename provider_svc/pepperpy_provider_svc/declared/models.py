@@ -158,6 +158,9 @@ class Guards(_Table):
     """What is refused, and what is hidden."""
 
     max_request: Size = Field(default=4 * 1024 * 1024, description="Largest request.")
+    max_images: Size = Field(
+        default=20 * 1024 * 1024, description="Stored pictures of a request, as they are sent."
+    )
     max_answer: Size = Field(default=4 * 1024 * 1024, description="Largest answer.")
     redact: tuple[str, ...] = Field(
         default=(), description="Regular expressions of what logs and events hide, besides keys."

@@ -48,7 +48,7 @@ async def admit(parts: Parts, request: ChatRequest, call: Call) -> Admitted:
     Raises:
         PermissionDenied: The caller may not speak for this tenant, or not ask this model.
         UnknownModel: There is no such alias, and no such provider.
-        TooLarge: The request is larger than allowed.
+        TooLarge: The request, or its stored pictures, are larger than allowed.
         BadPayload: The schema of the answer is none, or a picture's reference is wrong.
         NotFound: A picture is not in the object store.
     """
@@ -58,7 +58,7 @@ async def admit(parts: Parts, request: ChatRequest, call: Call) -> Admitted:
     for name in (request.model, *request.fallbacks):
         account.refuse_model(name)
     route = resolve(parts.declaration, request.model, request.fallbacks)
-    request = await inline_images(request, parts.blobs)
+    request = await inline_images(request, parts.blobs, limit=guards.max_images)
     refuse_bad_schema(request)
     if account.limited and request.max_tokens is None:
         # What is reserved must be all that the provider may use.

@@ -68,6 +68,7 @@ def serving(broker: Broker, prefix: str, tmp_path: Path) -> Serving:
                 version="1.0.0",
                 endpoints=gateway.endpoints(),
                 hide=offer.hide,
+                max_request=lambda: offer.parts.declaration.guards.max_request,
                 **options,
             )
             async with service:
