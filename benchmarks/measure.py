@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
-import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
+try:
+    import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
+except ModuleNotFoundError:
+    raise SystemExit("psutil is missing; install it with: pip install --group bench") from None
 
 SETTLE_SECONDS = 0.15
 
