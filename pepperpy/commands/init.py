@@ -31,15 +31,16 @@ def command(
     write(directory, files)
     for path in files:
         typer.echo(escape(str(directory / path)))
-    steps = [
-        *_missing_pytest(),
-        "python -m pytest",
-        f"pepperpy up {module}:agent",
-        "pepperpy publish greet name=Ana --wait",
-    ]
+    steps = [*_missing_pytest(), "python -m pytest", f"pepperpy up {module}:agent"]
     if directory != Path():
         steps.insert(0, f"cd {escape(shlex.quote(str(directory)))}")
-    typer.echo("next:\n" + "\n".join(f"  {step}" for step in steps), err=True)
+    beside = [
+        *_activation(),
+        f"cd {escape(shlex.quote(str(directory.absolute())))}",
+        "pepperpy publish greet name=Ana --wait",
+    ]
+    for title, lines in (("next", steps), ("in a second terminal", beside)):
+        typer.echo(f"{title}:\n" + "\n".join(f"  {line}" for line in lines), err=True)
 
 
 def _missing_pytest() -> list[str]:
@@ -47,6 +48,15 @@ def _missing_pytest() -> list[str]:
     from importlib.util import find_spec
 
     return [] if find_spec("pytest") else ["python -m pip install pytest"]
+
+
+def _activation() -> list[str]:
+    """The step that puts the environment of this command on the path of a new terminal."""
+    import shlex
+    import sys
+
+    script = Path(sys.prefix) / "bin" / "activate"
+    return [f"source {shlex.quote(str(script))}"] if script.is_file() else []
 
 
 def module_of(name: str) -> str:

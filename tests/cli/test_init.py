@@ -46,9 +46,12 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 
 def test_it_names_the_files_that_it_writes_and_the_next_commands(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "deep" / "hello"
+    folder, venv = tmp_path / "deep" / "hello", tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "activate").touch()
+    monkeypatch.setattr(sys, "prefix", str(venv))
     assert main(["init", str(folder)]) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [str(folder / name) for name in FILES]
@@ -58,6 +61,9 @@ def test_it_names_the_files_that_it_writes_and_the_next_commands(
         f"  cd {folder}",
         "  python -m pytest",
         "  pepperpy up hello:agent",
+        "in a second terminal:",
+        f"  source {venv}/bin/activate",
+        f"  cd {folder}",
         "  pepperpy publish greet name=Ana --wait",
     ]
     texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
@@ -83,7 +89,7 @@ def test_here_is_the_default_and_needs_no_change_of_folder(
     assert main(["init"]) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[0] == "my_agent.py"
-    assert "cd " not in printed.err
+    assert "cd " not in printed.err.partition("in a second terminal:")[0]
     assert 'Agent("My-Agent"' in (folder / "my_agent.py").read_text()
 
 
