@@ -143,6 +143,7 @@ class Generations(Protocol):
 
         Raises:
             NotFound: There is no such generation.
+            Overloaded: Another process is at it.
         """
 
     async def drop(self, number: int) -> None:

@@ -17,7 +17,7 @@ from pepperpy_memory_svc.stores.postgres.pool import Pool
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, State
 from pepperpy_memory_svc.stores.values import MAX_IDS, check_namespace, check_number
 from pepperpy_memory_svc.stores.writing import check_begun, check_fillings, named
-from pepperpy_schemas.errors import Conflict, NotFound
+from pepperpy_schemas.errors import Conflict, NotFound, Overloaded
 from pepperpy_schemas.memory import Entry
 
 MAX_INDEXED: Final = 4000
@@ -108,13 +108,13 @@ class PostgresGenerations:
         """Builds the index of the vectors while they are read and written."""
         number = generation.number
         async with self._pool.patient() as connection:
-            name = queries.INDEX_NAME.format(gen=number)
-            if await connection.fetchval(queries.INDEX_BROKEN, name):
-                await connection.execute(queries.DROP_INDEX.format(gen=number))
-            await connection.execute(
-                queries.INDEX_VECTORS.format(gen=number, how="CONCURRENTLY IF NOT EXISTS"),
-                timeout=self._pool.building,
-            )
+            if not await connection.fetchval(queries.TRY_BUILDING.format(gen=number)):
+                raise Overloaded(f"generation {number} is being flipped to by another process")
+            try:
+                await _build_index(connection, number, self._pool.building)
+            finally:
+                if not connection.is_closed():
+                    await connection.execute(queries.END_BUILDING.format(gen=number))
 
     async def drop(self, number: int) -> None:
         """See `Generations.drop`."""
@@ -132,6 +132,14 @@ class PostgresGenerations:
                 )
             await connection.execute(queries.DROP_TABLES.format(gen=number))
             await connection.execute(queries.DROP, number)
+
+
+async def _build_index(connection: Connection, number: int, seconds: float) -> None:
+    name = queries.INDEX_NAME.format(gen=number)
+    if await connection.fetchval(queries.INDEX_BROKEN, name):
+        await connection.execute(queries.DROP_INDEX.format(gen=number))
+    how = "CONCURRENTLY IF NOT EXISTS"
+    await connection.execute(queries.INDEX_VECTORS.format(gen=number, how=how), timeout=seconds)
 
 
 async def _begin(

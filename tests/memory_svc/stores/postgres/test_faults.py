@@ -175,6 +175,19 @@ async def test_an_index_that_was_not_built_to_its_end_is_built_anew(
         assert valid
 
 
+async def test_of_two_that_flip_at_once_one_builds_the_index(postgres: str, schema: str) -> None:
+    async with PostgresStore(postgres, schema=schema) as store:
+        await filled(store)
+        new = await store.begin("embedding", "new", dims=2)
+        async with store._pool.connection() as other:
+            lock = "('generation'::regclass::oid::integer, $1)"
+            await other.fetchval(f"SELECT pg_advisory_lock{lock}", new.number)
+            with pytest.raises(Overloaded, match="another process"):
+                await store.flip(new.number, now=NOW)
+            await other.fetchval(f"SELECT pg_advisory_unlock{lock}", new.number)
+        assert await store.flip(new.number, now=NOW) == 0
+
+
 async def test_writers_of_a_namespace_at_once_lose_nothing(postgres: str, schema: str) -> None:
     async with PostgresStore(postgres, schema=schema) as store:
         memory = await filled(store)
