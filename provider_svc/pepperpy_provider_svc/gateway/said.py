@@ -6,7 +6,6 @@ import msgspec
 
 from pepperpy_bus.llm.assembling import Assembling
 from pepperpy_provider_svc.guards.structured import check, cleaned
-from pepperpy_provider_svc.limits.estimate import input_tokens, text_tokens
 from pepperpy_provider_svc.routing.router import Answered, Restarted
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import (
@@ -29,23 +28,18 @@ class Said:
     Attributes:
         answered: Who has answered, at the end.
         finish: Why the model stopped.
-        any: Whether there has been a piece.
         size: Characters so far.
     """
 
     def __init__(self) -> None:
         self.answered: Answered[None] | None = None
         self.finish: Finish = "stop"
-        self.any = False
         self.size = 0
-        self._lost = 0
         self._said = Assembling()
 
     def take(self, piece: Chunk | Restarted) -> None:
         """Adds a piece."""
-        self.any = True
         if isinstance(piece, Restarted):
-            self._lost += text_tokens(self._said.written)
             self.size = 0
             self._said = Assembling()
             return
@@ -71,11 +65,6 @@ class Said:
             usd=usd,
             attempts=self.answered.attempts,
         )
-
-    def estimate(self, request: ChatRequest) -> Usage:
-        """Returns the tokens that it has probably taken when nobody says it."""
-        written = self._lost + text_tokens(self._said.written)
-        return Usage(input_tokens=input_tokens(request), output_tokens=written)
 
     @staticmethod
     def chunks(message: ChatMessage) -> Iterator[Chunk]:
