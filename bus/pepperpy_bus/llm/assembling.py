@@ -114,12 +114,6 @@ class Assembling:
             return ChatMessage("assistant", "".join(t for one in self._parts for t in one.texts))
         return ChatMessage("assistant", parts)
 
-    @property
-    def written(self) -> str:
-        """All that the model has written so far: thoughts, texts and arguments."""
-        texts = [text for one in self._parts for text in one.texts]
-        return "".join((*texts, *(a for call in self._calls.values() for a in call.arguments)))
-
     def _last(self, kind: Literal["text", "reasoning"]) -> _Growing:
         """The part that goes on, or a new one."""
         last = self._parts[-1] if self._parts else None
