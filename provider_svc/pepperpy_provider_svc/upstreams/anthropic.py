@@ -107,10 +107,13 @@ class Anthropic:
 
 
 def _client(address: str, connections: httpx2.AsyncClient, key: str) -> AsyncAnthropic:
-    return AsyncAnthropic(
+    client = AsyncAnthropic(
         api_key=key,
         base_url=address,
         http_client=connections,
         timeout=connections.timeout,
         max_retries=0,
     )
+    # Headers that the environment adds are nothing for every address in a declaration.
+    client._custom_headers = {}
+    return client

@@ -104,10 +104,15 @@ class OpenAIEndpoint(Endpoint):
 
 
 def _client(address: str, connections: httpx2.AsyncClient, key: str) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(
+    client = openai.AsyncOpenAI(
         api_key=key,
         base_url=address,
         http_client=connections,
         timeout=connections.timeout,
         max_retries=0,
     )
+    # What the environment says of one account is nothing for every address in a declaration; the
+    # SDK takes it for itself where an argument is None.
+    client.organization = client.project = client.admin_api_key = None
+    client._custom_headers = {}
+    return client

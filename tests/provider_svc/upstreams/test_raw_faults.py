@@ -475,6 +475,22 @@ async def test_the_conversation_arrives_with_the_key_and_one_host(kind: str) -> 
     assert "the question" in exchange.body.decode()
 
 
+async def test_what_the_environment_tells_the_sdks_reaches_no_address(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "planted")
+    for name in ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, "X-Mine: planted")
+
+    async def act(exchange: Exchange) -> None:
+        await exchange.stream([*BEGUN[kind], *ENDED[kind]])
+
+    async with raw_server(act) as server, speaking(kind, server.url) as speaker:
+        await speaker.streamed(asks())
+    assert "planted" not in server.requests[0].request
+
+
 async def test_anthropic_counts_tokens_itself() -> None:
     async def act(exchange: Exchange) -> None:
         await exchange.answer(b'{"input_tokens": 42}')
