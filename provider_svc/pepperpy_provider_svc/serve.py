@@ -177,6 +177,9 @@ async def _reloading(reloader: Reloader, offer: Offer) -> AsyncIterator[None]:
                 await offer.reload()
             except PepperError as error:
                 log.error("provider.reload_refused", reason=error.message, hint=error.hint)
+            except Exception:
+                # Whatever it is, the next SIGHUP must find somebody who listens.
+                log.exception("provider.reload_failed")
 
     reloading = asyncio.create_task(work(), name="reload")
     loop.add_signal_handler(signal.SIGHUP, wanted.set)

@@ -129,6 +129,16 @@ def test_another_address_in_the_environment_is_the_providers() -> None:
     assert found.providers["openai"].base_url == "http://here/v1"
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[bad", "http://h:port/v1", "api.example.org/v1", "ftp://h", "http:///v1"]
+)
+def test_an_address_that_is_none_is_named(tmp_path: Path, url: str) -> None:
+    with pytest.raises(BadConfig, match=r"providers\.p\.base_url"):
+        declared(tmp_path, f'[providers.p]\nkind = "openai"\nbase_url = "{url}"\n')
+    with pytest.raises(BadConfig, match=r"the environment: providers\.openai\.base_url"):
+        read_declaration(None, {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": url})
+
+
 def test_without_any_key_a_model_of_this_machine_answers() -> None:
     found = read_declaration(None, {})
     assert found.providers["local"].kind == "local"

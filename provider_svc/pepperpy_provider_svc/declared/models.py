@@ -16,8 +16,9 @@ usd_per_month = 50
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pepperpy_bus.config.settings import Duration, Size
 
@@ -72,6 +73,15 @@ class Provider(_Table):
         description="A `scripted` provider asks this target and records what it answers.",
     )
     model: Path | None = Field(default=None, description="GGUF file of a `local` provider.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        # A bracket that is not closed, or a port that is no number, is a ValueError of its own.
+        parts = urlsplit(value)
+        if value and not (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0):
+            raise ValueError("give an address such as https://llm.example.org/v1")
+        return value
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:

@@ -49,7 +49,11 @@ def read_declaration(path: Path | None, environ: Mapping[str, str]) -> Declarati
 
 
 def from_environment(environ: Mapping[str, str]) -> Declaration:
-    """Returns the declaration for the keys that are in the environment."""
+    """Returns the declaration for the keys that are in the environment.
+
+    Raises:
+        BadConfig: The address of a provider is none.
+    """
     providers: dict[str, Any] = {}
     targets: list[str] = []
     models: dict[str, Any] = {"default": {"targets": targets}}
@@ -71,7 +75,10 @@ def from_environment(environ: Mapping[str, str]) -> Declaration:
     if not targets:
         providers["local"] = {"kind": "local"}
         targets.append(f"local/{LOCAL_MODEL}")
-    return Declaration.model_validate({"providers": providers, "models": models})
+    try:
+        return Declaration.model_validate({"providers": providers, "models": models})
+    except ValidationError as error:
+        raise _complaint("the environment", error) from None
 
 
 def key_variables(declaration: Declaration) -> frozenset[str]:
@@ -106,7 +113,7 @@ def _beside(folder: Path, declaration: Declaration) -> Declaration:
     return declaration.model_copy(update={"providers": providers})
 
 
-def _complaint(path: Path, error: ValidationError) -> BadConfig:
+def _complaint(path: Path | str, error: ValidationError) -> BadConfig:
     lines = []
     for problem in error.errors(include_url=False):
         where = ".".join(str(part) for part in problem["loc"]) or "the file"
