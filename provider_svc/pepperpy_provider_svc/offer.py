@@ -27,7 +27,7 @@ from pepperpy_provider_svc.routing.breakers import Breakers
 from pepperpy_provider_svc.routing.route import declared_targets
 from pepperpy_provider_svc.routing.router import Router
 from pepperpy_provider_svc.upstreams.declared import make_upstreams
-from pepperpy_provider_svc.upstreams.upstream import Upstream
+from pepperpy_provider_svc.upstreams.lent import Lent
 
 log = get_log("pepperpy.provider")
 
@@ -51,7 +51,7 @@ class Offer:
         self._path = path
         self._environ = environ
         self._stack = contextlib.AsyncExitStack()
-        self._upstreams: dict[str, tuple[Provider, Upstream]] = {}
+        self._upstreams: dict[str, tuple[Provider, Lent]] = {}
 
     async def __aenter__(self) -> Self:
         try:
@@ -66,6 +66,8 @@ class Offer:
 
     async def reload(self) -> None:
         """Reads the declaration and every key again; requests that run end with the old ones.
+
+        Providers that have changed, or are gone, are closed with their last call.
 
         Raises:
             BadConfig: Something is wrong in it; everything stays as it was.
@@ -142,7 +144,7 @@ class Offer:
             clock=time.monotonic,
         )
 
-    def _upstreams_of(self, declaration: Declaration, keys: Keys) -> dict[str, Upstream]:
+    def _upstreams_of(self, declaration: Declaration, keys: Keys) -> dict[str, Lent]:
         """The providers, those that have not changed with the connections that they have."""
         known = {
             name: upstream
@@ -153,5 +155,8 @@ class Offer:
         for name, upstream in made.items():
             if name not in known:
                 self._stack.push_async_callback(upstream.close)
+        for name, (_, upstream) in self._upstreams.items():
+            if name not in known:
+                upstream.retire()
         self._upstreams = {name: (declaration.providers[name], one) for name, one in made.items()}
         return made

@@ -7,13 +7,13 @@ from pepperpy_bus.config.values import Secret
 from pepperpy_provider_svc.declared.keys import Keys
 from pepperpy_provider_svc.declared.models import Declaration, Provider
 from pepperpy_provider_svc.upstreams.cassette import Source
+from pepperpy_provider_svc.upstreams.lent import Lent
 from pepperpy_provider_svc.upstreams.making import make_upstream
-from pepperpy_provider_svc.upstreams.upstream import Upstream
 
 
 def make_upstreams(
-    declaration: Declaration, keys: Keys, known: Mapping[str, Upstream]
-) -> dict[str, Upstream]:
+    declaration: Declaration, keys: Keys, known: Mapping[str, Lent]
+) -> dict[str, Lent]:
     """Returns an upstream for every provider; whoever gets it closes it.
 
     Args:
@@ -30,15 +30,15 @@ def make_upstreams(
         if provider.record:
             recorders[name] = provider
         elif name not in made:
-            made[name] = make_upstream(name, provider)
+            made[name] = Lent(partial(make_upstream, name, provider))
     for name, provider in recorders.items():
         if name not in made:
             source = _source(provider.record or "", made, keys)
-            made[name] = make_upstream(name, provider, source=source)
+            made[name] = Lent(partial(make_upstream, name, provider, source=source))
     return made
 
 
-def _source(target: str, made: Mapping[str, Upstream], keys: Keys) -> Source:
+def _source(target: str, made: Mapping[str, Lent], keys: Keys) -> Source:
     provider, _, model = target.partition("/")
     return Source(made[provider], model, partial(_first, keys, provider))
 
