@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -18,6 +19,9 @@ from pepperpy_schemas.errors import (
 )
 
 FAILED, USAGE, UNREACHABLE, TIMED_OUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 124, 130, 141
+
+_FLAG = re.compile(r"\bflag (\w+)\.(\w+)")
+_ARGUMENT = re.compile(r"\b(at|delay|every|cron|tz)=(?!\w)")
 
 
 class WrongUsage(typer.TyperException):
@@ -82,8 +86,10 @@ def print_error(error: PepperError) -> None:
     while isinstance(below, PepperError):
         lines.append(f"cause: {below}")
         below = below.__cause__
-    hint = _beside_stack(error) or error.hint
-    _print_lines(*lines, f"hint: {hint}" if hint else "")
+    hint = _beside_stack(error) or _elsewhere(error) or error.hint
+    if hint:
+        lines.append(f"hint: {_as_options(hint) if is_usage(error) else hint}")
+    _print_lines(*(_FLAG.sub(_option, line) for line in lines))
 
 
 def _beside_stack(error: PepperError) -> str:
@@ -100,6 +106,31 @@ def _beside_stack(error: PepperError) -> str:
     return f"beside pepperpy up: pepperpy --context {name} …" if name else ""
 
 
+def _elsewhere(error: PepperError) -> str:
+    """The hint for who looks at the usual address for a stack that runs at another one."""
+    from pepperpy_bus.config.files import contexts_folder, running_stacks
+    from pepperpy_bus.link.options import DEFAULT_URL
+
+    if not isinstance(error, Unreachable) or error.context.get("server") != DEFAULT_URL:
+        return ""
+    try:
+        stacks = running_stacks(contexts_folder(os.environ))
+    except PepperError:
+        return ""
+    ways = [f"pepperpy --nats {url} … (its operator: --context {n})" for n, url in stacks.items()]
+    return f"a stack runs elsewhere: {', '.join(ways)}" if ways else ""
+
+
+def _as_options(hint: str) -> str:
+    """A hint about arguments in Python as one about options: ``cron=`` is ``--cron``."""
+    return _ARGUMENT.sub(r"--\1", hint)
+
+
+def _option(flag: re.Match[str]) -> str:
+    section, key = flag[1], flag[2].replace("_", "-")
+    return {"nats": "--nats", "log": f"--log-{key}"}.get(section, f"--{key}")
+
+
 def say(text: str) -> None:
     """Writes a line for people to stderr; whoever wrote the text, it cannot forge a line."""
     typer.echo(escape(scrub(text)), err=True)
@@ -113,7 +144,8 @@ def _print_lines(first: str, *rest: str) -> None:
 
 def _explain_usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
-    message = _usage_message(error, context)
+    # A callback of the parser's library puts its own words before ours.
+    message = _usage_message(error, context).replace("Value error, ", "")
     if message.startswith("Usage: "):
         # A group without a subcommand: its help is the answer.
         typer.echo(message, err=True)

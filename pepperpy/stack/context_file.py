@@ -8,13 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from pepperpy_bus.config.files import OF_WORKERS
+from pepperpy_bus.config.files import OF_STACK, OF_WORKERS
 from pepperpy_bus.config.migrations import CONFIG_VERSION, VERSION_KEY
 from pepperpy_bus.files import write_secret
 from pepperpy_bus.trust.roles import Role
-
-NAME = "local"
-"""The context of the first stack on a machine; a second one at the same time adds its port."""
 
 _MARK = "# Written by `pepperpy up`, process "
 _ENDINGS: dict[Role, str] = {"operator": "", "worker": OF_WORKERS}
@@ -42,8 +39,8 @@ def context_files(
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     remove_leftovers(folder)
-    taken = (folder / f"{NAME}.toml").exists()
-    name = f"{NAME}-{url.rsplit(':', 1)[1]}" if taken else NAME
+    taken = (folder / f"{OF_STACK}.toml").exists()
+    name = f"{OF_STACK}-{url.rsplit(':', 1)[1]}" if taken else OF_STACK
     written: dict[Path, str] = {}
     for role, ending in _ENDINGS.items():
         file = folder / f"{name}{ending}.toml"
@@ -75,7 +72,7 @@ def _context(url: str, role: Role, password_file: Path, prefix: str) -> str:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the contexts of stacks that were killed; a person's own are left alone."""
-    for file in folder.glob(f"{NAME}*.toml"):
+    for file in folder.glob(f"{OF_STACK}*.toml"):
         if file.is_file() and not file.is_symlink() and _left(file.read_text(errors="replace")):
             file.unlink(missing_ok=True)
 

@@ -108,7 +108,7 @@ class BadSchedule(PepperError):
 
     code = "bad_schedule"
     category = "input"
-    hint = "give one of at, delay, every, cron"
+    hint = "give one of at=, delay=, every=, cron="
 
 
 class UnknownTopic(PepperError):

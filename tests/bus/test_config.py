@@ -258,6 +258,13 @@ def test_the_users_own_context_goes_before_the_projects(
     assert loaded.context == "prod"
 
 
+@pytest.mark.parametrize("name", ["local", "local-4977", "local-worker"])
+def test_the_context_of_a_stack_is_missing_where_none_runs(load_here: Load, name: str) -> None:
+    with pytest.raises(BadConfig, match="does not exist") as caught:
+        load_here(context=name)
+    assert caught.value.hint == "it exists while `pepperpy up` runs"
+
+
 def test_an_unknown_context_is_refused_with_the_known_ones(
     load_here: Load, folder: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 import pepperpy
 from pepperpy import __main__ as face
 from pepperpy.commands._failure import explain
+from pepperpy.stack.context_file import context_files
+from pepperpy_bus.link.options import DEFAULT_URL
 from pepperpy_schemas.errors import BadPayload, Unreachable
 from tests.cli.command_line import Cli
 
@@ -189,3 +191,27 @@ def test_commands_import_only_the_bus_and_the_schemas() -> None:
         check=False,
     )
     assert "Commands know the bus and the schemas only KEPT" in linted.stdout, linted.stdout
+
+
+def test_a_wrong_address_is_told_by_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert face.main(["--nats", "foo://x", "agents"]) == 1
+    assert capsys.readouterr().err.startswith("error: nats.url = 'foo://x' (--nats): write it like")
+
+
+def test_who_looks_at_the_usual_address_is_shown_the_stack_at_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    missed = Unreachable("no broker answered", context={"server": DEFAULT_URL})
+    folder, url = tmp_path / "pepperpy" / "contexts", "nats://127.0.0.1:5"
+    secret = tmp_path / "secret"
+    secret.touch()
+    with context_files(folder, url=url, password_file=lambda _: secret, prefix="pp"):
+        explain(missed)
+        way = f"pepperpy --nats {url} … (its operator: --context local)\n"
+        assert f"a stack runs elsewhere: {way}" in capsys.readouterr().err
+        explain(Unreachable("no broker answered", context={"server": "nats://b:4222"}))
+        assert "pepperpy up" in capsys.readouterr().err
+        secret.unlink()  # the stack was killed
+        explain(missed)
+        assert "pepperpy up" in capsys.readouterr().err

@@ -1,7 +1,8 @@
 """Where settings are written: the file of a project and the contexts of a user."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from pepperpy_schemas.tokens import check_token
 
 FILE_NAME = "pepperpy.toml"
 PROJECT_FILE = "pyproject.toml"
+OF_STACK = "local"
+"""The context of the first stack on a machine; a second one at the same time adds its port."""
 OF_WORKERS = "-worker"
 """The end of the name of a context that has the worker's login of a local stack."""
+
+_OF_STACKS = re.compile(rf"{OF_STACK}(-\d+)?({OF_WORKERS})?")
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,18 +106,28 @@ def contexts_folder(environ: Mapping[str, str]) -> Path | None:
 
 def workers_context(url: str, folder: Path | None) -> str:
     """Returns the context with the worker's login of the local stack at an address, or empty."""
-    for file in sorted(folder.glob(f"*{OF_WORKERS}.toml")) if folder else ():
-        nats = read_file(file).settings.get("nats", {})
-        # A stack that was killed leaves its context, but not its secrets.
-        if nats.get("url") == url and Path(nats.get("password_file", "")).is_file():
-            return file.stem
-    return ""
+    return next((name for name, found in _logins(folder, OF_WORKERS) if found == url), "")
 
 
 def operators_context(url: str, folder: Path | None) -> str:
     """Returns the context with the operator's login of the local stack at an address, or empty."""
     name = workers_context(url, folder).removesuffix(OF_WORKERS)
     return name if name and folder and (folder / f"{name}.toml").is_file() else ""
+
+
+def running_stacks(folder: Path | None) -> dict[str, str]:
+    """Returns the addresses of the stacks that run here, by the name of the operator's context."""
+    found = {name: url for name, url in _logins(folder, "") if _OF_STACKS.fullmatch(name)}
+    return {name: url for name, url in found.items() if not name.endswith(OF_WORKERS)}
+
+
+def _logins(folder: Path | None, ending: str) -> Iterator[tuple[str, str]]:
+    """Names of contexts and their addresses; of stacks, only those that run."""
+    for file in sorted(folder.glob(f"*{ending}.toml")) if folder else ():
+        nats = read_file(file).settings.get("nats", {})
+        # A stack that was killed leaves its context, but not its secrets.
+        if Path(nats.get("password_file", "")).is_file():
+            yield file.stem, str(nats.get("url"))
 
 
 def read_context(name: str, file: ConfigFile | None, folder: Path | None) -> tuple[ConfigFile, str]:
@@ -142,7 +157,11 @@ def _no_context(name: str, file: ConfigFile | None, folder: Path | None) -> BadC
         else set(file.contexts if file else ())
     )
     near = nearest(name, known)
-    fix = f"write {folder}/{name}.toml or [contexts.{name}]"
+    fix = (
+        "it exists while `pepperpy up` runs"
+        if _OF_STACKS.fullmatch(name)
+        else f"write {folder}/{name}.toml or [contexts.{name}]"
+    )
     return BadConfig(
         f"context {name!r} does not exist; known: {', '.join(known) or 'none'}",
         hint=f"did you mean {near}?" if near else fix,

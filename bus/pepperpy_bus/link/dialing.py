@@ -77,7 +77,8 @@ async def dial(
             why = _words(wire.last_error)
             raise Unreachable(
                 f"no broker answered at {where} within {o.connect_timeout:g} s"
-                + (f": {why}" if why else "")
+                + (f": {why}" if why else ""),
+                context={"server": where},
             )
         connecting.result()
     except ssl.SSLError as error:
@@ -134,7 +135,8 @@ async def _first_of(
     while not (connecting.done() or refused.done()):
         await asyncio.wait(either, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         if not (connecting.done() or refused.done()):
-            log.warning("bus.waiting", server=where, reason=_words(wire.last_error))
+            reason, hint = _words(wire.last_error), Unreachable.hint
+            log.warning("bus.waiting", server=where, reason=reason, hint=hint)
             pause = _SAY_AGAIN
 
 

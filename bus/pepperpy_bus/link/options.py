@@ -7,6 +7,9 @@ import msgspec
 
 from pepperpy_bus.link.address import read_servers
 
+DEFAULT_URL = "nats://127.0.0.1:4222"
+"""Where a broker on this machine listens, unless it is told otherwise."""
+
 
 class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach the broker.
@@ -25,7 +28,7 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         ping_interval: Seconds between two pings; a link is given up when two are unanswered.
     """
 
-    servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
+    servers: tuple[str, ...] = (DEFAULT_URL,)
     name: str = "pepperpy"
     user: str = ""
     password: str = ""
