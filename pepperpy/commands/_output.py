@@ -13,6 +13,8 @@ import typer
 
 from pepperpy_bus.redaction import CONTROL, escape
 
+_TELLING = 1.0  # seconds; the rate of less is mostly that of the start
+
 
 def is_live() -> bool:
     """Returns whether stdout is a terminal that a person looks at."""
@@ -105,7 +107,7 @@ class Progress:
             sys.stderr.flush()
 
     def end(self) -> None:
-        """Says how many were done, how long it took and how fast that was.
+        """Says how many were done, how long it took and, when that says anything, how fast it was.
 
         Nothing is said to a reader who has gone away, nor of a failure before the first one.
         """
@@ -114,6 +116,6 @@ class Progress:
         error = sys.exception()
         if isinstance(error, BrokenPipeError) or (error is not None and not self.done):
             return
-        seconds = max(time.monotonic() - self._begin, 1e-6)
-        rate = f"{self.done / seconds:,.0f}/s"
-        typer.echo(f"{self._verb} {self.done} in {seconds:.2f} s: {rate}", err=True)
+        seconds = time.monotonic() - self._begin
+        rate = f": {self.done / seconds:,.0f}/s" if seconds >= _TELLING else ""
+        typer.echo(f"{self._verb} {self.done} in {seconds:.2f} s{rate}", err=True)

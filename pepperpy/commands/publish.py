@@ -77,6 +77,7 @@ def command(
 
     The body is checked against the schema that the topic's workers announced, before it is sent.
     """
+    from pepperpy.commands._checking import check
     from pepperpy.commands._ends import duration
     from pepperpy.commands._failure import FAILED, WrongUsage, is_usage
     from pepperpy.commands._output import print_json
@@ -104,7 +105,7 @@ def command(
     async def submit() -> None:
         async with open_bus(ctx) as client:
             if not no_check:
-                await _check(client, topic, body, options)
+                await check(client, topic, body, options, fields or [])
             if count > 1:
                 await _many(client, topic, body, options, count, wait, limit, as_json)
             else:
@@ -191,35 +192,6 @@ def _headers(texts: list[str]) -> dict[str, str]:
         if not name or not mark:
             raise typer.BadParameter("write NAME=VALUE", param_hint=f"--header {text!r}")
     return {name: value for name, _, value in pairs}
-
-
-async def _check(client: "Client", topic: str, body: bytes, options: "SubmitOptions") -> None:
-    """Refuses what the workers would refuse, and names the schema in the task's headers."""
-    from pepperpy.commands._failure import say
-    from pepperpy_bus.tasks.topic_schemas import schema_name, validate
-    from pepperpy_schemas.catalog import TASK_BARE
-    from pepperpy_schemas.errors import BadPayload
-    from pepperpy_schemas.headers import SCHEMA
-
-    schema = await client.schemas.latest(topic)
-    if schema is None:
-        say(await _unknown(client, topic))
-        return
-    try:
-        validate(schema, body)
-    except BadPayload as error:
-        subject = TASK_BARE.of(client.prefix, topic=topic)
-        error.add_note(f"for {subject} by {client.source} · schema {schema_name(schema)}")
-        raise
-    options["headers"] = {SCHEMA: schema_name(schema), **options.get("headers", {})}
-
-
-async def _unknown(client: "Client", topic: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(topic, [one.topic for one in await client.schemas.all()], 1)
-    guess = f'; did you mean "{near[0]}"?' if near else ""
-    return f'note: no worker has announced topic "{topic}": sent unchecked{guess}'
 
 
 async def _one(

@@ -1,17 +1,21 @@
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from pepperpy.commands._ends import ended
+from pepperpy.commands._output import Progress
 from pepperpy.commands.publish import body_of
 from pepperpy_bus.opening import connect
 from pepperpy_schemas.messages import TopicSchema
 from tests.cli.command_line import Cli
 
+NUMBERED = {"type": "object", "properties": {"count": {"type": "integer"}}}
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 
 
@@ -178,7 +182,61 @@ def test_count_publishes_that_many_and_says_how_fast(cli: Cli) -> None:
     assert done.returncode == 0, done.stderr
     assert len(set(done.stdout.split())) == 500
     assert "published 500 in " in done.stderr
-    assert done.stderr.rstrip().endswith("/s")
+
+
+def test_a_rate_is_said_of_what_took_long_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    short, long = Progress(5, "published"), Progress(5, "published")
+    long._begin -= 2
+    for one in (short, long):
+        one.step()
+        one.end()
+    first, second = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"published 1 in 0\.\d\d s", first)
+    assert re.fullmatch(r"published 1 in 2\.\d\d s: 0/s", second)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "hint"),
+    [
+        (
+            {"type": "integer"},
+            ["count=5"],
+            "it takes one value, without a name: pepperpy publish slow 5",
+        ),
+        (
+            {"type": "integer"},
+            ["a=x"],
+            "it takes one value, without a name: pepperpy publish slow 5",
+        ),
+        ({"type": "string"}, ["a=x"], "pepperpy publish slow '\"hello\"'"),
+        (NUMBERED, ["count=3"], "what is no text is written with := as JSON: count:=3"),
+        (NUMBERED, ["count=three"], "show the schema with: pepperpy schema show slow"),
+        ({"type": "integer"}, ['"5"'], "show the schema with: pepperpy schema show slow"),
+    ],
+)
+def test_fields_that_do_not_fit_are_told_how_to_be_written(
+    cli: Cli, kind: dict[str, Any], fields: list[str], hint: str
+) -> None:
+    async def announce() -> None:
+        async with connect(cli.url, bus__prefix=cli.prefix) as bus:
+            await bus.schemas.announce(TopicSchema("slow", 1, kind, {"type": "string"}))
+
+    asyncio.run(announce())
+    done = cli.run("publish", "slow", *fields)
+    assert done.returncode == 1
+    assert f"{hint}\n" in done.stderr
+
+
+def test_a_choice_that_there_is_not_is_told_in_our_words(cli: Cli) -> None:
+    done = cli.run("publish", "x", "1", "--priority", "urgent")
+    assert done.returncode == 2
+    assert "error: invalid value for '--priority': 'urgent' is not one of" in done.stderr
+
+
+def test_hints_name_options_not_arguments(cli: Cli) -> None:
+    done = cli.run("publish", "x", "1", "--tz", "Europe/Berlin")
+    assert done.returncode == 2
+    assert "hint: it is the zone of --cron; --at carries its own: 2026-" in done.stderr
 
 
 def test_a_count_without_a_reader_or_a_success_says_no_figures(cli: Cli) -> None:
