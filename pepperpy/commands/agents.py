@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pepperpy_schemas.messages import AgentInstance
 
 
+WIDE = 20
+"""Characters that topics or capabilities take in the table, if they can."""
+
+
 class ListByDefault(TyperGroup):
     """A group that lists when no subcommand is named: ``pepperpy agents --json``."""
 
@@ -75,13 +79,22 @@ def row(one: "AgentInstance") -> dict[str, Any]:
         "version": one.version,
         "instance": one.instance,
         "state": one.state,
-        "topics": one.topics,
-        "capabilities": one.capabilities,
+        "topics": _folded(one.topics),
+        "capabilities": _folded(one.capabilities),
         "busy": f"{one.load.in_flight}/{one.load.slots}",
         "cpu": f"{one.load.cpu_percent:.0f}%",
         "memory": rounded(one.load.rss_bytes),
         "beat": f"{age:.0f}s ago",
     }
+
+
+def _folded(names: list[str]) -> list[str]:
+    """The first of many names and how many more there are; --json has them all."""
+    shown = len(names)
+    while shown > 1 and len(",".join(names[:shown])) > WIDE:
+        shown -= 1
+    rest = len(names) - shown
+    return [*names[:shown], f"+{rest}"] if rest else names
 
 
 def _document(one: "AgentInstance") -> dict[str, Any]:

@@ -37,6 +37,7 @@ def command(
     from pepperpy.commands._session import open_bus, run, say_when_away
 
     _check(pattern, where)
+    _say_unknown(pattern.partition(".")[0])
     begin = start_of(since)
     if until_end and begin is None:
         begin = datetime.fromtimestamp(0, UTC)
@@ -52,6 +53,16 @@ def command(
                     print_line(as_document(one))
 
     run(follow())
+
+
+def _say_unknown(entity: str) -> None:
+    """Notes an entity that may be misspelt: nothing might ever come."""
+    from pepperpy.commands._failure import say
+    from pepperpy_schemas.catalog import ENTITIES
+
+    if entity not in (*ENTITIES, "*", ">"):
+        known = ", ".join(ENTITIES)
+        say(f'note: "{entity}" is none of {known}; only an agent\'s own events can have it')
 
 
 def _check(pattern: str, where: str) -> None:

@@ -55,7 +55,7 @@ _TOKEN_DOCS: Final = {
     "key": "Tasks of one key run one after the other.",
     "shard": "Number of the shard that its key belongs to, or `parked`.",
     "question": "Number of the question within its task, from 1.",
-    "entity": "What the event is about: task, agent, llm, memory, tool, alert, shard, graph.",
+    "entity": f"What the event is about: {', '.join(catalog.ENTITIES)}.",
     "verb": "What happened to it: a task state with `_`, or started, progress, retry, …",
     "scope": "Topic, agent or rule.",
     "service": "Name of the service.",

@@ -132,6 +132,8 @@ RESULT: Final = Subject(
 TOKEN: Final = Subject(
     "Token", "{p}.tok.{id}", Token, "A piece of the task's live output.", "TOKENS"
 )
+ENTITIES: Final = ("task", "agent", "llm", "memory", "tool", "alert", "shard", "graph")
+"""What the events of the deployment itself are about; agents raise others by names of their own."""
 EVENT: Final = Subject(
     "Event",
     "{p}.event.{entity}.{verb}.{scope}.{id}",

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pepperpy.commands.agents import row
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.message import Message
@@ -111,6 +112,13 @@ class Deployment:
 @pytest.fixture
 def deployment(broker: Broker, prefix: str) -> Deployment:
     return Deployment(broker, prefix)
+
+
+def test_many_names_are_folded_in_the_table_and_whole_in_json() -> None:
+    one = instance(topics=["a" * 30, "b"], capabilities=["chat", "stream", "embed", "models"])
+    assert row(one)["topics"] == ["a" * 30, "+1"]
+    assert row(one)["capabilities"] == ["chat", "stream", "embed", "+1"]
+    assert row(instance(capabilities=["chat", "stream"]))["capabilities"] == ["chat", "stream"]
 
 
 def test_without_a_command_it_lists_who_is_up_and_how_busy(

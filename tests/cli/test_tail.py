@@ -111,3 +111,11 @@ def test_tail_goes_on_without_a_gap_when_the_broker_is_killed(
     tailing.send_signal(signal.SIGINT)
     assert tailing.communicate(timeout=20) == ("", "")
     assert got == list(range(61))
+
+
+def test_an_entity_that_may_be_misspelt_is_noted_with_the_known_ones(cli: Cli) -> None:
+    tell(cli, 1)
+    done = cli.run("tail", "bogus.>", "--until-end")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert 'note: "bogus" is none of task, agent, llm, memory, ' in done.stderr
+    assert cli.run("tail", "task.>", "--until-end").stderr == ""
