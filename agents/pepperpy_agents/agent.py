@@ -130,6 +130,9 @@ class Agent:
             BadConfig: The function cannot be a handler, or the topic has one.
         """
         check_topic(topic)
+        for name, value in (("retries", retries), ("concurrency", concurrency)):
+            if value is not None and type(value) is not int:
+                raise BadConfig(f"topic {topic}: {name} is {value!r}", hint="give a whole number")
         only = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         if retries < 0:
             raise BadConfig(f"topic {topic}: retries is {retries}", hint="use 0 or more")

@@ -1,7 +1,9 @@
 """Whose code a traceback leads through: the user's, ours, or a library's."""
 
+import inspect
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -24,6 +26,12 @@ def place_of(error: BaseException) -> str:
     ]
     own = [one for one in frames if not _is_installed(one[0])]
     return _place(*(own or frames)[-1]) if frames else ""
+
+
+def place_of_function(function: Callable[..., object]) -> str:
+    """Returns file and line where a function is written; empty where that is not known."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return _place(code.co_filename, code.co_firstlineno) if code else ""
 
 
 def place_in(frame: FrameType) -> str:

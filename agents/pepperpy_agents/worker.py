@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from pepperpy_agents.agent import Agent, AgentHook, TaskSpec
+from pepperpy_agents.announcing import announced
 from pepperpy_agents.cancels import carried_out
 from pepperpy_agents.commands import obeyed
 from pepperpy_agents.crash_loops import ended_by_us
@@ -30,8 +31,7 @@ from pepperpy_bus.streams.pull import Work, WorkPuller
 from pepperpy_bus.streams.topology import Config
 from pepperpy_bus.units import now
 from pepperpy_schemas.catalog import RESUME, TASK
-from pepperpy_schemas.jsonschema import schema_of
-from pepperpy_schemas.messages import AgentInstance, TopicSchema
+from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name
 
 log = get_log("pepperpy.worker")
@@ -299,16 +299,7 @@ class Worker:
     # --- registry, schemas, commands ------------------------------------------------------------
 
     async def _announce(self) -> None:
-        for spec in self.agent.tasks.values():
-            schema = TopicSchema(
-                topic=spec.topic,
-                version=1,
-                input=schema_of(spec.handler.input),
-                output=schema_of(spec.handler.output, mode="output"),
-                agent=self.agent.name,
-                agent_version=self.agent.version,
-                doc=spec.handler.doc,
-            )
+        for schema in announced(self.agent):
             await self._client.schemas.announce(schema)
 
     def _describe(self) -> AgentInstance:

@@ -74,6 +74,8 @@ def test_a_capability_is_one_token() -> None:
     ("options", "error", "words"),
     [
         ({"retries": -1}, BadConfig, "retries is -1"),
+        ({"retries": "3"}, BadConfig, "retries is '3'"),
+        ({"concurrency": 1.5}, BadConfig, "concurrency is 1.5"),
         ({"concurrency": 0}, BadConfig, "concurrency is 0"),
         ({"timeout": 0}, BadConfig, "timeout is 0"),
         ({"timeout": "soon"}, BadUnit, "soon"),
