@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pepperpy_bus.installing import install
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import BadConfig
 
@@ -38,7 +39,7 @@ async def open_store(address: str) -> AsyncIterator[Store]:
     except ModuleNotFoundError as error:
         raise BadConfig(
             f"a store of memory needs the package {error.name}",
-            hint="pip install 'pepperpy[memory]'",
+            hint=install("memory"),
         ) from error
     async with store:
         yield store

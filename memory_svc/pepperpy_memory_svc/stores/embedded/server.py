@@ -135,20 +135,21 @@ class EmbeddedPostgres:
             )
 
     async def _run(self, program: str, *args: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            self._programs / program,
-            *args,
+        # uvloop's processes cannot become another user.
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [self._programs / program, *args],
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
+            check=False,
             env={"TZ": "UTC", "LC_ALL": "C"},
             **self._account.options(),
         )
-        out, errors = await process.communicate()
-        if process.returncode:
-            raise Unavailable(f"{program} failed: {errors.decode(errors='replace').strip()[-500:]}")
-        return out.decode()
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()[-500:]
+            raise Unavailable(f"{program} failed: {said}")
+        return done.stdout.decode()
 
     # -- its life ----------------------------------------------------------------------------------
 

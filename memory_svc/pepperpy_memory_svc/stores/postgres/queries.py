@@ -91,8 +91,10 @@ FROM asked, LATERAL (
     WHERE p.ns = asked.ns AND p.lexeme = asked.lexeme OFFSET 0
 ) p GROUP BY p.nr"""
 
+# Joined and not `= ANY`: a parameter's array is searched from its beginning for every row.
 BEST_OF_FEW: Final = """
-SELECT nr, score FROM ({words}) scored WHERE nr = ANY({few}) ORDER BY score DESC LIMIT {limit}"""
+SELECT nr, score FROM ({words}) scored JOIN unnest({few}) AS few(nr) USING (nr)
+ORDER BY score DESC LIMIT {limit}"""
 
 # One by one, the best first, so that most are never looked at.
 BEST: Final = f"""
