@@ -21,7 +21,7 @@ from pepperpy_bus.installing import install
 from pepperpy_provider_svc.declared.models import Provider
 from pepperpy_provider_svc.declared.reading import LOCAL_MODEL
 from pepperpy_provider_svc.upstreams import local
-from pepperpy_provider_svc.upstreams.local import Local, model_file
+from pepperpy_provider_svc.upstreams.local import Local, model_file, restrained
 from pepperpy_provider_svc.upstreams.local_process import LocalProcess, command_for
 from pepperpy_provider_svc.upstreams.making import make_upstream
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, ResponseFormat
@@ -87,18 +87,18 @@ async def test_it_speaks_both_protocols_to_the_official_clients(process: LocalPr
         anthropic.AsyncAnthropic(base_url=url, api_key="x", max_retries=0) as other,
     ):
         chat = await one.chat.completions.create(
-            model=LOCAL_MODEL, messages=asked, max_tokens=24, temperature=0
+            model=LOCAL_MODEL, messages=asked, max_tokens=48, temperature=0
         )
         text = chat.choices[0].message.content
         assert text
         assert chat.choices[0].finish_reason == "stop"
         assert chat.model == LOCAL_MODEL
         response = await one.responses.create(
-            model=LOCAL_MODEL, input=QUESTION, max_output_tokens=24, temperature=0
+            model=LOCAL_MODEL, input=QUESTION, max_output_tokens=48, temperature=0
         )
         # The SDK's own argument is gone; the parameter is not.
         message = await other.messages.create(
-            model=LOCAL_MODEL, messages=asked, max_tokens=24, extra_body={"temperature": 0}
+            model=LOCAL_MODEL, messages=asked, max_tokens=48, extra_body={"temperature": 0}
         )
         counted = await other.messages.count_tokens(model=LOCAL_MODEL, messages=asked)
     (block,) = message.content
@@ -119,6 +119,19 @@ async def test_a_streamed_answer_is_the_whole_one_at_temperature_0(upstream: Loc
         assert chunks[-1].usage.output_tokens == whole.usage.output_tokens
     assert await upstream.models(NO_KEY) == [LOCAL_MODEL]
     assert await upstream.count(LOCAL_MODEL, ask(QUESTION), NO_KEY) is None
+
+
+def test_a_request_that_says_nothing_of_its_answer_cannot_run_away() -> None:
+    bare = restrained(ChatRequest(messages=[ChatMessage("user", QUESTION)]))
+    assert (bare.temperature, bare.max_tokens) == (0.2, 256)
+    said = ChatRequest(messages=[ChatMessage("user", QUESTION)], temperature=0, max_tokens=900)
+    assert restrained(said) == said
+
+
+async def test_an_answer_without_a_limit_ends(upstream: Local) -> None:
+    request = ChatRequest(messages=[ChatMessage("user", "Count on for ever: 1, 2, 3,")], seed=1)
+    answer = await upstream.complete(LOCAL_MODEL, request, NO_KEY)
+    assert 0 < answer.usage.output_tokens <= 256
 
 
 # The whole fifty are asked when somebody wants to know: PEPPERPY_TEST_ANSWERS=50.

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from pepperpy_bus.config.values import Secret
 from pepperpy_bus.installing import install
 from pepperpy_provider_svc.upstreams.local_process import LocalProcess
@@ -22,6 +24,11 @@ from pepperpy_provider_svc.upstreams.upstream import (
 )
 from pepperpy_schemas.chat import ChatRequest
 from pepperpy_schemas.errors import BadConfig, RequestRefused
+
+TEMPERATURE: Final = 0.2
+"""Of a request that says none: a small model wanders off at more."""
+ANSWER: Final = 256
+"""Most tokens of an answer whose request does not limit them: a small model may find no end."""
 
 QUEUED: Final = Chunk(queued=True)
 
@@ -57,6 +64,15 @@ def _install() -> str:
     return install("local", model=True)
 
 
+def restrained(request: ChatRequest) -> ChatRequest:
+    """Returns a request that keeps a small model from running away, where it does not say more."""
+    return msgspec.structs.replace(
+        request,
+        temperature=TEMPERATURE if request.temperature is None else request.temperature,
+        max_tokens=request.max_tokens or ANSWER,
+    )
+
+
 class Local:
     """An `Upstream` whose server is a process of its own.
 
@@ -82,7 +98,7 @@ class Local:
     async def complete(self, model: str, request: ChatRequest, key: Secret) -> Completion:
         """Returns the whole answer of the model, when it is loaded and this request's turn."""
         async with self._turn:
-            return await (await self._ready()).complete(model, request, key)
+            return await (await self._ready()).complete(model, restrained(request), key)
 
     async def stream(
         self, model: str, request: ChatRequest, key: Secret
@@ -92,7 +108,7 @@ class Local:
         async with self._turn:
             ready = await self._ready()
             yield ALIVE
-            chunks = ready.stream(model, request, key)
+            chunks = ready.stream(model, restrained(request), key)
             try:
                 async for chunk in chunks:
                     yield chunk

@@ -22,6 +22,7 @@ CONTEXT = 8192
 
 _HTTP_THREADS = 16
 _ERRORS = 1
+_REPEATING = 1.1  # how much less likely a word is that was said just now; 1 is no less
 
 
 def main(arguments: list[str]) -> None:
@@ -61,6 +62,7 @@ def _serve(file: str, name: str) -> Any:
     wanted.ui = False
     wanted.endpoint_slots = False
     wanted.verbosity = _ERRORS
+    wanted.sampling.penalty_repeat = _REPEATING
     return xllamacpp.Server(wanted)
 
 
