@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -136,8 +136,10 @@ class EmbeddedPostgres:
 
     async def _run(self, program: str, *args: str) -> str:
         # uvloop's processes cannot become another user.
-        done = await asyncio.to_thread(
-            subprocess.run,
+        return await asyncio.to_thread(self._run_here, program, args)
+
+    def _run_here(self, program: str, args: Sequence[str]) -> str:
+        done = subprocess.run(
             [self._programs / program, *args],
             cwd=self._folder,
             stdin=subprocess.DEVNULL,

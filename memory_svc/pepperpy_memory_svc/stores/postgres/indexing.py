@@ -1,6 +1,7 @@
 """What makes entries findable, put into the tables of their generations and taken out."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from pepperpy_memory_svc.stores.postgres import queries
 from pepperpy_memory_svc.stores.postgres.connection import Connection
@@ -12,6 +13,10 @@ from pepperpy_memory_svc.stores.postgres.entries import (
     half_vector,
 )
 from pepperpy_memory_svc.stores.rows import Generation, Lexemes, Vector
+
+_COPIED: Final = 1000
+"""Vectors that are stored by one statement: the index takes milliseconds for each of them, and a
+statement's time is limited."""
 
 
 async def known_generations(connection: Connection) -> list[Generation]:
@@ -25,9 +30,9 @@ async def add_vectors(
 ) -> None:
     """Stores vectors by the numbers of their entries."""
     records = [(nr, None if each is None else half_vector(each)) for nr, each in vectors]
-    if records:
+    for begin in range(0, len(records), _COPIED):
         await connection.copy_records_to_table(
-            f"vector_{gen}", records=records, columns=VECTOR_COLUMNS
+            f"vector_{gen}", records=records[begin : begin + _COPIED], columns=VECTOR_COLUMNS
         )
 
 
