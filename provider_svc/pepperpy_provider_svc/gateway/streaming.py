@@ -11,6 +11,7 @@ from pepperpy_bus.groups import outlast
 from pepperpy_provider_svc.cache.answers import Receipt
 from pepperpy_provider_svc.gateway.admission import Admitted
 from pepperpy_provider_svc.gateway.answering import repair
+from pepperpy_provider_svc.gateway.cutting import cut
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.paying import Bill, paid
 from pepperpy_provider_svc.gateway.said import Said, bare, has_content, misfit
@@ -43,8 +44,9 @@ async def stream(
             if piece is None:
                 yield KeepAlive(n)
                 continue
-            n += 1
-            yield _item(n, piece)
+            for part in cut(piece) if isinstance(piece, Chunk) else (piece,):
+                n += 1
+                yield _item(n, part)
 
 
 async def _pieces(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, None]:
