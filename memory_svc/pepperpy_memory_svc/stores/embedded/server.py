@@ -139,7 +139,7 @@ class EmbeddedPostgres:
         return await asyncio.to_thread(self._run_here, program, args)
 
     def _run_here(self, program: str, args: Sequence[str]) -> str:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - the program is our own
             [self._programs / program, *args],
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
@@ -151,7 +151,8 @@ class EmbeddedPostgres:
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()[-500:]
             raise Unavailable(f"{program} failed: {said}")
-        return done.stdout.decode()
+        out: bytes = done.stdout
+        return out.decode()
 
     # -- its life ----------------------------------------------------------------------------------
 
