@@ -21,3 +21,10 @@ export async function connectBus() {
   nc.closed().then((error) => { if (error) throw error; }); // refused for good: ends the process
   return { nc, js: jetstream(nc) };
 }
+
+// What hands out the tasks of a topic; the operator or a Python worker makes it.
+export const consumerOf = (js, topic) => js.consumers.get(stream, `w_${topic}`).catch((error) => {
+  console.error(`cannot pull w_${topic}: ${error.message}; is it there? The operator makes it:`);
+  console.error(`  pepperpy bus apply --topic ${topic}`);
+  process.exit(1);
+});

@@ -2,7 +2,7 @@
 //   node worker.mjs [TOPIC]
 import { setTimeout as sleep } from "node:timers/promises";
 import { Match } from "@nats-io/transport-node";
-import { connectBus, prefix, stream } from "./bus.mjs";
+import { connectBus, consumerOf, prefix, stream } from "./bus.mjs";
 
 // Your work goes here: what it returns is the result, what it throws is the error.
 async function handle({ text, seconds = 0 }) {
@@ -33,7 +33,7 @@ async function answer(task) {
 }
 
 const { nc, js } = await connectBus();
-const consumer = await js.consumers.get(stream, `w_${process.argv[2] ?? "upper"}`);
+const consumer = await consumerOf(js, process.argv[2] ?? "upper");
 const pause = (error) => { console.error(error.message); return sleep(1_000); };
 
 // A signal lets the running task finish; a pull that waits for the broker to return is given up.

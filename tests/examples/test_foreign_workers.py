@@ -349,3 +349,12 @@ async def test_the_worker_role_is_enough_to_work_and_no_login_to_submit(
         assert (code, err) == (0, "")
         assert json.loads(out)["data"] == {"text": "LET ME IN", "by": language}
     assert await lane.acknowledged("shout") == 2
+
+
+async def test_a_node_worker_without_its_consumer_says_who_makes_it(lane, topic, node_folder):
+    code, out, err = await lane.run("node", node_folder / "worker.mjs", "unknown")
+    assert (code, out) == (1, "")
+    assert err == (
+        "cannot pull w_unknown: consumer not found; is it there? The operator makes it:\n"
+        "  pepperpy bus apply --topic unknown\n"
+    )
