@@ -133,6 +133,8 @@ async def start_up(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Up]]
             "-m",
             "pepperpy",
             "up",
+            # A database and a model beside every stack would cost more than what is tested.
+            *(() if "--memory" in arguments else ("--no-memory",)),
             *map(str, arguments),
             "--json",
             cwd=tmp_path,

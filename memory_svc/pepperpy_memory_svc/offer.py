@@ -15,15 +15,18 @@ from pepperpy_memory_svc.declared.reading import read_declaration
 from pepperpy_memory_svc.embedding.batching import BatchedEmbedder
 from pepperpy_memory_svc.embedding.embedder import Embedder
 from pepperpy_memory_svc.embedding.named import named_embedder
-from pepperpy_memory_svc.opening import kind_of, open_store
 from pepperpy_memory_svc.remembering.analyser import Analyser
 from pepperpy_memory_svc.remembering.index import Index
 from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.stores.opening import open_store
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.memory")
+
+UNSET: Final = "memory://"
+"""Where entries are when no address is set."""
 
 _PURGED: Final = 10_000
 
@@ -62,7 +65,7 @@ class Offer:
 
     async def _open(self) -> None:
         declaration = read_declaration(self._settings.declaration)
-        url = self._settings.url.get_secret_value()
+        url = self._settings.url.get_secret_value() or UNSET
         connection, prefix = self._client.connection, self._client.prefix
         enter = self._stack.enter_async_context
         clock = ServerClock(connection, prefix)
@@ -80,7 +83,7 @@ class Offer:
         self.parts = Parts(
             declaration=declaration,
             store=store,
-            kind=kind_of(url),
+            kind=url.partition(":")[0],
             index=index,
             emitter=emitter,
             clock=clock.now,

@@ -40,6 +40,9 @@ def command(
     models: Annotated[
         bool, typer.Option("--models/--no-models", help="Whether to serve language models too.")
     ] = True,
+    memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Whether to remember things too.")
+    ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object when it is ready.")
     ] = False,
@@ -47,7 +50,8 @@ def command(
     """Start a broker, services and workers here, and stop them with Ctrl-C.
 
     Without an agent the broker waits for workers of yours. Language models are asked with the keys
-    in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY), or run here when there is none.
+    in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY), or run here when there is none. What is
+    remembered is in a PostgreSQL of the stack's own, unless memory.url names another.
     """
     import asyncio
     import os
@@ -78,7 +82,7 @@ def command(
     settings = loaded.settings
     plan = Plan(
         settings=settings,
-        services=services(settings, os.environ, models=models),
+        services=services(settings, os.environ, models=models, memory=memory),
         children=worker_children(agents or (), settings.stack.workers, reload=reload),
         foreign=url is not None,
         environment={

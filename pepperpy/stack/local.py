@@ -35,10 +35,12 @@ class LocalBroker(msgspec.Struct, frozen=True):
     Attributes:
         broker: The server.
         folder: Where its data and secrets lie.
+        memory: Where what is remembered lies.
     """
 
     broker: Broker
     folder: Path
+    memory: Path
 
     @property
     def url(self) -> str:
@@ -86,7 +88,7 @@ async def local_broker(settings: Settings) -> AsyncIterator[LocalBroker]:
     """
     stack = settings.stack
     check_port(stack.port)
-    with _folder(stack.persist) as folder:
+    with _folder(stack.persist) as folder, _memory_folder(stack.persist, folder) as memory:
         passwords = role_passwords(folder / "secrets")
         broker = Broker(
             folder / "broker",
@@ -97,7 +99,7 @@ async def local_broker(settings: Settings) -> AsyncIterator[LocalBroker]:
             options={"max_file_store": _room(folder)},
         )
         async with broker:
-            yield LocalBroker(broker, folder)
+            yield LocalBroker(broker, folder, memory)
 
 
 async def keep_running(
@@ -169,6 +171,20 @@ def _folder(persist: Path | None) -> Iterator[Path]:
                 hint="stop that one, or give another folder: --persist DIR",
             )
         yield folder
+
+
+@contextlib.contextmanager
+def _memory_folder(persist: Path | None, folder: Path) -> Iterator[Path]:
+    """Inside of what is kept; else beside the rest, where another user may pass through.
+
+    A PostgreSQL of root's runs as somebody else.
+    """
+    if persist is not None:
+        yield folder / "memory"
+        return
+    with temporary_folder() as outside:
+        outside.chmod(0o711)
+        yield outside / "memory"
 
 
 def _room(folder: Path) -> int:

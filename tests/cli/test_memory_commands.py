@@ -207,5 +207,5 @@ def test_the_service_runs_until_it_is_told_to_stop(
 def test_a_wrong_address_ends_the_service_at_once(cli: Cli) -> None:
     done = cli.run("memory", "run", "--url", "mysql://secret@host", "--embedder", "hashing")
     assert done.returncode == 1
-    assert "memory.url names no store" in done.stderr
+    assert "'mysql' is no store of memory" in done.stderr
     assert "secret" not in done.stderr

@@ -1,11 +1,10 @@
-"""The declaration of the memory service, and the stores that addresses name."""
+"""The declaration of the memory service."""
 
 from pathlib import Path
 
 import pytest
 
 from pepperpy_memory_svc.declared.reading import MAIN, read_declaration
-from pepperpy_memory_svc.opening import kind_of, open_store
 from pepperpy_memory_svc.remembering.access import place, places
 from pepperpy_schemas.errors import BadConfig, NotFound
 
@@ -68,21 +67,3 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="cannot be read"):
         read_declaration(tmp_path / "none.toml")
-
-
-async def test_addresses_name_stores() -> None:
-    for url in ("memory://", "memory:"):
-        async with open_store(url) as store:
-            await store.ping()
-    assert kind_of("postgres://user:secret@host/db") == "postgresql"
-    assert kind_of("embedded:/srv/memory") == "embedded"
-
-
-@pytest.mark.parametrize(
-    "url", ["", "memory", "memory://x", "embedded:", "mysql://h", "postgres:x"]
-)
-async def test_an_address_that_names_none_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(BadConfig) as refused:
-        async with open_store(url):
-            pytest.fail("there is no such store")
-    assert "postgresql://" in refused.value.hint

@@ -196,9 +196,10 @@ class MemorySection(_Section):
     """How the memory service remembers and answers."""
 
     url: SecretStr = _setting(
-        SecretStr("memory://"),
+        SecretStr(""),
         "Where entries are: `postgresql://…`, `embedded:FOLDER` for a PostgreSQL of its own, or "
-        "`memory://`, which ends with the process.",
+        "`memory://`, which ends with the process. Unset, a local stack has a PostgreSQL of its "
+        "own, and any other service keeps entries in memory.",
     )
     declaration: Path | None = _setting(
         None, "TOML file of namespaces; unset, everybody has the namespace `main`."

@@ -15,7 +15,6 @@ from pepperpy_memory_svc.embedding.embedder import Embedder, Purpose, Vector
 from pepperpy_schemas.errors import Overloaded, PepperError, Unavailable, UpstreamFailed
 
 BATCH: Final = 32
-CHARACTERS: Final = 8_000
 WAITING: Final = 50_000
 
 E = TypeVar("E", bound=Embedder)
@@ -42,8 +41,6 @@ class BatchedEmbedder(Generic[E]):
         embedder: The embedder, not open yet.
         cache_bytes: Bytes of vectors that are kept.
         batch: Most texts of one call.
-        characters: Of all texts of one call, at most; one text alone may have more. A question has
-            to wait for the call that runs.
         waiting: Texts that may wait; more are refused.
     """
 
@@ -53,14 +50,12 @@ class BatchedEmbedder(Generic[E]):
         *,
         cache_bytes: int = 64 * 1024 * 1024,
         batch: int = BATCH,
-        characters: int = CHARACTERS,
         waiting: int = WAITING,
     ) -> None:
         self.inner = embedder
         self.cache = VectorCache(cache_bytes)
         self.calls = 0
         self._batch = batch
-        self._characters = characters
         self._room = waiting
         self._lines: dict[Purpose, OrderedDict[Key, _Item]] = {
             "query": OrderedDict(),
@@ -84,6 +79,11 @@ class BatchedEmbedder(Generic[E]):
     def dims(self) -> int:
         """Numbers of a vector."""
         return self.inner.dims
+
+    @property
+    def characters(self) -> int:
+        """Characters of all texts of one call, at most."""
+        return self.inner.characters
 
     async def __aenter__(self) -> Self:
         await self.inner.__aenter__()
@@ -174,7 +174,7 @@ class BatchedEmbedder(Generic[E]):
 
     def _next(self, line: OrderedDict[Key, _Item]) -> list[_Item]:
         items: list[_Item] = []
-        left = self._characters
+        left = self.characters
         while line and len(items) < self._batch:
             first = next(iter(line.values()))
             left -= len(first.text)

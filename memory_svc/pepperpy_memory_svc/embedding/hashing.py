@@ -28,6 +28,7 @@ class HashingEmbedder:
 
     name = "hashing"
     version = "1"
+    characters = 100_000
 
     def __init__(self, *, dims: int = 256) -> None:
         self.dims = dims

@@ -27,6 +27,7 @@ class ProviderEmbedder:
         self.name = f"provider/{model}"
         self.version = str(dimensions or "full")
         self.dims = dimensions or 0
+        self.characters = 200_000
         self._llm = llm
         self._model = model
         self._dimensions = dimensions

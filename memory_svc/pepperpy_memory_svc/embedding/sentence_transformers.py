@@ -24,6 +24,7 @@ class SentenceTransformerEmbedder:
         self.name = path.name or str(path)
         self.version = "st"
         self.dims = 0
+        self.characters = 8_000
         self._path = path
         self._device = device
         self._model: Any = None

@@ -15,6 +15,8 @@ from pepperpy_schemas.errors import Overloaded, RequestRefused, Unavailable, Ups
 class Gated(HashingEmbedder):
     """Embeds when it may, and keeps what it was asked."""
 
+    characters = 100
+
     def __init__(self) -> None:
         super().__init__(dims=16)
         self.calls: list[tuple[Purpose, list[str]]] = []
@@ -40,7 +42,7 @@ class Gated(HashingEmbedder):
 
 @pytest.fixture
 async def batched() -> AsyncIterator[BatchedEmbedder[Gated]]:
-    async with BatchedEmbedder(Gated(), batch=4, characters=100, waiting=20) as one:
+    async with BatchedEmbedder(Gated(), batch=4, waiting=20) as one:
         one.inner.open.set()
         yield one
 
@@ -56,6 +58,7 @@ async def held(batched: BatchedEmbedder[Gated]) -> "asyncio.Task[list[Vector]]":
 
 async def test_it_is_what_it_embeds_with(batched: BatchedEmbedder[Gated]) -> None:
     assert (batched.name, batched.version, batched.dims) == ("hashing", "1", 16)
+    assert batched.characters == 100
     [vector] = await batched.embed(["a word"], "query")
     assert vector == (await HashingEmbedder(dims=16).embed(["a word"], "query"))[0]
 
