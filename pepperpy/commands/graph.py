@@ -85,11 +85,11 @@ def run_(
     """Submit a graph and print its id, or with --wait what it returned."""
     import msgspec
 
+    from pepperpy.commands._body import body_of
     from pepperpy.commands._ends import duration, ended, show_end
     from pepperpy.commands._failure import say
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import open_bus, run
-    from pepperpy.commands.publish import body_of
     from pepperpy_bus.graphs.graph import TOPIC
 
     spec = _read(file)

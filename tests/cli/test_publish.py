@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import typer
 
+from pepperpy.commands._body import body_of
 from pepperpy.commands._ends import ended
 from pepperpy.commands._output import Progress
-from pepperpy.commands.publish import body_of
 from pepperpy_bus.opening import connect
 from pepperpy_schemas.messages import TopicSchema
 from tests.cli.command_line import Cli
