@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.config import load
+from pepperpy_bus.link import dialing
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.opening import connect
 from pepperpy_bus.streams.jetstream import api
@@ -452,3 +454,15 @@ async def test_ready_settings_are_used_as_they_are(broker: Broker, prefix: str) 
         assert (bus.settings, bus.prefix, bus.source) == (settings, prefix, "")
         task_id = await bus.submit("echo")
         assert "pp-source" not in (await queued(bus, f"task.echo.{task_id}")).headers
+
+
+async def test_who_waits_for_a_broker_says_how_to_start_one(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialing, "_SAY_AFTER", 0.05)
+    nowhere = load(flags={"nats.url": "nats://127.0.0.1:1"}, environ={}).settings
+    with caplog.at_level(logging.WARNING, "pepperpy.bus"), pytest.raises(TimeoutError):
+        async with asyncio.timeout(1), connect(settings=nowhere, patient=True):
+            pytest.fail("nobody is there")
+    fields = {one.message: getattr(one, "fields", {}) for one in caplog.records}
+    assert fields["bus.waiting"]["hint"].startswith("start one with: pepperpy up")
