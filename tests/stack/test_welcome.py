@@ -28,6 +28,14 @@ def test_the_commands_need_no_url_at_the_default_port():
     assert "/data (removed at the end; keep it with --persist DIR)" in text
 
 
+def test_a_small_model_is_called_what_it_is():
+    asking = "pepperpy chat 'Say hello.'"
+    assert f"{asking}   (small local model, answers poorly)\n" in welcome(
+        ready(models=True, small=True)
+    )
+    assert f"{asking}\n" in welcome(ready(models=True))
+
+
 def test_the_commands_name_another_port_and_prefix():
     text = welcome(ready(url="nats://127.0.0.1:5", prefix="t1", bodies={"n": 1}, kept=True))
     assert "pepperpy --nats nats://127.0.0.1:5 publish n 1 --wait" in text
