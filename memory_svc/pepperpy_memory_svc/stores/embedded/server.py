@@ -33,6 +33,8 @@ _SETTINGS: Final = {
     "shared_buffers": "128MB",
     "maintenance_work_mem": "256MB",
     "jit": "off",
+    # Words are read from their index alone once its table was vacuumed: soon after it has grown.
+    "autovacuum_naptime": "10s",
     # Opening every file before a recovery takes seconds; one call for all of them does not.
     "recovery_init_sync_method": "syncfs",
     "log_min_messages": "warning",
