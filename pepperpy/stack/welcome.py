@@ -110,7 +110,7 @@ def _publish(ready: Ready) -> list[tuple[str, str]]:
 
 def _models(ready: Ready) -> list[tuple[str, str]]:
     if ready.models:
-        poorly = "   (small local model, answers poorly)" if ready.small else ""
+        poorly = "   # (small local model, answers poorly)" if ready.small else ""
         return [("ask a model", f"{_cli(ready)} chat 'Say hello.'{poorly}")]
     return [("left out", ready.left_out)] if ready.left_out else []
 

@@ -30,7 +30,7 @@ def test_the_commands_need_no_url_at_the_default_port():
 
 def test_a_small_model_is_called_what_it_is():
     asking = "pepperpy chat 'Say hello.'"
-    assert f"{asking}   (small local model, answers poorly)\n" in welcome(
+    assert f"{asking}   # (small local model, answers poorly)\n" in welcome(
         ready(models=True, small=True)
     )
     assert f"{asking}\n" in welcome(ready(models=True))
