@@ -1,57 +1,28 @@
 """`pepperpy memory`, against a service in memory."""
 
-import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pepperpy.commands._passages import passages, text_files
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.config.values import MemorySettings, Secret
 from pepperpy_bus.loop_thread import LoopThread
-from pepperpy_bus.opening import connect
-from pepperpy_bus.services.service import Service
-from pepperpy_memory_svc.offer import Offer
-from pepperpy_memory_svc.remembering.analyser import PlainAnalyser
-from pepperpy_memory_svc.remembering.memory import NAME, Memory
 from tests.cli.command_line import Cli
 from tests.cli.inline import Inline
-
-SETTINGS = MemorySettings(
-    url=Secret("memory://"),
-    declaration=None,
-    embedder="hashing:64",
-    cache=1_000_000,
-    purge=3600.0,
-    concurrency=16,
-    waiting=64,
-    grace=1.0,
-)
-
-
-@contextlib.asynccontextmanager
-async def serving(url: str, prefix: str) -> AsyncIterator[None]:
-    async with (
-        connect(url, bus__prefix=prefix) as own,
-        Offer(own, SETTINGS, PlainAnalyser()) as offer,
-    ):
-        endpoints = Memory(offer.parts, replica="r1").endpoints()
-        async with Service(own.connection, prefix, NAME, version="1.0.0", endpoints=endpoints):
-            await own.connection.flush()
-            yield
+from tests.memory_svc.memory_service import remembering
 
 
 @pytest.fixture
-def remembering(broker: Broker, prefix: str) -> object:
+def memory(broker: Broker, prefix: str) -> Iterator[None]:
     """A memory service beside the test."""
-    with LoopThread(serving(broker.url, prefix), name="memory") as thread:
-        yield thread
+    with LoopThread(remembering(broker.url, prefix), name="memory"):
+        yield
 
 
-pytestmark = pytest.mark.usefixtures("remembering")
+pytestmark = pytest.mark.usefixtures("memory")
 
 
 def test_what_is_put_is_shown_and_found_with_the_word_marked(inline: Inline) -> None:

@@ -1,0 +1,100 @@
+"""Vectors and words of the generations that are current, and what makes them."""
+
+import msgspec
+import pytest
+
+from pepperpy_memory_svc.remembering.analyser import LanguageAnalyser, PlainAnalyser
+from pepperpy_memory_svc.remembering.index import Index
+from pepperpy_schemas.errors import Unavailable, WrongSequence
+from pepperpy_schemas.language import Analysis, Pipeline
+from tests.memory_svc.remembering.conftest import As, Clock, Serving
+
+
+class Reversing(PlainAnalyser):
+    """Makes other words of every text."""
+
+    def version(self, pipeline: Pipeline) -> str:
+        return "reversing-1"
+
+    def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:
+        plain = super().analyse(text, lang=lang, main=main, pipeline=pipeline)
+        tokens = [msgspec.structs.replace(t, lexeme=t.lexeme[::-1]) for t in plain.tokens]
+        return msgspec.structs.replace(plain, tokens=tokens)
+
+
+async def test_texts_are_found_by_the_words_of_their_language(serving: Serving, by: As) -> None:
+    async with serving(analyser=LanguageAnalyser()):
+        ana = by("ana")
+        entry = await ana.put("Die Pakete wurden gestern beim Nachbarn abgegeben und liegen dort.")
+        assert entry.lang == "de"
+        found = await ana.search("Paket Nachbar", mode="text")
+        assert found.lang == "de"
+        assert "**Pakete**" in found.hits[0].snippet
+        polish = await ana.put("Paczka jest u sąsiada.", lang="pl")
+        assert polish.lang == "pl"
+        assert (await ana.search("paczka", mode="text")).hits[0].entry.id == polish.id
+
+
+async def test_another_analyser_makes_the_words_of_all_entries_anew(
+    serving: Serving, by: As, clock: Clock
+) -> None:
+    async with serving() as offer:
+        ana, store = by("ana"), offer.parts.store
+        await ana.put_many([{"text": f"parcel {n}", "id": f"e{n}"} for n in range(20)])
+        old = offer.parts.index
+        new = Index(
+            store,
+            old._embedders,
+            Reversing(),
+            spec="hashing:64",
+            declaration=offer.parts.declaration,
+        )
+        with pytest.raises(Unavailable, match="the words in the store are those of"):
+            await new.current()
+        await new.prepare(clock)
+        await new.prepare(clock)
+        states = [(one.kind, one.state) for one in await store.generations()]
+        assert states == [("embedding", "current"), ("analyser", "kept"), ("analyser", "current")]
+        current = await new.current()
+        wanted = await new.words(offer.parts.declaration.namespaces["ana"], "parcel")
+        assert [token.lexeme for token in wanted.tokens] == ["lecrap"]
+        assert current.analyser.number != (await old.current()).analyser.number
+
+
+async def test_a_replica_follows_a_change_of_the_vectors(
+    serving: Serving, by: As, clock: Clock
+) -> None:
+    async with serving() as offer:
+        ana, store = by("ana"), offer.parts.store
+        await ana.put("parcel", id="e")
+        made = await store.begin("embedding", "hashing:32@1", dims=32)
+        assert await store.flip(made.number, now=clock.now, partial=True) == 1
+        await ana.put("another parcel", id="f")
+        assert (await ana.stats()).dims == 32
+        await store.drop(1)
+        found = await ana.search("another parcel", mode="semantic")
+        assert [hit.entry.id for hit in found.hits] == ["f"]
+
+
+async def test_vectors_that_nobody_here_can_make_are_not_mixed_with_others(
+    serving: Serving, by: As, clock: Clock
+) -> None:
+    async with serving() as offer:
+        store = offer.parts.store
+        made = await store.begin("embedding", "hashing:32@other", dims=32)
+        await store.flip(made.number, now=clock.now, partial=True)
+        with pytest.raises(Unavailable, match="hashing:32@other"):
+            await by("ana").put("parcel")
+
+
+async def test_generations_that_change_all_the_time_are_given_up(serving: Serving) -> None:
+    async with serving() as offer:
+        tries = []
+
+        async def work(current: object) -> None:
+            tries.append(current)
+            raise WrongSequence("again")
+
+        with pytest.raises(WrongSequence):
+            await offer.parts.index.agreed(work)
+        assert len(tries) == 5
