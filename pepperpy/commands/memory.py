@@ -270,6 +270,38 @@ def import_(
     typer.echo(run(read()))
 
 
+@app.command()
+def reindex(
+    ctx: typer.Context,
+    embedder: Annotated[
+        str, typer.Argument(help="e5, hashing, sentence-transformers:FOLDER, provider:MODEL.")
+    ],
+) -> None:
+    """Make all vectors anew by another embedder; searches go on with the old ones meanwhile.
+
+    It is the operator's to do where there are several namespaces. Stopped in the middle, it goes on
+    where it was; an embedder that was in use before is gone back to.
+    """
+    from pepperpy.commands._memory import open_memory
+    from pepperpy.commands._output import Progress
+    from pepperpy.commands._session import run
+
+    async def work() -> str:
+        name = ""
+        progress: Progress | None = None
+        async with open_memory(ctx, "") as memory:
+            async for item in memory.reindex(embedder):
+                name = item.embedder
+                progress = progress or Progress(item.entries, "embedded")
+                while progress.done < item.done:
+                    progress.step()
+        if progress is not None:
+            progress.end()
+        return f"vectors of {name} are searched now"
+
+    typer.echo(run(work()))
+
+
 @app.command("run")
 def run_(
     ctx: typer.Context,

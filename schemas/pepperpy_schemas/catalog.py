@@ -25,6 +25,7 @@ from pepperpy_schemas.memory_requests import (
     ImportRequest,
     LinkRequest,
     PutRequest,
+    ReindexRequest,
     StatsRequest,
     UpdateRequest,
 )
@@ -299,6 +300,13 @@ MEMORY_EXPORT: Final = Subject(
     ExportRequest,
     "Entries are handed out, one after the other.",
 )
+MEMORY_REINDEX: Final = Subject(
+    "MemoryReindex",
+    "{p}.svc.memory.reindex.{principal}",
+    ReindexRequest,
+    "All vectors shall be made anew by another embedder.",
+    examples=('{"embedder":"e5"}',),
+)
 MEMORY_IMPORT: Final = Subject(
     "MemoryImport",
     "{p}.svc.memory.import.{principal}",
@@ -506,6 +514,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     MEMORY_HISTORY,
     MEMORY_STATS,
     MEMORY_EXPORT,
+    MEMORY_REINDEX,
     MEMORY_IMPORT,
     CANCEL,
     STOP,

@@ -17,7 +17,14 @@ from pepperpy_schemas._schema_writer import SchemaWriter, inspected, unsupported
 from pepperpy_schemas.chat import ChatItem, ChatReply
 from pepperpy_schemas.language import Analysis, DetectReply, WordsReply
 from pepperpy_schemas.memory import Entry, SearchReply
-from pepperpy_schemas.memory_requests import DeleteReply, Entries, History, ImportReply, Stats
+from pepperpy_schemas.memory_requests import (
+    DeleteReply,
+    Entries,
+    History,
+    ImportReply,
+    ReindexProgress,
+    Stats,
+)
 from pepperpy_schemas.messages import ServiceReply
 from pepperpy_schemas.provider import CountReply, EmbedReply, ModelList, ProviderStatus
 from pepperpy_schemas.subjects import Subject
@@ -76,6 +83,9 @@ REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     ),
     catalog.MEMORY_STATS: Subject("MemoryFigures", "{inbox}", Stats, "How full the memory is."),
     catalog.MEMORY_EXPORT: ENTRY,
+    catalog.MEMORY_REINDEX: Subject(
+        "MemoryReindexed", "{inbox}", ReindexProgress, "How far a re-index is."
+    ),
     catalog.MEMORY_IMPORT: Subject(
         "MemoryImported", "{inbox}", ImportReply, "How many entries were taken over."
     ),

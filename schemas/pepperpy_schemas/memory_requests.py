@@ -277,3 +277,29 @@ class ImportReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
     imported: Count
     expired: Count = 0
+
+
+class ReindexRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All vectors shall be made anew by another embedder, while searches go on with the old ones.
+
+    Attributes:
+        embedder: The embedder, as settings name it; one that was current before is gone back to.
+    """
+
+    embedder: Text1
+
+
+class ReindexProgress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a re-index is; the last one says that it is done.
+
+    Attributes:
+        done: Entries that were embedded in this run.
+        entries: Entries that there are, about.
+        embedder: Whose vectors they are.
+        current: Whether these vectors are the ones that are searched now.
+    """
+
+    done: Count
+    entries: Count
+    embedder: str
+    current: bool = False

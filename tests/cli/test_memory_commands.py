@@ -180,3 +180,11 @@ def test_a_wrong_address_ends_the_service_at_once(cli: Cli) -> None:
     assert done.returncode == 1
     assert "'mysql' is no store of memory" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_vectors_are_made_anew_by_another_embedder(inline: Inline) -> None:
+    inline.run("memory", "put", "one")
+    assert inline.run("memory", "reindex", "hashing:32") == 0
+    assert inline.out == "vectors of hashing:32@1 are searched now\n"
+    assert "embedded 1 in" in inline.err
+    assert inline.json("memory", "stats")["dims"] == 32

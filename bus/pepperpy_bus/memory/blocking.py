@@ -20,6 +20,7 @@ class SyncMemory(Facade[Memory]):
     history = waits(Memory.history)
     stats = waits(Memory.stats)
     export = iterates(Memory.export)
+    reindex = iterates(Memory.reindex)
 
     def within(
         self, *, namespace: str | None = None, session: str | None = None, agent: str | None = None

@@ -19,6 +19,7 @@ from pepperpy_schemas.catalog import (
     MEMORY_IMPORT,
     MEMORY_LINK,
     MEMORY_PUT,
+    MEMORY_REINDEX,
     MEMORY_SEARCH,
     MEMORY_SIMILAR,
     MEMORY_STATS,
@@ -41,6 +42,8 @@ from pepperpy_schemas.memory_requests import (
     ImportRequest,
     LinkRequest,
     PutRequest,
+    ReindexProgress,
+    ReindexRequest,
     Stats,
     StatsRequest,
     UpdateRequest,
@@ -50,7 +53,7 @@ from pepperpy_schemas.subjects import Subject
 TIMEOUT: Final = "30s"
 LONG: Final = "5m"
 """For many entries at once: each is embedded."""
-WRITES: Final = frozenset({"put", "update", "delete", "link", "import"})
+WRITES: Final = frozenset({"put", "update", "delete", "link", "import", "reindex"})
 """The operations that change something."""
 
 T = TypeVar("T")
@@ -308,6 +311,35 @@ class Memory:
         async with contextlib.aclosing(items):
             async for entry in items:
                 yield entry
+
+    async def reindex(
+        self, embedder: str, *, idle: Duration = LONG
+    ) -> AsyncGenerator[ReindexProgress, None]:
+        """Makes all vectors anew by another embedder, and yields how far that is.
+
+        Searches go on with the old vectors until all new ones are there. One that ends early is
+        gone on with when it is asked for again; an embedder that was in use before is gone back to.
+
+        Args:
+            embedder: The embedder, as settings name it.
+            idle: How long nothing may come.
+
+        Raises:
+            PermissionDenied: There are namespaces of others; the operator may do it.
+        """
+        items = call_stream(
+            self._connection,
+            self._prefix,
+            *self._place(MEMORY_REINDEX),
+            ReindexRequest(embedder),
+            principal=self._principal,
+            type=ReindexProgress,
+            idle=self._gate("reindex", parse_duration(idle)),
+            threshold=self._threshold,
+        )
+        async with contextlib.aclosing(items):
+            async for item in items:
+                yield item
 
     # --- below ----------------------------------------------------------------------------------
 

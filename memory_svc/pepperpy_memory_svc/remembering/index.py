@@ -1,7 +1,8 @@
 """What makes entries findable: vectors and words of the generations that are current."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final, TypeVar
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 _TRIES: Final = 5
 _FILL: Final = 256
+_EMBED: Final = 32
+_FRESH: Final = 1.0
+"""Seconds after which the store is asked again which generations are current."""
 
 
 class Current(msgspec.Struct, frozen=True):
@@ -68,6 +72,8 @@ class Index:
         self._declaration = declaration
         self._name = _analyser_name(analyser, declaration)
         self._current: Current | None = None
+        self._read_at = 0.0
+        self._kept_spec = spec
         self._lock = asyncio.Lock()
 
     async def prepare(self, clock: Callable[[], datetime]) -> None:
@@ -102,8 +108,36 @@ class Index:
         return self._analyse(declared, entry.text, entry.lang)
 
     async def current(self) -> Current:
-        """Returns what is searched now."""
-        return self._current or await self._read()
+        """Returns what is searched now; what another replica has flipped is seen in a second."""
+        if self._current is None or time.monotonic() - self._read_at > _FRESH:
+            return await self._read()
+        return self._current
+
+    async def reindex(
+        self, spec: str, clock: Callable[[], datetime]
+    ) -> AsyncIterator[tuple[Generation, int]]:
+        """Makes all vectors anew, and then the new ones current; yields how many were made.
+
+        One that was killed is gone on with. Vectors that were current before need only those of
+        what was put meanwhile.
+
+        Args:
+            spec: The embedder, as settings name it.
+            clock: The time that entries expire by.
+        """
+        embedder = await self._embedders(spec)
+        name = generation_name(spec, embedder)
+        made = await self._store.begin("embedding", name, dims=embedder.dims)
+        done = 0
+        yield made, done
+        while made.state != "current" and await self._store.flip(made.number, now=clock()):
+            while some := await self._store.unfilled(made.number, now=clock(), limit=_EMBED):
+                vectors = await embedder.embed([one.text for one in some], "passage")
+                await self._store.fill(made.number, _vectors(some, vectors))
+                done += len(some)
+                yield made, done
+        self._current = None
+        yield msgspec.structs.replace(made, state="current"), done
 
     async def agreed(self, work: Callable[[Current], Awaitable[T]]) -> T:
         """Does something with the current generations, again when they have changed meanwhile.
@@ -158,8 +192,9 @@ class Index:
 
     async def _read(self) -> Current:
         async with self._lock:
-            if self._current is None:
+            if self._current is None or time.monotonic() - self._read_at > _FRESH:
                 self._current = await self._found()
+                self._read_at = time.monotonic()
             return self._current
 
     async def _found(self) -> Current:
@@ -179,8 +214,9 @@ class Index:
                 f"not of {generation_name(spec, embedder)}",
                 hint="install the version of the embedder that made them",
             )
-        if spec != self._spec:
+        if spec != self._kept_spec:
             log.warning("memory.embedder_kept", there=spec, wanted=self._spec)
+            self._kept_spec = spec
         return Current(embedding, embedder, analyser)
 
     async def _first_embedding(self) -> Generation:
@@ -193,6 +229,13 @@ def pipeline_of(namespace: Namespace) -> Pipeline:
     """Returns how a namespace's texts become words."""
     words = namespace.words
     return Pipeline(fold=words.fold, stop=words.stop, root=words.root, bigrams=words.bigrams)
+
+
+def _vectors(entries: Sequence[Entry], vectors: Sequence[Vector]) -> list[Filling]:
+    return [
+        Filling(namespace=one.namespace, id=one.id, version=one.version, vector=vector)
+        for one, vector in zip(entries, vectors, strict=True)
+    ]
 
 
 def _current(there: Sequence[Generation], kind: Kind) -> Generation | None:

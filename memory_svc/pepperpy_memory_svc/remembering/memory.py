@@ -10,7 +10,7 @@ from pepperpy_memory_svc.remembering import reading, searching, writing
 from pepperpy_memory_svc.remembering.access import Place, place, places
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.remembering.telling import tell
-from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.errors import BadPayload, PermissionDenied
 from pepperpy_schemas.memory import Entry, SearchReply, SearchRequest
 from pepperpy_schemas.memory_requests import (
     DeleteReply,
@@ -24,6 +24,8 @@ from pepperpy_schemas.memory_requests import (
     ImportRequest,
     LinkRequest,
     PutRequest,
+    ReindexProgress,
+    ReindexRequest,
     Stats,
     StatsRequest,
     UpdateRequest,
@@ -31,6 +33,8 @@ from pepperpy_schemas.memory_requests import (
 
 NAME: Final = "memory"
 """The service's name on the bus."""
+OPERATOR: Final = "operator"
+"""Who may do what concerns all namespaces."""
 
 
 class Memory:
@@ -59,6 +63,7 @@ class Memory:
             ("history", HistoryRequest, History, self.history, "Show what an entry was before."),
             ("stats", StatsRequest, Stats, self.stats, "Show how full the memory is."),
             ("export", ExportRequest, Entry, self.export, "Hand out entries one by one."),
+            ("reindex", ReindexRequest, ReindexProgress, self.reindex, "Make all vectors anew."),
             ("import", ImportRequest, ImportReply, self.take_over, "Take over exported entries."),
         )
         return [
@@ -140,6 +145,28 @@ class Memory:
             where = self._place(call, request.namespace)
             async for entry in reading.export(self._parts, where, request):
                 yield entry
+
+    async def reindex(self, request: ReindexRequest, call: Call) -> AsyncIterator[ReindexProgress]:
+        """Makes all vectors anew by another embedder, and yields how far that is.
+
+        Raises:
+            PermissionDenied: It concerns all namespaces, so it is the operator's to do.
+        """
+        declared = self._parts.declaration
+        if call.principal != OPERATOR and len(declared.namespaces) > len(
+            places(declared, call.principal)
+        ):
+            raise PermissionDenied(
+                f"{call.principal} may not re-index: it concerns namespaces of others",
+                hint=f"do it as {OPERATOR}",
+            )
+        with self._counted():
+            names = list(declared.namespaces)
+            figures = await self._parts.store.figures(names, now=self._parts.clock())
+            entries = sum(one.entries for one in figures.values())
+            async for made, done in self._parts.index.reindex(request.embedder, self._parts.clock):
+                yield ReindexProgress(done, entries, made.name, made.state == "current")
+            await tell(self._parts.emitter, "reindexed", "all", call, embedder=request.embedder)
 
     async def take_over(self, request: ImportRequest, call: Call) -> ImportReply:
         """Stores entries of an export."""

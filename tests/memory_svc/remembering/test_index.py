@@ -5,7 +5,7 @@ import pytest
 
 from pepperpy_memory_svc.remembering.analyser import LanguageAnalyser, PlainAnalyser
 from pepperpy_memory_svc.remembering.index import Index
-from pepperpy_schemas.errors import Unavailable, WrongSequence
+from pepperpy_schemas.errors import BadConfig, PermissionDenied, Unavailable, WrongSequence
 from pepperpy_schemas.language import Analysis, Pipeline
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
 
@@ -98,3 +98,55 @@ async def test_generations_that_change_all_the_time_are_given_up(serving: Servin
         with pytest.raises(WrongSequence):
             await offer.parts.index.agreed(work)
         assert len(tries) == 5
+
+
+async def test_all_vectors_are_made_anew_while_searches_go_on(serving: Serving, by: As) -> None:
+    async with serving() as offer:
+        operator, ana = by("operator"), by("ana")
+        await ana.put_many([{"text": f"parcel {n}", "id": f"e{n:02}"} for n in range(70)])
+        await by("bob").put("bob's parcel")
+        seen = []
+        async for one in operator.reindex("hashing:32"):
+            seen.append(one)
+            if not one.current:
+                assert len((await ana.search("parcel 7", limit=100)).hits) >= 70
+            if one.done == 32:
+                await ana.put("put meanwhile", id="late")
+                await ana.update("e00", text="changed meanwhile")
+        assert [one.current for one in seen] == [False] * (len(seen) - 1) + [True]
+        assert (seen[0].entries, seen[-1].embedder) == (71, "hashing:32@1")
+        assert (await ana.stats()).dims == 32
+        found = await ana.search("meanwhile", mode="semantic", limit=2)
+        assert {hit.entry.id for hit in found.hits} == {"late", "e00"}
+        kept = [one.name for one in await offer.parts.store.generations() if one.state == "kept"]
+        assert kept == ["hashing:64@1"]
+
+
+async def test_a_reindex_that_stopped_goes_on_and_the_way_back_is_short(
+    serving: Serving, by: As
+) -> None:
+    async with serving():
+        operator, ana = by("operator"), by("ana")
+        await ana.put_many([{"text": f"parcel {n}", "id": f"e{n:02}"} for n in range(70)])
+        first = operator.reindex("hashing:32")
+        async for one in first:
+            if one.done == 32:
+                break
+        await first.aclose()
+        assert (await ana.stats()).dims == 64
+        again = [one.done async for one in operator.reindex("hashing:32")]
+        assert again[-1] <= 70 - 32
+        await ana.put("put since")
+        back = [one async for one in operator.reindex("hashing:64")]
+        assert (back[-1].done, back[-1].current) == (1, True)
+        assert [one.current async for one in operator.reindex("hashing:64")] == [True, True]
+
+
+async def test_a_reindex_is_for_who_may_use_all_namespaces(serving: Serving, by: As) -> None:
+    async with serving():
+        with pytest.raises(PermissionDenied, match="ana may not re-index"):
+            await anext(by("ana").reindex("hashing:32"))
+        with pytest.raises(BadConfig):
+            await anext(by("operator").reindex("no-such"))
+    async with serving('[namespaces.main]\nprincipals = ["*"]\n'):
+        assert (await anext(by("ana").reindex("hashing:32"))).done == 0
