@@ -122,7 +122,8 @@ async def test_an_error_of_the_service_comes_as_itself(llm: LLM, models: Models)
 
 
 async def test_where_nobody_serves_models_the_way_to_start_is_said(llm: LLM) -> None:
-    for asking in (llm.chat("Hi."), pieces(llm), llm.models()):
+    soon = {"timeout": 0.3}
+    for asking in (llm.chat("Hi.", **soon), pieces(llm, **soon), llm.models(**soon)):
         with pytest.raises(Unavailable, match="nobody serves models") as refused:
             await asking
         assert refused.value.hint is not None

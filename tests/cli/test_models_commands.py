@@ -111,7 +111,10 @@ def test_without_a_question_or_a_terminal_it_says_what_to_do(
     assert inline.run("chat") == 2
 
 
-def test_where_nobody_serves_models_the_fix_is_said(inline: Inline) -> None:
+def test_where_nobody_serves_models_the_fix_is_said(
+    inline: Inline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pepperpy_bus.llm.client.START", 0.1)
     for command in (["chat", "Hi."], ["models"], ["provider", "status"]):
         assert inline.run(*command) == 1
         assert "error: nobody serves models" in inline.err

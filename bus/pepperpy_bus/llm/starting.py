@@ -6,7 +6,7 @@ from typing import Final
 from pepperpy_bus.services.calls import is_unheard
 from pepperpy_schemas.errors import Unavailable
 
-START: Final = 3.0
+START: Final = 6.0
 """Seconds that a service which is not there yet is waited for."""
 
 _FIRST_PAUSE = 0.05
