@@ -45,9 +45,13 @@ async def test_a_store_is_closed_though_a_call_does_not_end(postgres: str, schem
     store = PostgresStore(postgres, schema=schema, limits=Limits(patience=0.2))
     await store.__aenter__()
     with pytest.raises(Unavailable):
-        async with store._pool.connection() as connection:
-            await store.__aexit__(None, None, None)
-            await connection.fetchval("SELECT 1")
+        await _closed_inside(store)
+
+
+async def _closed_inside(store: PostgresStore) -> None:
+    async with store._pool.connection() as connection:
+        await store.__aexit__(None, None, None)
+        await connection.fetchval("SELECT 1")
 
 
 async def test_a_store_that_was_never_opened_is_closed_without_a_word(schema: str) -> None:
