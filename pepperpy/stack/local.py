@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -182,9 +184,17 @@ def _memory_folder(persist: Path | None, folder: Path) -> Iterator[Path]:
     if persist is not None:
         yield folder / "memory"
         return
-    with temporary_folder() as outside:
+    with temporary_folder(_open_place()) as outside:
         outside.chmod(0o711)
         yield outside / "memory"
+
+
+def _open_place() -> Path | None:
+    """Where root makes temporary folders that somebody else can reach; None for the usual place."""
+    usual = Path(tempfile.gettempdir())
+    if os.geteuid() or all(each.stat().st_mode & 0o001 for each in (usual, *usual.parents)):
+        return None
+    return Path("/tmp")  # noqa: S108 - the folder in it has a name of its own
 
 
 def _room(folder: Path) -> int:
