@@ -181,6 +181,10 @@ class Index:
         """Returns the words of a text."""
         return await asyncio.to_thread(self._analyse, namespace, text, lang)
 
+    async def words_of(self, namespace: Namespace, entries: Sequence[Entry]) -> list[Analysis]:
+        """Returns the words of entries."""
+        return await asyncio.to_thread(self._analyse_all, namespace, entries)
+
     def _analyse_all(self, namespace: Namespace, entries: Sequence[Entry]) -> list[Analysis]:
         return [self._analyse(namespace, entry.text, entry.lang) for entry in entries]
 

@@ -1,6 +1,5 @@
 """Searches: from a question to hits with snippets and explained scores."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -225,12 +224,17 @@ async def _snippets(
     parts: Parts, place: Place, hits: Sequence[Ranked], words: Analysis
 ) -> list[str]:
     lexemes = frozenset(token.lexeme for token in words.tokens)
+    entries = [_shown(hit.entry) for hit in hits]
+    if not lexemes:
+        return [snippet(entry.text, (), ()).of(entry.text) for entry in entries]
+    analyses = await parts.index.words_of(place.declared, entries)
+    return [
+        snippet(entry.text, found.tokens, lexemes).of(entry.text)
+        for entry, found in zip(entries, analyses, strict=True)
+    ]
 
-    async def one(hit: Ranked) -> str:
-        text = hit.entry.text[:_SHOWN]
-        found = _NOBODY
-        if lexemes:
-            found = await parts.index.words(place.declared, text, hit.entry.lang)
-        return snippet(text, found.tokens, lexemes).of(text)
 
-    return list(await asyncio.gather(*(one(hit) for hit in hits)))
+def _shown(entry: Entry) -> Entry:
+    if len(entry.text) <= _SHOWN:
+        return entry
+    return msgspec.structs.replace(entry, text=entry.text[:_SHOWN])

@@ -1,10 +1,14 @@
 """Vectors and words of the generations that are current, and what makes them."""
 
+import asyncio
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
 from pepperpy_memory_svc.remembering.analyser import LanguageAnalyser, PlainAnalyser
 from pepperpy_memory_svc.remembering.index import Index
+from pepperpy_memory_svc.stores.rows import Filling
 from pepperpy_schemas.errors import BadConfig, PermissionDenied, Unavailable, WrongSequence
 from pepperpy_schemas.language import Analysis, Pipeline
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
@@ -123,19 +127,33 @@ async def test_all_vectors_are_made_anew_while_searches_go_on(serving: Serving, 
 
 
 async def test_a_reindex_that_stopped_goes_on_and_the_way_back_is_short(
-    serving: Serving, by: As
+    serving: Serving, by: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with serving():
-        operator, ana = by("operator"), by("ana")
+    async with serving() as offer:
+        operator, ana, store = by("operator"), by("ana"), offer.parts.store
         await ana.put_many([{"text": f"parcel {n}", "id": f"e{n:02}"} for n in range(70)])
+        fill, filled, stopped = store.fill, asyncio.Event(), asyncio.Event()
+
+        async def once(number: int, fillings: Sequence[Filling]) -> int:
+            if filled.is_set():
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    stopped.set()
+            filled.set()
+            return await fill(number, fillings)
+
+        monkeypatch.setattr(store, "fill", once)
         first = operator.reindex("hashing:32")
         async for one in first:
             if one.done == 32:
                 break
         await first.aclose()
+        await asyncio.wait_for(stopped.wait(), 5)
+        monkeypatch.undo()
         assert (await ana.stats()).dims == 64
         again = [one.done async for one in operator.reindex("hashing:32")]
-        assert again[-1] <= 70 - 32
+        assert again[-1] == 70 - 32
         await ana.put("put since")
         back = [one async for one in operator.reindex("hashing:64")]
         assert (back[-1].done, back[-1].current) == (1, True)
