@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pepperpy_memory_svc.ranking.context import add_links, add_neighbours, givers, links, turns
@@ -51,6 +51,7 @@ def candidates(
     )
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(legs, legs, fusions)
 def test_hybrid_scores_are_shares_of_one(
     vector: dict[str, float], words: dict[str, float], fusion: MinMax | Rrf
@@ -60,6 +61,7 @@ def test_hybrid_scores_are_shares_of_one(
     assert all(-1e-9 <= score(each) <= 1 + 1e-9 for each in parts.values())
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(legs, legs, fusions)
 def test_who_is_better_in_both_legs_is_not_behind(
     vector: dict[str, float], words: dict[str, float], fusion: MinMax | Rrf
@@ -73,6 +75,7 @@ def test_who_is_better_in_both_legs_is_not_behind(
             assert not (vector[better] > vector[worse] and words[better] > words[worse])
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(legs, legs, fusions, st.integers(1, 5))
 def test_pages_together_are_the_whole_and_say_when_they_end(
     vector: dict[str, float], words: dict[str, float], fusion: MinMax | Rrf, size: int
@@ -87,6 +90,7 @@ def test_pages_together_are_the_whole_and_say_when_they_end(
     assert pages == whole
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(legs, legs, fusions)
 def test_a_score_is_the_sum_of_its_parts(
     vector: dict[str, float], words: dict[str, float], fusion: MinMax | Rrf
@@ -101,6 +105,7 @@ def test_a_score_is_the_sum_of_its_parts(
         assert one.parts.get("vector_raw") == vector.get(one.entry.id)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(0, 260), fusions)
 def test_scores_do_not_depend_on_the_number_of_candidates(extra: int, fusion: MinMax | Rrf) -> None:
     vector = {f"v{n:03}": 1 - n / 1000 for n in range(WINDOW + extra)}
