@@ -7,6 +7,7 @@ ROOMS = (
     "bus/pepperpy_bus",
     "agents/pepperpy_agents",
     "provider_svc/pepperpy_provider_svc",
+    "memory_svc/pepperpy_memory_svc",
 )
 
 
