@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = {"pepperpy", "pepperpy_agents", "pepperpy_bus", "pepperpy_schemas"}
+OURS = {
+    "pepperpy",
+    "pepperpy_agents",
+    "pepperpy_bus",
+    "pepperpy_memory_svc",
+    "pepperpy_provider_svc",
+    "pepperpy_schemas",
+}
 
 pytestmark = pytest.mark.slow
 
