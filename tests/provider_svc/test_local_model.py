@@ -251,6 +251,26 @@ async def test_a_model_that_cannot_be_loaded_is_an_error_for_those_who_ask(
     assert "local_model.ended" in caplog.text
 
 
+async def test_its_words_are_understood_though_its_log_is_written_around_them() -> None:
+    torn = """
+import os, time
+os.write(2, b"0.00.004 E ")
+os.write(1, b"%s\\n")
+os.write(2, b"srv: loading\\n")
+time.sleep(%d)
+"""
+    listening = LocalProcess("local", [sys.executable, "-c", torn % ("listening http://here", 60)])
+    failing = LocalProcess("local", [sys.executable, "-c", torn % ("failed x is broken", 0)])
+    try:
+        async with asyncio.timeout(20):
+            assert await listening.url() == "http://here"
+        with pytest.raises(UpstreamFailed, match=r"before it listened: x is broken$"):
+            await failing.url()
+    finally:
+        await listening.close()
+        await failing.close()
+
+
 async def test_a_process_that_says_nothing_is_an_error_too() -> None:
     process = LocalProcess("local", [sys.executable, "-c", "raise SystemExit(7)"])
     try:

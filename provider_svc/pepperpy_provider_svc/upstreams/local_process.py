@@ -94,27 +94,35 @@ class LocalProcess:
             *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            # The library writes its log in pieces, from a thread of its own: on one pipe with the
+            # server's words it would tear their lines apart.
+            stderr=asyncio.subprocess.PIPE,
             # Ctrl-C at a terminal is for the service, which finishes its requests first.
             start_new_session=True,
         )
         try:
-            await self._listen(self._process)
+            # Both to the end: a pipe that is full would hold it up.
+            await asyncio.gather(self._listen(self._process), self._note(self._process))
             return await self._process.wait()
         finally:
             await _end(self._process)
             self._process = None
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Reads what it says, to the end: a pipe that is full would hold it up."""
+        """Reads what it says to us."""
         assert process.stdout is not None
         async for said in process.stdout:
-            line = said.decode(errors="replace").rstrip()
+            line = _text(said)
             if line.startswith(READY):
                 self._succeed(line.removeprefix(READY))
             elif line.startswith(FAILED):
                 self._reason = line.removeprefix(FAILED)
-            elif line:
+
+    async def _note(self, process: asyncio.subprocess.Process) -> None:
+        """Reads what the library logs."""
+        assert process.stderr is not None
+        async for said in process.stderr:
+            if line := _text(said):
                 self._lines.append(line)
                 log.debug("local_model.said", provider=self._provider, line=line)
 
@@ -152,6 +160,10 @@ class LocalProcess:
 def command_for(file: str, name: str) -> list[str]:
     """Returns how the server of a model is run."""
     return [sys.executable, "-m", _PROGRAM, file, name]
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

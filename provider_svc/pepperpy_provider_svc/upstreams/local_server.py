@@ -2,12 +2,14 @@
 
 It is run as ``python -m pepperpy_provider_svc.upstreams.local_server FILE NAME``, says where it
 listens when the model is loaded, and ends with its standard input: whoever started it holds the
-other end, and lets go of it however it dies.
+other end, and lets go of it however it dies. Its standard output has these words and nothing else;
+what the library prints goes to standard error.
 """
 
 import os
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -31,15 +33,27 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: The model's file, GGUF, and the name that answers have.
     """
+    say = _own_output()
     watching = threading.Thread(target=_end_with_stdin, name="stdin", daemon=True)
     watching.start()
     try:
         server = _serve(*arguments)
     except RuntimeError as error:
-        print(f"{FAILED}{arguments[0]} cannot be loaded: {error}", flush=True)  # noqa: T201 - as below
+        say(f"{FAILED}{arguments[0]} cannot be loaded: {error}")
         sys.exit(1)
-    print(f"{READY}{server.listening_address}", flush=True)  # noqa: T201 - read by who started it
+    say(f"{READY}{server.listening_address}")
     watching.join()
+
+
+def _own_output() -> Callable[[str], None]:
+    """Keeps standard output for a few words; returns what says one to who started this process."""
+    kept = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(line: str) -> None:
+        os.write(kept, f"{line}\n".encode())
+
+    return say
 
 
 def _serve(file: str, name: str) -> Any:
