@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final, Self
 
+import msgspec
+
 from pepperpy_bus.client import Client
 from pepperpy_bus.config.values import MemorySettings
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_memory_svc.declared.models import Declaration
 from pepperpy_memory_svc.declared.reading import read_declaration
 from pepperpy_memory_svc.embedding.batching import BatchedEmbedder
 from pepperpy_memory_svc.embedding.embedder import Embedder
@@ -63,6 +66,26 @@ class Offer:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
 
+    async def reload(self) -> None:
+        """Reads the declaration again; requests that run end with the old one.
+
+        Where words are made otherwise now, those of all entries are made anew before, while
+        searches go on with the old ones.
+
+        Raises:
+            BadConfig: Something is wrong in it; everything stays as it was.
+        """
+        declaration = read_declaration(self._settings.declaration)
+        index = self._index(self.parts.store, declaration)
+        await index.prepare(self.parts.clock)
+        before = self.parts.declaration
+        self.parts = msgspec.structs.replace(self.parts, declaration=declaration, index=index)
+        log.info(
+            "memory.reloaded",
+            namespaces=sorted(declaration.namespaces),
+            before=sorted(before.namespaces),
+        )
+
     async def _open(self) -> None:
         declaration = read_declaration(self._settings.declaration)
         url = self._settings.url.get_secret_value() or UNSET
@@ -72,13 +95,7 @@ class Offer:
         await enter(clock.running())
         store = await enter(open_store(url))
         emitter = await enter(Emitter(connection, prefix))
-        index = Index(
-            store,
-            self._embedder,
-            self._analyser,
-            spec=self._settings.embedder,
-            declaration=declaration,
-        )
+        index = self._index(store, declaration)
         await index.prepare(clock.now)
         self.parts = Parts(
             declaration=declaration,
@@ -89,6 +106,15 @@ class Offer:
             clock=clock.now,
         )
         await enter(_purging(store, emitter, clock, self._settings.purge))
+
+    def _index(self, store: Store, declaration: Declaration) -> Index:
+        return Index(
+            store,
+            self._embedder,
+            self._analyser,
+            spec=self._settings.embedder,
+            declaration=declaration,
+        )
 
     async def _embedder(self, spec: str) -> BatchedEmbedder[Embedder]:
         """The embedder that settings name so, open from the first time to the end."""

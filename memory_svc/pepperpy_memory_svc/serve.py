@@ -1,77 +1,69 @@
-"""The process of the memory service: connection, signals, registry, health checks."""
+"""The process of the memory service: what it serves, and what it is made of."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
+from pepperpy_bus.config.reload import Reloader
 from pepperpy_bus.installing import install
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.process.health import serve_health
-from pepperpy_bus.process.running import connected_client, loop_factory, stop_on_signals
-from pepperpy_bus.registry import Vitals, describe_process, heartbeat
-from pepperpy_bus.services.service import Service
-from pepperpy_bus.units import now
+from pepperpy_bus.process import serving
+from pepperpy_bus.process.serving import Serving
+from pepperpy_bus.services.service import Endpoint, Service
 from pepperpy_memory_svc.declared.reading import read_declaration
 from pepperpy_memory_svc.language.service import NAME as LANGUAGE
 from pepperpy_memory_svc.language.service import LanguageService
 from pepperpy_memory_svc.offer import Offer
 from pepperpy_memory_svc.remembering.analyser import Analyser, LanguageAnalyser, PlainAnalyser
 from pepperpy_memory_svc.remembering.memory import NAME, Memory
-from pepperpy_schemas.errors import Unreachable
-from pepperpy_schemas.messages import AgentInstance, Load
 from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.memory")
 
 
-def run(settings: Settings) -> None:
+def run(reloader: Reloader) -> None:
     """Serves in this process until SIGTERM or SIGINT; a second signal ends it at once.
+
+    SIGHUP reads settings and declaration again; another file of a declaration needs a restart.
 
     Raises:
         Unreachable: The broker closed the connection for good.
         BadConfig: The declaration, the store's address or the embedder's name is wrong.
     """
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serve(settings))
+    # What is wrong in it is said before the wait for the broker.
+    read_declaration(reloader.settings.memory.declaration)
+    serving.run(reloader, partial(opened, reloader.settings))
 
 
-async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
-    """Serves until the event is set, or a signal arrives; call it in the main thread."""
-    stopping = stop or asyncio.Event()
-    stop_on_signals(stopping)
-    read_declaration(settings.memory.declaration)  # what is wrong is said before the wait
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, client: Client) -> AsyncIterator[Serving]:
+    """What this process serves, while its context is open."""
     async with contextlib.AsyncExitStack() as stack:
-        client = await connected_client(stack, settings, stopping)
-        if client is None:
-            return
-        closed = asyncio.Event()
-        client.on_close(closed.set)
-        offer = await stack.enter_async_context(Offer(client, settings.memory, _analyser()))
-        await stack.enter_async_context(_served(client, settings, offer, closed))
+        enter = stack.enter_async_context
+        offer = await enter(Offer(client, settings.memory, _analyser()))
+        replica = new_id()
+        memory = Memory(lambda: offer.parts, replica=replica)
+        services = [_service(client, settings, NAME, memory.endpoints())]
+        if _has_languages():
+            language = await enter(LanguageService())
+            services.append(_service(client, settings, LANGUAGE, language.endpoints()))
         current = await offer.parts.index.current()
-        log.info(
-            "memory.ready",
-            store=offer.parts.kind,
-            embedder=current.embedding.name,
-            namespaces=sorted(offer.parts.declaration.namespaces),
-            server=client.connection.server,
+        yield Serving(
+            replica=replica,
+            services=services,
+            slots=settings.memory.concurrency,
+            running=lambda: memory.running,
+            reload=offer.reload,
+            facts={
+                "store": offer.parts.kind,
+                "embedder": current.embedding.name,
+                "namespaces": sorted(offer.parts.declaration.namespaces),
+            },
         )
-        waits = [
-            asyncio.create_task(stopping.wait(), name="wait-stop"),
-            asyncio.create_task(closed.wait(), name="wait-closed"),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waits:
-                task.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-        if closed.is_set() and not stopping.is_set():
-            raise Unreachable("the broker closed the connection for good")
 
 
 def _has_languages() -> bool:
@@ -86,98 +78,25 @@ def _analyser() -> Analyser:
     return PlainAnalyser()
 
 
-@contextlib.asynccontextmanager
-async def _served(
-    client: Client, settings: Settings, offer: Offer, closed: asyncio.Event
-) -> AsyncIterator[None]:
-    """Answers requests, tells the registry, and answers health checks."""
-    replica = new_id()
-    memory = Memory(offer.parts, replica=replica)
-    async with contextlib.AsyncExitStack() as stack:
-        if settings.worker.health_port is not None:
-            port = await stack.enter_async_context(
-                serve_health(
-                    settings.worker.health_host,
-                    settings.worker.health_port,
-                    live=lambda: not closed.is_set(),
-                    ready=lambda: client.connection.connected,
-                )
-            )
-            log.info("memory.health", host=settings.worker.health_host, port=port)
-        services = [_memory_service(client, settings, memory)]
-        if _has_languages():
-            language = await stack.enter_async_context(LanguageService())
-            services.append(_language_service(client, settings, language))
-        for service in services:
-            await stack.enter_async_context(service)
-        describe = _Description(services, memory, settings.memory.concurrency, replica)
-        await stack.enter_async_context(heartbeat(client.registry, describe))
-        yield
+_SAID = {
+    NAME: "What agents remember, found by meaning and by words.",
+    LANGUAGE: "Languages of texts, and their words.",
+}
 
 
-def _memory_service(client: Client, settings: Settings, memory: Memory) -> Service:
+def _service(
+    client: Client, settings: Settings, name: str, endpoints: Sequence[Endpoint]
+) -> Service:
+    memory = settings.memory
     return Service(
         client.connection,
         client.prefix,
-        NAME,
+        name,
         version=version("pepperpy"),
-        description="What agents remember, found by meaning and by words.",
-        endpoints=memory.endpoints(),
-        concurrency=settings.memory.concurrency,
-        waiting=settings.memory.waiting,
-        grace=settings.memory.grace,
+        description=_SAID[name],
+        endpoints=endpoints,
+        concurrency=memory.concurrency,
+        waiting=memory.waiting,
+        grace=memory.grace,
         threshold=settings.bus.blob_threshold,
     )
-
-
-def _language_service(client: Client, settings: Settings, language: LanguageService) -> Service:
-    return Service(
-        client.connection,
-        client.prefix,
-        LANGUAGE,
-        version=version("pepperpy"),
-        description="Languages of texts, and their words.",
-        endpoints=language.endpoints(),
-        concurrency=settings.memory.concurrency,
-        waiting=settings.memory.waiting,
-        grace=settings.memory.grace,
-        threshold=settings.bus.blob_threshold,
-    )
-
-
-class _Description:
-    """How the registry shows this replica."""
-
-    def __init__(
-        self, services: Sequence[Service], memory: Memory, slots: int, replica: str
-    ) -> None:
-        self._services = services
-        self._memory = memory
-        self._slots = slots
-        self._replica = replica
-        self._vitals = Vitals()
-        self._host, self._pid, self._started = describe_process()
-
-    def __call__(self) -> AgentInstance:
-        return AgentInstance(
-            agent=NAME,
-            instance=self._replica,
-            version=version("pepperpy"),
-            state="RUNNING",
-            topics=[],
-            capabilities=[f"{one.name}.{op}" for one in self._services for op in one.statistics()],
-            load=self._load(),
-            host=self._host,
-            pid=self._pid,
-            started=self._started,
-            beat=now(),
-        )
-
-    def _load(self) -> Load:
-        figures = [each for one in self._services for each in one.statistics().values()]
-        return self._vitals.measure(
-            in_flight=self._memory.running,
-            slots=self._slots,
-            done=sum(one.requests for one in figures),
-            failed=sum(one.errors for one in figures),
-        )

@@ -322,11 +322,15 @@ def run_(
 ) -> None:
     """Serve the memory to everybody on the bus; replicas share the requests.
 
-    SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once.
+    SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
+    reads the settings and the declaration again.
     """
+    from functools import partial
+
     from pepperpy.commands._failure import say
     from pepperpy.commands._session import options_of
     from pepperpy_bus.config import load
+    from pepperpy_bus.config.reload import Reloader
     from pepperpy_bus.logs import configure
     from pepperpy_memory_svc.serve import run
 
@@ -337,11 +341,12 @@ def run_(
         "memory.declaration": None if declaration is None else str(declaration),
         "worker.health_port": health_port,
     }
-    loaded = load(flags=flags, config=options.config, context=options.context)
+    again = partial(load, flags=flags, config=options.config, context=options.context)
+    loaded = again()
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     configure(loaded.settings.log.level, loaded.settings.log.format)
-    run(loaded.settings)
+    run(Reloader(loaded, again))
 
 
 def _search(

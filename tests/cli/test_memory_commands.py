@@ -158,7 +158,7 @@ def test_passages_know_their_lines(tmp_path: Path) -> None:
     assert list(text_files([path])) == [path]
 
 
-def test_the_service_runs_until_it_is_told_to_stop(
+def test_the_service_runs_until_it_is_told_to_stop_and_reads_its_declaration_again(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "memory.toml").write_text('[namespaces.own]\nprincipals = ["*"]\n')
@@ -171,6 +171,12 @@ def test_the_service_runs_until_it_is_told_to_stop(
         if "memory.ready" in line:
             break
     assert "hashing@1" in line
+    (tmp_path / "memory.toml").write_text('[namespaces.other]\nprincipals = ["*"]\n')
+    process.send_signal(signal.SIGHUP)
+    for line in process.stderr:
+        if "memory.reloaded" in line:
+            break
+    assert "other" in line
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
 

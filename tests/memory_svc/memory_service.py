@@ -29,7 +29,7 @@ async def remembering(url: str, prefix: str) -> AsyncIterator[None]:
         connect(url, bus__prefix=prefix) as own,
         Offer(own, SETTINGS, PlainAnalyser()) as offer,
     ):
-        endpoints = Memory(offer.parts, replica="r1").endpoints()
+        endpoints = Memory(lambda: offer.parts, replica="r1").endpoints()
         async with Service(own.connection, prefix, NAME, version="1.0.0", endpoints=endpoints):
             await own.connection.flush()
             yield

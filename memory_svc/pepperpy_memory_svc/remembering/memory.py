@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
 from pepperpy_bus.services.service import Call, Endpoint
@@ -41,12 +41,12 @@ class Memory:
     """Answers every operation.
 
     Args:
-        parts: What requests are answered with.
+        parts: Returns what requests are answered with; a new declaration replaces it.
         replica: Id of this replica.
     """
 
-    def __init__(self, parts: Parts, *, replica: str) -> None:
-        self._parts = parts
+    def __init__(self, parts: Callable[[], Parts], *, replica: str) -> None:
+        self._in_force = parts
         self._replica = replica
         self.running = 0
 
@@ -178,6 +178,10 @@ class Memory:
             return reply
 
     # --- around them ----------------------------------------------------------------------------
+
+    @property
+    def _parts(self) -> Parts:
+        return self._in_force()
 
     def _place(self, call: Call, namespace: str) -> Place:
         return place(self._parts.declaration, call.principal, namespace)

@@ -88,7 +88,7 @@ def serving(broker: Broker, prefix: str, tmp_path: Path, clock: Clock) -> Servin
             Offer(client, settings, analyser or PlainAnalyser()) as offer,
         ):
             offer.parts = msgspec.structs.replace(offer.parts, clock=clock)
-            memory = Memory(offer.parts, replica="r1")
+            memory = Memory(lambda: offer.parts, replica="r1")
             async with Service(
                 client.connection,
                 prefix,

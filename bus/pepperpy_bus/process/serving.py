@@ -1,0 +1,151 @@
+"""The process of a service: from its connection to its last answer."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+
+import msgspec
+
+from pepperpy_bus.client import Client
+from pepperpy_bus.config import Settings
+from pepperpy_bus.config.reload import Reloader
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.process.health import serve_health
+from pepperpy_bus.process.reloading import reloading
+from pepperpy_bus.process.running import connected_client, loop_factory, stop_on_signals
+from pepperpy_bus.registry import Vitals, describe_process, heartbeat
+from pepperpy_bus.services.service import Service
+from pepperpy_bus.units import now
+from pepperpy_schemas.errors import Unreachable
+from pepperpy_schemas.messages import AgentInstance, Load
+
+log = get_log("pepperpy.process")
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process serves, ready to be asked.
+
+    Attributes:
+        replica: Id of this process among those that serve the same.
+        services: Its services; the registry has the process under the name of the first.
+        slots: Requests that run at once.
+        running: Returns how many run.
+        reload: Reads again what it is made of, besides the settings.
+        facts: What is worth a line in the log when it begins.
+    """
+
+    replica: str
+    services: Sequence[Service]
+    slots: int
+    running: Callable[[], int]
+    reload: Callable[[], Awaitable[None]]
+    facts: Mapping[str, object]
+
+    @property
+    def name(self) -> str:
+        """The name of its first service."""
+        return self.services[0].name
+
+
+Opening = Callable[[Client], AbstractAsyncContextManager[Serving]]
+"""Makes what is served with a client that is connected; its context ends after the last answer."""
+
+
+def run(reloader: Reloader, opening: Opening) -> None:
+    """Serves in this process until SIGTERM or SIGINT; a second signal ends it at once.
+
+    SIGHUP reads the settings again, and what is served.
+
+    Raises:
+        Unreachable: The broker closed the connection for good.
+    """
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(serve(reloader, opening))
+
+
+async def serve(reloader: Reloader, opening: Opening, *, stop: asyncio.Event | None = None) -> None:
+    """Serves until the event is set, or a signal arrives; call it in the main thread."""
+    stopping = stop or asyncio.Event()
+    stop_on_signals(stopping)
+    settings = reloader.settings
+    async with contextlib.AsyncExitStack() as stack:
+        client = await connected_client(stack, settings, stopping)
+        if client is None:
+            return
+        closed = asyncio.Event()
+        client.on_close(closed.set)
+        serving = await stack.enter_async_context(opening(client))
+        await stack.enter_async_context(reloading(reloader, serving.reload))
+        await stack.enter_async_context(_answering(client, settings, serving, closed))
+        log.info(f"{serving.name}.ready", **serving.facts, server=client.connection.server)
+        await _first_of(stopping, closed)
+        if closed.is_set() and not stopping.is_set():
+            raise Unreachable("the broker closed the connection for good")
+
+
+@contextlib.asynccontextmanager
+async def _answering(
+    client: Client, settings: Settings, serving: Serving, closed: asyncio.Event
+) -> AsyncIterator[None]:
+    """Answers health checks and requests, and tells the registry."""
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.worker.health_port is not None:
+            port = await stack.enter_async_context(
+                serve_health(
+                    settings.worker.health_host,
+                    settings.worker.health_port,
+                    live=lambda: not closed.is_set(),
+                    ready=lambda: client.connection.connected,
+                )
+            )
+            log.info("process.health", host=settings.worker.health_host, port=port)
+        for service in serving.services:
+            await stack.enter_async_context(service)
+        await stack.enter_async_context(heartbeat(client.registry, _Description(serving)))
+        yield
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait(), name="wait-end") for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+class _Description:
+    """How the registry shows this process."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._vitals = Vitals()
+        self._host, self._pid, self._started = describe_process()
+
+    def __call__(self) -> AgentInstance:
+        services = self._serving.services
+        return AgentInstance(
+            agent=self._serving.name,
+            instance=self._serving.replica,
+            version=version("pepperpy"),
+            state="RUNNING",
+            topics=[],
+            capabilities=[f"{one.name}.{op}" for one in services for op in one.statistics()],
+            load=self._load(),
+            host=self._host,
+            pid=self._pid,
+            started=self._started,
+            beat=now(),
+        )
+
+    def _load(self) -> Load:
+        figures = [each for one in self._serving.services for each in one.statistics().values()]
+        return self._vitals.measure(
+            in_flight=self._serving.running(),
+            slots=self._serving.slots,
+            done=sum(one.requests for one in figures),
+            failed=sum(one.errors for one in figures),
+        )
