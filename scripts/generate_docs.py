@@ -10,10 +10,10 @@ from typing import Any
 from pepperpy_bus.config.known import known_settings, sections
 from pepperpy_bus.config.migrations import CONFIG_VERSION, MIGRATIONS
 from pepperpy_bus.config.setting import Known
-from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX
-from pepperpy_bus.trust.roles import ROLES, SERVES, Role, permissions
+from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, ROLES, Role
+from pepperpy_bus.trust.roles import SERVES, permissions
 from pepperpy_bus.units import DURATION_EXAMPLES, SIZE_EXAMPLES
-from pepperpy_schemas.catalog import CATALOG
+from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.errors import error_types
 from pepperpy_schemas.headerdocs import header_docs
 from pepperpy_schemas.states import TaskState

@@ -19,7 +19,8 @@ import msgspec
 
 from pepperpy_schemas import compat, examples
 from pepperpy_schemas.asyncapi import asyncapi
-from pepperpy_schemas.jsonschema import MESSAGES, export, message_schema, pretty
+from pepperpy_schemas.catalog.replies import MESSAGES
+from pepperpy_schemas.exporting import export, message_schema, pretty
 from pepperpy_schemas.subjects import Subject
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"

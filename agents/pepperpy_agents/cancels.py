@@ -29,7 +29,7 @@ from pepperpy_bus.tasks.cancels import cancel_child, canceled
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.wakes import forget_task_wake, wake_parent
 from pepperpy_bus.tasks.whereabouts import Whereabouts, find_task
-from pepperpy_schemas.catalog import CANCEL
+from pepperpy_schemas.catalog.tasks import CANCEL
 from pepperpy_schemas.errors import BadPayload, NotFound, PepperError
 from pepperpy_schemas.headers import ATTEMPT, FINGERPRINT, ID, PARENT, PRIORITY, TOPIC
 from pepperpy_schemas.messages import CancelRequest, Result

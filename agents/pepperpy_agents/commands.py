@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pepperpy_bus.client import Client
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
-from pepperpy_schemas.catalog import AGENT_CONTROL
+from pepperpy_schemas.catalog.agents import AGENT_CONTROL
 from pepperpy_schemas.errors import PepperError
 
 log = get_log("pepperpy.worker")

@@ -32,7 +32,8 @@ from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.wakes import wake_parent
-from pepperpy_schemas.catalog import ADVISORY, RESUME
+from pepperpy_schemas.catalog.server import ADVISORY
+from pepperpy_schemas.catalog.tasks import RESUME
 from pepperpy_schemas.errors import BadName, BadPayload, CrashLoop, PepperError, Unavailable
 from pepperpy_schemas.headers import ATTEMPT, TOPIC
 from pepperpy_schemas.messages import MaxDeliveries, Result

@@ -11,7 +11,7 @@ from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys
-from pepperpy_schemas.catalog import RESUME
+from pepperpy_schemas.catalog.tasks import RESUME
 from pepperpy_schemas.messages import Resume
 
 

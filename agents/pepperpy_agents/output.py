@@ -6,7 +6,7 @@ import msgspec
 
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.outbox import Outbox
-from pepperpy_schemas.catalog import TOKEN
+from pepperpy_schemas.catalog.tasks import TOKEN
 from pepperpy_schemas.errors import QueueFull, TooLarge
 from pepperpy_schemas.messages import Token
 

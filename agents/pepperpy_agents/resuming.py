@@ -25,7 +25,7 @@ from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.waits import RENEWAL, Waits
 from pepperpy_bus.tasks.wakes import current_wait
-from pepperpy_schemas.catalog import RESUME, TASK
+from pepperpy_schemas.catalog.tasks import RESUME, TASK
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.messages import InputEntry, Resume, WaitEntry
 

@@ -30,7 +30,7 @@ from pepperpy_bus.streams.provision import ensure_consumer, patience_of
 from pepperpy_bus.streams.pull import Work, WorkPuller
 from pepperpy_bus.streams.topology import Config
 from pepperpy_bus.units import now
-from pepperpy_schemas.catalog import RESUME, TASK
+from pepperpy_schemas.catalog.tasks import RESUME, TASK
 from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name
 

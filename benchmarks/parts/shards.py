@@ -11,7 +11,7 @@ from subprocess import Popen
 from benchmarks.parts.ground import Figures, Ground, until, worker
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.topology import SHARDS, shard_of
-from pepperpy_schemas.catalog import SHARD_TABLE
+from pepperpy_schemas.catalog.sharding import SHARD_TABLE
 from pepperpy_schemas.sharding import MISSED_BEATS, ShardTable
 
 TOPIC = "keyed"

@@ -8,7 +8,7 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
-from pepperpy_schemas.catalog import AGENT_CONTROL
+from pepperpy_schemas.catalog.agents import AGENT_CONTROL
 from pepperpy_schemas.errors import NotFound, Unavailable, Unreachable
 from pepperpy_schemas.messages import AgentCommand, AgentInstance
 

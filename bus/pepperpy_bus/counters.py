@@ -13,7 +13,7 @@ from pepperpy_bus.link.message import Message
 from pepperpy_bus.streams.jetstream import API, STORE_TIMEOUT, store
 from pepperpy_bus.streams.reading import all_on, last_as_stored
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import COUNT
+from pepperpy_schemas.catalog.events import COUNT
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.subjects import stream_name

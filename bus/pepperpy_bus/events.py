@@ -18,7 +18,7 @@ from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.units import now
 from pepperpy_bus.where import Predicate, compile_where
-from pepperpy_schemas.catalog import EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.events import EVENT, EVENT_HIGH
 from pepperpy_schemas.errors import BadName, PepperError
 from pepperpy_schemas.messages import Event
 from pepperpy_schemas.subjects import Subject, stream_name

@@ -8,14 +8,14 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.services.calls import call, is_unheard
 from pepperpy_bus.streams.blobs import THRESHOLD
 from pepperpy_bus.units import Duration, parse_duration
-from pepperpy_schemas.catalog import (
+from pepperpy_schemas.catalog.language import (
     LANGUAGE_ANALYSE,
     LANGUAGE_DETECT,
     LANGUAGE_LEMMATISE,
     LANGUAGE_STEM,
     LANGUAGE_TOKENISE,
-    SERVICE,
 )
+from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.language import (

@@ -7,8 +7,7 @@ import msgspec
 from pepperpy_bus.config import Settings
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams.topology import Limits
-from pepperpy_bus.trust.grants import DEFAULT_INBOX, inbox_prefix
-from pepperpy_bus.trust.roles import ROLES
+from pepperpy_bus.trust.principals import DEFAULT_INBOX, ROLES, inbox_prefix
 from pepperpy_schemas.errors import BadConfig
 
 

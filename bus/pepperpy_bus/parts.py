@@ -13,7 +13,7 @@ from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
-from pepperpy_bus.trust.grants import principal_of
+from pepperpy_bus.trust.principals import principal_of
 
 if TYPE_CHECKING:
     from pepperpy_bus.language import Language

@@ -17,7 +17,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.units import now
-from pepperpy_schemas.catalog import REGISTRY
+from pepperpy_schemas.catalog.agents import REGISTRY
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadName, PepperError
 from pepperpy_schemas.messages import AgentInstance, Load

@@ -14,7 +14,7 @@ from pepperpy_bus.trace import current
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.budgets import Budget, budget_of, write_budget
-from pepperpy_schemas.catalog import KEYED_TASK, RESUME, TASK
+from pepperpy_schemas.catalog.tasks import KEYED_TASK, RESUME, TASK
 from pepperpy_schemas.errors import BadHeader, Conflict
 from pepperpy_schemas.tokens import HIGH_LANE, check_token, key_token
 

@@ -35,7 +35,7 @@ async def check(
     """
     from pepperpy.commands._failure import say
     from pepperpy_bus.tasks.topic_schemas import schema_name, validate
-    from pepperpy_schemas.catalog import TASK_BARE
+    from pepperpy_schemas.catalog.tasks import TASK_BARE
     from pepperpy_schemas.errors import BadPayload
     from pepperpy_schemas.headers import SCHEMA
 

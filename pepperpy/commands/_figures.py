@@ -17,7 +17,8 @@ from pepperpy_bus.streams.figures import consumers_of
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.units import now, parse_time
-from pepperpy_schemas.catalog import DEAD_LETTER, EVENT, EVENT_HIGH, TASK, TASK_BARE
+from pepperpy_schemas.catalog.events import EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.tasks import DEAD_LETTER, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName, NotFound, PepperError, PermissionDenied
 from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name

@@ -24,7 +24,7 @@ async def open_memory(ctx: typer.Context, namespace: str) -> "AsyncIterator[Memo
     """Connects to the broker with the settings in force, and gives the memory there."""
     async with open_link(ctx) as link:
         from pepperpy_bus.memory import Memory
-        from pepperpy_bus.trust.grants import principal_of
+        from pepperpy_bus.trust.principals import principal_of
 
         yield Memory(
             link.connection,

@@ -18,7 +18,7 @@ async def open_models(ctx: typer.Context) -> "AsyncIterator[LLM]":
     """Connects to the broker with the settings in force, and gives the models there."""
     async with open_link(ctx) as link:
         from pepperpy_bus.llm import LLM
-        from pepperpy_bus.trust.grants import principal_of
+        from pepperpy_bus.trust.principals import principal_of
 
         principal = principal_of(link.connection.options.inbox_prefix)
         threshold = link.settings.bus.blob_threshold

@@ -112,7 +112,8 @@ def roles(
     """Print what each role may publish and subscribe; the broker enforces it."""
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import load_settings
-    from pepperpy_bus.trust.roles import ROLES, permissions
+    from pepperpy_bus.trust.principals import ROLES
+    from pepperpy_bus.trust.roles import permissions
 
     if role and role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role: {', '.join(ROLES)}", param_hint="--role")

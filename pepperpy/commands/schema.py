@@ -47,7 +47,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON Schema.")] = False,
 ) -> None:
     """Show what a message or a topic's task must look like."""
-    from pepperpy_schemas.jsonschema import message_schemas
+    from pepperpy_schemas.exporting import message_schemas
 
     schema = message_schemas().get(name)
     if schema is not None:
@@ -66,7 +66,7 @@ def export(
     directory: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path("schemas"),
 ) -> None:
     """Write the JSON Schema of every message, one file each, and an index."""
-    from pepperpy_schemas.jsonschema import export as write
+    from pepperpy_schemas.exporting import export as write
 
     for path in (written := write(directory)):
         typer.echo(path)
@@ -82,7 +82,7 @@ def asyncapi(
 ) -> None:
     """Write the whole wire as an AsyncAPI 3 document."""
     from pepperpy_schemas.asyncapi import asyncapi as document
-    from pepperpy_schemas.jsonschema import pretty
+    from pepperpy_schemas.exporting import pretty
     from pepperpy_schemas.tokens import check_token
 
     text = pretty(document(prefix=check_token(prefix, what="prefix")))
@@ -104,7 +104,7 @@ def check(
 ) -> None:
     """Compare this version's messages with an earlier export; exit 1 when one breaks."""
     from pepperpy_schemas import compat
-    from pepperpy_schemas.jsonschema import message_schemas
+    from pepperpy_schemas.exporting import message_schemas
 
     changes = compat.compare_messages(compat.read_directory(old), message_schemas(), mode=mode)
     print_rows([_change_row(change) for change in changes], as_json=as_json)
@@ -143,7 +143,7 @@ def _topic(ctx: typer.Context, name: str) -> "TopicSchema":
 
 
 def _messages() -> list[dict[str, Any]]:
-    from pepperpy_schemas.jsonschema import MESSAGES
+    from pepperpy_schemas.catalog.replies import MESSAGES
 
     return [
         {"name": s.name, "subject": s.template, "stream": s.stream, "doc": s.doc} for s in MESSAGES

@@ -58,7 +58,7 @@ def command(
 def _say_unknown(entity: str) -> None:
     """Notes an entity that may be misspelt: nothing might ever come."""
     from pepperpy.commands._failure import say
-    from pepperpy_schemas.catalog import ENTITIES
+    from pepperpy_schemas.catalog.events import ENTITIES
 
     if entity not in (*ENTITIES, "*", ">"):
         known = ", ".join(ENTITIES)

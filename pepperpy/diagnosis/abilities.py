@@ -11,8 +11,11 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import store
-from pepperpy_bus.trust.roles import Role, permissions
-from pepperpy_schemas import catalog
+from pepperpy_bus.trust.principals import Role
+from pepperpy_bus.trust.roles import permissions
+from pepperpy_schemas.catalog.agents import AGENT_CONTROL
+from pepperpy_schemas.catalog.events import AUDIT, EVENT
+from pepperpy_schemas.catalog.tasks import DEAD_LETTER, RESULT, STEP, TASK
 from pepperpy_schemas.errors import PermissionDenied, QueueFull, Unavailable, WrongSequence
 from pepperpy_schemas.subjects import Subject
 
@@ -46,15 +49,15 @@ class Ability(msgspec.Struct, frozen=True):
 _SUBMITTED = {"entity": "task", "verb": "submitted"}
 
 ABILITIES: Final = (
-    Ability("submit tasks", "publish", catalog.TASK),
-    Ability("hear results", "subscribe", catalog.RESULT),
-    Ability("hear events", "subscribe", catalog.EVENT),
-    Ability("emit events", "publish", catalog.EVENT, _SUBMITTED),
-    Ability("write results", "publish", catalog.RESULT),
-    Ability("keep journals", "publish", catalog.STEP),
-    Ability("hear commands", "subscribe", catalog.AGENT_CONTROL),
-    Ability("file dead letters", "publish", catalog.DEAD_LETTER),
-    Ability("record what it does", "publish", catalog.AUDIT),
+    Ability("submit tasks", "publish", TASK),
+    Ability("hear results", "subscribe", RESULT),
+    Ability("hear events", "subscribe", EVENT),
+    Ability("emit events", "publish", EVENT, _SUBMITTED),
+    Ability("write results", "publish", RESULT),
+    Ability("keep journals", "publish", STEP),
+    Ability("hear commands", "subscribe", AGENT_CONTROL),
+    Ability("file dead letters", "publish", DEAD_LETTER),
+    Ability("record what it does", "publish", AUDIT),
 )
 
 

@@ -17,7 +17,7 @@ from pepperpy_bus.options import connection_options, limits_of
 from pepperpy_bus.streams.figures import Usage, account, stream_figures, who_am_i
 from pepperpy_bus.streams.provision import Drift, compare
 from pepperpy_bus.streams.topology import streams
-from pepperpy_bus.trust.roles import ROLES, Role
+from pepperpy_bus.trust.principals import ROLES, Role
 from pepperpy_bus.units import now
 from pepperpy_schemas.errors import PepperError, PermissionDenied, Unreachable
 from pepperpy_schemas.subjects import stream_name

@@ -7,8 +7,9 @@ from pepperpy_bus.config import Settings
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.services.calls import call, is_unheard
-from pepperpy_bus.trust.grants import principal_of
-from pepperpy_schemas.catalog import PROVIDER_STATUS, SERVICE
+from pepperpy_bus.trust.principals import principal_of
+from pepperpy_schemas.catalog.provider import PROVIDER_STATUS
+from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.errors import Overloaded, Unavailable
 from pepperpy_schemas.provider import ProviderStatus, TenantRequest
 

@@ -9,7 +9,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.figures import StreamFigures, stream_figures, subjects_of
-from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.catalog.tasks import TASK
 from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import HIGH_LANE

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from pepperpy_bus.children import die_with_parent
-from pepperpy_bus.trust.roles import Role
+from pepperpy_bus.trust.principals import Role
 
 Write = Callable[[str], None]
 

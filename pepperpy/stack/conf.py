@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from pepperpy_bus.trust.grants import ANONYMOUS, Permissions
-from pepperpy_bus.trust.roles import ROLES, Role, anonymous_permissions, permissions
+from pepperpy_bus.trust.grants import Permissions
+from pepperpy_bus.trust.principals import ANONYMOUS, ROLES, Role
+from pepperpy_bus.trust.roles import anonymous_permissions, permissions
 
 Durability = Literal["fast", "strict"]
 

@@ -11,7 +11,7 @@ import msgspec
 from pepperpy_bus.config.files import OF_STACK, OF_WORKERS
 from pepperpy_bus.config.migrations import CONFIG_VERSION, VERSION_KEY
 from pepperpy_bus.files import write_secret
-from pepperpy_bus.trust.roles import Role
+from pepperpy_bus.trust.principals import Role
 
 _MARK = "# Written by `pepperpy up`, process "
 _ENDINGS: dict[Role, str] = {"operator": "", "worker": OF_WORKERS}

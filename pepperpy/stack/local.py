@@ -18,8 +18,7 @@ from pepperpy.stack.output import Output
 from pepperpy.stack.secrets import private_folder, role_passwords
 from pepperpy_bus.children import BACK_OFF, Crashes
 from pepperpy_bus.config import Secret, Settings
-from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX
-from pepperpy_bus.trust.roles import Role
+from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, Role
 from pepperpy_schemas.errors import BrokerFailed
 
 NAME = "broker"

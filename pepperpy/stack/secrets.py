@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pepperpy.stack.conf import new_password, render_authorization, role_logins
 from pepperpy_bus.files import read_secret, write_file, write_secret
-from pepperpy_bus.trust.roles import ROLES, Role
+from pepperpy_bus.trust.principals import ROLES, Role
 
 MOUNTED = "mounted"
 USERS = "nats-users.conf"

@@ -8,7 +8,7 @@ import msgspec
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.services import SERVICES
 from pepperpy_bus.link.options import DEFAULT_URL
-from pepperpy_schemas.catalog import TASK_BARE
+from pepperpy_schemas.catalog.tasks import TASK_BARE
 
 _PLACEHOLDERS: dict[str, object] = {
     "string": "…",

@@ -8,9 +8,29 @@ from typing import Any, Final
 
 import msgspec
 
-from pepperpy_schemas import catalog, examples
+from pepperpy_schemas import examples
+from pepperpy_schemas.catalog.agents import REGISTRY, TOPIC_SCHEMA
+from pepperpy_schemas.catalog.contents import CATALOG
+from pepperpy_schemas.catalog.events import AUDIT, COUNT, ENTITIES, EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.provider import BREAKER, CACHED, RATE, TENANT_LEDGER
+from pepperpy_schemas.catalog.replies import MESSAGES, REPLIES
+from pepperpy_schemas.catalog.sharding import KEY_HOLD, SHARD_TABLE
+from pepperpy_schemas.catalog.state import AGENT_STATE, FAMILY_STATE, KEY_STATE, LEASES, LEDGER
+from pepperpy_schemas.catalog.tasks import (
+    DEAD_LETTER,
+    DUE_TASK,
+    DUE_TASK_BARE,
+    KEYED_TASK,
+    RESULT,
+    SCHEDULE,
+    STEP,
+    TASK,
+    TASK_BARE,
+    TOKEN,
+)
+from pepperpy_schemas.exporting import message_schema
 from pepperpy_schemas.headerdocs import header_schema
-from pepperpy_schemas.jsonschema import MESSAGES, REPLIES, components_of, message_schema
+from pepperpy_schemas.jsonschema import components_of
 from pepperpy_schemas.subjects import Subject, stream_name
 
 WIRE_VERSION: Final = "1"
@@ -18,35 +38,35 @@ WIRE_VERSION: Final = "1"
 
 _SCHEMA_REF: Final = "#/components/schemas/{name}"
 _SENT: Final = (
-    catalog.STEP,
-    catalog.RESULT,
-    catalog.TOKEN,
-    catalog.EVENT,
-    catalog.EVENT_HIGH,
-    catalog.DEAD_LETTER,
-    catalog.AUDIT,
-    catalog.COUNT,
-    catalog.REGISTRY,
-    catalog.TOPIC_SCHEMA,
-    catalog.AGENT_STATE,
-    catalog.FAMILY_STATE,
-    catalog.KEY_STATE,
-    catalog.LEASES,
-    catalog.LEDGER,
-    catalog.SHARD_TABLE,
-    catalog.KEY_HOLD,
-    catalog.BREAKER,
-    catalog.RATE,
-    catalog.TENANT_LEDGER,
-    catalog.CACHED,
+    STEP,
+    RESULT,
+    TOKEN,
+    EVENT,
+    EVENT_HIGH,
+    DEAD_LETTER,
+    AUDIT,
+    COUNT,
+    REGISTRY,
+    TOPIC_SCHEMA,
+    AGENT_STATE,
+    FAMILY_STATE,
+    KEY_STATE,
+    LEASES,
+    LEDGER,
+    SHARD_TABLE,
+    KEY_HOLD,
+    BREAKER,
+    RATE,
+    TENANT_LEDGER,
+    CACHED,
 )
 _WITH_TASK_HEADERS: Final = (
-    catalog.TASK,
-    catalog.TASK_BARE,
-    catalog.KEYED_TASK,
-    catalog.SCHEDULE,
-    catalog.DUE_TASK,
-    catalog.DUE_TASK_BARE,
+    TASK,
+    TASK_BARE,
+    KEYED_TASK,
+    SCHEDULE,
+    DUE_TASK,
+    DUE_TASK_BARE,
     *REPLIES,
 )
 _TOKEN_DOCS: Final = {
@@ -55,7 +75,7 @@ _TOKEN_DOCS: Final = {
     "key": "Tasks of one key run one after the other.",
     "shard": "Number of the shard that its key belongs to, or `parked`.",
     "question": "Number of the question within its task, from 1.",
-    "entity": f"What the event is about: {', '.join(catalog.ENTITIES)}.",
+    "entity": f"What the event is about: {', '.join(ENTITIES)}.",
     "verb": "What happened to it: a task state with `_`, or started, progress, retry, …",
     "scope": "Topic, agent or rule.",
     "service": "Name of the service.",
@@ -98,7 +118,7 @@ def asyncapi(*, prefix: str = "pp", version: str = WIRE_VERSION) -> dict[str, An
         "defaultContentType": "application/json",
         "servers": {"local": _server()},
         "channels": {s.name: _channel(s, prefix) for s in MESSAGES},
-        "operations": dict(_operation(s) for s in catalog.CATALOG),
+        "operations": dict(_operation(s) for s in CATALOG),
         "components": {
             "messages": {s.name: _message(s, by_type.get(s.type, {})) for s in MESSAGES},
             "parameters": {name: {"description": doc} for name, doc in sorted(_TOKEN_DOCS.items())},
@@ -173,7 +193,7 @@ def _message(subject: Subject[Any], payload: dict[str, Any]) -> dict[str, Any]:
         "examples": [{"payload": one} for one in _examples(subject)],
     }
     kind = "Task" if subject in _WITH_TASK_HEADERS else "Result"
-    if kind == "Task" or subject is catalog.RESULT:
+    if kind == "Task" or subject is RESULT:
         message["headers"] = {"$ref": _SCHEMA_REF.format(name=f"{kind}Headers")}
     return message
 

@@ -13,7 +13,7 @@ import msgspec
 from pepperpy_schemas._reading import Comparison, Finding, Kind
 from pepperpy_schemas._schema_parts import Schema
 from pepperpy_schemas.errors import BadPayload, NotFound, SchemaIncompatible
-from pepperpy_schemas.jsonschema import INDEX
+from pepperpy_schemas.exporting import INDEX
 
 Mode = Literal["full", "input", "output"]
 """``full``: both of the others. ``input``: new readers, old messages. ``output``: old readers, new

@@ -23,7 +23,7 @@ from pepperpy_bus.streams.consumers import resume_consumer, task_consumer
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.provision import ensure_consumer
-from pepperpy_schemas.catalog import RESULT, RESUME, STEP, TASK
+from pepperpy_schemas.catalog.tasks import RESULT, RESUME, STEP, TASK
 from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.messages import ClaimEntry, StepEntry
 from pepperpy_schemas.subjects import stream_name

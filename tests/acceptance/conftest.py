@@ -15,7 +15,7 @@ from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.topology import Limits, streams
-from pepperpy_schemas.catalog import RESULT
+from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import NotFound
 from pepperpy_schemas.subjects import stream_name
 from tests.acceptance.chaos import Workers

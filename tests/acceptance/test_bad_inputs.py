@@ -13,7 +13,7 @@ from pepperpy import Agent, Client, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.streams.jetstream import api, store
-from pepperpy_schemas.catalog import RESULT, TASK, TASK_BARE
+from pepperpy_schemas.catalog.tasks import RESULT, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadHeader, BadName, Conflict, PepperError, TooLarge
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.subjects import stream_name

@@ -11,7 +11,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.streams.provision import stream_names
-from pepperpy_bus.trust.grants import ANONYMOUS
+from pepperpy_bus.trust.principals import ANONYMOUS
 from pepperpy_schemas.errors import Conflict
 
 BrokerFactory = Callable[..., Broker]

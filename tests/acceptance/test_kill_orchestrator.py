@@ -13,7 +13,7 @@ from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.streams.consumers import resume_consumer
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.tasks.wakes import wake
-from pepperpy_schemas.catalog import RESULT
+from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import GraphFailed
 from pepperpy_schemas.messages import Resume
 from pepperpy_schemas.subjects import stream_name

@@ -15,7 +15,7 @@ from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.tasks.wakes import wake
-from pepperpy_schemas.catalog import RESUME
+from pepperpy_schemas.catalog.tasks import RESUME
 from pepperpy_schemas.messages import Resume
 from pepperpy_schemas.subjects import stream_name
 

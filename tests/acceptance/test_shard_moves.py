@@ -17,7 +17,7 @@ from pathlib import Path
 from pepperpy import Client, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.state.cells import Cells
-from pepperpy_schemas.catalog import SHARD_TABLE
+from pepperpy_schemas.catalog.sharding import SHARD_TABLE
 from pepperpy_schemas.sharding import ShardTable
 from tests.worker_processes import Start, WorkerProcess
 

@@ -17,7 +17,7 @@ from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.jetstream import api, purge, store
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.units import now
-from pepperpy_schemas.catalog import RESULT, STEP, TASK
+from pepperpy_schemas.catalog.tasks import RESULT, STEP, TASK
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.headers import BLOB, ID
 from pepperpy_schemas.messages import CheckpointEntry, InputEntry, ReleaseEntry, StepEntry

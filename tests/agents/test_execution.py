@@ -23,7 +23,7 @@ from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.trace import active, new_trace
-from pepperpy_schemas.catalog import TASK, TASK_BARE
+from pepperpy_schemas.catalog.tasks import TASK, TASK_BARE
 from pepperpy_schemas.errors import (
     BadHeader,
     BadPayload,

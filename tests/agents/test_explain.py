@@ -12,7 +12,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.streams.jetstream import purge, store
 from pepperpy_bus.tasks.explanation import Explanation
 from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.catalog import RESULT
+from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import BadName, NotFound
 from pepperpy_schemas.subjects import stream_name
 

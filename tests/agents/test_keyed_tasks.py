@@ -12,7 +12,8 @@ from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.topology import SHARDS, shard_of
 from pepperpy_bus.tasks.keys import Keys
-from pepperpy_schemas.catalog import KEYED_TASK, SHARD_TABLE
+from pepperpy_schemas.catalog.sharding import SHARD_TABLE
+from pepperpy_schemas.catalog.tasks import KEYED_TASK
 from pepperpy_schemas.errors import BadHeader, BadName, Unavailable
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.sharding import ShardTable

@@ -11,7 +11,7 @@ from pepperpy_bus.streams.jetstream import purge
 from pepperpy_bus.streams.reading import all_on
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import STEP
+from pepperpy_schemas.catalog.tasks import STEP
 from pepperpy_schemas.errors import BadPayload, NotFound
 from pepperpy_schemas.messages import CheckpointEntry, InputEntry, StepEntry, WaitedEntry
 from pepperpy_schemas.subjects import stream_name

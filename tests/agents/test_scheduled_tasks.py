@@ -6,7 +6,7 @@ from typing import Any
 from pepperpy import Agent, Client, Context
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.catalog.tasks import TASK
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 

@@ -15,7 +15,7 @@ from pepperpy.stack.conf import role_logins
 from pepperpy_agents.shadowing.shadow import Shadow
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.config import Settings, load
-from pepperpy_bus.trust.grants import ANONYMOUS
+from pepperpy_bus.trust.principals import ANONYMOUS
 from pepperpy_schemas.errors import NotFound, PermissionDenied
 from tests.agents.conftest import wait_until
 

@@ -16,7 +16,7 @@ from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.waits import Waits
 from pepperpy_bus.tasks.wakes import current_wait, wake
-from pepperpy_schemas.catalog import RESUME, TASK
+from pepperpy_schemas.catalog.tasks import RESUME, TASK
 from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.messages import Result, Resume
 from pepperpy_schemas.subjects import Subject, stream_name

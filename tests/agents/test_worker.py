@@ -14,7 +14,7 @@ from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.control import steer
 from pepperpy_bus.streams import consumers, in_hand, pull
 from pepperpy_bus.streams.jetstream import api
-from pepperpy_schemas.catalog import AGENT_CONTROL
+from pepperpy_schemas.catalog.agents import AGENT_CONTROL
 from pepperpy_schemas.errors import SchemaIncompatible
 from pepperpy_schemas.messages import AgentCommand, AgentInstance
 from pepperpy_schemas.subjects import stream_name

@@ -16,7 +16,7 @@ from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.provision import create_missing
 from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.trust.roles import permissions
-from pepperpy_schemas.catalog import AGENT_CONTROL
+from pepperpy_schemas.catalog.agents import AGENT_CONTROL
 from pepperpy_schemas.errors import NotFound, PermissionDenied, Unavailable
 from pepperpy_schemas.messages import AgentCommand, AgentInstance, Load
 

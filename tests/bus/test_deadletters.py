@@ -9,7 +9,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.reading import last_on, message_at
 from pepperpy_bus.tasks.deadletters import DeadLetters, body_of, write_letter
-from pepperpy_schemas.catalog import DEAD_LETTER
+from pepperpy_schemas.catalog.tasks import DEAD_LETTER
 from pepperpy_schemas.errors import ErrorInfo, NotFound
 from pepperpy_schemas.messages import AttemptRecord, DeadLetter
 

@@ -9,8 +9,7 @@ from pepperpy_bus.link.connection import Connection, open_connection
 from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams import consumers, topology
 from pepperpy_bus.streams.provision import apply, compare, create_missing, ensure_consumer
-from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
-from pepperpy_bus.trust.roles import ROLES
+from pepperpy_bus.trust.principals import ANONYMOUS, ROLES, inbox_prefix
 from pepperpy_schemas.errors import PermissionDenied
 
 DECLARED = topology.streams("pp", topology.Limits())

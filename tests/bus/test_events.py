@@ -12,7 +12,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.reading import all_on
 from pepperpy_bus.where import BadWhere
-from pepperpy_schemas.catalog import EVENT
+from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.errors import BadName
 
 Streams = Callable[..., Awaitable[None]]

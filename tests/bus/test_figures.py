@@ -13,7 +13,8 @@ from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
 from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.trust.roles import permissions
-from pepperpy_schemas.catalog import EVENT, TASK
+from pepperpy_schemas.catalog.events import EVENT
+from pepperpy_schemas.catalog.tasks import TASK
 from pepperpy_schemas.errors import PermissionDenied
 from pepperpy_schemas.subjects import stream_name
 

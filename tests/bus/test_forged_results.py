@@ -17,7 +17,7 @@ from pepperpy_bus.streams.jetstream import api, delete_message, store
 from pepperpy_bus.streams.provision import create_missing
 from pepperpy_bus.streams.reading import Stored, last_as_stored
 from pepperpy_bus.tasks.results import Results
-from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
+from pepperpy_bus.trust.principals import ANONYMOUS, inbox_prefix
 from pepperpy_schemas.errors import NotFound, QueueFull, Unavailable
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.tokens import new_id

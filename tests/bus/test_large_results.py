@@ -11,7 +11,7 @@ from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.reading import all_on, last_on
 from pepperpy_bus.tasks.results import Ended, Results
-from pepperpy_schemas.catalog import RESULT
+from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import ErrorInfo, NotFound, TooLarge
 from pepperpy_schemas.messages import Result
 

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from pepperpy_bus.state import ledgers
 from pepperpy_schemas.budgets import amounts_of, budget_of
-from pepperpy_schemas.catalog import LEDGER
+from pepperpy_schemas.catalog.state import LEDGER
 from pepperpy_schemas.errors import BudgetExceeded
 from pepperpy_schemas.shared import Amounts, Ledger, Limits, Reservation
 

@@ -12,7 +12,7 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.llm import LLM, Assembling, assemble
 from pepperpy_bus.sync import connect_sync
-from pepperpy_bus.trust.grants import inbox_prefix, principal_of
+from pepperpy_bus.trust.principals import inbox_prefix, principal_of
 from pepperpy_schemas.chat import (
     Ack,
     ChatMessage,

@@ -20,7 +20,7 @@ from pepperpy_bus.streams.topology import Config, Limits, streams
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.moved_wakes import OldWakes
 from pepperpy_bus.upgrading import apply, compare
-from pepperpy_schemas.catalog import ANSWER, DUE_RESUME, RESUME, TASK
+from pepperpy_schemas.catalog.tasks import ANSWER, DUE_RESUME, RESUME, TASK
 from pepperpy_schemas.errors import TopologyDrift, Unavailable
 from pepperpy_schemas.subjects import stream_name
 

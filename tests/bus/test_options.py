@@ -8,8 +8,7 @@ import pytest
 
 from pepperpy_bus.config import Settings, load
 from pepperpy_bus.options import connection_options, limits_of
-from pepperpy_bus.trust.grants import inbox_prefix
-from pepperpy_bus.trust.roles import ROLES
+from pepperpy_bus.trust.principals import ROLES, inbox_prefix
 from pepperpy_schemas.errors import BadConfig
 
 

@@ -11,8 +11,8 @@ from pepperpy.stack.conf import role_logins
 from pepperpy_bus.config import Settings, load
 from pepperpy_bus.opening import connect
 from pepperpy_bus.streams.reading import all_on
-from pepperpy_bus.trust.grants import ANONYMOUS
-from pepperpy_schemas.catalog import TASK
+from pepperpy_bus.trust.principals import ANONYMOUS
+from pepperpy_schemas.catalog.tasks import TASK
 from pepperpy_schemas.errors import NotFound, PermissionDenied
 
 

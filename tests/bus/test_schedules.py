@@ -13,7 +13,7 @@ from pepperpy_bus.opening import connect as connect_client
 from pepperpy_bus.streams.jetstream import api, delete_message, store
 from pepperpy_bus.streams.reading import Stored, all_on
 from pepperpy_bus.tasks.schedules import wake_at
-from pepperpy_schemas.catalog import DUE_TASK_BARE, SCHEDULE, TASK, TASK_BARE
+from pepperpy_schemas.catalog.tasks import DUE_TASK_BARE, SCHEDULE, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadSchedule, Conflict, NotFound, TooLarge
 from pepperpy_schemas.subjects import stream_name
 

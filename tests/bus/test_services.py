@@ -17,7 +17,7 @@ from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.services.service import Call, Endpoint, Service, call, call_stream
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.trace import active, current, new_trace
-from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
+from pepperpy_bus.trust.principals import ANONYMOUS, inbox_prefix
 from pepperpy_schemas.errors import (
     BadPayload,
     Canceled,

@@ -15,7 +15,7 @@ from pepperpy_bus.state.values import AgentState, State
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.sync import SyncClient, connect_sync
-from pepperpy_bus.trust.grants import ANONYMOUS
+from pepperpy_bus.trust.principals import ANONYMOUS
 from pepperpy_schemas.budgets import Allowance, Budget, Owner
 from pepperpy_schemas.errors import BadHeader, BadName, LeaseLost, PermissionDenied
 

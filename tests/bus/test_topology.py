@@ -21,7 +21,9 @@ from pepperpy_bus.streams.provision import compare, create_missing, ensure_consu
 from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.streams.topology import Limits, shard_of, streams
-from pepperpy_schemas.catalog import CATALOG, KEYED_TASK, SHARDED_TASK
+from pepperpy_schemas.catalog.contents import CATALOG
+from pepperpy_schemas.catalog.sharding import SHARDED_TASK
+from pepperpy_schemas.catalog.tasks import KEYED_TASK
 from pepperpy_schemas.errors import QueueFull, Unavailable
 from pepperpy_schemas.subjects import stream_name
 

@@ -15,8 +15,8 @@ from nats.js.errors import APIError
 
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
-from pepperpy_bus.trust.grants import ANONYMOUS, inbox_prefix
-from pepperpy_bus.trust.roles import ROLES, anonymous_permissions, permissions
+from pepperpy_bus.trust.principals import ANONYMOUS, ROLES, inbox_prefix
+from pepperpy_bus.trust.roles import anonymous_permissions, permissions
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.provider import METRICS
 

@@ -17,7 +17,7 @@ from pepperpy_bus.tasks import wakes
 from pepperpy_bus.tasks.schedules import forget_wake, wake_at
 from pepperpy_bus.tasks.wakes import wake
 from pepperpy_bus.units import BadUnit
-from pepperpy_schemas.catalog import RESUME, SCHEDULE
+from pepperpy_schemas.catalog.tasks import RESUME, SCHEDULE
 from pepperpy_schemas.errors import BadName, WrongSequence
 from pepperpy_schemas.messages import Resume
 from pepperpy_schemas.subjects import stream_name

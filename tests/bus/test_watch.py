@@ -13,7 +13,7 @@ from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.tasks import watch as module
 from pepperpy_bus.tasks.watch import Update
-from pepperpy_schemas.catalog import RESULT, TOKEN
+from pepperpy_schemas.catalog.tasks import RESULT, TOKEN
 from pepperpy_schemas.errors import NotFound
 from pepperpy_schemas.messages import Result, Token
 

@@ -20,7 +20,7 @@ from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.tasks.deadletters import write_letter
-from pepperpy_schemas.catalog import TOKEN
+from pepperpy_schemas.catalog.tasks import TOKEN
 from pepperpy_schemas.errors import ErrorInfo
 from pepperpy_schemas.messages import Result, Token
 from pepperpy_schemas.subjects import stream_name

@@ -22,7 +22,7 @@ from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.streams.provision import create_missing
 from pepperpy_bus.streams.topology import Limits, streams
-from pepperpy_schemas.catalog import AGENT_CONTROL
+from pepperpy_schemas.catalog.agents import AGENT_CONTROL
 from pepperpy_schemas.messages import AgentCommand, AgentInstance, Load
 from tests.cli.command_line import Cli
 from tests.cli.inline import Inline

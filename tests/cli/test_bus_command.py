@@ -11,8 +11,9 @@ from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
 from pepperpy_bus.streams.topology import Limits, streams
-from pepperpy_bus.trust.roles import ROLES, permissions
-from pepperpy_schemas.catalog import TASK
+from pepperpy_bus.trust.principals import ROLES
+from pepperpy_bus.trust.roles import permissions
+from pepperpy_schemas.catalog.tasks import TASK
 from pepperpy_schemas.subjects import stream_name
 from tests.cli.command_line import Cli
 from tests.cli.inline import Inline

@@ -34,9 +34,11 @@ from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
 from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_bus.tasks.deadletters import DeadLetters, write_letter
-from pepperpy_bus.trust.roles import Role, anonymous_permissions, permissions
+from pepperpy_bus.trust.principals import Role
+from pepperpy_bus.trust.roles import anonymous_permissions, permissions
 from pepperpy_bus.units import parse_time
-from pepperpy_schemas.catalog import SERVICE, TASK, TASK_BARE
+from pepperpy_schemas.catalog.services import SERVICE
+from pepperpy_schemas.catalog.tasks import TASK, TASK_BARE
 from pepperpy_schemas.errors import ErrorInfo, Overloaded, PepperError, Unavailable
 from pepperpy_schemas.messages import AgentInstance, Load
 from pepperpy_schemas.provider import ProviderStatus, TargetStatus, TenantRequest

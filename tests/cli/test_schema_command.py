@@ -10,8 +10,9 @@ from pepperpy.commands.schema import app
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.opening import connect
 from pepperpy_schemas import codec
+from pepperpy_schemas.catalog.replies import MESSAGES
 from pepperpy_schemas.errors import BadName, NotFound, PepperError
-from pepperpy_schemas.jsonschema import MESSAGES, message_schemas
+from pepperpy_schemas.exporting import message_schemas
 from pepperpy_schemas.messages import TopicSchema
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -12,7 +12,8 @@ from pepperpy_bus.streams.consumers import shard_consumer
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.provision import create_missing, set_consumer
 from pepperpy_bus.streams.topology import Limits, shard_of, streams
-from pepperpy_schemas.catalog import KEY_HOLD, KEYED_TASK, SHARD_TABLE
+from pepperpy_schemas.catalog.sharding import KEY_HOLD, SHARD_TABLE
+from pepperpy_schemas.catalog.tasks import KEYED_TASK
 from pepperpy_schemas.sharding import KeyHold, Shard, ShardMember, ShardTable
 from tests.cli.command_line import Cli
 

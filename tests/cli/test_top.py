@@ -11,7 +11,7 @@ from pepperpy.commands.top import _cut
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
 from pepperpy_bus.opening import connect
-from pepperpy_bus.trust.grants import ANONYMOUS
+from pepperpy_bus.trust.principals import ANONYMOUS
 from pepperpy_schemas.messages import AgentInstance, Load
 from tests.cli.command_line import Cli
 from tests.cli.test_result_watch import read_terminal

@@ -22,8 +22,8 @@ from pepperpy_bus.link.options import ConnectionOptions
 from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.provision import create_missing, ensure_consumer
 from pepperpy_bus.streams.topology import Limits, streams
-from pepperpy_bus.trust.grants import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
-from pepperpy_schemas.catalog import RESULT, TASK, TASK_BARE
+from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
+from pepperpy_schemas.catalog.tasks import RESULT, TASK, TASK_BARE
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.subjects import stream_name
 from tests.requirements import missing

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pepperpy_bus.trust.grants import inbox_prefix
-from pepperpy_schemas.catalog import RESULT
+from pepperpy_bus.trust.principals import inbox_prefix
+from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.messages import Result
 from pepperpy_schemas.tokens import HIGH_LANE
 

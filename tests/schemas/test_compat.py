@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepperpy_schemas import codec, examples
+from pepperpy_schemas.catalog.replies import MESSAGES
 from pepperpy_schemas.compat import Change, check, compare, compare_directories, compare_messages
 from pepperpy_schemas.errors import BadPayload, NotFound, SchemaIncompatible
-from pepperpy_schemas.jsonschema import MESSAGES, export, message_schema, message_schemas, schema_of
+from pepperpy_schemas.exporting import export, message_schema, message_schemas
+from pepperpy_schemas.jsonschema import schema_of
 
 FULL, INPUT, OUTPUT = "full", "input", "output"
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pepperpy_schemas.catalog import CATALOG
+from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.errors import error_types
 from pepperpy_schemas.headerdocs import header_docs
 

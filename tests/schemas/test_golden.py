@@ -8,8 +8,9 @@ import jsonschema_rs
 import pytest
 
 from pepperpy_schemas import codec
+from pepperpy_schemas.catalog.replies import MESSAGES
 from pepperpy_schemas.compat import compare_messages, read_directory
-from pepperpy_schemas.jsonschema import MESSAGES, message_schemas
+from pepperpy_schemas.exporting import message_schemas
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"

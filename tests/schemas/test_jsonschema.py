@@ -14,8 +14,10 @@ import pydantic
 import pytest
 
 from pepperpy_schemas import codec, examples
+from pepperpy_schemas.catalog.replies import MESSAGES
 from pepperpy_schemas.errors import UnsupportedType
-from pepperpy_schemas.jsonschema import MESSAGES, export, message_schema, schema_of
+from pepperpy_schemas.exporting import export, message_schema
+from pepperpy_schemas.jsonschema import schema_of
 from pepperpy_schemas.subjects import Subject
 
 T = TypeVar("T")

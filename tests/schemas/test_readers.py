@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pepperpy_schemas.asyncapi import asyncapi
-from pepperpy_schemas.catalog import CATALOG
-from pepperpy_schemas.jsonschema import MESSAGES, pretty
+from pepperpy_schemas.catalog.contents import CATALOG
+from pepperpy_schemas.catalog.replies import MESSAGES
+from pepperpy_schemas.exporting import pretty
 from tests.requirements import missing
 
 HERE = Path(__file__).parent / "asyncapi"

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pepperpy_schemas import codec
+from pepperpy_schemas.catalog.replies import MESSAGES
 from pepperpy_schemas.errors import BadPayload
-from pepperpy_schemas.jsonschema import MESSAGES, message_schema
+from pepperpy_schemas.exporting import message_schema
 from pepperpy_schemas.subjects import Subject
 
 # JSON of other languages carries integers up to 2**53 and no surrogates.

@@ -2,14 +2,9 @@ import msgspec
 import pytest
 
 from pepperpy_schemas import codec
-from pepperpy_schemas.catalog import (
-    CATALOG,
-    EVENT,
-    RESULT,
-    STEP,
-    TASK,
-    TASK_BARE,
-)
+from pepperpy_schemas.catalog.contents import CATALOG
+from pepperpy_schemas.catalog.events import EVENT
+from pepperpy_schemas.catalog.tasks import RESULT, STEP, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName, BadPayload
 from pepperpy_schemas.messages import ClaimEntry, Result
 from pepperpy_schemas.subjects import Subject, bucket_name, stream_name

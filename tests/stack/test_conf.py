@@ -16,8 +16,8 @@ from pepperpy.stack.conf import (
     render_authorization,
     role_logins,
 )
-from pepperpy_bus.trust.grants import ANONYMOUS, Permissions
-from pepperpy_bus.trust.roles import ROLES
+from pepperpy_bus.trust.grants import Permissions
+from pepperpy_bus.trust.principals import ANONYMOUS, ROLES
 
 
 def conf(**changes: object) -> ServerConf:

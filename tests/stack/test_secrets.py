@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pepperpy.stack.secrets import KEYS, compose_secrets, role_passwords
-from pepperpy_bus.trust.roles import ROLES
+from pepperpy_bus.trust.principals import ROLES
 from pepperpy_schemas.errors import BadConfig
 
 

@@ -11,7 +11,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.units import now
-from pepperpy_schemas.catalog import RESUME
+from pepperpy_schemas.catalog.tasks import RESUME
 from pepperpy_schemas.errors import Conflict, PepperError
 from pepperpy_schemas.messages import Child, ChildrenEntry
 

@@ -10,7 +10,7 @@ import msgspec
 from pepperpy_bus.client import Client
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.streams.reading import read_directly
-from pepperpy_schemas.catalog import KEYED_TASK, TASK, TASK_BARE
+from pepperpy_schemas.catalog.tasks import KEYED_TASK, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadHeader
 from pepperpy_schemas.headers import ID, NO_HEADERS, TaskHeaders, read_task_headers
 from pepperpy_schemas.subjects import stream_name

@@ -24,7 +24,7 @@ from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.results import Ended
-from pepperpy_schemas.catalog import EVENT
+from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import (
     BadConfig,

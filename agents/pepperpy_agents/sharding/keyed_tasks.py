@@ -24,7 +24,8 @@ from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.pull import Work
 from pepperpy_bus.streams.reading import read_as_stored
-from pepperpy_schemas.catalog import KEYED_TASK, SHARD_TABLE, SHARDED_TASK
+from pepperpy_schemas.catalog.sharding import SHARD_TABLE, SHARDED_TASK
+from pepperpy_schemas.catalog.tasks import KEYED_TASK
 from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.subjects import stream_name
 

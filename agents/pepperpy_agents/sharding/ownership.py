@@ -14,7 +14,7 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_schemas.catalog import SHARD_CONTROL, SHARD_TABLE
+from pepperpy_schemas.catalog.sharding import SHARD_CONTROL, SHARD_TABLE
 from pepperpy_schemas.sharding import ShardMember, ShardTable
 
 log = get_log("pepperpy.shards")

@@ -15,7 +15,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.pull import Work
 from pepperpy_bus.tasks.keys import Keys
-from pepperpy_schemas.catalog import SHARD_CONTROL
+from pepperpy_schemas.catalog.sharding import SHARD_CONTROL
 from pepperpy_schemas.errors import PepperError
 
 log = get_log("pepperpy.shards")

@@ -6,7 +6,7 @@ any number at once, finds the same matches as everybody else.
 
 from pepperpy_bus.composites.composite import Composite
 from pepperpy_bus.state.cells import Cells
-from pepperpy_schemas.catalog import COMPOSITE
+from pepperpy_schemas.catalog.state import COMPOSITE
 from pepperpy_schemas.composites import CompositeState
 from pepperpy_schemas.errors import WrongSequence
 

@@ -9,7 +9,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.clock import to_datetime
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.units import format_time
-from pepperpy_schemas.catalog import EVENT
+from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import WrongSequence
 from pepperpy_schemas.messages import Event

@@ -12,15 +12,15 @@ from pepperpy_bus.llm.starting import START, Starting
 from pepperpy_bus.services.calls import call, call_stream
 from pepperpy_bus.streams.blobs import THRESHOLD
 from pepperpy_bus.units import Duration, parse_duration
-from pepperpy_schemas.catalog import (
+from pepperpy_schemas.catalog.provider import (
     PROVIDER_CHAT,
     PROVIDER_COUNT,
     PROVIDER_EMBED,
     PROVIDER_MODELS,
     PROVIDER_STATUS,
     PROVIDER_STREAM,
-    SERVICE,
 )
+from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.chat import ChatItem, ChatReply, ChatRequest, Delta, End, Reset, Usage
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import Unavailable

@@ -9,14 +9,15 @@ from pepperpy_bus.llm.order import PATIENCE
 from pepperpy_bus.llm.starting import START, Starting
 from pepperpy_bus.memory.options import Changes, EntryOptions, SearchOptions
 from pepperpy_bus.services.service import call, call_stream
-from pepperpy_bus.streams.blobs import THRESHOLD
+from pepperpy_bus.streams.blobs import THRESHOLD, Blobs
 from pepperpy_bus.units import Duration, parse_duration
-from pepperpy_schemas.catalog import (
+from pepperpy_schemas.catalog.memory import (
     MEMORY_DELETE,
     MEMORY_EXPORT,
     MEMORY_GET,
     MEMORY_HISTORY,
     MEMORY_IMPORT,
+    MEMORY_INGEST,
     MEMORY_LINK,
     MEMORY_PUT,
     MEMORY_REINDEX,
@@ -24,11 +25,12 @@ from pepperpy_schemas.catalog import (
     MEMORY_SIMILAR,
     MEMORY_STATS,
     MEMORY_UPDATE,
-    SERVICE,
 )
+from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import NotFound, Unavailable
 from pepperpy_schemas.memory import Condition, Entry, NewEntry, SearchReply, SearchRequest
+from pepperpy_schemas.memory_ingest import IngestProgress, IngestRequest
 from pepperpy_schemas.memory_requests import (
     MAX_BATCH,
     DeleteReply,
@@ -53,7 +55,9 @@ from pepperpy_schemas.subjects import Subject
 TIMEOUT: Final = "30s"
 LONG: Final = "5m"
 """For many entries at once: each is embedded."""
-WRITES: Final = frozenset({"put", "update", "delete", "link", "import", "reindex"})
+ALIVE: Final = "1m"
+"""Without a sign of life from a service that is at long work, and that may have no slot yet."""
+WRITES: Final = frozenset({"put", "update", "delete", "link", "import", "reindex", "ingest"})
 """The operations that change something."""
 
 T = TypeVar("T")
@@ -298,22 +302,13 @@ class Memory:
             idle: How long nothing may come.
         """
         said = {"where": where, "namespace": self._namespace, "after": after}
-        items = call_stream(
-            self._connection,
-            self._prefix,
-            *self._place(MEMORY_EXPORT),
-            convert(said, ExportRequest),
-            principal=self._principal,
-            type=Entry,
-            idle=self._gate("export", parse_duration(idle)),
-            threshold=self._threshold,
-        )
+        items = self._stream(MEMORY_EXPORT, convert(said, ExportRequest), Entry, idle)
         async with contextlib.aclosing(items):
             async for entry in items:
                 yield entry
 
     async def reindex(
-        self, embedder: str, *, idle: Duration = LONG
+        self, embedder: str, *, idle: Duration = ALIVE
     ) -> AsyncGenerator[ReindexProgress, None]:
         """Makes all vectors anew by another embedder, and yields how far that is.
 
@@ -322,24 +317,74 @@ class Memory:
 
         Args:
             embedder: The embedder, as settings name it.
-            idle: How long nothing may come.
+            idle: How long nothing may come; the service gives a sign of life every few seconds.
 
         Raises:
             PermissionDenied: There are namespaces of others; the operator may do it.
         """
-        items = call_stream(
-            self._connection,
-            self._prefix,
-            *self._place(MEMORY_REINDEX),
-            ReindexRequest(embedder),
-            principal=self._principal,
-            type=ReindexProgress,
-            idle=self._gate("reindex", parse_duration(idle)),
-            threshold=self._threshold,
-        )
+        items = self._stream(MEMORY_REINDEX, ReindexRequest(embedder), ReindexProgress, idle)
         async with contextlib.aclosing(items):
             async for item in items:
                 yield item
+
+    async def ingest(
+        self,
+        file: str,
+        text: str = "",
+        *,
+        blob: str = "",
+        folder: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        trusted: bool = False,
+        idle: Duration = ALIVE,
+    ) -> AsyncGenerator[IngestProgress, None]:
+        """Remembers a file in passages that know their lines, and yields how far that is.
+
+        The same file again changes nothing; what is no longer in it is forgotten. One that ends
+        early is gone on with when it is asked for again.
+
+        Args:
+            file: Its name, by which it is known again.
+            text: What is in it.
+            blob: Instead of the text a reference to its bytes, of `upload`.
+            folder: The folder that it belongs to.
+            metadata: Named values of all its passages.
+            trusted: Whether its content can be relied on.
+            idle: How long nothing may come; the service gives a sign of life every few seconds.
+
+        Raises:
+            BadPayload: It is no text.
+            TooLarge: It has more than 16 MiB.
+            NotFound: Nothing lies where the reference says.
+        """
+        said = {
+            "file": file,
+            "text": text,
+            "blob": blob,
+            "folder": folder,
+            "namespace": self._namespace,
+            "metadata": dict(metadata or {}),
+            "trusted": trusted,
+        }
+        request = convert(said, IngestRequest)
+        items = self._stream(MEMORY_INGEST, request, IngestProgress, idle)
+        async with contextlib.aclosing(items):
+            async for item in items:
+                yield item
+
+    async def upload(self, body: bytes) -> str:
+        """Puts a file's bytes where the memory finds them, and returns the reference to them.
+
+        They are sent piece by piece, and are kept for 30 days unless they are discarded.
+
+        Raises:
+            TooLarge: They are more than the object store takes at once.
+        """
+        return await Blobs(self._connection, self._prefix).put(body)
+
+    async def discard(self, blob: str) -> None:
+        """Removes uploaded bytes that are not needed any more; harmless when they are gone."""
+        await Blobs(self._connection, self._prefix).delete(blob)
 
     # --- below ----------------------------------------------------------------------------------
 
@@ -380,6 +425,22 @@ class Memory:
                 )
             except Unavailable as error:
                 await starting.wait(error)
+
+    def _stream(
+        self, subject: Subject[Any], body: object, kind: type[T], idle: Duration
+    ) -> AsyncGenerator[T, None]:
+        service, op = self._place(subject)
+        return call_stream(
+            self._connection,
+            self._prefix,
+            service,
+            op,
+            body,
+            principal=self._principal,
+            type=kind,
+            idle=self._gate(op, parse_duration(idle)),
+            threshold=self._threshold,
+        )
 
     def _place(self, subject: Subject[Any]) -> tuple[str, str]:
         """The service and the operation that a subject of the catalog names."""

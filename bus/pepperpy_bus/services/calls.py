@@ -11,7 +11,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import THRESHOLD, claim_check, redeem
 from pepperpy_bus.trace import outgoing
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import SERVICE, STOP
+from pepperpy_schemas.catalog.services import SERVICE, STOP
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import (
     BadPayload,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pepperpy_schemas.catalog import MICRO
+from pepperpy_schemas.catalog.server import MICRO
 
 QUEUE: Final = "q"
 """Queue group of every endpoint: replicas share the requests."""

@@ -27,7 +27,7 @@ from pepperpy_bus.trace import TraceContext, active
 from pepperpy_bus.trace import parse as parse_trace
 from pepperpy_bus.units import format_time, now
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import SERVICE, STOP
+from pepperpy_schemas.catalog.services import SERVICE, STOP
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import (
     Canceled,

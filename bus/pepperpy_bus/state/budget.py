@@ -26,7 +26,7 @@ from pepperpy_schemas.budgets import (
     budget_of,
     read_budget,
 )
-from pepperpy_schemas.catalog import LEDGER
+from pepperpy_schemas.catalog.state import LEDGER
 from pepperpy_schemas.errors import BadHeader, NotFound, PepperError
 from pepperpy_schemas.headers import BUDGET
 from pepperpy_schemas.shared import Amounts, Ledger, Reservation

@@ -19,7 +19,7 @@ from pepperpy_bus.state.lease import Lease
 from pepperpy_bus.state.watching import Watch
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.units import Duration, parse_duration
-from pepperpy_schemas.catalog import LEASES
+from pepperpy_schemas.catalog.state import LEASES
 from pepperpy_schemas.errors import (
     BadConfig,
     LeaseLost,

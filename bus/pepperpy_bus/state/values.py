@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.state.cells import FORGET, Cells, ttl_text
 from pepperpy_bus.units import Duration, parse_duration
-from pepperpy_schemas.catalog import AGENT_STATE, FAMILY_STATE, KEY_STATE
+from pepperpy_schemas.catalog.state import AGENT_STATE, FAMILY_STATE, KEY_STATE
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadPayload, TooLarge, WrongSequence
 from pepperpy_schemas.subjects import Subject

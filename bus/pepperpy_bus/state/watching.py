@@ -5,7 +5,7 @@ from typing import Self
 
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.kv import Bucket
-from pepperpy_schemas.catalog import LEASES
+from pepperpy_schemas.catalog.state import LEASES
 from pepperpy_schemas.errors import Unavailable, Unreachable
 from pepperpy_schemas.shared import Resource
 

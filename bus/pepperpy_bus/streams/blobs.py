@@ -17,7 +17,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.reading import all_on, last_on
 from pepperpy_bus.units import format_time, now
-from pepperpy_schemas.catalog import BLOB_CHUNK, BLOB_META
+from pepperpy_schemas.catalog.server import BLOB_CHUNK, BLOB_META
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadHeader, BadPayload, NotFound, TooLarge
 from pepperpy_schemas.headers import BLOB, ROLLUP

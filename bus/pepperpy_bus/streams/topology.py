@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pepperpy_schemas.catalog import SOURCED
+from pepperpy_schemas.catalog.server import SOURCED
 from pepperpy_schemas.subjects import bucket_name, stream_name
 
 SECOND: Final = 1_000_000_000

@@ -12,7 +12,7 @@ from pepperpy_bus.streams.reading import read_directly
 from pepperpy_bus.tasks.given_answers import hint, objection, read_answer
 from pepperpy_bus.tasks.journal import KEEP, Journal
 from pepperpy_bus.tasks.results import Results
-from pepperpy_schemas.catalog import ANSWER, QUESTION
+from pepperpy_schemas.catalog.tasks import ANSWER, QUESTION
 from pepperpy_schemas.errors import BadPayload, Conflict, NotFound, QueueFull
 from pepperpy_schemas.messages import Answer, WaitEntry
 from pepperpy_schemas.subjects import bucket_name, stream_name

@@ -8,7 +8,7 @@ from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.reading import read_directly
 from pepperpy_bus.tasks.results import Ended, Results
 from pepperpy_bus.tasks.whereabouts import find_task
-from pepperpy_schemas.catalog import CANCEL
+from pepperpy_schemas.catalog.tasks import CANCEL
 from pepperpy_schemas.errors import Canceled, Conflict, ErrorInfo, NotFound
 from pepperpy_schemas.messages import CancelRequest
 from pepperpy_schemas.states import TaskState

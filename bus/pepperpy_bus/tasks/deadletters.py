@@ -13,7 +13,7 @@ from pepperpy_bus.streams.jetstream import delete_message, store
 from pepperpy_bus.streams.reading import message_at
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import DEAD_LETTER, KEYED_TASK, TASK
+from pepperpy_schemas.catalog.tasks import DEAD_LETTER, KEYED_TASK, TASK
 from pepperpy_schemas.errors import ErrorInfo, NotFound, PepperError
 from pepperpy_schemas.messages import AttemptRecord, DeadLetter
 from pepperpy_schemas.subjects import stream_name

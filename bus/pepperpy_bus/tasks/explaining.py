@@ -26,7 +26,8 @@ from pepperpy_bus.tasks.telling import tell
 from pepperpy_bus.tasks.whereabouts import find_task
 from pepperpy_bus.units import parse_time
 from pepperpy_schemas.budgets import UNITS, allowance_of
-from pepperpy_schemas.catalog import EVENT, EVENT_HIGH, RESULT
+from pepperpy_schemas.catalog.events import EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import NotFound, PepperError, PermissionDenied
 from pepperpy_schemas.messages import Event
 from pepperpy_schemas.states import TaskState

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pepperpy_schemas.catalog import ANSWER
+from pepperpy_schemas.catalog.tasks import ANSWER
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.messages import Answer, WaitEntry

@@ -6,7 +6,7 @@ Nothing here talks to the broker; `journal` does.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from pepperpy_schemas.catalog import STEP
+from pepperpy_schemas.catalog.tasks import STEP
 from pepperpy_schemas.messages import (
     AttemptRecord,
     CheckpointEntry,

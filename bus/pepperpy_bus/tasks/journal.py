@@ -17,7 +17,7 @@ from pepperpy_bus.streams.reading import all_on, last_as_stored, last_on
 from pepperpy_bus.tasks.history import History, entry_attempt, unfold_all
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import STEP
+from pepperpy_schemas.catalog.tasks import STEP
 from pepperpy_schemas.errors import (
     BadPayload,
     ErrorInfo,

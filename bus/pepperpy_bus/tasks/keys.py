@@ -26,7 +26,8 @@ from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.schedules import wake_at
 from pepperpy_bus.tasks.wakes import wake
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import KEY_HOLD, RESUME, SHARDED_TASK, STEP
+from pepperpy_schemas.catalog.sharding import KEY_HOLD, SHARDED_TASK
+from pepperpy_schemas.catalog.tasks import RESUME, STEP
 from pepperpy_schemas.errors import BadHeader, WrongSequence
 from pepperpy_schemas.messages import InputEntry, Resume
 from pepperpy_schemas.sharding import KeyHold

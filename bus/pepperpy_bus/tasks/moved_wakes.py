@@ -13,7 +13,7 @@ from pepperpy_bus.streams.jetstream import api, delete_message, store
 from pepperpy_bus.streams.reading import Stored, read_as_stored
 from pepperpy_bus.streams.topology import Config, source_consumer
 from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.catalog import RESUME, TASK
+from pepperpy_schemas.catalog.tasks import RESUME, TASK
 from pepperpy_schemas.errors import BadName, NotFound, TopologyDrift
 from pepperpy_schemas.subjects import stream_name
 

@@ -21,7 +21,7 @@ from pepperpy_bus.streams.blobs import THRESHOLD, Blobs, claim_check, redeem
 from pepperpy_bus.streams.jetstream import delete_message, store
 from pepperpy_bus.streams.reading import Stored, last_as_stored
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import RESULT
+from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import (
     BadPayload,
     ErrorInfo,

@@ -10,7 +10,7 @@ from pepperpy_bus.streams.reading import Stored
 from pepperpy_bus.tasks.timing import Timing
 from pepperpy_bus.units import now, parse_time
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import DUE_TASK, DUE_TASK_BARE, SCHEDULE
+from pepperpy_schemas.catalog.tasks import DUE_TASK, DUE_TASK_BARE, SCHEDULE
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.tokens import HIGH_LANE
 

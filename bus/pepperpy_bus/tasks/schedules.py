@@ -15,7 +15,7 @@ from pepperpy_bus.tasks.scheduled import Schedule, read_schedule
 from pepperpy_bus.tasks.timing import Timing, unknown_zone
 from pepperpy_bus.units import format_time, now
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import DUE_RESUME, SCHEDULE
+from pepperpy_schemas.catalog.tasks import DUE_RESUME, SCHEDULE
 from pepperpy_schemas.errors import (
     Conflict,
     NotFound,

@@ -9,7 +9,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.consumers import shard_consumer
 from pepperpy_bus.streams.figures import ConsumerFigures, stream_figures
-from pepperpy_schemas.catalog import KEY_HOLD, SHARD_TABLE
+from pepperpy_schemas.catalog.sharding import KEY_HOLD, SHARD_TABLE
 from pepperpy_schemas.sharding import Shard, ShardTable
 from pepperpy_schemas.subjects import stream_name
 

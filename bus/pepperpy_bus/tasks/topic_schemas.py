@@ -8,7 +8,7 @@ import msgspec
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.kv import Bucket
-from pepperpy_schemas.catalog import TOPIC_SCHEMA
+from pepperpy_schemas.catalog.agents import TOPIC_SCHEMA
 from pepperpy_schemas.codec import decode, encode, field_path
 from pepperpy_schemas.errors import BadHeader, BadPayload, WrongSequence
 from pepperpy_schemas.headers import SCHEMA

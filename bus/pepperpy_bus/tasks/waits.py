@@ -19,7 +19,7 @@ from pepperpy_bus.tasks.results import Results
 from pepperpy_bus.tasks.schedules import wake_at
 from pepperpy_bus.tasks.wakes import forget_task_wake, wake, wake_name
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import ANSWER, RESUME
+from pepperpy_schemas.catalog.tasks import ANSWER, RESUME
 from pepperpy_schemas.codec import decode, encode
 from pepperpy_schemas.messages import Answer, Result, Resume, WaitEntry
 from pepperpy_schemas.subjects import stream_name

@@ -19,7 +19,7 @@ from pepperpy_bus.tasks.history import unfold
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.schedules import forget_wake
 from pepperpy_schemas import headers as h
-from pepperpy_schemas.catalog import RESUME, STEP
+from pepperpy_schemas.catalog.tasks import RESUME, STEP
 from pepperpy_schemas.errors import BadName, NotFound, WrongSequence
 from pepperpy_schemas.messages import EndedEntry, ReleaseEntry, Resume, WaitEntry
 from pepperpy_schemas.subjects import stream_name

@@ -14,7 +14,8 @@ from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.reading import last_on
 from pepperpy_bus.tasks.results import Ended, Results
-from pepperpy_schemas.catalog import EVENT, EVENT_HIGH, TOKEN
+from pepperpy_schemas.catalog.events import EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.tasks import TOKEN
 from pepperpy_schemas.errors import PepperError, Unavailable, Unreachable
 from pepperpy_schemas.messages import Token
 from pepperpy_schemas.states import TaskState

@@ -13,7 +13,8 @@ from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.scheduled import Schedule, read_schedule
 from pepperpy_bus.tasks.wakes import wake_name
-from pepperpy_schemas.catalog import RESUME, SCHEDULE, SHARDED_TASK, TASK, TASK_BARE
+from pepperpy_schemas.catalog.sharding import SHARDED_TASK
+from pepperpy_schemas.catalog.tasks import RESUME, SCHEDULE, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.headers import ID, ROOT
 from pepperpy_schemas.subjects import stream_name

@@ -5,16 +5,13 @@ from typing import Any, Final
 
 import msgspec
 
-from pepperpy_schemas import catalog
+from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
+from pepperpy_schemas.catalog.contents import CATALOG
+from pepperpy_schemas.catalog.events import AUDIT, COUNT
+from pepperpy_schemas.catalog.services import SERVICE, STOP
 from pepperpy_schemas.provider import METRICS
 from pepperpy_schemas.subjects import Subject, bucket_name, stream_name
 from pepperpy_schemas.tokens import check_token
-
-ANONYMOUS: Final = "anon"
-"""The principal of a client without credentials; in the local stack it has the role producer."""
-
-DEFAULT_INBOX: Final = "_INBOX"
-"""Where the client libraries of all languages expect replies unless told otherwise."""
 
 WORK_QUEUES: Final = ("TASKS", "RESUME", "KEYED")
 LOGS: Final = ("RESULTS", "STEPS", "EVENTS", "TOKENS", "DLQ", "ANSWERS", "AUDIT", "COUNT")
@@ -46,20 +43,6 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def inbox_prefix(principal: str) -> str:
-    """Return the inbox prefix that a principal connects with, and alone may subscribe."""
-    return f"{DEFAULT_INBOX}_{check_token(principal, what='principal')}"
-
-
-def principal_of(prefix: str) -> str:
-    """Return whose inbox prefix it is: who hears replies there asks services under that name.
-
-    Another than `inbox_prefix` gives is somebody's own choice at a broker without our roles.
-    """
-    own, mark, principal = prefix.partition("_INBOX_")
-    return principal if mark and not own else ANONYMOUS
-
-
 class Grants:
     """Permissions by what they are for, in one deployment and for one principal."""
 
@@ -82,9 +65,9 @@ class Grants:
             publish=(
                 f"{_API}.INFO",
                 f"{_API}.STREAM.NAMES",
-                catalog.SERVICE.pattern(self._prefix, principal=self._principal),
-                catalog.AUDIT.pattern(self._prefix, principal=self._principal),
-                catalog.STOP.pattern(self._prefix),
+                SERVICE.pattern(self._prefix, principal=self._principal),
+                AUDIT.pattern(self._prefix, principal=self._principal),
+                STOP.pattern(self._prefix),
             ),
             subscribe=(f"{self._inbox}.>",),
         )
@@ -95,8 +78,8 @@ class Grants:
 
     def counts(self) -> Permissions:
         """Add to counters, but to none of those that say what was spent on models."""
-        spent = (catalog.COUNT.pattern(self._prefix, metric=metric) for metric in METRICS)
-        return self.publishes(catalog.COUNT) + Permissions(withheld=tuple(spent))
+        spent = (COUNT.pattern(self._prefix, metric=metric) for metric in METRICS)
+        return self.publishes(COUNT) + Permissions(withheld=tuple(spent))
 
     def hears(self, *subjects: Subject[Any]) -> Permissions:
         """Subscribe these subjects as they are published."""
@@ -166,7 +149,7 @@ class Grants:
             subject
             for service in services
             for subject in (
-                _tree(catalog.SERVICE, self._prefix, service=service),
+                _tree(SERVICE, self._prefix, service=service),
                 f"$SRV.*.{service}",
                 f"$SRV.*.{service}.*",
             )
@@ -177,7 +160,7 @@ class Grants:
         """Everything of this deployment, under the own name where a name is part of it."""
         own = [
             subject
-            for subject in catalog.CATALOG
+            for subject in CATALOG
             if subject.template.startswith("{p}.") and "principal" not in subject.tokens
         ]
         return (

@@ -13,26 +13,31 @@ that is taken over can do no more than the role. Three facts about the server sh
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, get_args
+from typing import Final
 
 from pepperpy_bus.streams.topology import PARKED
-from pepperpy_bus.trust.grants import (
-    ANONYMOUS,
-    BUCKETS,
-    COMMANDS,
-    DEFAULT_INBOX,
-    LOGS,
-    WORK_QUEUES,
-    Grants,
-    Permissions,
+from pepperpy_bus.trust.grants import BUCKETS, COMMANDS, LOGS, WORK_QUEUES, Grants, Permissions
+from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, ROLES, Role
+from pepperpy_schemas.catalog.agents import AGENT_CONTROL
+from pepperpy_schemas.catalog.contents import CATALOG
+from pepperpy_schemas.catalog.events import COUNT, EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.services import STOP
+from pepperpy_schemas.catalog.sharding import SHARD_CONTROL, SHARDED_TASK
+from pepperpy_schemas.catalog.tasks import (
+    ANSWER,
+    CANCEL,
+    DEAD_LETTER,
+    KEYED_TASK,
+    RESULT,
+    RESUME,
+    SCHEDULE,
+    STEP,
+    TASK,
+    TASK_BARE,
+    TOKEN,
 )
-from pepperpy_schemas import catalog
-
-Role = Literal["producer", "worker", "memory", "provider", "monitor", "operator"]
 
 _WORKERS_BUCKETS: Final = ("registry", "schemas", "state", "questions")
-
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 SERVES: Final[dict[Role, tuple[str, ...]]] = {
     "memory": ("memory", "language"),
@@ -76,15 +81,15 @@ def anonymous_permissions(prefix: str = "pp") -> Permissions:
 
 def _submitter(at: Grants) -> Permissions:
     return (
-        at.publishes(catalog.TASK, catalog.TASK_BARE, catalog.KEYED_TASK, catalog.SCHEDULE)
-        + at.publishes(catalog.ANSWER, catalog.CANCEL)
+        at.publishes(TASK, TASK_BARE, KEYED_TASK, SCHEDULE)
+        + at.publishes(ANSWER, CANCEL)
         + at.inspects(*WORK_QUEUES)
         + at.looks_up("RESULTS")
         # To see whether an id that is used again stands for the same task, what a task asks and
         # whether that was answered, which schedules there are, and where a task is.
         + at.peeks(*WORK_QUEUES, "STEPS", "SCHED", "ANSWERS")
         + at.follows("EVENTS", "TOKENS")
-        + at.hears(catalog.RESULT, catalog.EVENT, catalog.EVENT_HIGH, catalog.TOKEN)
+        + at.hears(RESULT, EVENT, EVENT_HIGH, TOKEN)
         + at.reads_buckets("registry", "schemas", "questions")
         + at.exchanges_blobs()
     )
@@ -92,14 +97,14 @@ def _submitter(at: Grants) -> Permissions:
 
 def _producer(at: Grants) -> Permissions:
     submitted = {"entity": "task", "verb": "submitted"}
-    return _submitter(at) + at.publishes(catalog.EVENT, catalog.EVENT_HIGH, **submitted)
+    return _submitter(at) + at.publishes(EVENT, EVENT_HIGH, **submitted)
 
 
 def _worker(at: Grants) -> Permissions:
     return (
         _submitter(at)
-        + at.publishes(catalog.RESULT, catalog.STEP, catalog.TOKEN, catalog.RESUME)
-        + at.publishes(catalog.EVENT, catalog.EVENT_HIGH, catalog.DEAD_LETTER)
+        + at.publishes(RESULT, STEP, TOKEN, RESUME)
+        + at.publishes(EVENT, EVENT_HIGH, DEAD_LETTER)
         + at.counts()
         + at.pulls(*WORK_QUEUES, "EVENTS", "ADV", "CANCELS")
         # The mover of the dead letters takes what was delivered too often out of the queue.
@@ -113,14 +118,14 @@ def _worker(at: Grants) -> Permissions:
         + at.follows("STEPS", "RESULTS", "ANSWERS")
         + at.looks_up(*WORK_QUEUES, "SCHED")
         + at.inspects(*LOGS)
-        + at.hears(catalog.CANCEL, catalog.AGENT_CONTROL)
+        + at.hears(CANCEL, AGENT_CONTROL)
         # A shadow hears what the live version pulls; a worker may pull it itself.
-        + at.hears(catalog.TASK)
+        + at.hears(TASK)
         # Keyed tasks are noticed when they are sent, set aside while their key is held, and pulled
         # by the owner of their shard alone.
-        + at.hears(catalog.KEYED_TASK, catalog.SHARD_CONTROL)
-        + at.publishes(catalog.SHARD_CONTROL)
-        + at.publishes(catalog.SHARDED_TASK, shard=PARKED)
+        + at.hears(KEYED_TASK, SHARD_CONTROL)
+        + at.publishes(SHARD_CONTROL)
+        + at.publishes(SHARDED_TASK, shard=PARKED)
         + at.unpins("KEYED")
         + at.reads_buckets(*_WORKERS_BUCKETS)
         + at.writes_buckets(*_WORKERS_BUCKETS)
@@ -129,8 +134,8 @@ def _worker(at: Grants) -> Permissions:
 
 def _service(at: Grants) -> Permissions:
     return (
-        at.publishes(catalog.EVENT, catalog.EVENT_HIGH)
-        + at.hears(catalog.STOP)
+        at.publishes(EVENT, EVENT_HIGH)
+        + at.hears(STOP)
         + at.reads_buckets("registry", "schemas")
         + at.writes_buckets("registry", "schemas")
         + at.exchanges_blobs()
@@ -147,7 +152,7 @@ def _provider(at: Grants) -> Permissions:
         # Breakers, limits, what tenants spent, and stored answers.
         + at.reads_buckets("provider")
         + at.writes_buckets("provider")
-        + at.publishes(catalog.COUNT)
+        + at.publishes(COUNT)
         + at.looks_up("COUNT")
     )
 
@@ -160,7 +165,7 @@ def _monitor(at: Grants) -> Permissions:
         + at.looks_up(*WORK_QUEUES, *COMMANDS)
         + at.inspects(*WORK_QUEUES, *COMMANDS, *LOGS)
         + at.reads_buckets(*BUCKETS)
-        + at.hears(*(s for s in catalog.CATALOG if s.stream in {"RESULTS", "EVENTS", "TOKENS"}))
+        + at.hears(*(s for s in CATALOG if s.stream in {"RESULTS", "EVENTS", "TOKENS"}))
         + Permissions(
             publish=("$SRV.>",),
             subscribe=("$JS.EVENT.ADVISORY.>",),

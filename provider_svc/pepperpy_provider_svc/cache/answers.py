@@ -9,7 +9,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import ttl_text
 from pepperpy_bus.streams.kv import Bucket
-from pepperpy_schemas.catalog import CACHED
+from pepperpy_schemas.catalog.provider import CACHED
 from pepperpy_schemas.chat import ChatReply, ChatRequest, Usage
 from pepperpy_schemas.errors import BadPayload, PepperError, TooLarge
 from pepperpy_schemas.subjects import bucket_name

@@ -10,7 +10,7 @@ from pepperpy_bus.state.batches import BatchedCells
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_provider_svc.declared.keys import HeldKey
 from pepperpy_provider_svc.limits import gcra
-from pepperpy_schemas.catalog import RATE
+from pepperpy_schemas.catalog.provider import RATE
 from pepperpy_schemas.errors import Overloaded, RateLimited, Unavailable, Unreachable
 from pepperpy_schemas.provider import LimitStatus, RateState
 from pepperpy_schemas.tokens import key_token

@@ -13,7 +13,7 @@ from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_provider_svc.declared.models import Tenant
 from pepperpy_provider_svc.limits.accounts import KEPT, TenantAccount
-from pepperpy_schemas.catalog import TENANT_LEDGER
+from pepperpy_schemas.catalog.provider import TENANT_LEDGER
 from pepperpy_schemas.errors import BadConfig, PermissionDenied
 
 DEFAULT: Final = "default"

@@ -10,7 +10,7 @@ from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_provider_svc.routing.breaker import probed, wait_of
 from pepperpy_provider_svc.routing.circuit import Circuit
-from pepperpy_schemas.catalog import BREAKER
+from pepperpy_schemas.catalog.provider import BREAKER
 from pepperpy_schemas.errors import BadPayload, PepperError, WrongSequence
 from pepperpy_schemas.provider import Breaker
 

@@ -24,7 +24,7 @@ from pepperpy_bus.streams.jetstream import API, api
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.results import Ended
-from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.catalog.tasks import TASK
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import BadPayload, Conflict, PepperError
 from pepperpy_schemas.messages import StepEntry

@@ -12,7 +12,7 @@ from typing import Any
 from pepperpy import Client
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.streams.jetstream import store
-from pepperpy_schemas.catalog import TASK
+from pepperpy_schemas.catalog.tasks import TASK
 from tests.acceptance.chaos import LONG, impatient, messages, until_empty
 
 GOOD = 5000 if LONG else 400

@@ -11,7 +11,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.opening import connect as connect_client
 from pepperpy_bus.services.service import Call, Service, call
 from pepperpy_bus.sync import connect_sync
-from pepperpy_bus.trust.grants import inbox_prefix
+from pepperpy_bus.trust.principals import inbox_prefix
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_memory_svc.language.service import MAX_TOTAL, NAME, LanguageService
 from pepperpy_schemas.errors import BadPayload, PermissionDenied, Unavailable

@@ -9,7 +9,7 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.llm.client import LLM
-from pepperpy_schemas.catalog import PROVIDER_CHAT, PROVIDER_STREAM
+from pepperpy_schemas.catalog.provider import PROVIDER_CHAT, PROVIDER_STREAM
 from pepperpy_schemas.chat import Delta, End, Reset
 from pepperpy_schemas.errors import (
     BadOutput,

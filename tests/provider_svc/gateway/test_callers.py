@@ -16,7 +16,12 @@ from pepperpy_bus.llm.client import LLM
 from pepperpy_bus.logs import configure
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_schemas.catalog import BREAKER, PROVIDER_CHAT, PROVIDER_STATUS, PROVIDER_STREAM
+from pepperpy_schemas.catalog.provider import (
+    BREAKER,
+    PROVIDER_CHAT,
+    PROVIDER_STATUS,
+    PROVIDER_STREAM,
+)
 from pepperpy_schemas.chat import ChatReply, Delta
 from pepperpy_schemas.errors import (
     BadConfig,

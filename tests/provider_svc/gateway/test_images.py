@@ -9,7 +9,7 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.llm.client import LLM
 from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_provider_svc.gateway.images import inline_images
-from pepperpy_schemas.catalog import PROVIDER_CHAT
+from pepperpy_schemas.catalog.provider import PROVIDER_CHAT
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, Image, Part, Text
 from pepperpy_schemas.errors import TooLarge
 from pepperpy_schemas.headers import BLOB

@@ -1,0 +1,112 @@
+"""What comes back to the inboxes of requests, and with it every message there is."""
+
+from typing import Any, Final
+
+from pepperpy_schemas.catalog.contents import CATALOG
+from pepperpy_schemas.catalog.language import (
+    LANGUAGE_ANALYSE,
+    LANGUAGE_DETECT,
+    LANGUAGE_LEMMATISE,
+    LANGUAGE_STEM,
+    LANGUAGE_TOKENISE,
+)
+from pepperpy_schemas.catalog.memory import (
+    MEMORY_DELETE,
+    MEMORY_EXPORT,
+    MEMORY_GET,
+    MEMORY_HISTORY,
+    MEMORY_IMPORT,
+    MEMORY_LINK,
+    MEMORY_PUT,
+    MEMORY_REINDEX,
+    MEMORY_SEARCH,
+    MEMORY_SIMILAR,
+    MEMORY_STATS,
+    MEMORY_UPDATE,
+)
+from pepperpy_schemas.catalog.provider import (
+    PROVIDER_CHAT,
+    PROVIDER_COUNT,
+    PROVIDER_EMBED,
+    PROVIDER_MODELS,
+    PROVIDER_STATUS,
+    PROVIDER_STREAM,
+)
+from pepperpy_schemas.catalog.services import SERVICE
+from pepperpy_schemas.chat import ChatItem, ChatReply
+from pepperpy_schemas.language import Analysis, DetectReply, WordsReply
+from pepperpy_schemas.memory import Entry, SearchReply
+from pepperpy_schemas.memory_requests import (
+    DeleteReply,
+    Entries,
+    History,
+    ImportReply,
+    ReindexProgress,
+    Stats,
+)
+from pepperpy_schemas.messages import ServiceReply
+from pepperpy_schemas.provider import CountReply, EmbedReply, ModelList, ProviderStatus
+from pepperpy_schemas.subjects import Subject
+
+SERVICE_REPLY: Final = Subject(
+    "ServiceReply",
+    "{inbox}",
+    ServiceReply,
+    "The error reply of a service; a good reply is the service's own type.",
+    examples=('{"ok":false,"error":{"code":"overloaded","category":"bus","retryable":true}}',),
+)
+CHAT_ITEM: Final[Subject[ChatItem]] = Subject(
+    "ChatItem",
+    "{inbox}",
+    ChatItem,  # type: ignore[arg-type]  # a union is no type[T], but msgspec takes it
+    "A piece of a model's answer: ack, delta, keepalive, reset, end.",
+    examples=('{"type":"delta","n":2,"text":"Hel"}',),
+)
+ENTRY: Final = Subject("MemoryEntry", "{inbox}", Entry, "An entry as it is remembered.")
+ENTRIES: Final = Subject("MemoryEntries", "{inbox}", Entries, "Entries as they are remembered.")
+HITS: Final = Subject("MemoryHits", "{inbox}", SearchReply, "What was found, the best first.")
+REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
+    SERVICE: SERVICE_REPLY,
+    PROVIDER_CHAT: Subject("ChatReply", "{inbox}", ChatReply, "A model's whole answer."),
+    PROVIDER_STREAM: CHAT_ITEM,
+    PROVIDER_EMBED: Subject("EmbedReply", "{inbox}", EmbedReply, "A vector a text."),
+    PROVIDER_COUNT: Subject("CountReply", "{inbox}", CountReply, "How many tokens."),
+    PROVIDER_MODELS: Subject("ModelList", "{inbox}", ModelList, "Models to ask for."),
+    PROVIDER_STATUS: Subject(
+        "ProviderStatus", "{inbox}", ProviderStatus, "How a replica of the service is."
+    ),
+    LANGUAGE_DETECT: Subject("DetectReply", "{inbox}", DetectReply, "A language a text."),
+    LANGUAGE_TOKENISE: Subject(
+        "TokeniseReply", "{inbox}", Analysis, "The words of a text, as they are."
+    ),
+    LANGUAGE_STEM: Subject("StemReply", "{inbox}", WordsReply, "A stem a word."),
+    LANGUAGE_LEMMATISE: Subject("LemmatiseReply", "{inbox}", WordsReply, "A lemma a word."),
+    LANGUAGE_ANALYSE: Subject("Analysis", "{inbox}", Analysis, "The words of a text."),
+    MEMORY_PUT: ENTRIES,
+    MEMORY_GET: ENTRIES,
+    MEMORY_UPDATE: ENTRY,
+    MEMORY_DELETE: Subject(
+        "MemoryDeleted", "{inbox}", DeleteReply, "How many entries were forgotten."
+    ),
+    MEMORY_SEARCH: HITS,
+    MEMORY_SIMILAR: HITS,
+    MEMORY_LINK: ENTRY,
+    MEMORY_HISTORY: Subject(
+        "MemoryVersions", "{inbox}", History, "An entry and its earlier versions."
+    ),
+    MEMORY_STATS: Subject("MemoryFigures", "{inbox}", Stats, "How full the memory is."),
+    MEMORY_EXPORT: ENTRY,
+    MEMORY_REINDEX: Subject(
+        "MemoryReindexed", "{inbox}", ReindexProgress, "How far a re-index is."
+    ),
+    MEMORY_IMPORT: Subject(
+        "MemoryImported", "{inbox}", ImportReply, "How many entries were taken over."
+    ),
+}
+"""What comes back to the inbox of a request, so that no subject of the catalog carries it."""
+
+MESSAGES: Final[tuple[Subject[Any], ...]] = (
+    *CATALOG,
+    *dict.fromkeys(REPLIES.values()),
+)
+"""Every message with a schema of its own, in the order of the exported index."""
