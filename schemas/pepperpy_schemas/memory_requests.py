@@ -297,9 +297,11 @@ class ReindexProgress(msgspec.Struct, frozen=True, omit_defaults=True):
         entries: Entries that there are, about.
         embedder: Whose vectors they are.
         current: Whether these vectors are the ones that are searched now.
+        left: Entries that are still to be embedded, about.
     """
 
     done: Count
     entries: Count
     embedder: str
     current: bool = False
+    left: Count = 0

@@ -13,11 +13,13 @@ from pepperpy_schemas.catalog.language import (
     LANGUAGE_TOKENISE,
 )
 from pepperpy_schemas.catalog.memory import (
+    INGEST_TASK,
     MEMORY_DELETE,
     MEMORY_EXPORT,
     MEMORY_GET,
     MEMORY_HISTORY,
     MEMORY_IMPORT,
+    MEMORY_INGEST,
     MEMORY_LINK,
     MEMORY_PUT,
     MEMORY_REINDEX,
@@ -25,6 +27,7 @@ from pepperpy_schemas.catalog.memory import (
     MEMORY_SIMILAR,
     MEMORY_STATS,
     MEMORY_UPDATE,
+    REINDEX_TASK,
 )
 from pepperpy_schemas.catalog.provider import (
     BREAKER,
@@ -72,6 +75,8 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     TASK,
     TASK_BARE,
     GRAPH,
+    INGEST_TASK,
+    REINDEX_TASK,
     KEYED_TASK,
     RESUME,
     ANSWER,
@@ -108,6 +113,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     MEMORY_EXPORT,
     MEMORY_REINDEX,
     MEMORY_IMPORT,
+    MEMORY_INGEST,
     CANCEL,
     STOP,
     AGENT_CONTROL,

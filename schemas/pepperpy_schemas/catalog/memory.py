@@ -1,8 +1,9 @@
-"""Requests to the memory service."""
+"""Requests to the memory service, and tasks of its long work."""
 
 from typing import Final
 
 from pepperpy_schemas.memory import SearchRequest
+from pepperpy_schemas.memory_ingest import IngestRequest, IngestTask
 from pepperpy_schemas.memory_requests import (
     DeleteRequest,
     ExportRequest,
@@ -102,4 +103,30 @@ MEMORY_IMPORT: Final = Subject(
         '"at":"2026-01-01T00:00:00Z","created":"2026-01-01T00:00:00Z",'
         '"updated":"2026-01-01T00:00:00Z"}]}',
     ),
+)
+MEMORY_INGEST: Final = Subject(
+    "MemoryIngest",
+    "{p}.svc.memory.ingest.{principal}",
+    IngestRequest,
+    "A file shall be remembered in passages.",
+    examples=('{"file":"docs/ferry.md","folder":"docs","text":"The ferry leaves at nine."}',),
+)
+INGEST_TASK: Final = Subject(
+    "IngestTask",
+    "{p}.task.memory-ingest.{id}",
+    IngestTask,
+    "Files shall be remembered, by the stock agent that does the memory's long work.",
+    "TASKS",
+    (
+        '{"documents":[{"file":"docs/ferry.md","folder":"docs",'
+        '"text":"The ferry leaves at nine."}],"prune":["docs"]}',
+    ),
+)
+REINDEX_TASK: Final = Subject(
+    "ReindexTask",
+    "{p}.task.memory-reindex.{id}",
+    ReindexRequest,
+    "All vectors shall be made anew, by the same agent.",
+    "TASKS",
+    ('{"embedder":"e5"}',),
 )

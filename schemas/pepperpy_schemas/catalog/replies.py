@@ -16,6 +16,7 @@ from pepperpy_schemas.catalog.memory import (
     MEMORY_GET,
     MEMORY_HISTORY,
     MEMORY_IMPORT,
+    MEMORY_INGEST,
     MEMORY_LINK,
     MEMORY_PUT,
     MEMORY_REINDEX,
@@ -36,6 +37,7 @@ from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.chat import ChatItem, ChatReply
 from pepperpy_schemas.language import Analysis, DetectReply, WordsReply
 from pepperpy_schemas.memory import Entry, SearchReply
+from pepperpy_schemas.memory_ingest import IngestProgress
 from pepperpy_schemas.memory_requests import (
     DeleteReply,
     Entries,
@@ -96,6 +98,9 @@ REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     ),
     MEMORY_STATS: Subject("MemoryFigures", "{inbox}", Stats, "How full the memory is."),
     MEMORY_EXPORT: ENTRY,
+    MEMORY_INGEST: Subject(
+        "MemoryIngested", "{inbox}", IngestProgress, "How far a file is taken in."
+    ),
     MEMORY_REINDEX: Subject(
         "MemoryReindexed", "{inbox}", ReindexProgress, "How far a re-index is."
     ),
