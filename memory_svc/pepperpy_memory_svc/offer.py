@@ -12,6 +12,7 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.config.values import MemorySettings
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_memory_svc.declared.models import Declaration
 from pepperpy_memory_svc.declared.reading import read_declaration
@@ -24,6 +25,7 @@ from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.stores.opening import open_store
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.memory_ingest import MAX_FILE
 from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.memory")
@@ -103,6 +105,7 @@ class Offer:
             kind=url.partition(":")[0],
             index=index,
             emitter=emitter,
+            blobs=Blobs(connection, prefix, max_size=MAX_FILE),
             clock=clock.now,
         )
         await enter(_purging(store, emitter, clock, self._settings.purge))

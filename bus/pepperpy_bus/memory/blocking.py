@@ -21,6 +21,9 @@ class SyncMemory(Facade[Memory]):
     stats = waits(Memory.stats)
     export = iterates(Memory.export)
     reindex = iterates(Memory.reindex)
+    ingest = iterates(Memory.ingest)
+    upload = waits(Memory.upload)
+    discard = waits(Memory.discard)
 
     def within(
         self, *, namespace: str | None = None, session: str | None = None, agent: str | None = None

@@ -115,11 +115,12 @@ class Index:
 
     async def reindex(
         self, spec: str, clock: Callable[[], datetime]
-    ) -> AsyncIterator[tuple[Generation, int]]:
-        """Makes all vectors anew, and then the new ones current; yields how many were made.
+    ) -> AsyncIterator[tuple[Generation, int, int]]:
+        """Makes all vectors anew, and then the new ones current.
 
-        One that was killed is gone on with. Vectors that were current before need only those of
-        what was put meanwhile.
+        Yields the new generation, how many vectors were made, and about how many are left. One that
+        was killed is gone on with. Vectors that were current before need only those of what was put
+        meanwhile.
 
         Args:
             spec: The embedder, as settings name it.
@@ -129,15 +130,19 @@ class Index:
         name = generation_name(spec, embedder)
         made = await self._store.begin("embedding", name, dims=embedder.dims)
         done = 0
-        yield made, done
-        while made.state != "current" and await self._store.flip(made.number, now=clock()):
+        while made.state != "current":
+            left = await self._store.flip(made.number, now=clock())
+            if not left:
+                break
+            yield made, done, left
             while some := await self._store.unfilled(made.number, now=clock(), limit=_EMBED):
                 vectors = await embedder.embed([one.text for one in some], "passage")
                 await self._store.fill(made.number, _vectors(some, vectors))
                 done += len(some)
-                yield made, done
+                left = max(0, left - len(some))
+                yield made, done, left
         self._current = None
-        yield msgspec.structs.replace(made, state="current"), done
+        yield msgspec.structs.replace(made, state="current"), done, 0
 
     async def agreed(self, work: Callable[[Current], Awaitable[T]]) -> T:
         """Does something with the current generations, again when they have changed meanwhile.

@@ -2,16 +2,18 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Final
 
 from pepperpy_bus.services.service import Call, Endpoint
-from pepperpy_memory_svc.remembering import reading, searching, writing
+from pepperpy_memory_svc.remembering import ingesting, reading, searching, writing
 from pepperpy_memory_svc.remembering.access import Place, place, places
 from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.remembering.signs_of_life import with_signs_of_life
 from pepperpy_memory_svc.remembering.telling import tell
 from pepperpy_schemas.errors import BadPayload, PermissionDenied
 from pepperpy_schemas.memory import Entry, SearchReply, SearchRequest
+from pepperpy_schemas.memory_ingest import IngestProgress, IngestRequest
 from pepperpy_schemas.memory_requests import (
     DeleteReply,
     DeleteRequest,
@@ -65,9 +67,18 @@ class Memory:
             ("export", ExportRequest, Entry, self.export, "Hand out entries one by one."),
             ("reindex", ReindexRequest, ReindexProgress, self.reindex, "Make all vectors anew."),
             ("import", ImportRequest, ImportReply, self.take_over, "Take over exported entries."),
+            ("ingest", IngestRequest, IngestProgress, self.ingest, "Take in a file in passages."),
         )
         return [
-            Endpoint(op=op, request=request, reply=reply, handler=handler, doc=doc)
+            Endpoint(
+                op=op,
+                request=request,
+                reply=reply,
+                handler=handler,
+                doc=doc,
+                # Nobody works for hours for a caller that is gone.
+                probe=reply if reply in (ReindexProgress, IngestProgress) else None,
+            )
             for op, request, reply, handler, doc in rows
         ]
 
@@ -161,12 +172,34 @@ class Memory:
                 hint=f"do it as {OPERATOR}",
             )
         with self._counted():
-            names = list(declared.namespaces)
-            figures = await self._parts.store.figures(names, now=self._parts.clock())
-            entries = sum(one.entries for one in figures.values())
-            async for made, done in self._parts.index.reindex(request.embedder, self._parts.clock):
-                yield ReindexProgress(done, entries, made.name, made.state == "current")
+            items = with_signs_of_life(self._made_anew(request))
+            async with contextlib.aclosing(items):
+                async for one in items:
+                    yield one
             await tell(self._parts.emitter, "reindexed", "all", call, embedder=request.embedder)
+
+    async def _made_anew(self, request: ReindexRequest) -> AsyncGenerator[ReindexProgress, None]:
+        parts = self._parts
+        figures = await parts.store.figures(list(parts.declaration.namespaces), now=parts.clock())
+        entries = sum(one.entries for one in figures.values())
+        # A large model takes its time until it is there.
+        yield ReindexProgress(0, entries, request.embedder, left=entries)
+        async for made, done, left in parts.index.reindex(request.embedder, parts.clock):
+            current = made.state == "current"
+            yield ReindexProgress(done, entries, made.name, current, left)
+
+    async def ingest(self, request: IngestRequest, call: Call) -> AsyncIterator[IngestProgress]:
+        """Takes in a file, and yields how far that is."""
+        with self._counted():
+            where = self._place(call, request.namespace)
+            last = IngestProgress()
+            items = with_signs_of_life(ingesting.ingest(self._parts, where, request))
+            async with contextlib.aclosing(items):
+                async for last in items:
+                    yield last
+            if last.new or last.moved or last.removed:
+                said = {"count": last.new, "moved": last.moved, "removed": last.removed}
+                await self._tell("ingested", where, call, [], **said)
 
     async def take_over(self, request: ImportRequest, call: Call) -> ImportReply:
         """Stores entries of an export."""

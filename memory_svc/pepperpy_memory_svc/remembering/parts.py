@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from pepperpy_bus.events import Emitter
+from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_memory_svc.declared.models import Declaration
 from pepperpy_memory_svc.remembering.index import Index
 from pepperpy_memory_svc.stores.store import Store
@@ -20,6 +21,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         kind: The kind of the store, as its address begins.
         index: What makes entries findable.
         emitter: Tells what happened.
+        blobs: Where files lie that came by reference.
         clock: The time that entries expire by.
     """
 
@@ -28,4 +30,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     index: Index
     emitter: Emitter
+    blobs: Blobs
     clock: Callable[[], datetime]

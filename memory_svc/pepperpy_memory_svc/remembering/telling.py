@@ -27,7 +27,7 @@ async def tell(
 
     Args:
         emitter: Sends it.
-        verb: ``put``, ``updated``, ``deleted``, ``searched``, ``reindexed``.
+        verb: ``put``, ``updated``, ``deleted``, ``searched``, ``reindexed``, ``ingested``.
         namespace: In which namespace.
         call: The request.
         ids: The entries.

@@ -168,7 +168,7 @@ def _new(place: Place, one: NewEntry, path: str, now: datetime) -> Entry:
         at=one.at or now,
         created=now,
         updated=now,
-        expires=_expiry(seconds, now),
+        expires=expiry(seconds, now),
         ttl=seconds if one.refresh else None,
     )
     check(entry, place.declared, path)
@@ -186,7 +186,7 @@ def _changes(
     if request.term is not None or request.ttl is not None:
         seconds = request.ttl or declared.terms.seconds(request.term or before.term)
         refresh = before.ttl is not None if request.refresh is None else request.refresh
-        changes |= {"expires": _expiry(seconds, now), "ttl": seconds if refresh else None}
+        changes |= {"expires": expiry(seconds, now), "ttl": seconds if refresh else None}
     elif request.refresh is not None:
         changes["ttl"] = _left(before) if request.refresh else None
     return changes | {"updated": now}
@@ -199,7 +199,8 @@ def _left(before: Entry) -> float | None:
     return max(1.0, (before.expires - before.updated).total_seconds())
 
 
-def _expiry(seconds: float | None, now: datetime) -> datetime | None:
+def expiry(seconds: float | None, now: datetime) -> datetime | None:
+    """Returns when an entry that lasts so long expires; None for never."""
     if seconds is None:
         return None
     return _LAST if seconds >= (_LAST - now).total_seconds() else now + timedelta(seconds=seconds)

@@ -1,0 +1,1 @@
+"""The memory's long work, as tasks: files taken in, vectors made anew."""

@@ -1,0 +1,1 @@
+"""Texts in passages, small enough to be found and cited."""
