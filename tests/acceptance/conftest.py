@@ -19,6 +19,7 @@ from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import NotFound
 from pepperpy_schemas.subjects import stream_name
 from tests.acceptance.chaos import Workers
+from tests.acceptance.clusters import Cluster
 from tests.links import proxy_to  # noqa: F401 - a fixture
 from tests.worker_processes import workers  # noqa: F401 - a fixture
 
@@ -82,6 +83,11 @@ async def client(broker: Broker, prefix: str) -> AsyncIterator[Client]:
                 await api(one.connection, f"STREAM.DELETE.{config['name']}")
             except NotFound:
                 continue
+
+
+@pytest.fixture
+def cluster(broker_factory: Callable[..., Broker]) -> Cluster:
+    return Cluster(broker_factory)
 
 
 @pytest.fixture

@@ -1,19 +1,14 @@
 """Tasks of four steps, while workers and brokers are killed; `make chaos` runs it long."""
 
-import asyncio
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from pepperpy import Client, connect
+from pepperpy import connect
 from pepperpy.stack.broker import Broker
-from pepperpy_bus.streams.jetstream import api
-from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.subjects import stream_name
 from tests.acceptance.chaos import Workers, run_chaos
+from tests.acceptance.clusters import Cluster
 
 TASKS = int(os.environ.get("CHAOS_TASKS", "5000"))
 CLUSTER_TASKS = int(os.environ.get("CHAOS_TASKS", "1000"))
@@ -46,44 +41,6 @@ async def test_no_task_and_no_step_is_lost_or_done_again(
 # --- three nodes ----------------------------------------------------------------------------------
 
 
-class Cluster:
-    """Three servers on loopback."""
-
-    def __init__(self, brokers: dict[str, Broker]) -> None:
-        self._brokers = brokers
-
-    @property
-    def url(self) -> str:
-        return ",".join(one.url for one in self._brokers.values())
-
-    async def kill_leader(self, client: Client, stream: str) -> None:
-        """Kills the server that leads a stream, and starts it again."""
-        leader = ""
-        while not leader:
-            try:
-                info = await api(client.connection, f"STREAM.INFO.{stream}")
-                leader = info["cluster"].get("leader", "")
-            except PepperError:
-                await asyncio.sleep(0.2)
-        self._brokers[leader].kill()
-        await asyncio.sleep(1.0)
-        await self._brokers[leader].start()
-
-
-@pytest.fixture
-def cluster(broker_factory: Callable[..., Broker]) -> Cluster:
-    ports = [_free_port() for _ in range(3)]
-    brokers = {}
-    for n, port in enumerate(ports):
-        options: dict[str, Any] = {
-            "server_name": f"node{n}",
-            "cluster_port": port,
-            "routes": tuple(ports),
-        }
-        brokers[f"node{n}"] = broker_factory(options=options)
-    return Cluster(brokers)
-
-
 async def test_no_task_and_no_step_is_lost_when_the_leader_of_a_cluster_dies(
     cluster: Cluster, prefix: str, chains: Callable[..., Workers]
 ) -> None:
@@ -103,9 +60,3 @@ async def test_no_task_and_no_step_is_lost_when_the_leader_of_a_cluster_dies(
 
 def _replicated(url: str, prefix: str) -> Any:
     return connect(url, bus__prefix=prefix, bus__replicas=3, patient=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -36,6 +36,8 @@ _ATTEMPT_TIMEOUT = 5.0
 _NOT_FOUND = frozenset({10014, 10037, 10059})
 _FULL = frozenset({10047, 10077, 10122})
 _CONFLICT = frozenset({10071, 10164})
+# This write itself is on its way through the cluster.
+_UNDER_WAY = 10158
 _NO_SUCH_MESSAGE = 10043
 # Beyond the last one the server speaks of the end of its file.
 _GONE = ("EOF", "no message found")
@@ -201,7 +203,7 @@ def _refusal(error: ApiError, subject: str) -> PepperError:
         return QueueFull(f"the stream is full: {text}", context=context)
     if error.err_code in _NOT_FOUND:
         return NotFound(text, context=context)
-    if error.code == 503:
+    if error.code == 503 or error.err_code == _UNDER_WAY:
         return Unavailable(text, context=context)
     if error.code in (401, 403):
         return PermissionDenied(text, context=context)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.streams.compare_and_set import compare_and_set
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.reading import Stored, all_on, last_as_stored, last_on
@@ -94,7 +95,7 @@ class Bucket:
         try:
             return await self._compare_and_set(key, value, 0, ttl)
         except WrongSequence:
-            stored = await last_on(self._connection, self._stream, self._subject(key))
+            stored = await last_as_stored(self._connection, self._stream, self._subject(key))
             if stored is not None and not _is_marker(stored.headers):
                 raise
             return await self._compare_and_set(key, value, stored.seq if stored else 0, ttl)
@@ -176,17 +177,15 @@ class Bucket:
                 yield Change(key, None if gone else delivery.body, delivery.seq)
 
     async def _compare_and_set(self, key: str, value: bytes, revision: int, ttl: str) -> int:
-        subject, msg_id = self._subject(key), new_id()
-        try:
-            ack = await store(
-                self._connection, subject, value, msg_id=msg_id, expect_last=revision, ttl=ttl
-            )
-        except WrongSequence:
-            last = await last_on(self._connection, self._stream, subject)
-            if last is None or last.headers.get(h.MSG_ID.lower()) != msg_id:
-                raise
-            return last.seq  # ours: only its acknowledgement was lost
-        return ack.seq
+        return await compare_and_set(
+            self._connection,
+            self._stream,
+            self._subject(key),
+            value,
+            last=revision,
+            msg_id=new_id(),
+            ttl=ttl,
+        )
 
     def _subject(self, key: str) -> str:
         if len(key) > _MAX_KEY or _KEY.fullmatch(key) is None:

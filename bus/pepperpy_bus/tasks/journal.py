@@ -12,8 +12,8 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import Blobs
-from pepperpy_bus.streams.jetstream import store
-from pepperpy_bus.streams.reading import all_on, last_as_stored, last_on
+from pepperpy_bus.streams.compare_and_set import compare_and_set
+from pepperpy_bus.streams.reading import all_on, last_as_stored
 from pepperpy_bus.tasks.history import History, entry_attempt, unfold_all
 from pepperpy_bus.units import now
 from pepperpy_schemas import headers as h
@@ -205,22 +205,20 @@ class Journal:
         self._writes += 1
         msg_id = f"{self._task_id}:{attempt}:{self._last}:{self._writes}:{self._instance}"
         try:
-            ack = await store(
+            seq = await compare_and_set(
                 self._connection,
+                self._stream,
                 self._subject,
                 body,
+                last=self._last,
                 msg_id=msg_id,
                 headers=headers,
-                expect_last=self._last,
                 ttl=KEEP,
             )
         except WrongSequence as error:
-            last = await last_on(self._connection, self._stream, self._subject)
+            last = await last_as_stored(self._connection, self._stream, self._subject)
             found = "" if last is None else last.headers.get(h.MSG_ID.lower(), "")
-            if last is not None and found == msg_id:
-                # The write had succeeded; only its acknowledgement was lost.
-                self._wrote(entry, last.seq)
-            elif last is not None and self._unsure is not None and found == self._unsure[0]:
+            if last is not None and self._unsure is not None and found == self._unsure[0]:
                 # The one before had succeeded, though its writer was canceled while it waited.
                 self._wrote(self._unsure[1], last.seq)
                 await self._write(entry, headers)
@@ -234,7 +232,7 @@ class Journal:
             self._unsure = (msg_id, entry)
             raise
         else:
-            self._wrote(entry, ack.seq)
+            self._wrote(entry, seq)
 
     def _wrote(self, entry: JournalEntry, seq: int) -> None:
         self._last, self._unsure = seq, None

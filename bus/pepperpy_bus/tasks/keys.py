@@ -17,9 +17,10 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import FORGET, Cells
 from pepperpy_bus.streams.clock import ServerClock, to_datetime
+from pepperpy_bus.streams.compare_and_set import compare_and_set
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.jetstream import delete_message, store
-from pepperpy_bus.streams.reading import Stored, last_on, read_as_stored
+from pepperpy_bus.streams.jetstream import delete_message
+from pepperpy_bus.streams.reading import Stored, last_as_stored, last_on, read_as_stored
 from pepperpy_bus.streams.topology import PARKED, shard_of
 from pepperpy_bus.tasks.journal import KEEP
 from pepperpy_bus.tasks.results import Results
@@ -126,18 +127,18 @@ class Keys:
         fields[h.QUEUED] = f"{delivery.seq};{delivery.time_ns}"
         msg_id = f"{task_id}:parked:{delivery.seq}:{delivery.deliveries}"
         try:
-            ack = await store(
+            parked = await compare_and_set(
                 self._connection,
+                self._stream,
                 subject,
                 delivery.body,
+                last=0,
                 msg_id=msg_id,
                 headers=fields,
-                expect_last=0,
             )
-            parked = ack.seq
         except WrongSequence:
             # It was set aside before, by whoever had it then.
-            stored = await last_on(self._connection, self._stream, subject)
+            stored = await last_as_stored(self._connection, self._stream, subject)
             parked = stored.seq if stored is not None else 0
         if parked and await self._counted(topic, key, parked):
             return True
@@ -242,12 +243,13 @@ class Keys:
             seq,
         )
         try:
-            await store(
+            await compare_and_set(
                 self._connection,
+                stream_name(self._prefix, STEP.stream),
                 STEP.of(self._prefix, id=task_id),
                 STEP.encode(entry),
+                last=0,
                 msg_id=f"{task_id}:0:0:called:{parked.seq}",
-                expect_last=0,
                 ttl=KEEP,
             )
         except WrongSequence:

@@ -18,7 +18,8 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import THRESHOLD, Blobs, claim_check, redeem
-from pepperpy_bus.streams.jetstream import delete_message, store
+from pepperpy_bus.streams.compare_and_set import compare_and_set
+from pepperpy_bus.streams.jetstream import delete_message
 from pepperpy_bus.streams.reading import Stored, last_as_stored
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog.tasks import RESULT
@@ -218,13 +219,14 @@ class Results:
         """Stores a result where none is; returns the one that is there already."""
         for _ in range(_TRIES):
             try:
-                await store(
+                await compare_and_set(
                     self._connection,
+                    self._stream,
                     subject,
                     body,
+                    last=0,
                     msg_id=msg_id,
                     headers=fields,
-                    expect_last=0,
                 )
             except WrongSequence:
                 there = await last_as_stored(self._connection, self._stream, subject)

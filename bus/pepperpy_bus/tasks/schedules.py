@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import THRESHOLD, claim_check
+from pepperpy_bus.streams.compare_and_set import compare_and_set
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.reading import Stored, all_on
 from pepperpy_bus.tasks.scheduled import Schedule, read_schedule
@@ -185,24 +187,17 @@ class Schedules:
     async def _replace(
         self, schedule_id: str, body: bytes, fields: Mapping[str, str], *, last: int, ttl: str = ""
     ) -> int:
-        subject, msg_id = SCHEDULE.of(self._prefix, id=schedule_id), new_id()
-        try:
-            ack = await store(
-                self._connection,
-                subject,
-                body,
-                msg_id=msg_id,
-                headers=fields,
-                expect_last=last,
-                ttl=ttl,
-            )
-        except WrongSequence:
-            there = await self._last(schedule_id)
-            # After a lost acknowledgement it is our own that stands there.
-            if there is None or there.headers.get(h.MSG_ID.lower()) != msg_id:
-                raise
-            return there.seq
-        return ack.seq
+        return await compare_and_set(
+            self._connection,
+            self._stream,
+            SCHEDULE.of(self._prefix, id=schedule_id),
+            body,
+            last=last,
+            msg_id=new_id(),
+            headers=fields,
+            ttl=ttl,
+            read=partial(self._last, schedule_id),
+        )
 
     async def _last(self, schedule_id: str) -> Stored | None:
         # Producers may read this stream by direct get alone, and not by subject.
