@@ -38,6 +38,9 @@ ORCHESTRATOR = Child(
     command=(*PEPPERPY, "worker", "pepperpy_agents.graphs.orchestrator:agent"),
     role="worker",
 )
+ARCHIVIST = "pepperpy_agents.memory.archivist:agent"
+"""Does the memory's long work, in the process of the other stock agent: each would rest mostly."""
+
 PROVIDER = Child(name="provider", command=(*PEPPERPY, "provider", "run"), role="provider")
 
 MEMORY = Child(name="memory", command=(*PEPPERPY, "memory", "run"), role="memory")
@@ -87,7 +90,10 @@ def services(
         children += [] if left_out else [PROVIDER]
     if memory:
         no_memory = _no_memory(settings)
-        children += [] if no_memory else [MEMORY]
+        if not no_memory:
+            both = (*ORCHESTRATOR.command, ARCHIVIST)
+            children[0] = msgspec.structs.replace(ORCHESTRATOR, command=both)
+            children.append(MEMORY)
     return Services(
         children=tuple(children),
         left_out=left_out,

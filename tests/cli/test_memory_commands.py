@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy.commands._passages import passages, text_files
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.loop_thread import LoopThread
 from tests.cli.command_line import Cli
@@ -99,34 +98,6 @@ def test_stats_are_a_table_or_a_document(inline: Inline) -> None:
     assert inline.json("memory", "stats")["namespaces"][0]["entries"] == 1
 
 
-def test_a_folder_is_taken_in_once_and_follows_its_files(
-    inline: Inline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "notes"
-    (folder / ".git").mkdir(parents=True)
-    (folder / ".git" / "config").write_text("hidden")
-    (folder / "picture.png").write_bytes(b"\x89PNG\0")
-    (folder / "data.bin").write_bytes(b"a\0b")
-    (folder / "a.md").write_text("# Ferry\n\nThe ferry leaves at nine.\n")
-    (folder / "b.md").write_text("\n\nThe train is late.\n")
-    done = inline.json("memory", "ingest", "notes")
-    assert done == {"files": 2, "passages": 2, "new": 2, "removed": 0}
-    assert inline.run("memory", "search", "ferry", "-k", "1") == 0
-    assert "notes/a.md:1-3" in inline.out
-    assert inline.json("memory", "ingest", "notes")["new"] == 0
-    (folder / "b.md").write_text("The train is early.\n")
-    assert inline.json("memory", "ingest", "notes") == {
-        "files": 2,
-        "passages": 2,
-        "new": 1,
-        "removed": 1,
-    }
-    assert inline.run("memory", "ingest", "notes/a.md") == 0
-    assert inline.out == "1 files, 1 passages: 0 new, 0 removed\n"
-    assert "ingested 1 in" in inline.err
-
-
 def test_an_export_is_taken_over_line_by_line(inline: Inline, tmp_path: Path) -> None:
     for number in range(3):
         inline.run("memory", "put", f"entry {number}", "--id", f"e{number}", "-m", f"n={number}")
@@ -140,22 +111,6 @@ def test_an_export_is_taken_over_line_by_line(inline: Inline, tmp_path: Path) ->
     path.write_text('{"id": 1}\n')
     assert inline.run("memory", "import", str(path)) == 2
     assert "entries.ndjson:1" in inline.err
-
-
-def test_passages_know_their_lines(tmp_path: Path) -> None:
-    path = tmp_path / "long.txt"
-    paragraph = "\n".join(f"line {n} {'word ' * 12}" for n in range(20))
-    path.write_text(f"{paragraph}\n\n\n{paragraph}\n{'x' * 9000}\n\n")
-    found = passages(path)
-    lines = path.read_text().splitlines()
-    assert [(one.first, one.last) for one in found] == [(1, 20), (23, 42), (43, 43)]
-    for one in found[:2]:
-        assert one.text == "\n".join(lines[one.first - 1 : one.last])
-    assert len({one.id for one in found}) == 3
-    assert [one.id for one in passages(path)] == [one.id for one in found]
-    path.write_text("\n \n")
-    assert passages(path) == []
-    assert list(text_files([path])) == [path]
 
 
 def test_the_service_runs_until_it_is_told_to_stop_and_reads_its_declaration_again(
@@ -186,11 +141,3 @@ def test_a_wrong_address_ends_the_service_at_once(cli: Cli) -> None:
     assert done.returncode == 1
     assert "'mysql' is no store of memory" in done.stderr
     assert "secret" not in done.stderr
-
-
-def test_vectors_are_made_anew_by_another_embedder(inline: Inline) -> None:
-    inline.run("memory", "put", "one")
-    assert inline.run("memory", "reindex", "hashing:32") == 0
-    assert inline.out == "vectors of hashing:32@1 are searched now\n"
-    assert "embedded 1 in" in inline.err
-    assert inline.json("memory", "stats")["dims"] == 32

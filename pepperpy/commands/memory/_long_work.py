@@ -1,0 +1,71 @@
+"""Long work as a task: submitted, followed to its end, and ended when its caller leaves."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import typer
+
+if TYPE_CHECKING:
+    from pepperpy.commands.memory._progress import Bar
+    from pepperpy_bus.client import Client
+    from pepperpy_bus.tasks.results import Ended
+
+T = TypeVar("T")
+
+_WORKER = "pepperpy worker pepperpy_agents.memory.archivist:agent"
+_LEAVING = 10.0
+"""Seconds that a task gets to end when its caller leaves."""
+
+
+async def submit(client: "Client", topic: str, body: Any) -> str:
+    """Submits a task and returns its id; says so when nobody has ever worked on its topic."""
+    from pepperpy.commands._failure import say
+
+    if await client.schemas.latest(topic) is None:
+        say("nobody does the memory's long work yet; the task waits for one")
+        say(f"  hint: {_WORKER}, or --here")
+    return await client.submit(topic, body)
+
+
+async def follow(client: "Client", task_id: str, bar: "Bar", kind: type[T]) -> T:
+    """Shows how far a task is until it ends, and returns what it returned.
+
+    Who interrupts it ends the task, too: what is done stays, and the same command goes on.
+
+    Raises:
+        typer.Exit: It failed (code 1).
+    """
+    from pepperpy.commands._ends import say_failure
+
+    end: Ended | None = None
+    try:
+        async for update in client.watch(task_id):
+            if update.event is not None and update.event.name == "task.progress":
+                bar.show(float(update.event.data["fraction"]), update.event.data["message"])
+            end = update.ended or end
+    except asyncio.CancelledError:
+        await _leave(client, task_id)
+        raise
+    finally:
+        bar.clear()
+    assert end is not None, "watching ends with the task"
+    if not end.result.ok:
+        say_failure(end)
+        raise typer.Exit(1)
+    return msgspec.json.decode(end.result.data, type=kind)
+
+
+async def _leave(client: "Client", task_id: str) -> None:
+    from pepperpy.commands._failure import say
+    from pepperpy_schemas.errors import PepperError
+
+    try:
+        done = await client.cancel(task_id, reason="interrupted", wait=_LEAVING)
+    except PepperError as error:
+        say(f"task {task_id} goes on: {error.message}")
+        return
+    if done:
+        say("stopped; what is done stays: the same command goes on there")
+    else:
+        say(f"task {task_id} will be canceled; the same command goes on where it was")
