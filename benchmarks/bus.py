@@ -10,6 +10,7 @@ that could not be taken (a contender is not installed or left out) is null.
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the benchmark and prints a table, and the flat object with `--json`."""
     options = _options(arguments)
     contenders = _present(options.only)
+    # As an installation has it: else every process would compile our modules, and ours alone.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with ExitStack() as stack:
         running = _brokers(stack, contenders)
         entrants = [stack.enter_context(Entrant(each, running[each.broker])) for each in contenders]

@@ -154,7 +154,7 @@ def test_importing_config_costs_no_pydantic_and_loading_does() -> None:
         "from pepperpy_bus.config import reload;"
         "assert 'pydantic' not in sys.modules and 'tomlkit' not in sys.modules;"
         "config.load(environ={});"
-        "assert 'pydantic_settings' in sys.modules and 'tomlkit' not in sys.modules"
+        "assert 'pydantic' in sys.modules and 'tomlkit' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd="/")
 

@@ -17,8 +17,6 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pepperpy_bus.config.migrations import CONFIG_VERSION
 from pepperpy_bus.config.values import Durability, LogFormat, LogLevel, Provision
@@ -247,10 +245,10 @@ class StackSection(_Section):
     )
 
 
-class SettingsModel(BaseSettings):
+class SettingsModel(BaseModel):
     """Every setting of one process."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     config_version: int = Field(
         default=CONFIG_VERSION, description="Version of the file's keys; kept by `config migrate`."
@@ -271,29 +269,8 @@ def validated(layers: Iterable[Mapping[str, Any]]) -> SettingsModel:
     Args:
         layers: Nested values by section, the strongest layer first.
     """
-    tables = tuple(layers)
-
-    class Layered(SettingsModel):
-        @classmethod
-        def settings_customise_sources(  # type: ignore[override]  # called by keyword only
-            cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return tuple(_Layer(settings_cls, table) for table in tables)
-
-    return Layered()
-
-
-class _Layer(PydanticBaseSettingsSource):
-    def __init__(self, settings_cls: type[BaseSettings], table: Mapping[str, Any]) -> None:
-        super().__init__(settings_cls)
-        self._table = table
-
-    def get_field_value(
-        self,
-        field: FieldInfo,  # noqa: ARG002 - the library's interface
-        field_name: str,
-    ) -> tuple[Any, str, bool]:
-        return self._table.get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return dict(self._table)
+    merged: dict[str, Any] = {}
+    for layer in reversed(tuple(layers)):
+        for section, values in layer.items():
+            merged[section] = {**merged.get(section, {}), **values}
+    return SettingsModel.model_validate(merged)
