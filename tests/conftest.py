@@ -13,11 +13,40 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.streams.topology import Limits, streams
 
+LONG = ("docs", "acceptance", "faults")
+"""Folders of tests that run whole pages, or kill processes; the longest first."""
+
 
 def pytest_configure() -> None:
     """Takes SIGINT, here and in the children: what a script starts in its background ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spreads the files of long tests over the first half of the run.
+
+    Two processes share the files in this order: a long one at the end would have one of them wait
+    for the other, and two side by side would take each other's time.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    long = [path for path in files if path.parent.name in LONG or _is_slow(files[path])]
+    long.sort(key=lambda path: path.parent.name != LONG[0])
+    short = [path for path in files if path not in long]
+    every = max(1, len(short) // (2 * len(long) + 1)) if long else 1
+    order: list[Path] = []
+    for place, path in enumerate(short):
+        if place % every == 0 and long:
+            order.append(long.pop(0))
+        order.append(path)
+    items[:] = [item for path in [*order, *long] for item in files[path]]
+
+
+def _is_slow(items: list[pytest.Item]) -> bool:
+    return any(item.get_closest_marker("slow") for item in items)
 
 
 @pytest.fixture(scope="session")
