@@ -119,7 +119,7 @@ class Ingested(msgspec.Struct, frozen=True):
     Attributes:
         files: Files that were taken in.
         passages: Passages in them.
-        new: Passages that were not there before.
+        new: Passages that were not there before; what a worker that died had put is there already.
         moved: Passages that were there with other lines or values.
         removed: Passages that are no longer in their file, and those of files that are gone.
         skipped: Files that were not taken in.

@@ -14,7 +14,7 @@ from pepperpy_memory_svc.remembering import writing
 from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.stores.rows import Row
-from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.errors import BadPayload, Conflict
 from pepperpy_schemas.memory import Entry, Eq, NewEntry
 from pepperpy_schemas.memory_ingest import IngestProgress, IngestRequest
 from pepperpy_schemas.memory_requests import PutRequest
@@ -26,6 +26,7 @@ _QUICK: Final = 0.5
 _SLOW: Final = 2.0
 """Seconds of a batch below which the next one is larger, and above which it is smaller."""
 _PAGE: Final = 500
+_TRIES: Final = 5
 
 
 async def ingest(
@@ -79,12 +80,27 @@ def _next_size(size: int, seconds: float) -> int:
 async def _put(
     parts: Parts, place: Place, request: IngestRequest, some: Sequence[Passage]
 ) -> tuple[int, int]:
-    """Stores what is not there as it is now; returns how many are new, and how many moved."""
+    """Stores what is not there as it is now; returns how many are new, and how many moved.
+
+    Who was killed may have left a request that is still at it: what that one has put meanwhile is
+    looked at again, and not put a second time.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return await _put_once(parts, place, request, some)
+        except Conflict:
+            continue
+    return await _put_once(parts, place, request, some)
+
+
+async def _put_once(
+    parts: Parts, place: Place, request: IngestRequest, some: Sequence[Passage]
+) -> tuple[int, int]:
     now = parts.clock()
     there = await parts.store.get(place.name, [one.id for one in some], now=now)
     new = [_entry(request, one) for one in some if one.id not in there]
     if new:
-        await writing.put(parts, place, PutRequest(new, place.name))
+        await writing.put(parts, place, PutRequest(new, place.name), expected=0)
     moved = [
         row for one in some if one.id in there and (row := _moved(place, request, one, there, now))
     ]

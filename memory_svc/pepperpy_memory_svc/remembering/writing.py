@@ -29,18 +29,27 @@ _MOST_LINKS: Final = 64
 _LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-async def put(parts: Parts, place: Place, request: PutRequest) -> list[Entry]:
+async def put(
+    parts: Parts, place: Place, request: PutRequest, *, expected: int | None = None
+) -> list[Entry]:
     """Stores new entries, all or none, and returns them as they are stored.
+
+    Args:
+        parts: What the service works with.
+        place: Where to put them.
+        request: The entries.
+        expected: The version that must be there of each: 0 for none, None for whatever is.
 
     Raises:
         BadPayload: A field does not fit; ``context.path`` names it.
+        Conflict: One has another version than expected.
     """
     now = parts.clock()
     entries = [
         _new(place, one, f"$.entries[{number}]", now) for number, one in enumerate(request.entries)
     ]
     _refuse_repeated([entry.id for entry in entries])
-    return await _store(parts, place, entries)
+    return await _store(parts, place, entries, expected=expected)
 
 
 async def update(parts: Parts, place: Place, request: UpdateRequest) -> Entry:
