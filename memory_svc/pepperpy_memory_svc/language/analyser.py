@@ -1,7 +1,7 @@
 """One language's analyser under one pipeline: from a text to its lexemes."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from threading import Lock
 from typing import Final
 
@@ -9,7 +9,7 @@ from pepperpy_memory_svc.language import stopping, words
 from pepperpy_memory_svc.language.folding import fold, strip, unify
 from pepperpy_memory_svc.language.languages import LANGUAGES, PLAIN, Language
 from pepperpy_memory_svc.language.roots import roots
-from pepperpy_memory_svc.language.segmenter import Morpheme, Segmenter
+from pepperpy_memory_svc.language.segmenter import Segmenter
 from pepperpy_memory_svc.language.segmenters import segmenter
 from pepperpy_schemas.language import Engines, Pipeline, Token
 
@@ -49,27 +49,44 @@ class Analyser:
         """Returns the words of a text; when all of them are stop words, these."""
         kept: list[Token] = []
         stopped: list[Token] = []
-        for start, end, root, function in self._cut(text):
-            word = text[start:end]
-            lexeme, stop = self._seen(word[:MAX_WORD], root)
-            if not lexeme:
-                continue
-            aside = stop or (function and self._pipeline.stop)
-            (stopped if aside else kept).append(Token(word, start, end, lexeme))
+        for start, end, lexeme, aside in self._words(text):
+            (stopped if aside else kept).append(Token(text[start:end], start, end, lexeme))
         return kept or stopped
+
+    def find(self, text: str, lexemes: Collection[str]) -> list[Token]:
+        """Returns those of a text's `tokens` that have one of these lexemes."""
+        found: list[tuple[int, int, str, bool]] = []
+        meant = False
+        for one in self._words(text):
+            meant = meant or not one[3]
+            if one[2] in lexemes:
+                found.append(one)
+        return [
+            Token(text[start:end], start, end, lexeme)
+            for start, end, lexeme, aside in found
+            if not (aside and meant)
+        ]
+
+    def _words(self, text: str) -> Iterator[tuple[int, int, str, bool]]:
+        """Where each word is, its lexeme, and whether it is a stop word."""
+        seen, stops = self._seen, self._pipeline.stop
+        for start, end, root, function in self._cut(text):
+            lexeme, stop = seen(text[start : min(end, start + MAX_WORD)], root)
+            if lexeme:
+                yield start, end, lexeme, stop or (function and stops)
 
     def roots(self, listed: Iterable[str]) -> list[str]:
         """Returns the root of each word, though it may be a stop word."""
         return [self._root_of(word) for word in listed]
 
-    def _cut(self, text: str) -> Iterator[Morpheme]:
+    def _cut(self, text: str) -> Iterator[tuple[int, int, str, bool]]:
         if self._segmenter is not None:
             return self._segmenter.cut(text)
         spans = words.words(text)
         if self._language.code == "tr":
             # İstanbul'un: what follows an apostrophe is an ending.
             spans = (one for one in spans if not words.follows_apostrophe(text, one[0]))
-        return (Morpheme(start, end) for start, end in spans)
+        return ((start, end, "", False) for start, end in spans)
 
     def _root_of(self, word: str) -> str:
         """The root of a word that stands alone; of several in it the first that means something."""

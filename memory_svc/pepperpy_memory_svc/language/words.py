@@ -41,8 +41,16 @@ def engine() -> str:
 
 
 def words(text: str) -> Iterator[Span]:
-    """Yields where the words of a text are, in their order."""
-    for start, end in _tokenizer().span_tokenize(text):
+    """Returns where the words of a text are, in their order."""
+    spans: Iterator[Span] = _tokenizer().span_tokenize(text)
+    # Asked once, not of every word: most texts have nothing wide in them.
+    if text.isascii() or _WIDE.search(text) is None:
+        return spans
+    return _apart(text, spans)
+
+
+def _apart(text: str, spans: Iterator[Span]) -> Iterator[Span]:
+    for start, end in spans:
         if _WIDE.search(text, start, end) is None:
             yield start, end
         else:

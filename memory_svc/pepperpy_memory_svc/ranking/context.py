@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pepperpy_memory_svc.ranking.fusion import Parts, score
-from pepperpy_memory_svc.stores.rows import Turn
-from pepperpy_schemas.memory import Entry, Neighbours
+from pepperpy_memory_svc.stores.rows import Brief, Known, Turn
+from pepperpy_schemas.memory import Neighbours
 
 MOST: Final = 200
 """Candidates that give something to others: those of both windows."""
@@ -18,7 +18,7 @@ def givers(parts: Mapping[str, Parts]) -> dict[str, float]:
     return {id_: -points for points, id_ in best}
 
 
-def turns(given: Iterable[str], entries: Mapping[str, Entry]) -> list[Turn]:
+def turns(given: Iterable[str], entries: Mapping[str, Known]) -> list[Turn]:
     """Returns the places in conversations at which candidates stand."""
     return [
         Turn(entries[id_].session, entries[id_].seq)
@@ -27,15 +27,15 @@ def turns(given: Iterable[str], entries: Mapping[str, Entry]) -> list[Turn]:
     ]
 
 
-def links(given: Iterable[str], entries: Mapping[str, Entry]) -> list[str]:
+def links(given: Iterable[str], entries: Mapping[str, Known]) -> list[str]:
     """Returns the ids that candidates link to, those of the best first."""
-    return list(dict.fromkeys(link.to for id_ in given for link in entries[id_].links))
+    return list(dict.fromkeys(to for id_ in given for to in _linked(entries[id_])))
 
 
 def add_neighbours(
     parts: Mapping[str, Parts],
     given: Mapping[str, float],
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, Known],
     rule: Neighbours,
 ) -> None:
     """Adds to every entry a share of the scores of those beside it in its conversation.
@@ -62,7 +62,7 @@ def add_neighbours(
 def add_links(
     parts: Mapping[str, Parts],
     given: Mapping[str, float],
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, Known],
     share: float,
 ) -> None:
     """Adds to every entry a share of the score of the best one that links to it.
@@ -71,16 +71,20 @@ def add_links(
     """
     best: dict[str, float] = {}
     for id_, points in given.items():
-        for link in entries[id_].links:
-            if link.to != id_:
-                best[link.to] = max(best.get(link.to, 0.0), points)
+        for to in _linked(entries[id_]):
+            if to != id_:
+                best[to] = max(best.get(to, 0.0), points)
     for id_, points in best.items():
         if id_ in parts:
             parts[id_]["links"] = share * points
 
 
+def _linked(entry: Known) -> Iterable[str]:
+    return entry.links if isinstance(entry, Brief) else [link.to for link in entry.links]
+
+
 def _places(
-    given: Mapping[str, float], entries: Mapping[str, Entry]
+    given: Mapping[str, float], entries: Mapping[str, Known]
 ) -> Iterable[tuple[tuple[str, int], float]]:
     for id_, points in given.items():
         entry = entries[id_]

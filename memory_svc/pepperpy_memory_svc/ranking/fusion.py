@@ -22,7 +22,7 @@ def fused(candidates: Candidates, request: SearchRequest) -> dict[str, Parts]:
     A search of vectors alone scores by the cosine itself, one of words alone by BM25 as a share of
     the best; a hybrid one by its fusion. A leg that does not have a candidate gives it nothing.
     """
-    parts: dict[str, Parts] = {id_: {} for id_ in candidates.entries}
+    parts: dict[str, Parts] = {id_: {} for id_ in candidates.known}
     for leg, found, points in (
         ("vector", candidates.vector, _vector_points(candidates.vector, request)),
         ("words", candidates.words, _word_points(candidates.words, request)),

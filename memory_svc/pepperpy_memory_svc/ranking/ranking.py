@@ -7,22 +7,22 @@ from typing import Final
 import msgspec
 
 from pepperpy_memory_svc.ranking.fusion import Parts, score
-from pepperpy_memory_svc.stores.rows import MAX_LEG
-from pepperpy_schemas.memory import Entry, Recency, SearchRequest
+from pepperpy_memory_svc.stores.rows import MAX_LEG, Known
+from pepperpy_schemas.memory import Recency, SearchRequest
 
-_FIRST_POOL: Final = 256
+_FIRST_POOL: Final = 128
 
 
 class Ranked(msgspec.Struct, frozen=True):
     """An entry in its place.
 
     Attributes:
-        entry: The entry.
+        entry: As much of the entry as was read.
         score: What its parts add up to.
         parts: How its score came about.
     """
 
-    entry: Entry
+    entry: Known
     score: float
     parts: Parts
 
@@ -36,7 +36,7 @@ def pool(request: SearchRequest) -> int:
 
 
 def add_bonuses(
-    parts: Mapping[str, Parts], entries: Mapping[str, Entry], request: SearchRequest, now: datetime
+    parts: Mapping[str, Parts], entries: Mapping[str, Known], request: SearchRequest, now: datetime
 ) -> None:
     """Adds what an entry gets for itself: that it happened lately, and that it is important."""
     for id_, each in parts.items():
@@ -48,7 +48,7 @@ def add_bonuses(
 
 
 def ranked(
-    parts: Mapping[str, Parts], entries: Mapping[str, Entry], min_score: float | None
+    parts: Mapping[str, Parts], entries: Mapping[str, Known], min_score: float | None
 ) -> list[Ranked]:
     """Returns entries in their order: by score, then as each leg had them, then by id."""
     all_of_them = [Ranked(entries[id_], score(each), each) for id_, each in parts.items()]

@@ -1,6 +1,7 @@
 """Whatever turns texts into words that are compared."""
 
 import re
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from pepperpy_schemas.language import Analysis, Engines, Pipeline, Token
@@ -19,6 +20,19 @@ class Analyser(Protocol):
             text: The text.
             lang: Its language; empty to find it out.
             main: The language of a text that is too short to tell.
+            pipeline: What is done to the words.
+        """
+
+    def find(
+        self, text: str, lexemes: Collection[str], *, lang: str, main: str, pipeline: Pipeline
+    ) -> list[Token]:
+        """Returns those words of a text that have one of these lexemes; blocks as `analyse` does.
+
+        Args:
+            text: The text.
+            lexemes: The lexemes.
+            lang: Its language, as it was told when it was put; empty when it has none.
+            main: The language of a text that has none.
             pipeline: What is done to the words.
         """
 
@@ -43,6 +57,14 @@ class LanguageAnalyser:
             return Analysis(lang=lang, confidence=1.0, tokens=plain.tokens(text))
         return analyse(text, lang=lang, main=main, pipeline=pipeline)
 
+    def find(
+        self, text: str, lexemes: Collection[str], *, lang: str, main: str, pipeline: Pipeline
+    ) -> list[Token]:
+        """See `Analyser.find`."""
+        from pepperpy_memory_svc.language.analyser import analyser
+
+        return analyser(lang or main, pipeline).find(text, lexemes)
+
 
 _WORD: Final = re.compile(r"\w+")
 
@@ -64,3 +86,10 @@ class PlainAnalyser:
             tokens=tokens,
             engines=Engines(tokenise="plain"),
         )
+
+    def find(
+        self, text: str, lexemes: Collection[str], *, lang: str, main: str, pipeline: Pipeline
+    ) -> list[Token]:
+        """See `Analyser.find`."""
+        words = self.analyse(text, lang=lang, main=main, pipeline=pipeline).tokens
+        return [token for token in words if token.lexeme in lexemes]

@@ -14,10 +14,11 @@ from pepperpy_memory_svc.declared.models import Declaration, Namespace
 from pepperpy_memory_svc.embedding.batching import BatchedEmbedder
 from pepperpy_memory_svc.embedding.embedder import Embedder, Vector, generation_name, spec_of
 from pepperpy_memory_svc.remembering.analyser import Analyser
+from pepperpy_memory_svc.remembering.words import Words, pipeline_of
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, Row
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import Unavailable, WrongSequence
-from pepperpy_schemas.language import Analysis, Pipeline
+from pepperpy_schemas.language import Analysis
 from pepperpy_schemas.memory import Entry
 
 log = get_log("pepperpy.memory")
@@ -54,6 +55,9 @@ class Index:
         analyser: The analyser.
         spec: The embedder of a store that has none yet.
         declaration: The namespaces, whose pipelines are part of the analyser.
+
+    Attributes:
+        words: What the analyser says.
     """
 
     def __init__(
@@ -67,7 +71,7 @@ class Index:
     ) -> None:
         self._store = store
         self._embedders = embedders
-        self._analyser = analyser
+        self.words = Words(analyser)
         self._spec = spec
         self._declaration = declaration
         self._name = _analyser_name(analyser, declaration)
@@ -105,7 +109,7 @@ class Index:
     def _of(self, entry: Entry) -> Analysis:
         # What is no longer declared may be declared again.
         declared = self._declaration.namespaces.get(entry.namespace) or Namespace()
-        return self._analyse(declared, entry.text, entry.lang)
+        return self.words.of(declared, entry.text, entry.lang)
 
     async def current(self) -> Current:
         """Returns what is searched now; what another replica has flipped is seen in a second."""
@@ -167,7 +171,7 @@ class Index:
         texts = [entry.text for entry in entries]
         vectors, analyses = await asyncio.gather(
             current.embedder.embed(texts, "passage"),
-            asyncio.to_thread(self._analyse_all, namespace, entries),
+            asyncio.to_thread(self.words.of_entries, namespace, entries),
         )
         return [
             Row(
@@ -181,21 +185,6 @@ class Index:
     async def question(self, current: Current, text: str) -> Vector:
         """Returns the vector of a question."""
         return (await current.embedder.embed([text], "query"))[0]
-
-    async def words(self, namespace: Namespace, text: str, lang: str = "") -> Analysis:
-        """Returns the words of a text."""
-        return await asyncio.to_thread(self._analyse, namespace, text, lang)
-
-    async def words_of(self, namespace: Namespace, entries: Sequence[Entry]) -> list[Analysis]:
-        """Returns the words of entries."""
-        return await asyncio.to_thread(self._analyse_all, namespace, entries)
-
-    def _analyse_all(self, namespace: Namespace, entries: Sequence[Entry]) -> list[Analysis]:
-        return [self._analyse(namespace, entry.text, entry.lang) for entry in entries]
-
-    def _analyse(self, namespace: Namespace, text: str, lang: str) -> Analysis:
-        pipeline = pipeline_of(namespace)
-        return self._analyser.analyse(text, lang=lang, main=namespace.main, pipeline=pipeline)
 
     # --- generations ----------------------------------------------------------------------------
 
@@ -232,12 +221,6 @@ class Index:
         embedder = await self._embedders(self._spec)
         name = generation_name(self._spec, embedder)
         return await self._store.begin("embedding", name, dims=embedder.dims)
-
-
-def pipeline_of(namespace: Namespace) -> Pipeline:
-    """Returns how a namespace's texts become words."""
-    words = namespace.words
-    return Pipeline(fold=words.fold, stop=words.stop, root=words.root, bigrams=words.bigrams)
 
 
 def _vectors(entries: Sequence[Entry], vectors: Sequence[Vector]) -> list[Filling]:

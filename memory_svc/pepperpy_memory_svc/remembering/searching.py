@@ -1,20 +1,21 @@
 """Searches: from a question to hits with snippets and explained scores."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from pepperpy_memory_svc.language.snippets import snippet
 from pepperpy_memory_svc.ranking.context import add_links, add_neighbours, givers, links, turns
 from pepperpy_memory_svc.ranking.fusion import Parts as Scores
 from pepperpy_memory_svc.ranking.fusion import fused
-from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, page, pool, ranked
+from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, pool, ranked
 from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.index import Current
 from pepperpy_memory_svc.remembering.parts import Parts
-from pepperpy_memory_svc.stores.rows import Vector, Wanted
+from pepperpy_memory_svc.remembering.showing import shown, snippets
+from pepperpy_memory_svc.stores.rows import Known, Vector, Wanted
 from pepperpy_schemas.errors import BadPayload, NotFound
 from pepperpy_schemas.language import Analysis
 from pepperpy_schemas.memory import (
@@ -30,8 +31,6 @@ from pepperpy_schemas.memory import (
     SearchRequest,
 )
 
-_SHOWN: Final = 20_000
-"""Characters of an entry in which the best part is looked for."""
 _NOBODY: Final = Analysis(lang="")
 
 
@@ -58,21 +57,21 @@ async def search(parts: Parts, place: Place, request: SearchRequest) -> SearchRe
     """
     _refuse_empty(request)
 
-    async def work(current: Current) -> tuple[list[Ranked], bool, _Asked]:
+    async def work(current: Current) -> tuple[_Asked, list[Ranked]]:
         asked = await _asked(parts, place, request, current)
-        found = await _ranked(parts, place, request, current, asked)
-        return *page(found, request), asked
+        return asked, await _ranked(parts, place, request, current, asked)
 
-    hits, more, asked = await parts.index.agreed(work)
+    asked, found = await parts.index.agreed(work)
+    hits, more = await shown(parts, place, request, asked.where, found)
+    entries = [entry for _, entry in hits]
     if request.touch:
-        await parts.store.touch(
-            place.name, [hit.entry.id for hit in hits if hit.entry.ttl], now=parts.clock()
-        )
-    snippets = await _snippets(parts, place, hits, asked.words)
+        renewed = [entry.id for entry in entries if entry.ttl]
+        await parts.store.touch(place.name, renewed, now=parts.clock())
+    texts = await snippets(parts, place, entries, asked.words)
     return SearchReply(
         hits=[
-            Hit(one.entry, one.score, text, one.parts if request.explain else {})
-            for one, text in zip(hits, snippets, strict=True)
+            Hit(entry, one.score, text, one.parts if request.explain else {})
+            for (one, entry), text in zip(hits, texts, strict=True)
         ],
         more=more,
         lang=asked.words.lang,
@@ -96,13 +95,12 @@ def _refuse_empty(request: SearchRequest) -> None:
 async def _asked(parts: Parts, place: Place, request: SearchRequest, current: Current) -> _Asked:
     like = await _like(parts, place, request)
     text = request.text if like is None or request.text.strip() else like.text
-    vector = None if request.vector is None else _direction(request.vector)
-    words = _NOBODY
-    if request.mode != "semantic" and text:
-        lang = like.lang if like is not None and text is like.text else ""
-        words = await parts.index.words(place.declared, text, lang)
-    if request.mode != "text" and vector is None:
-        vector = await _vector(parts, place, request, current, text)
+    lang = like.lang if like is not None and text is like.text else ""
+    # Beside each other: an embedder takes its milliseconds in a thread of its own.
+    vector, words = await asyncio.gather(
+        _vector(parts, place, request, current, text),
+        _words(parts, place, request, text, lang),
+    )
     where = visible(request)
     if like is not None:
         where = _both(where, Not(Eq("id", like.id)))
@@ -126,9 +124,21 @@ async def _like(parts: Parts, place: Place, request: SearchRequest) -> Entry | N
     return there[request.like]
 
 
+async def _words(
+    parts: Parts, place: Place, request: SearchRequest, text: str, lang: str
+) -> Analysis:
+    if request.mode == "semantic" or not text:
+        return _NOBODY
+    return await parts.index.words.asked(place.declared, text, lang)
+
+
 async def _vector(
     parts: Parts, place: Place, request: SearchRequest, current: Current, text: str
 ) -> Vector | None:
+    if request.mode == "text":
+        return None
+    if request.vector is not None:
+        return _direction(request.vector)
     if request.like is not None and not request.text.strip():
         kept = await parts.store.vectors(
             place.name, [request.like], embedding=current.embedding.number, now=parts.clock()
@@ -174,10 +184,11 @@ async def _ranked(
         analyser=current.analyser.number,
         where=asked.where,
         limit=pool(request),
+        brief=True,
     )
     candidates = await parts.store.candidates(wanted, now=parts.clock())
     scores = fused(candidates, request)
-    entries = dict(candidates.entries)
+    entries = dict(candidates.known)
     if request.neighbours is not None or request.links:
         await _add_context(parts, place, request, asked.where, scores, entries)
     add_bonuses(scores, entries, request, parts.clock())
@@ -190,7 +201,7 @@ async def _add_context(
     request: SearchRequest,
     where: Condition | None,
     scores: dict[str, Scores],
-    entries: dict[str, Entry],
+    entries: dict[str, Known],
 ) -> None:
     given = givers(scores)
     now = parts.clock()
@@ -218,23 +229,3 @@ async def _add_context(
         add_neighbours(scores, given, entries, rule)
     if request.links:
         add_links(scores, given, entries, request.links)
-
-
-async def _snippets(
-    parts: Parts, place: Place, hits: Sequence[Ranked], words: Analysis
-) -> list[str]:
-    lexemes = frozenset(token.lexeme for token in words.tokens)
-    entries = [_shown(hit.entry) for hit in hits]
-    if not lexemes:
-        return [snippet(entry.text, (), ()).of(entry.text) for entry in entries]
-    analyses = await parts.index.words_of(place.declared, entries)
-    return [
-        snippet(entry.text, found.tokens, lexemes).of(entry.text)
-        for entry, found in zip(entries, analyses, strict=True)
-    ]
-
-
-def _shown(entry: Entry) -> Entry:
-    if len(entry.text) <= _SHOWN:
-        return entry
-    return msgspec.structs.replace(entry, text=entry.text[:_SHOWN])

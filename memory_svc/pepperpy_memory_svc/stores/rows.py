@@ -89,6 +89,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         analyser: The generation that the lexemes belong to.
         where: A condition that every candidate fulfils, in both legs.
         limit: Most candidates of each leg.
+        brief: Whether `Brief` is enough of each entry: hundreds are candidates, ten are shown. A
+            store that has whole ones at hand gives these.
     """
 
     namespace: str
@@ -98,6 +100,31 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     analyser: int = 0
     where: Condition | None = None
     limit: int = 100
+    brief: bool = False
+
+
+class Brief(msgspec.Struct, frozen=True):
+    """What the order of hits depends on, of an entry that was not read whole.
+
+    Attributes:
+        id: Its id.
+        session: Its conversation.
+        seq: Its place there.
+        links: Ids that it links to.
+        importance: From 0 to 1.
+        at: When it happened.
+    """
+
+    id: str
+    session: str
+    seq: int
+    links: Sequence[str]
+    importance: float
+    at: datetime
+
+
+Known: TypeAlias = Entry | Brief
+"""As much of an entry as was read."""
 
 
 class Scored(msgspec.Struct, frozen=True):
@@ -120,12 +147,19 @@ class Candidates(msgspec.Struct, frozen=True):
     Attributes:
         vector: By the likeness of their vectors.
         words: By their words: BM25, k1 1.2, b .75, over the namespace.
-        entries: The entries of both, by id.
+        entries: The entries of both, by id, unless they are brief.
+        briefs: As much of them as was asked for, by id.
     """
 
     vector: list[Scored]
     words: list[Scored]
     entries: dict[str, Entry]
+    briefs: dict[str, Brief] = {}
+
+    @property
+    def known(self) -> Mapping[str, Known]:
+        """What is known of the entries of both, by id."""
+        return self.briefs or self.entries
 
 
 class Figures(msgspec.Struct, frozen=True, omit_defaults=True):

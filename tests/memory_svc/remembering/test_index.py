@@ -60,7 +60,7 @@ async def test_another_analyser_makes_the_words_of_all_entries_anew(
         states = [(one.kind, one.state) for one in await store.generations()]
         assert states == [("embedding", "current"), ("analyser", "kept"), ("analyser", "current")]
         current = await new.current()
-        wanted = await new.words(offer.parts.declaration.namespaces["ana"], "parcel")
+        wanted = await new.words.asked(offer.parts.declaration.namespaces["ana"], "parcel")
         assert [token.lexeme for token in wanted.tokens] == ["lecrap"]
         assert current.analyser.number != (await old.current()).analyser.number
 

@@ -15,6 +15,9 @@ HERE: Final = (
 ENTRY: Final = "e.id, e.version, e.text, e.expires, e.body"
 """What `entries.entry_of` reads."""
 
+BRIEF: Final = 'e.id, e.session, e.seq, e.links, e.importance, e."at"'
+"""The fields of `rows.Brief`."""
+
 # --- reading --------------------------------------------------------------------------------------
 
 GET: Final = f"SELECT {ENTRY} FROM entry e WHERE {HERE} AND e.id = ANY($3::text[])"
@@ -55,18 +58,25 @@ SELECT array_agg(nr) FROM (
     SELECT e.nr FROM entry e WHERE {HERE} AND {{where}} LIMIT {{limit}}
 ) few"""
 
-NEAREST_OF_FEW: Final = """
-SELECT nr, -(v.emb <#> {vector}) AS score
-FROM vector_{gen} v WHERE nr = ANY({few}) AND v.emb IS NOT NULL ORDER BY score DESC LIMIT {limit}"""
+# What every leg ends with. One by one, the best first, until enough fit: most are never looked at.
+# What fulfilled the condition may have been changed since it was probed.
+_FITTING: Final = f"""
+LATERAL (
+    SELECT {{columns}} FROM entry e WHERE e.nr = scored.nr AND {HERE} AND {{where}} LIMIT 1
+) e"""
 
-# The index gives the nearest a bit out of order, each is looked at once, until enough fit. Written
-# as a join, the planner would compare all of a namespace whose size it does not know.
+# The index gives the nearest a bit out of order. Written as a plain join, or with the order one
+# level below, the planner would compare all of a namespace whose size it does not know.
 NEAREST: Final = f"""
-SELECT nr, -distance AS score FROM (
-    SELECT v.nr, v.emb <#> {{vector}} AS distance FROM vector_{{gen}} v,
-        LATERAL (SELECT 1 FROM entry e WHERE e.nr = v.nr AND {HERE} AND {{where}} LIMIT 1) fits
-    WHERE v.emb IS NOT NULL ORDER BY v.emb <#> {{vector}} LIMIT {{limit}}
-) near ORDER BY score DESC"""
+SELECT true AS nearest, -(scored.emb <#> {{vector}}) AS score, e.*
+FROM vector_{{gen}} scored, {_FITTING}
+WHERE scored.emb IS NOT NULL ORDER BY scored.emb <#> {{vector}} LIMIT {{limit}}"""
+
+NEAREST_OF_FEW: Final = f"""
+SELECT true AS nearest, score, e.* FROM (
+    SELECT v.nr, -(v.emb <#> {{vector}}) AS score FROM vector_{{gen}} v
+    WHERE v.nr = ANY({{few}}) AND v.emb IS NOT NULL ORDER BY score DESC
+) scored, {_FITTING} LIMIT {{limit}}"""
 
 # Each lexeme's postings are read twice from the index alone: counted, then scored. Everything is
 # made float8 before it meets a posting; OFFSET 0 keeps what is computed once from being repeated.
@@ -91,27 +101,17 @@ FROM asked, LATERAL (
     WHERE p.ns = asked.ns AND p.lexeme = asked.lexeme OFFSET 0
 ) p GROUP BY p.nr"""
 
-# Joined and not `= ANY`: a parameter's array is searched from its beginning for every row.
-BEST_OF_FEW: Final = """
-SELECT nr, score FROM ({words}) scored JOIN unnest({few}) AS few(nr) USING (nr)
-ORDER BY score DESC LIMIT {limit}"""
-
-# One by one, the best first, so that most are never looked at.
 BEST: Final = f"""
-SELECT scored.nr, score FROM (SELECT * FROM ({{words}}) all_scored ORDER BY score DESC) scored,
-    LATERAL (SELECT 1 FROM entry e WHERE e.nr = scored.nr AND {HERE} AND {{where}} LIMIT 1) fits
-LIMIT {{limit}}"""
+SELECT false AS nearest, score, e.* FROM (
+    SELECT * FROM ({{words}}) all_scored ORDER BY score DESC
+) scored, {_FITTING} LIMIT {{limit}}"""
 
-NOTHING: Final = "SELECT NULL::bigint AS nr, NULL::float8 AS score WHERE false"
-
-# The condition stands here, too: what fulfilled it may have been changed since it was probed.
-CANDIDATES: Final = f"""
-WITH v AS MATERIALIZED ({{nearest}}), w AS MATERIALIZED ({{best}})
-SELECT e.*, found.vector, found.words FROM (
-    SELECT nr, v.score::float8 AS vector, w.score::float8 AS words FROM v FULL JOIN w USING (nr)
-) found, LATERAL (
-    SELECT {ENTRY} FROM entry e WHERE e.nr = found.nr AND {HERE} AND {{where}} LIMIT 1
-) e"""
+# Joined and not `= ANY`: a parameter's array is searched from its beginning for every row.
+BEST_OF_FEW: Final = f"""
+SELECT false AS nearest, score, e.* FROM (
+    SELECT nr, score FROM ({{words}}) all_scored JOIN unnest({{few}}) AS few(nr) USING (nr)
+    ORDER BY score DESC
+) scored, {_FITTING} LIMIT {{limit}}"""
 
 VECTORS: Final = f"""
 SELECT e.id, v.emb FROM entry e JOIN vector_{{gen}} v USING (nr)

@@ -12,7 +12,7 @@ from pepperpy_memory_svc.stores.postgres.entries import entry_of, half_vector, v
 from pepperpy_memory_svc.stores.postgres.filtering import Bound, filter_sql
 from pepperpy_memory_svc.stores.postgres.indexing import known_generations
 from pepperpy_memory_svc.stores.postgres.pool import Pool
-from pepperpy_memory_svc.stores.rows import Candidates, Generation, Scored, Vector, Wanted
+from pepperpy_memory_svc.stores.rows import Brief, Candidates, Generation, Scored, Vector, Wanted
 from pepperpy_memory_svc.stores.values import (
     check_ids,
     check_namespace,
@@ -60,7 +60,7 @@ class PostgresSearching:
             if few is None and _short(found, wanted):
                 # The index found fewer than are wanted; whether there are more, all of them say.
                 found = await _search(connection, plan, await _all(connection, plan))
-        return _candidates(found)
+        return _candidates(found, wanted)
 
     async def _check(self, connection: Connection, wanted: Wanted) -> None:
         if wanted.vector is not None:
@@ -110,49 +110,47 @@ async def _all(connection: Connection, plan: _Plan) -> list[int]:
 
 
 def _short(found: list[Record], wanted: Wanted) -> bool:
-    number = sum(each["vector"] is not None for each in found)
-    return wanted.vector is not None and number < wanted.limit
+    return wanted.vector is not None and sum(each["nearest"] for each in found) < wanted.limit
 
 
 async def _search(connection: Connection, plan: _Plan, few: Sequence[int] | None) -> list[Record]:
     bound = Bound(*plan.bound.values)
-    # A number and no parameter: not knowing it, the planner would rather compare all.
-    limit = int(plan.wanted.limit)
     among = None if few is None else bound.bind(few, "bigint[]")
-    query = queries.CANDIDATES.format(
-        nearest=_nearest(plan, bound, limit, among),
-        best=_best(plan, bound, limit, among),
-        where=plan.where,
-    )
+    wanted = plan.wanted
+    legs = []
+    if wanted.vector is not None:
+        query = queries.NEAREST if few is None else queries.NEAREST_OF_FEW
+        vector = bound.bind(half_vector(wanted.vector), "halfvec")
+        legs.append(_leg(query, plan, among, gen=wanted.embedding, vector=vector))
+    if wanted.lexemes:
+        query = queries.BEST if few is None else queries.BEST_OF_FEW
+        lexemes = bound.bind(sorted(set(cut(wanted.lexemes))), "text[]")
+        words = queries.WORDS.format(gen=wanted.analyser, lexemes=lexemes)
+        legs.append(_leg(query, plan, among, words=words))
+    query = " UNION ALL ".join(f"({each})" for each in legs)
     return await connection.fetch(query, *bound.values)
 
 
-def _nearest(plan: _Plan, bound: Bound, limit: int, few: str | None) -> str:
-    if plan.wanted.vector is None:
-        return queries.NOTHING
-    vector = bound.bind(half_vector(plan.wanted.vector), "halfvec")
-    query = queries.NEAREST if few is None else queries.NEAREST_OF_FEW
-    gen = plan.wanted.embedding
-    return query.format(gen=gen, vector=vector, few=few, limit=limit, where=plan.where)
-
-
-def _best(plan: _Plan, bound: Bound, limit: int, few: str | None) -> str:
-    if not plan.wanted.lexemes:
-        return queries.NOTHING
-    lexemes = bound.bind(sorted(set(cut(plan.wanted.lexemes))), "text[]")
-    words = queries.WORDS.format(gen=plan.wanted.analyser, lexemes=lexemes)
-    query = queries.BEST if few is None else queries.BEST_OF_FEW
-    return query.format(words=words, few=few, limit=limit, where=plan.where)
-
-
-def _candidates(found: list[Record]) -> Candidates:
-    return Candidates(
-        _leg(found, "vector"),
-        _leg(found, "words"),
-        {each["id"]: entry_of(each) for each in found},
+def _leg(query: str, plan: _Plan, few: str | None, **values: object) -> str:
+    return query.format(
+        columns=queries.BRIEF if plan.wanted.brief else queries.ENTRY,
+        where=plan.where,
+        few=few,
+        # A number and no parameter: not knowing it, the planner would rather compare all.
+        limit=int(plan.wanted.limit),
+        **values,
     )
 
 
-def _leg(found: list[Record], column: str) -> list[Scored]:
-    scored = [Scored(each["id"], each[column]) for each in found if each[column] is not None]
-    return sorted(scored, key=lambda each: (-each.score, each.id))
+def _candidates(found: list[Record], wanted: Wanted) -> Candidates:
+    vector = [Scored(each["id"], each["score"]) for each in found if each["nearest"]]
+    words = [Scored(each["id"], each["score"]) for each in found if not each["nearest"]]
+    vector.sort(key=_best_first)
+    words.sort(key=_best_first)
+    if wanted.brief:
+        return Candidates(vector, words, {}, {each["id"]: Brief(*each[2:]) for each in found})
+    return Candidates(vector, words, {each["id"]: entry_of(each) for each in found})
+
+
+def _best_first(scored: Scored) -> tuple[float, str]:
+    return -scored.score, scored.id

@@ -1,0 +1,91 @@
+"""The words of questions and entries, without holding the event loop up."""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from typing import Final, TypeAlias
+
+from pepperpy_memory_svc.declared.models import Namespace
+from pepperpy_memory_svc.remembering.analyser import Analyser
+from pepperpy_schemas.language import Analysis, Pipeline, Token
+from pepperpy_schemas.memory import Entry
+
+KEPT: Final = 1024
+"""Questions whose words are kept: a language costs more to find out than to search in."""
+SHORT: Final = 1000
+"""Characters of a question that is kept, and of a text that is looked through at once."""
+AT_ONCE: Final = 0.003
+"""Seconds of work for which the event loop is not left: a thread would cost more."""
+
+_Asked: TypeAlias = tuple[str, str, str, Pipeline]
+
+
+class Words:
+    """What an analyser says, in a thread wherever it may take long.
+
+    Args:
+        analyser: The analyser.
+    """
+
+    def __init__(self, analyser: Analyser) -> None:
+        self._analyser = analyser
+        self._asked: dict[_Asked, Analysis] = {}
+        # Engines take seconds to load, and those of some languages are slow: a thread finds out.
+        self._quick: set[tuple[str, Pipeline]] = set()
+
+    def of(self, namespace: Namespace, text: str, lang: str) -> Analysis:
+        """Returns the words of a text; blocks."""
+        pipeline = pipeline_of(namespace)
+        return self._analyser.analyse(text, lang=lang, main=namespace.main, pipeline=pipeline)
+
+    def of_entries(self, namespace: Namespace, entries: Sequence[Entry]) -> list[Analysis]:
+        """Returns the words of entries; blocks."""
+        return [self.of(namespace, entry.text, entry.lang) for entry in entries]
+
+    async def asked(self, namespace: Namespace, text: str, lang: str = "") -> Analysis:
+        """Returns the words of a question."""
+        key = text, lang, namespace.main, pipeline_of(namespace)
+        words = self._asked.pop(key, None)
+        if words is None:
+            words = await asyncio.to_thread(self.of, namespace, text, lang)
+        if len(text) <= SHORT:
+            self._asked[key] = words
+        if len(self._asked) > KEPT:
+            del self._asked[next(iter(self._asked))]
+        return words
+
+    async def found(
+        self, namespace: Namespace, entries: Sequence[Entry], lexemes: Collection[str]
+    ) -> list[list[Token]]:
+        """Returns of each entry the words that have one of these lexemes."""
+        pipeline = pipeline_of(namespace)
+
+        def find(entry: Entry) -> list[Token]:
+            return self._analyser.find(
+                entry.text, lexemes, lang=entry.lang, main=namespace.main, pipeline=pipeline
+            )
+
+        def find_timed(entry: Entry) -> list[Token]:
+            began = time.thread_time()
+            tokens = find(entry)
+            if time.thread_time() - began < AT_ONCE * len(entry.text) / SHORT:
+                self._quick.add((entry.lang, pipeline))
+            return tokens
+
+        found: list[list[Token]] = []
+        until = time.perf_counter() + AT_ONCE
+        for entry in entries:
+            quick = len(entry.text) <= SHORT and (entry.lang, pipeline) in self._quick
+            if not quick or time.perf_counter() > until:
+                break
+            found.append(find(entry))
+        rest = entries[len(found) :]
+        if rest:
+            found += await asyncio.to_thread(lambda: [find_timed(one) for one in rest])
+        return found
+
+
+def pipeline_of(namespace: Namespace) -> Pipeline:
+    """Returns how a namespace's texts become words."""
+    words = namespace.words
+    return Pipeline(fold=words.fold, stop=words.stop, root=words.root, bigrams=words.bigrams)
