@@ -15,7 +15,9 @@ async def open_store(address: str) -> AsyncIterator[Store]:
 
     Args:
         address: ``postgresql://…`` for a server; ``embedded:FOLDER`` for a PostgreSQL of our own,
-            which one process alone can have in a folder; ``memory:`` for this process's memory.
+            which one process alone can have in a folder; ``memory:`` for this process's memory;
+            ``qdrant://…``, ``qdrant+https://…``, ``qdrant:FOLDER`` and ``qdrant-edge:FOLDER`` for a
+            Qdrant, see `qdrant.addressing`.
 
     Raises:
         BadConfig: There is no such store, or what it needs is not installed.
@@ -31,15 +33,17 @@ async def open_store(address: str) -> AsyncIterator[Store]:
                 async with _embedded(Path(rest)) as store:
                     yield store
                 return
+            case "qdrant" | "qdrant+https" | "qdrant-edge":
+                store = _in_qdrant(address)
             case _:
                 raise BadConfig(
                     f"{scheme!r} is no store of memory",
-                    hint="give postgresql://…, embedded:FOLDER or memory:",
+                    hint="give postgresql://…, embedded:FOLDER, qdrant://… or memory:",
                 )
     except ModuleNotFoundError as error:
         raise BadConfig(
             f"a store of memory needs the package {error.name}",
-            hint=install("memory"),
+            hint=install("qdrant" if scheme.startswith("qdrant") else "memory"),
         ) from error
     async with store:
         yield store
@@ -55,6 +59,12 @@ def _in_postgres(url: str) -> Store:
     from pepperpy_memory_svc.stores.postgres import PostgresStore
 
     return PostgresStore(url)
+
+
+def _in_qdrant(address: str) -> Store:
+    from pepperpy_memory_svc.stores.qdrant.addressing import qdrant_store
+
+    return qdrant_store(address)
 
 
 @asynccontextmanager

@@ -1,0 +1,84 @@
+"""Storing all points of a change or none of them, though others may write to the same server.
+
+One write is one operation of Qdrant's log. Alone with the data, that is all. With others, only what
+is as it was read is written over; then it is read which points are ours. If one is not, or the
+generations changed meanwhile, ours are taken back, and the change begins anew.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from pepperpy_bus.groups import outlast
+from pepperpy_memory_svc.stores.qdrant.engine import Engine, Point
+from pepperpy_memory_svc.stores.qdrant.filters import NOTHING, Filter, Has, Named, every
+from pepperpy_memory_svc.stores.qdrant.state import STATE_ID, State
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What is to be stored.
+
+    Attributes:
+        points: Entries, each with a ``rev`` of its own.
+        before: What is in their places, whole, by the point's id.
+        past: Earlier versions, which nobody else writes otherwise.
+    """
+
+    points: Sequence[Point]
+    before: Mapping[str, Point]
+    past: Sequence[Point] = ()
+
+
+async def commit(engine: Engine, state: State, change: Change) -> bool:
+    """Stores a change; returns whether it is: if not, nothing of it is.
+
+    Args:
+        engine: Where the points are.
+        state: The generations that the change was made for.
+        change: See `Change`.
+    """
+    if engine.exclusive:
+        await engine.write([*change.points, *change.past])
+        return True
+    # Whoever leaves must not leave half of it.
+    task = asyncio.create_task(_commit(engine, state, change), name="qdrant-commit")
+    await outlast(task)
+    return task.result()
+
+
+async def _commit(engine: Engine, state: State, change: Change) -> bool:
+    try:
+        await engine.write([*change.points, *change.past], over=_as_read(change))
+        if await _is_whole(engine, state, change):
+            return True
+    except Exception:
+        # Of a write in several parts some may be there. A server that is away keeps them.
+        with contextlib.suppress(Exception):
+            await _undo(engine, change)
+        raise
+    await _undo(engine, change)
+    return False
+
+
+def _as_read(change: Change) -> Filter:
+    revs = [each.fields["rev"] for each in change.before.values()]
+    return Has("rev", revs) if revs else NOTHING
+
+
+async def _is_whole(engine: Engine, state: State, change: Change) -> bool:
+    ours = {each.id: each.fields["rev"] for each in change.points}
+    if state.rev:
+        ours[STATE_ID] = state.rev
+    found = await engine.read(list(ours), ["rev"])
+    return {each.id: each.fields["rev"] for each in found} == ours
+
+
+async def _undo(engine: Engine, change: Change) -> None:
+    ours = Has("rev", [each.fields["rev"] for each in change.points])
+    new = [each.id for each in change.points if each.id not in change.before]
+    if new:
+        await engine.remove(every([Named(new), ours]))
+    if change.before:
+        await engine.write(list(change.before.values()), over=ours, insert=False)

@@ -1,0 +1,97 @@
+"""What all parts of the store stand on: the engine, whose turn it is, what is read everywhere."""
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+
+from pepperpy_memory_svc.stores.conditions import compile_condition
+from pepperpy_memory_svc.stores.qdrant.corpora import Corpora
+from pepperpy_memory_svc.stores.qdrant.engine import Engine, Point
+from pepperpy_memory_svc.stores.qdrant.filtering import filter_of
+from pepperpy_memory_svc.stores.qdrant.filters import Filter, every
+from pepperpy_memory_svc.stores.qdrant.gate import Gate, Limits, Turns
+from pepperpy_memory_svc.stores.qdrant.points import SHOWN, entry_of, here, point_id
+from pepperpy_memory_svc.stores.qdrant.state import StatePoint
+from pepperpy_memory_svc.stores.qdrant.translating import translated
+from pepperpy_memory_svc.stores.writing import alive
+from pepperpy_schemas.memory import Condition, Entry
+
+_PAGE: Final = 1000
+
+D = TypeVar("D", bound="Desk")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def operation(
+    method: Callable[Concatenate[D, P], Awaitable[T]],
+) -> Callable[Concatenate[D, P], Coroutine[Any, Any, T]]:
+    """Makes a method wait until there is room for it, and raise errors of ours."""
+
+    @functools.wraps(method)
+    async def called(self: D, *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self.gate():
+            with translated():
+                return await method(self, *args, **kwargs)
+
+    # A parameter of ours that is called self is no other one.
+    return cast("Callable[Concatenate[D, P], Coroutine[Any, Any, T]]", called)
+
+
+class Desk:
+    """The engine, with what is done to it by several parts of the store.
+
+    Args:
+        engine: Where the points are.
+        limits: See `Limits`.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self.engine = engine
+        self.gate = Gate(limits)
+        self.turns = Turns()
+        self.state = StatePoint(engine)
+        self.corpora = Corpora(engine)
+
+    async def points(
+        self,
+        namespace: str,
+        ids: Sequence[str],
+        fields: Sequence[str] | bool,
+        vectors: Sequence[str] | bool = False,
+    ) -> dict[str, Point]:
+        """Returns the points of entries, expired or not, by the entry's id."""
+        names = {point_id(namespace, each): each for each in ids}
+        found = await self.engine.read(list(names), fields, vectors) if names else []
+        return {names[each.id]: each for each in found}
+
+    async def pages(self, where: Filter, fields: Sequence[str]) -> AsyncIterator[Point]:
+        """Iterates over all points that a filter holds for."""
+        begin: str | None = None
+        while True:
+            page = await self.engine.scroll(where, fields, _PAGE, begin)
+            for each in page.points:
+                yield each
+            if page.next is None:
+                return
+            begin = page.next
+
+    async def fitting(
+        self,
+        namespace: str,
+        where: Condition | None,
+        *,
+        now: datetime,
+        fields: Sequence[str] = SHOWN,
+        also: Filter | None = None,
+    ) -> AsyncIterator[tuple[Point, Entry]]:
+        """Iterates over the entries that are not expired and fulfil a condition."""
+        fits = compile_condition(where)
+        filters = [here(namespace, now), filter_of(where, namespace)]
+        if also is not None:
+            filters.append(also)
+        async for point in self.pages(every(filters), fields):
+            entry = alive(entry_of(point), now)
+            if entry is not None and fits(entry):
+                yield point, entry
