@@ -34,14 +34,19 @@ def stored(row: Row, before: Entry | None, last: int) -> Entry:
     """
     there = 0 if before is None else before.version
     if row.expected is not None and row.expected != there:
-        raise Conflict(
-            f"entry {row.entry.id} has version {there}, not {row.expected}",
-            hint="read the entry again, and send the version that it has",
-            context={"id": row.entry.id, "version": there, "expected": row.expected},
-        )
+        raise conflict(row, there)
     created = row.entry.created if before is None else before.created
     return msgspec.structs.replace(
         row.entry, version=there + 1, created=created, seq=_seq(row.entry, before, last)
+    )
+
+
+def conflict(row: Row, there: int) -> Conflict:
+    """Returns the error for a row that expected another version than the one that is there."""
+    return Conflict(
+        f"entry {row.entry.id} has version {there}, not {row.expected}",
+        hint="read the entry again, and send the version that it has",
+        context={"id": row.entry.id, "version": there, "expected": row.expected},
     )
 
 

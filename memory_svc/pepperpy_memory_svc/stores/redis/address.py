@@ -1,0 +1,61 @@
+"""Where a store is in Redis: the server's address, and what of it is ours."""
+
+import re
+from typing import Final, Literal, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from pepperpy_schemas.errors import BadConfig
+
+Index: TypeAlias = Literal["flat", "hnsw"]
+
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_INDEXES: Final[tuple[Index, ...]] = ("flat", "hnsw")
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A store's place in a server.
+
+    Attributes:
+        url: The server's, as its client library takes it.
+        prefix: Begins the name of every key; stores with other prefixes share the server.
+        index: How vectors are found: ``flat`` compares all of a namespace and is exact, ``hnsw``
+            walks a graph: faster among many, slower to write, not always right.
+    """
+
+    url: str
+    prefix: str = "pepperpy:"
+    index: Index = "flat"
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Reads ``redis://user:password@host:port/0?prefix=…&index=…``; ``rediss://`` is TLS.
+
+        Other parameters are left to the client library.
+
+        Raises:
+            BadConfig: A parameter of ours cannot be.
+        """
+        parts = urlsplit(text)
+        given = parse_qsl(parts.query, keep_blank_values=True)
+        ours = {name: value for name, value in given if name in ("prefix", "index")}
+        rest = urlencode([each for each in given if each[0] not in ours])
+        url = urlunsplit(parts._replace(query=rest))
+        return cls(url, _prefix(ours.get("prefix", cls.prefix)), _index(ours.get("index", "flat")))
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        raise BadConfig(
+            f"{text[:80]!r} is no prefix of keys in Redis",
+            hint="use 1 to 64 of A-Z a-z 0-9 _ . : -",
+        )
+    return text
+
+
+def _index(text: str) -> Index:
+    for each in _INDEXES:
+        if each == text:
+            return each
+    raise BadConfig(f"{text[:80]!r} is no index of vectors in Redis", hint="use flat or hnsw")

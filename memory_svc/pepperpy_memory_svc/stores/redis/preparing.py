@@ -1,0 +1,54 @@
+"""What a server needs to be a store, looked at when the store is opened."""
+
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from pepperpy_bus.logs import get_log
+from pepperpy_schemas.errors import BadConfig
+
+log = get_log("pepperpy.memory")
+
+_TAGS: Final = ("ns", "facts")
+NUMBERS: Final = ("at", "created", "updated", "expires", "importance", "seq")
+"""Fields of an entry that the index has as numbers; times in microseconds since 1970."""
+
+
+async def prepare(client: Redis, prefix: str) -> None:
+    """Looks at the server, and makes the index of the entries.
+
+    Raises:
+        BadConfig: The server cannot keep entries, or not find them.
+    """
+    about: dict[str, Any] = await client.info()
+    if about.get("cluster_enabled"):
+        raise BadConfig("the memory's Redis is a cluster", hint="give a server of its own")
+    policy = about.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise BadConfig(
+            f"the memory's Redis throws entries away when it is full ({policy})",
+            hint="set maxmemory-policy noeviction",
+        )
+    if not about.get("aof_enabled"):
+        log.warning("memory.redis_not_durable", hint="set appendonly yes, appendfsync always")
+    await _make_index(client, prefix)
+
+
+async def _make_index(client: Redis, prefix: str) -> None:
+    tags = [part for name in _TAGS for part in (name, "TAG", "CASESENSITIVE")]
+    numbers = [part for name in NUMBERS for part in (name, "NUMERIC")]
+    try:
+        await client.execute_command(  # type: ignore[no-untyped-call]  # it has no types
+            *("FT.CREATE", f"{prefix}entries", "ON", "HASH", "PREFIX", "1", f"{prefix}entry:"),
+            *("SCHEMA", *tags, *numbers),
+        )
+    except ResponseError as error:
+        if "already exists" in str(error):
+            return
+        if "unknown command" in str(error).lower():
+            raise BadConfig(
+                "the memory's Redis has no search",
+                hint="use Redis 8, Redis Stack, or load the module RediSearch",
+            ) from error
+        raise
