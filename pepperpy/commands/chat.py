@@ -211,7 +211,9 @@ class _Answer:
     def _cost(self, end: "End") -> str:
         took = f"{time.monotonic() - self._begun:.1f} s"
         words = [end.model, _models.tokens_text(end.usage), _models.usd_text(end.usd), took]
-        if end.cached:
+        if end.similarity is not None:
+            words.append(f"the stored answer to a similar question ({end.similarity:.3f})")
+        elif end.cached:
             words.append("a stored answer")
         if end.finish in _WHY:
             words.append(_WHY[end.finish])
@@ -222,7 +224,7 @@ def _plain(reply: "ChatReply") -> dict[str, Any]:
     import msgspec
 
     plain: dict[str, Any] = msgspec.to_builtins(reply)
-    return {"usd": None, "cached": False, **plain}
+    return {"usd": None, "cached": False, "similarity": None, **plain}
 
 
 def _typed() -> str | None:

@@ -14,6 +14,7 @@ from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_provider_svc.cache.answers import Answers
 from pepperpy_provider_svc.cache.in_flight import InFlight
+from pepperpy_provider_svc.cache.similar import Similar
 from pepperpy_provider_svc.declared.keys import Keys
 from pepperpy_provider_svc.declared.models import Declaration, Provider
 from pepperpy_provider_svc.declared.reading import read_declaration
@@ -103,6 +104,7 @@ class Offer:
         self._emitter = await enter(Emitter(connection, prefix))
         self._in_flight = await enter(InFlight())
         self._answers = Answers(connection, prefix)
+        self._similar = await enter(Similar(connection, prefix, self._answers))
         tenants = Tenants(declaration.tenants, self._cells, self._clock)
         redaction = Redaction(declaration.guards.redact, keys.secrets)
         self.parts = await self._parts(declaration, keys, tenants, redaction)
@@ -137,6 +139,7 @@ class Offer:
             prices=prices,
             counters=self._counters,
             answers=self._answers,
+            similar=self._similar,
             in_flight=self._in_flight,
             redaction=redaction,
             blobs=Blobs(self._client.connection, self._client.prefix),

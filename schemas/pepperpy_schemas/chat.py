@@ -244,6 +244,8 @@ class ChatReply(msgspec.Struct, frozen=True, omit_defaults=True):
         usd: What that cost; null where no price is known.
         attempts: The calls that were made for it, the last one answered.
         cached: Whether it is a stored answer, or one that another request pays: it costs nothing.
+        similarity: Of the question that the stored answer was given to, as a cosine; null where
+            that was this very request.
     """
 
     message: ChatMessage
@@ -253,6 +255,7 @@ class ChatReply(msgspec.Struct, frozen=True, omit_defaults=True):
     usd: float | None = None
     attempts: list[Try] = []
     cached: bool = False
+    similarity: float | None = None
 
     @property
     def text(self) -> str:
@@ -348,6 +351,8 @@ class End(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag
         usd: What that cost; null where no price is known.
         attempts: The calls that were made for it, the last one answered.
         cached: Whether it is a stored answer, or one that another request pays: it costs nothing.
+        similarity: Of the question that the stored answer was given to, as a cosine; null where
+            that was this very request.
     """
 
     n: Attempt
@@ -357,6 +362,7 @@ class End(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag
     usd: float | None = None
     attempts: list[Try] = []
     cached: bool = False
+    similarity: float | None = None
 
 
 ChatItem: TypeAlias = Ack | Delta | KeepAlive | Reset | End

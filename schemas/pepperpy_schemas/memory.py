@@ -243,6 +243,7 @@ class SearchRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
         text: The question.
         vector: Its vector, when the caller has one of the namespace's embedder.
         like: Id of an entry whose likes are wanted; it is not among the hits.
+        alike: Whether entries are wanted that say the same as the text, not such that answer it.
         mode: ``hybrid``, vectors alone (``semantic``), or words alone (``text``).
         namespace: Where to look; the caller's own by default.
         fusion: How the legs of a hybrid search are put together.
@@ -264,6 +265,7 @@ class SearchRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     text: Annotated[str, msgspec.Meta(max_length=100_000)] = ""
     vector: Annotated[list[float], msgspec.Meta(max_length=16_384)] | None = None
     like: Id | None = None
+    alike: bool = False
     mode: Literal["hybrid", "semantic", "text"] = "hybrid"
     namespace: str = ""
     fusion: MinMax | Rrf = MinMax()
@@ -306,8 +308,10 @@ class SearchReply(msgspec.Struct, frozen=True, omit_defaults=True):
         hits: The entries.
         more: Whether there are more behind them.
         lang: Language that the question was taken for.
+        embedder: Whose vectors were compared, as ``stats`` names it; empty for words alone.
     """
 
     hits: list[Hit]
     more: bool = False
     lang: str = ""
+    embedder: str = ""

@@ -163,6 +163,24 @@ class Spend(msgspec.Struct, frozen=True, omit_defaults=True):
     usd: float = 0.0
 
 
+class SimilarFigures(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of looking for answers to similar questions, in one replica.
+
+    Attributes:
+        hits: Requests that got the answer to a similar question.
+        misses: Requests that none was similar enough for.
+        wrong: Hits whose caller asked the same again with ``cache`` off.
+        failures: Times that the memory service did not answer, or not in time.
+        skipped: Requests that were not looked for because it had just failed.
+    """
+
+    hits: Count = 0
+    misses: Count = 0
+    wrong: Count = 0
+    failures: Count = 0
+    skipped: Count = 0
+
+
 class ProviderStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a replica of the provider service is.
 
@@ -174,6 +192,7 @@ class ProviderStatus(msgspec.Struct, frozen=True, omit_defaults=True):
         spend: What was used, by tenant and by model.
         cache_hits: Requests that this replica answered from the cache.
         coalesced: Requests that shared the answer of an equal one.
+        similar: What became of looking for answers to similar questions.
     """
 
     replica: str
@@ -183,6 +202,7 @@ class ProviderStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     spend: list[Spend] = []
     cache_hits: Count = 0
     coalesced: Count = 0
+    similar: SimilarFigures = SimilarFigures()
 
 
 class Breaker(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from pepperpy_bus.config.values import MemorySettings, Secret
 from pepperpy_bus.opening import connect
 from pepperpy_bus.services.service import Service
 from pepperpy_memory_svc.offer import Offer
-from pepperpy_memory_svc.remembering.analyser import PlainAnalyser
+from pepperpy_memory_svc.remembering.analyser import Analyser, PlainAnalyser
 from pepperpy_memory_svc.remembering.memory import NAME, Memory
 
 SETTINGS = MemorySettings(
@@ -23,11 +23,16 @@ SETTINGS = MemorySettings(
 
 
 @contextlib.asynccontextmanager
-async def remembering(url: str, prefix: str) -> AsyncIterator[None]:
-    """Serves the namespace `main` for everybody."""
+async def remembering(
+    url: str,
+    prefix: str,
+    settings: MemorySettings = SETTINGS,
+    analyser: Analyser | None = None,
+) -> AsyncIterator[None]:
+    """Serves the namespace `main` for everybody, or those that settings declare."""
     async with (
         connect(url, bus__prefix=prefix) as own,
-        Offer(own, SETTINGS, PlainAnalyser()) as offer,
+        Offer(own, settings, analyser or PlainAnalyser()) as offer,
     ):
         endpoints = Memory(lambda: offer.parts, replica="r1").endpoints()
         async with Service(own.connection, prefix, NAME, version="1.0.0", endpoints=endpoints):

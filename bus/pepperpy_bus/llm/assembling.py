@@ -150,5 +150,6 @@ async def assemble(items: AsyncIterable[Delta | Reset | End]) -> ChatReply:
                 usd=item.usd,
                 attempts=item.attempts,
                 cached=item.cached,
+                similarity=item.similarity,
             )
     raise StreamBroken("the answer has no end")

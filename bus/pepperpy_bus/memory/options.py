@@ -81,6 +81,7 @@ class SearchOptions(TypedDict, total=False):
     Attributes:
         vector: The question's vector, when the caller has one of the namespace's embedder.
         like: Id of an entry whose likes are wanted.
+        alike: Whether entries are wanted that say the same as the text, not such that answer it.
         mode: ``hybrid``, vectors alone (``semantic``), or words alone (``text``).
         namespace: Where to look; the caller's own by default.
         fusion: How the legs of a hybrid search are put together.
@@ -101,6 +102,7 @@ class SearchOptions(TypedDict, total=False):
 
     vector: Sequence[float] | None
     like: str | None
+    alike: bool
     mode: Literal["hybrid", "semantic", "text"]
     namespace: str
     fusion: MinMax | Rrf | Mapping[str, Any]

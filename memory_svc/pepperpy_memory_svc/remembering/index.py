@@ -12,7 +12,13 @@ import msgspec
 from pepperpy_bus.logs import get_log
 from pepperpy_memory_svc.declared.models import Declaration, Namespace
 from pepperpy_memory_svc.embedding.batching import BatchedEmbedder
-from pepperpy_memory_svc.embedding.embedder import Embedder, Vector, generation_name, spec_of
+from pepperpy_memory_svc.embedding.embedder import (
+    Embedder,
+    Purpose,
+    Vector,
+    generation_name,
+    spec_of,
+)
 from pepperpy_memory_svc.remembering.analyser import Analyser
 from pepperpy_memory_svc.remembering.words import Words, pipeline_of
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, Row
@@ -182,9 +188,9 @@ class Index:
             for entry, vector, analysis in zip(entries, vectors, analyses, strict=True)
         ]
 
-    async def question(self, current: Current, text: str) -> Vector:
-        """Returns the vector of a question."""
-        return (await current.embedder.embed([text], "query"))[0]
+    async def question(self, current: Current, text: str, purpose: Purpose = "query") -> Vector:
+        """Returns the vector of what is looked for: a question, or a text like those there."""
+        return (await current.embedder.embed([text], purpose))[0]
 
     # --- generations ----------------------------------------------------------------------------
 

@@ -41,11 +41,13 @@ class _Asked(msgspec.Struct, frozen=True):
         vector: Its vector; None for words alone.
         words: Its words; none for vectors alone.
         where: What every hit fulfils.
+        embedder: Whose vector it is.
     """
 
     vector: Vector | None
     words: Analysis
     where: Condition | None
+    embedder: str = ""
 
 
 async def search(parts: Parts, place: Place, request: SearchRequest) -> SearchReply:
@@ -75,6 +77,7 @@ async def search(parts: Parts, place: Place, request: SearchRequest) -> SearchRe
         ],
         more=more,
         lang=asked.words.lang,
+        embedder=asked.embedder,
     )
 
 
@@ -104,7 +107,8 @@ async def _asked(parts: Parts, place: Place, request: SearchRequest, current: Cu
     where = visible(request)
     if like is not None:
         where = _both(where, Not(Eq("id", like.id)))
-    return _Asked(vector, words, where)
+    embedder = "" if vector is None else current.embedding.name
+    return _Asked(vector, words, where, embedder)
 
 
 def _direction(vector: Vector) -> Vector:
@@ -144,7 +148,7 @@ async def _vector(
             place.name, [request.like], embedding=current.embedding.number, now=parts.clock()
         )
         return kept.get(request.like)
-    return await parts.index.question(current, text)
+    return await parts.index.question(current, text, "passage" if request.alike else "query")
 
 
 def visible(request: SearchRequest) -> Condition | None:

@@ -8,7 +8,7 @@ import msgspec
 from pepperpy_provider_svc.routing.route import Route
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, Part, Text
 
-_canonical = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 def digest_of(tenant: str, request: ChatRequest, route: Route) -> str:
@@ -18,6 +18,11 @@ def digest_of(tenant: str, request: ChatRequest, route: Route) -> str:
     as the targets that they stand for. How the provider caches, and what happens to an answer that
     breaks, decide nothing.
     """
+    return hashlib.sha256(canonical(tenant, request, route)).hexdigest()
+
+
+def canonical(tenant: str, request: ChatRequest, route: Route) -> bytes:
+    """Returns all that decides the answer, equal for equal requests; see `digest_of`."""
     decisive = {
         "tenant": tenant,
         "targets": [target.name for target in route.targets],
@@ -32,7 +37,7 @@ def digest_of(tenant: str, request: ChatRequest, route: Route) -> str:
         "seed": request.seed,
         "reasoning": request.reasoning,
     }
-    return hashlib.sha256(_canonical.encode(decisive)).hexdigest()
+    return _encoder.encode(decisive)
 
 
 def _message(message: ChatMessage) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pepperpy_bus.config.settings import Duration, Size
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 TargetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}/\S{1,128}$")]
 Limit = Annotated[int, Field(ge=1)]
+Cosine = Annotated[float, Field(gt=0, le=1)]
 Usd = Annotated[float, Field(gt=0)]
 
 Kind = Literal["openai", "openai-responses", "anthropic", "local", "scripted"]
@@ -129,6 +130,9 @@ class Model(_Table):
     routing: Routing = Field(default="order", description="How the first target to try is chosen.")
     timeouts: Timeouts = Timeouts()
     cache_ttl: Duration = Field(default=0.0, description="How long answers are kept; 0 keeps none.")
+    semantic: bool = Field(
+        default=False, description="Whether kept answers do for similar questions, too."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -138,6 +142,12 @@ class Model(_Table):
             targets = [{"model": t} if isinstance(t, str) else t for t in value["targets"]]
             return {**value, "targets": targets}
         return value
+
+    @model_validator(mode="after")
+    def _keeps_what_is_similar(self) -> Self:
+        if self.semantic and not self.cache_ttl:
+            raise ValueError("semantic needs cache_ttl: nothing is kept")
+        return self
 
 
 class Tenant(_Table):
@@ -150,6 +160,9 @@ class Tenant(_Table):
         default=(), description="Users that may name it in a request."
     )
     models: tuple[str, ...] = Field(default=("*",), description="Aliases and targets; * for any.")
+    semantic: bool = Field(
+        default=True, description="Whether it gets, and gives itself, answers to similar questions."
+    )
     usd_per_day: Usd | None = None
     usd_per_month: Usd | None = None
     tokens_per_day: Limit | None = None
@@ -162,6 +175,32 @@ class Price(_Table):
     input: Annotated[float, Field(ge=0)]
     output: Annotated[float, Field(ge=0)]
     cached: Annotated[float, Field(ge=0)] | None = None
+
+
+class Threshold(_Table):
+    """From which cosine on two questions count as the same; a number stands for both."""
+
+    same: Cosine = Field(description="Of two questions in one language.")
+    other: Cosine = Field(description="Of two questions in two languages.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"same": value, "other": value} if isinstance(value, int | float) else value
+
+
+class Semantic(_Table):
+    """How answers to similar questions are found, by the memory service."""
+
+    namespace: Name = Field(
+        default="answers", description="Its namespace that belongs to the provider service alone."
+    )
+    timeout: Duration = Field(
+        default=0.5, gt=0, description="How long a request waits for it; then it is asked."
+    )
+    thresholds: dict[str, Threshold] = Field(
+        default={}, description="By the embedder, as the memory's settings name it."
+    )
 
 
 class Guards(_Table):
@@ -188,6 +227,7 @@ class Declaration(_Table):
     tenants: dict[Name, Tenant] = {}
     prices: dict[TargetName, Price] = {}
     guards: Guards = Guards()
+    semantic: Semantic = Semantic()
 
     @model_validator(mode="after")
     def _known_providers(self) -> Self:

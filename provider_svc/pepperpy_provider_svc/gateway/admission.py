@@ -7,6 +7,7 @@ import msgspec
 from pepperpy_bus.services.service import Call
 from pepperpy_provider_svc.cache.answers import may_keep
 from pepperpy_provider_svc.cache.digest import digest_of
+from pepperpy_provider_svc.cache.likeness import Likeness, likeness_of
 from pepperpy_provider_svc.gateway.images import inline_images
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.guards.sizes import refuse_large_request
@@ -28,6 +29,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
         usd: What these would cost at the dearest target; None where a price is not known.
         digest: What equal requests have in common; empty when the answer is for this one alone.
         keep: Seconds for which the answer is stored; 0 for not at all.
+        likeness: What may be said in other words for the same answer; None for nothing.
         deadline: When the answer must be there, by the loop's clock; None for a stream whose caller
             does not say.
     """
@@ -39,6 +41,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     usd: float | None
     digest: str
     keep: float
+    likeness: Likeness | None
     deadline: float | None
 
 
@@ -66,15 +69,20 @@ async def admit(parts: Parts, request: ChatRequest, call: Call) -> Admitted:
     usd, tokens = cost_of(parts, route, request)
     alias = parts.declaration.models.get(request.model)
     ttl = alias.cache_ttl if alias is not None else 0.0
+    semantic = alias is not None and alias.semantic and account.semantic
     shared = may_keep(request)
+    digest = digest_of(account.name, request, route) if shared or semantic else ""
+    if semantic and request.cache == "off":
+        parts.similar.doubt(digest)
     return Admitted(
         request=request,
         route=route,
         account=account,
         tokens=tokens,
         usd=usd,
-        digest=digest_of(account.name, request, route) if shared else "",
+        digest=digest if shared else "",
         keep=ttl if shared else 0.0,
+        likeness=likeness_of(account.name, request, route) if shared and semantic else None,
         deadline=deadline_of(call, route),
     )
 

@@ -7,6 +7,7 @@ import msgspec
 
 from pepperpy_provider_svc.cache.answers import Receipt
 from pepperpy_provider_svc.gateway.admission import Admitted, cost_of
+from pepperpy_provider_svc.gateway.keeping import keep, kept
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.paying import Bill, paid
 from pepperpy_provider_svc.gateway.said import bare, misfit
@@ -27,10 +28,9 @@ async def answer(parts: Parts, admitted: Admitted) -> ChatReply:
     """
     if not admitted.digest:
         return await ask(parts, admitted)
-    if admitted.keep:
-        kept = await parts.answers.get(admitted.account.name, admitted.digest)
-        if kept is not None:
-            return kept
+    stored = await kept(parts, admitted)
+    if stored is not None:
+        return stored
     limit = asyncio.timeout_at(admitted.deadline)
     start = partial(_ask_for_all, parts, admitted)
     try:
@@ -56,8 +56,7 @@ async def ask(parts: Parts, admitted: Admitted) -> ChatReply:
             reply = await repair(parts, admitted, reply, wrong, bill)
         else:
             reply = bare(admitted.request, reply)
-    if admitted.keep:
-        await parts.answers.put(admitted.account.name, admitted.digest, reply, ttl=admitted.keep)
+    await keep(parts, admitted, reply)
     return reply
 
 

@@ -112,6 +112,7 @@ class Gateway:
                 reply.usd,
                 reply.attempts,
                 cached=reply.cached,
+                similarity=reply.similarity,
                 finish=reply.finish,
             )
             account.content(answer=reply.message)
@@ -138,6 +139,7 @@ class Gateway:
                                 item.usd,
                                 item.attempts,
                                 cached=item.cached,
+                                similarity=item.similarity,
                                 finish=item.finish,
                             )
                         yield item

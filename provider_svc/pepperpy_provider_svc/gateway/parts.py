@@ -8,6 +8,7 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_provider_svc.cache.answers import Answers
 from pepperpy_provider_svc.cache.in_flight import InFlight
+from pepperpy_provider_svc.cache.similar import Similar
 from pepperpy_provider_svc.declared.keys import Keys
 from pepperpy_provider_svc.declared.models import Declaration
 from pepperpy_provider_svc.guards.redaction import Redaction
@@ -30,6 +31,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         prices: What it costs.
         counters: What was used.
         answers: Stored answers.
+        similar: Which of them answer similar questions.
         in_flight: Answers that several wait for.
         redaction: What is hidden from logs and events.
         blobs: Pictures by reference.
@@ -45,6 +47,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices
     counters: UsageCounters
     answers: Answers
+    similar: Similar
     in_flight: InFlight
     redaction: Redaction
     blobs: Blobs

@@ -57,6 +57,7 @@ async def status(
         spend=spend,
         cache_hits=parts.answers.hits,
         coalesced=parts.in_flight.coalesced,
+        similar=parts.similar.figures,
     )
 
 

@@ -12,6 +12,7 @@ from pepperpy_provider_svc.cache.answers import Receipt
 from pepperpy_provider_svc.gateway.admission import Admitted
 from pepperpy_provider_svc.gateway.answering import repair
 from pepperpy_provider_svc.gateway.cutting import cut
+from pepperpy_provider_svc.gateway.keeping import keep, kept
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.paying import Bill, paid
 from pepperpy_provider_svc.gateway.said import Said, bare, has_content, misfit
@@ -56,13 +57,12 @@ async def _pieces(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, Non
             async for piece in asked:
                 yield piece
         return
-    if admitted.keep:
-        kept = await parts.answers.get(admitted.account.name, admitted.digest)
-        if kept is not None:
-            for chunk in Said.chunks(kept.message):
-                yield chunk
-            yield kept
-            return
+    stored = await kept(parts, admitted)
+    if stored is not None:
+        for chunk in Said.chunks(stored.message):
+            yield chunk
+        yield stored
+        return
     # Who wants no restart would get those of the others.
     key = f"{admitted.digest} {'straight' if admitted.request.no_restart else ''}"
     shared = parts.in_flight.pieces(key, lambda: _asked_for_all(parts, admitted))
@@ -94,8 +94,7 @@ async def _asked(parts: Parts, admitted: Admitted) -> AsyncGenerator[Piece, None
             yield Restarted(wrong)
             for chunk in Said.chunks(reply.message):
                 yield chunk
-    if admitted.keep:
-        await parts.answers.put(admitted.account.name, admitted.digest, reply, ttl=admitted.keep)
+    await keep(parts, admitted, reply)
     yield reply
 
 
@@ -212,6 +211,7 @@ def _item(n: int, piece: Piece) -> ChatItem:
                 usd=piece.usd,
                 attempts=piece.attempts,
                 cached=piece.cached,
+                similarity=piece.similarity,
             )
 
 

@@ -51,6 +51,11 @@ class TenantAccount:
         self._tenant = tenant
         self._budgets = budgets
 
+    @property
+    def semantic(self) -> bool:
+        """Whether it gets, and gives itself, answers to similar questions."""
+        return self._tenant.semantic
+
     def allows(self, model: str) -> bool:
         """Whether it may ask for a model, an alias or ``provider/model``."""
         return any(
