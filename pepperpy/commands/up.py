@@ -43,6 +43,14 @@ def command(
     memory: Annotated[
         bool, typer.Option("--memory/--no-memory", help="Whether to remember things too.")
     ] = True,
+    embedder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What makes the memory's vectors: sentence-transformers, onnx:FOLDER, …. "
+            "[default: e5]",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object when it is ready.")
     ] = False,
@@ -74,6 +82,7 @@ def command(
         "stack.persist": None if persist is None else str(persist),
         "stack.port": port,
         "stack.durability": durability,
+        "memory.embedder": embedder,
     }
     loaded = load(flags=flags, config=options.config, context=options.context)
     for warning in loaded.warnings:
@@ -88,6 +97,7 @@ def command(
         environment={
             "PEPPERPY_BUS_PREFIX": settings.bus.prefix,
             "PEPPERPY_LOG_LEVEL": settings.log.level,
+            **({"PEPPERPY_MEMORY_EMBEDDER": embedder} if embedder is not None else {}),
             **({CONFIG_VARIABLE: str(options.config.absolute())} if options.config else {}),
             **({CONTEXT_VARIABLE: options.context} if options.context else {}),
         },

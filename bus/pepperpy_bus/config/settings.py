@@ -204,7 +204,8 @@ class MemorySection(_Section):
     )
     embedder: str = _setting(
         "e5",
-        "What makes vectors: `e5`, `hashing`, `sentence-transformers:FOLDER`, `provider:MODEL`.",
+        "What makes vectors: `e5`, `hashing`, `sentence-transformers` or "
+        "`sentence-transformers:FOLDER`, `onnx:FOLDER`, `provider` or `provider:MODEL`.",
     )
     cache: Size = _setting(
         "64MiB", "Vectors that are kept in memory, so as not to make them again."

@@ -10,8 +10,33 @@ from pepperpy_memory_svc.embedding.hashing import HashingEmbedder
 from pepperpy_schemas.errors import BadConfig
 
 HINT: Final = (
-    "write e5, hashing, hashing:DIMS, sentence-transformers:FOLDER, provider or provider:MODEL"
+    "write e5, hashing, hashing:DIMS, sentence-transformers, sentence-transformers:FOLDER, "
+    "onnx:FOLDER, provider or provider:MODEL"
 )
+
+
+def check_name(text: str) -> None:
+    """Refuses what names no embedder, or a model that is not on this machine, before one is made.
+
+    Args:
+        text: The name, as in settings.
+
+    Raises:
+        BadConfig: What is wrong, and what to do about it.
+    """
+    from pepperpy_memory_svc.embedding.folder import existing
+    from pepperpy_memory_svc.embedding.sentence_transformers import packaged_model
+
+    kind, colon, argument = text.partition(":")
+    match kind:
+        case "sentence-transformers" | "onnx" if argument:
+            existing(Path(argument), kind)
+        case "sentence-transformers" if not colon:
+            packaged_model()
+        case "e5" | "hashing" | "provider":
+            pass  # what is wrong with these is told when they are opened
+        case _:
+            raise unknown(text)
 
 
 def named_embedder(text: str, llm: Callable[[], LLM]) -> Embedder:
@@ -32,18 +57,27 @@ def named_embedder(text: str, llm: Callable[[], LLM]) -> Embedder:
             return E5Embedder()
         case "hashing":
             return _hashing(argument, text)
-        case "sentence-transformers" if argument:
+        case "sentence-transformers" if argument or not colon:
             from pepperpy_memory_svc.embedding.sentence_transformers import (
                 SentenceTransformerEmbedder,
             )
 
-            return SentenceTransformerEmbedder(Path(argument))
+            return SentenceTransformerEmbedder(Path(argument) if argument else None)
+        case "onnx" if argument:
+            from pepperpy_memory_svc.embedding.onnx import OnnxEmbedder
+
+            return OnnxEmbedder(Path(argument))
         case "provider":
             from pepperpy_memory_svc.embedding.provider import ProviderEmbedder
 
             return ProviderEmbedder(llm(), model=argument or "embedding")
         case _:
-            raise BadConfig(f"{text!r} is no embedder", hint=HINT)
+            raise unknown(text)
+
+
+def unknown(text: str) -> BadConfig:
+    """Returns what is wrong with a name that is no embedder's."""
+    return BadConfig(f"{text!r} is no embedder", hint=HINT)
 
 
 def _hashing(argument: str, text: str) -> HashingEmbedder:

@@ -52,12 +52,12 @@ class ProviderEmbedder:
         cut = [text[:_CHARACTERS] for text in texts]
         reply = await self._llm.embed(cut, model=self._model, dimensions=self._dimensions)
         vectors = [unit(vector) for vector in reply.vectors]
-        wrong = {len(vector) for vector in vectors} - {
-            self.dims or len(vectors[0] if vectors else [])
-        }
-        if len(vectors) != len(texts) or wrong:
+        lengths = sorted({len(vector) for vector in vectors})
+        if len(vectors) != len(texts) or lengths != [self.dims or lengths[0]]:
+            numbers = " and ".join(map(str, lengths)) or "no"
             raise UpstreamFailed(
-                f"{reply.model} gave {len(vectors)} vectors for {len(texts)} texts",
-                context={"lengths": sorted({len(vector) for vector in vectors})},
+                f"{reply.model} gave {len(vectors)} vectors for {len(texts)} texts, "
+                f"of {numbers} numbers where {self.dims or 'some'} were due",
+                context={"lengths": lengths},
             )
         return vectors

