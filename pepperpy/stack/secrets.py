@@ -5,6 +5,7 @@
 
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from pepperpy.stack.conf import new_password, render_authorization, role_logins
 from pepperpy_bus.files import read_secret, write_file, write_secret
@@ -12,6 +13,9 @@ from pepperpy_bus.trust.principals import ROLES, Role
 
 MOUNTED = "mounted"
 USERS = "nats-users.conf"
+DATABASE = "postgres"
+ADDRESS = "memory-url"
+"""The password of the memory's database, and the address that has it inside."""
 KEYS = ("openai-key", "anthropic-key")
 """Files for the keys of model providers; empty where there is none."""
 
@@ -23,7 +27,7 @@ def role_passwords(folder: Path) -> dict[Role, str]:
 
 
 def compose_secrets(folder: Path, *, prefix: str = "pp") -> None:
-    """Make what compose mounts: the broker's users, each role's password, keys of providers.
+    """Make what compose mounts: the broker's users, all passwords, keys of providers.
 
     Compose mounts a file with the owner and mode that it has on the host, where the processes of
     the containers are other users. So these copies are open, in a folder that is closed.
@@ -33,6 +37,10 @@ def compose_secrets(folder: Path, *, prefix: str = "pp") -> None:
     private_folder(mounted)
     for role, password in passwords.items():
         write_file(mounted / role, password, mode=0o644)
+    password = _password(folder / DATABASE)
+    write_file(mounted / DATABASE, password, mode=0o644)
+    address = f"postgresql://pepperpy:{quote(password, safe='')}@{DATABASE}/pepperpy"
+    write_file(mounted / ADDRESS, address, mode=0o644)
     for name in KEYS:
         write_file(mounted / name, _key(folder / name), mode=0o644)
     users = render_authorization(role_logins(passwords, prefix=prefix))

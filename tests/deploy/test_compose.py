@@ -12,7 +12,7 @@ import pytest
 
 from pepperpy.stack.broker import find_server
 from pepperpy.stack.conf import compose_conf, render
-from pepperpy.stack.secrets import KEYS, USERS, compose_secrets
+from pepperpy.stack.secrets import ADDRESS, DATABASE, KEYS, USERS, compose_secrets
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "compose.yaml"
@@ -97,11 +97,30 @@ def test_workers_can_be_scaled_and_checked(project: dict[str, Any]) -> None:
 def test_each_service_gets_its_own_password_and_no_other(project: dict[str, Any]) -> None:
     for name, service in project["services"].items():
         user = service.get("environment", {}).get("PEPPERPY_NATS_USER")
-        expected = ["nats-users"] if name == "nats" else [user]
+        foreign = {"nats": "nats-users", "postgres": DATABASE}
+        expected = [foreign.get(name, user)]
         # The keys of model providers go to the one service that asks them.
         expected += KEYS if name == "provider" else ()
+        expected += [ADDRESS] if name == "memory" else ()
         assert [secret["source"] for secret in service["secrets"]] == expected
         assert not [key for key in service.get("environment", {}) if key.endswith("PASSWORD")]
+
+
+def test_only_the_memory_reaches_the_database(project: dict[str, Any]) -> None:
+    inside = [n for n, service in project["services"].items() if "database" in service["networks"]]
+    assert sorted(inside) == ["memory", "postgres"]
+    assert project["networks"]["database"]["internal"]
+    assert "ports" not in project["services"]["postgres"]
+
+
+def test_torch_is_in_the_image_of_the_memory_alone(project: dict[str, Any]) -> None:
+    targets = {n: s["build"]["target"] for n, s in project["services"].items() if "build" in s}
+    assert {n for n, target in targets.items() if target == "memory"} == {"memory"}
+    assert set(targets.values()) == {"memory", "slim"}
+    stages = (ROOT / "deploy/Dockerfile").read_text().split("\nFROM ")
+    assert [s.splitlines()[0] for s in stages if "torch" in s.partition("\n")[2]] == [
+        "source AS build-memory"
+    ]
 
 
 def test_secrets_come_from_the_folder_that_the_script_makes(
@@ -111,6 +130,9 @@ def test_secrets_come_from_the_folder_that_the_script_makes(
     for secret in project["secrets"].values():
         file = Path(secret["file"]).relative_to(ROOT / "secrets")
         assert (tmp_path / file).is_file()
+    password = (tmp_path / DATABASE).read_text()
+    address = (tmp_path / "mounted" / ADDRESS).read_text()
+    assert address == f"postgresql://pepperpy:{password}@postgres/pepperpy"
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert "/secrets/" in ignored
 
@@ -132,6 +154,7 @@ def test_the_brokers_configuration_is_the_generated_one_and_the_server_takes_it(
 
 def test_images_are_pinned_and_ours_runs_as_nobody_special(project: dict[str, Any]) -> None:
     assert project["services"]["nats"]["image"] == "nats:2.15.1-alpine"
+    assert project["services"]["postgres"]["image"] == "pgvector/pgvector:0.8.6-pg18"
     lines = (ROOT / "deploy/Dockerfile").read_text().splitlines()
     assert "USER 10001:10001" in lines
     assert [line for line in lines if line.startswith("ARG BASE=") and ":latest" not in line]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy.stack.secrets import KEYS, compose_secrets, role_passwords
+from pepperpy.stack.secrets import ADDRESS, DATABASE, KEYS, compose_secrets, role_passwords
 from pepperpy_bus.trust.principals import ROLES
 from pepperpy_schemas.errors import BadConfig
 
@@ -42,7 +42,13 @@ def test_what_containers_read_lies_open_in_a_closed_folder(tmp_path: Path) -> No
     compose_secrets(tmp_path)
     mounted = tmp_path / "mounted"
     assert mode(mounted) == 0o700
-    assert {file.name for file in mounted.iterdir()} == {*ROLES, *KEYS, "nats-users.conf"}
+    assert {file.name for file in mounted.iterdir()} == {
+        *ROLES,
+        *KEYS,
+        DATABASE,
+        ADDRESS,
+        "nats-users.conf",
+    }
     assert {mode(file) for file in mounted.iterdir()} == {0o644}
     users = (mounted / "nats-users.conf").read_text()
     for role in ROLES:
