@@ -3,10 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from pepperpy_bus.installing import install
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import BadConfig
+
+_EXTRAS: Final = {"redis": "redis", "rediss": "redis", "qdrant": "qdrant"}
+"""What has to be installed for a kind of address, unless it is the memory's own."""
 
 
 @asynccontextmanager
@@ -16,6 +20,7 @@ async def open_store(address: str) -> AsyncIterator[Store]:
     Args:
         address: ``postgresql://…`` for a server; ``embedded:FOLDER`` for a PostgreSQL of our own,
             which one process alone can have in a folder; ``memory:`` for this process's memory;
+            ``redis://…`` and ``rediss://…`` for a Redis, see `redis.address`;
             ``qdrant://…``, ``qdrant+https://…``, ``qdrant:FOLDER`` and ``qdrant-edge:FOLDER`` for a
             Qdrant, see `qdrant.addressing`.
 
@@ -35,15 +40,17 @@ async def open_store(address: str) -> AsyncIterator[Store]:
                 return
             case "qdrant" | "qdrant+https" | "qdrant-edge":
                 store = _in_qdrant(address)
+            case "redis" | "rediss":
+                store = _in_redis(address)
             case _:
                 raise BadConfig(
                     f"{scheme!r} is no store of memory",
-                    hint="give postgresql://…, embedded:FOLDER, qdrant://… or memory:",
+                    hint="give postgresql://…, embedded:FOLDER, redis://…, qdrant://… or memory:",
                 )
     except ModuleNotFoundError as error:
         raise BadConfig(
             f"a store of memory needs the package {error.name}",
-            hint=install("qdrant" if scheme.startswith("qdrant") else "memory"),
+            hint=install(_EXTRAS.get(scheme.partition("-")[0].partition("+")[0], "memory")),
         ) from error
     async with store:
         yield store
@@ -59,6 +66,12 @@ def _in_postgres(url: str) -> Store:
     from pepperpy_memory_svc.stores.postgres import PostgresStore
 
     return PostgresStore(url)
+
+
+def _in_redis(address: str) -> Store:
+    from pepperpy_memory_svc.stores.redis import RedisStore
+
+    return RedisStore(address)
 
 
 def _in_qdrant(address: str) -> Store:

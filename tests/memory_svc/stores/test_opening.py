@@ -5,8 +5,9 @@ import pytest
 from pepperpy_memory_svc.stores.memory import MemoryStore
 from pepperpy_memory_svc.stores.opening import open_store
 from pepperpy_memory_svc.stores.postgres import PostgresStore
+from pepperpy_memory_svc.stores.redis import RedisStore
 from pepperpy_schemas.errors import BadConfig
-from tests.memory_svc.stores.making import NOW, entry, filled, server_folder
+from tests.memory_svc.stores.making import NOW, entry, filled, fresh, server_folder
 
 
 async def test_an_address_names_the_store(postgres: str) -> None:
@@ -14,6 +15,12 @@ async def test_an_address_names_the_store(postgres: str) -> None:
         assert isinstance(store, MemoryStore)
     async with open_store(postgres) as store:
         assert isinstance(store, PostgresStore)
+        await store.ping()
+
+
+async def test_a_redis_is_named_with_its_prefix(redis: str) -> None:
+    async with open_store(f"{redis}?prefix={fresh()}") as store:
+        assert isinstance(store, RedisStore)
         await store.ping()
 
 
@@ -25,7 +32,7 @@ async def test_an_embedded_store_keeps_what_was_put() -> None:
             assert set(await store.get("ours", ["a"], now=NOW)) == {"a"}
 
 
-@pytest.mark.parametrize("address", ["", "redis://user:secret@x", "oracle:x"])
+@pytest.mark.parametrize("address", ["", "mysql://user:secret@x", "oracle:x"])
 async def test_an_unknown_address_is_refused_without_its_password(address: str) -> None:
     with pytest.raises(BadConfig, match="no store") as caught:
         async with open_store(address):

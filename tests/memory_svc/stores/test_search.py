@@ -6,6 +6,7 @@ import pytest
 
 from pepperpy_memory_svc.stores.conditions import compile_condition
 from pepperpy_memory_svc.stores.postgres import searching
+from pepperpy_memory_svc.stores.redis import searching as redis_searching
 from pepperpy_memory_svc.stores.rows import MAX_LEG, Row, Scored
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import BadPayload, WrongSequence
@@ -175,6 +176,7 @@ async def test_among_many_a_selective_filter_misses_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "FEW", 300)
+    monkeypatch.setattr(redis_searching, "FEW", 300)
     memory = await filled(store, dims=8)
     chance = random.Random(5)
     rows = []

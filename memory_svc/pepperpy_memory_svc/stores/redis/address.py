@@ -10,6 +10,8 @@ from pepperpy_schemas.errors import BadConfig
 
 Index: TypeAlias = Literal["flat", "hnsw"]
 
+PREFIX: Final = "pepperpy:"
+
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _INDEXES: Final[tuple[Index, ...]] = ("flat", "hnsw")
 
@@ -25,7 +27,7 @@ class Address(msgspec.Struct, frozen=True):
     """
 
     url: str
-    prefix: str = "pepperpy:"
+    prefix: str = PREFIX
     index: Index = "flat"
 
     @classmethod
@@ -42,7 +44,7 @@ class Address(msgspec.Struct, frozen=True):
         ours = {name: value for name, value in given if name in ("prefix", "index")}
         rest = urlencode([each for each in given if each[0] not in ours])
         url = urlunsplit(parts._replace(query=rest))
-        return cls(url, _prefix(ours.get("prefix", cls.prefix)), _index(ours.get("index", "flat")))
+        return cls(url, _prefix(ours.get("prefix", PREFIX)), _index(ours.get("index", "flat")))
 
 
 def _prefix(text: str) -> str:

@@ -87,8 +87,15 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        if self._client is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.patience):
+                for _ in range(self._limits.connections):
+                    await self._free.acquire()
+        await self._client.aclose()
+        self._client = None
+        self._free = asyncio.Semaphore(self._limits.connections)
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[Redis]:
@@ -110,7 +117,8 @@ class Pool:
             raise Overloaded(f"{self._waiting} calls wait for Redis already")
         self._waiting += 1
         try:
-            await asyncio.wait_for(self._free.acquire(), self._limits.patience)
+            async with asyncio.timeout(self._limits.patience):
+                await self._free.acquire()
         except TimeoutError as error:
             raise Overloaded(
                 f"no connection to Redis was free for {self._limits.patience:g} s"
