@@ -1,0 +1,157 @@
+"""Several processes with one Qdrant: nothing is half stored, and nothing of the other is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pepperpy_memory_svc.stores.qdrant.addressing import qdrant_store
+from pepperpy_memory_svc.stores.qdrant.engine import Engine
+from pepperpy_memory_svc.stores.qdrant.store import QdrantStore
+from pepperpy_memory_svc.stores.rows import Filling
+from pepperpy_schemas.errors import Conflict, WrongSequence
+from tests.memory_svc.stores.making import NOW, Filled, entry, filled, fresh
+
+
+@asynccontextmanager
+async def two(address: str) -> AsyncIterator[tuple[Filled, Filled]]:
+    """Two stores on one collection, each as in a process of its own."""
+    address = f"{address}/{fresh()}"
+    async with qdrant_store(address) as one, qdrant_store(address) as other:
+        yield await filled(one), await filled(other)
+
+
+def engine_of(memory: Filled) -> Engine:
+    assert isinstance(memory.store, QdrantStore)
+    return memory.store.engine
+
+
+def once_before(engine: Engine, method: str, do: object) -> None:
+    """Lets something happen just before an engine is asked for something the first time."""
+    asked = getattr(engine, method)
+
+    async def called(*args: object, **kwargs: object) -> object:
+        setattr(engine, method, asked)
+        await do()  # type: ignore[operator]  # a coroutine function of the test's
+        return await asked(*args, **kwargs)
+
+    setattr(engine, method, called)
+
+
+async def test_writers_of_two_processes_lose_nothing(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+
+        async def write(memory: Filled, writer: int) -> None:
+            for number in range(4):
+                ids = ["both", f"e{writer}-{number}"]
+                rows = [memory.row(entry(id_), None, ["word"]) for id_ in ids]
+                await memory.store.put("ours", rows, now=NOW)
+
+        await asyncio.gather(write(one, 1), write(other, 2))
+        there = {each.id: each for each in await one.store.scan("ours", now=NOW)}
+        assert len(there) == 9
+        assert there["both"].version == 8
+        past = await other.store.history("ours", "both", now=NOW)
+        assert [each.entry.version for each in past] == [7, 6, 5, 4, 3, 2, 1]
+        for memory in (one, other):
+            assert len((await memory.find(lexemes=["word"])).words) == 9
+
+
+async def test_of_two_that_expect_the_same_version_one_wins(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        await one.put(entry("a"))
+        rows = [other.row(entry("new")), other.row(entry("a", text="other's"), expected=1)]
+
+        async def first() -> None:
+            await one.put(entry("a", text="one's"), expected=1)
+
+        once_before(engine_of(other), "write", first)
+        with pytest.raises(Conflict) as caught:
+            await other.store.put("ours", rows, now=NOW)
+        assert caught.value.context["version"] == 2
+        there = await one.store.get("ours", ["a", "new"], now=NOW)
+        assert {id_: each.text for id_, each in there.items()} == {"a": "one's"}
+
+
+async def test_what_was_written_in_between_is_built_upon(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        await one.put(entry("a"), [1, 0, 0, 0], ["word"])
+        await one.put(entry("b"), [1, 0, 0, 0], ["word"])
+
+        async def first() -> None:
+            await one.put(entry("b", text="one's"), [1, 0, 0, 0], ["word"])
+
+        once_before(engine_of(other), "write", first)
+        rows = [other.row(entry(id_, text="other's"), None, ["word"]) for id_ in "ab"]
+        put = await other.store.put("ours", rows, now=NOW)
+        assert [each.version for each in put] == [2, 3]
+        past = await one.store.history("ours", "b", now=NOW)
+        assert [each.entry.text for each in past] == ["one's", "text of b"]
+
+
+async def test_a_flip_in_between_is_told_and_leaves_nothing(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        await other.put(entry("a"), [1, 0, 0, 0], ["word"])
+        new = await one.store.begin("embedding", "new", dims=2)
+
+        async def flip() -> None:
+            assert await one.store.flip(new.number, now=NOW, partial=True) == 1
+
+        once_before(engine_of(other), "write", flip)
+        rows = [other.row(entry(id_, text="late"), [1, 0, 0, 0], ["word"]) for id_ in "ab"]
+        with pytest.raises(WrongSequence, match=f"generation {new.number} is current"):
+            await other.store.put("ours", rows, now=NOW)
+        there = await one.store.get("ours", ["a", "b"], now=NOW)
+        assert {id_: each.text for id_, each in there.items()} == {"a": "text of a"}
+        assert len((await one.find([1, 0, 0, 0], ["word"])).entries) == 1
+
+
+async def test_what_is_put_while_another_flips_makes_it_go_back(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        new = await one.store.begin("embedding", "new", dims=2)
+
+        async def late() -> None:
+            await other.put(entry("late"), [1, 0, 0, 0])
+
+        once_before(engine_of(one), "write", late)
+        assert await one.store.flip(new.number, now=NOW) == 1
+        states = {each.number: each.state for each in await other.store.generations()}
+        assert states[one.embedding] == "current"
+        assert states[new.number] == "kept"
+
+
+async def test_what_is_changed_while_another_fills_is_not_filled(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        put = await one.put(entry("a"), [1, 0, 0, 0])
+        new = await one.store.begin("embedding", "new", dims=2)
+
+        async def change() -> None:
+            await other.put(entry("a", text="changed"), [0, 1, 0, 0])
+
+        once_before(engine_of(one), "write", change)
+        one_filling = Filling(namespace="ours", id="a", version=put.version, vector=[1, 0])
+        assert await one.store.fill(new.number, [one_filling]) == 0
+        assert [each.text for each in await one.store.unfilled(new.number, now=NOW)] == ["changed"]
+
+
+async def test_what_is_put_while_another_deletes_stays(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        await one.put(entry("a"))
+
+        async def change() -> None:
+            await other.put(entry("a", text="changed"))
+
+        once_before(engine_of(one), "remove", change)
+        await one.store.delete("ours", ["a"], now=NOW)
+        there = await other.store.get("ours", ["a"], now=NOW)
+        assert there["a"].text == "changed"
+
+
+async def test_two_that_begin_the_same_get_the_same(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        begun = await asyncio.gather(
+            *(each.store.begin("embedding", "new", dims=3) for each in (one, other) * 2)
+        )
+        assert len({each.number for each in begun}) == 1
+        assert len(await one.store.generations()) == 3
