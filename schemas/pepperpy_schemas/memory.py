@@ -17,7 +17,9 @@ Term: TypeAlias = Literal["short", "medium", "long"]
 
 Text1 = Annotated[str, msgspec.Meta(min_length=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e10)]
+LONGEST = 1e10
+"""Seconds, about 317 years."""
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=LONGEST)]
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Field1 = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Scalar: TypeAlias = str | int | float | bool | None
@@ -52,7 +54,8 @@ class NewEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         metadata: Named values, which filters can ask for.
         links: Other entries that belong to it.
         source: Where it is from: a file, an address, a tool; provenance.
-        trusted: Whether its source is trusted; what came from outside is not.
+        trusted: Whether its source is trusted; what came from outside is not. The namespace's
+            declaration says who may vouch for it.
         at: When it happened; when it is put by default.
     """
 
@@ -91,7 +94,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         links: Other entries that belong to it.
         source: Where it is from.
         trusted: Whether its source is trusted.
-        by: The principal that put it, true by permission.
+        by: The principal that wrote this version, true by permission.
         version: How often it was written, from 1.
         at: When it happened.
         created: When it was put first.

@@ -1,8 +1,11 @@
 """The declaration file of the memory service: every key with its meaning and limits.
 
 ```toml
+reindexers = ["operator"]
+
 [namespaces.support]
 principals = ["worker"]
+vouchers = ["operator"]
 main = "de"
 
 [namespaces.support.terms]
@@ -70,6 +73,10 @@ class Namespace(_Table):
     principals: tuple[Name | Anybody, ...] = Field(
         default=(), description="Users of the broker that may use it; * for all."
     )
+    vouchers: tuple[Name | Anybody, ...] = Field(
+        default=("operator",),
+        description="Users of the broker who may mark entries as trusted; * for all.",
+    )
     main: Lang = Field(default="en", description="Language of texts that are too short to tell.")
     words: Words = Words()
     terms: Terms = Terms()
@@ -80,3 +87,7 @@ class Declaration(_Table):
     """The whole file."""
 
     namespaces: dict[Name, Namespace] = Field(min_length=1)
+    reindexers: tuple[Name | Anybody, ...] = Field(
+        default=("operator",),
+        description="Users of the broker who may make all vectors anew; * for all.",
+    )

@@ -17,13 +17,15 @@ def read_declaration(path: Path | None) -> Declaration:
     """Returns who may remember what.
 
     Args:
-        path: The file, TOML; without one everybody has the namespace `MAIN`.
+        path: The file, TOML; without one everybody has the namespace `MAIN`, and may do anything.
 
     Raises:
         BadConfig: The file cannot be read, or a key of it is wrong; each is named with its place.
     """
     if path is None:
-        return Declaration(namespaces={MAIN: Namespace(principals=(EVERYBODY,))})
+        everybody = (EVERYBODY,)
+        open_to_all = Namespace(principals=everybody, vouchers=everybody)
+        return Declaration(namespaces={MAIN: open_to_all}, reindexers=everybody)
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -1,5 +1,7 @@
 """Which namespaces a caller may use, by its identity."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from pepperpy_memory_svc.declared.models import EVERYBODY, Declaration, Namespace
@@ -19,13 +21,23 @@ class Place(msgspec.Struct, frozen=True):
     declared: Namespace
     principal: str
 
+    @property
+    def vouches(self) -> bool:
+        """Whether the caller may mark entries as trusted."""
+        return is_one_of(self.principal, self.declared.vouchers)
+
+
+def is_one_of(principal: str, named: Sequence[str]) -> bool:
+    """Whether a principal is among those that a declaration names."""
+    return principal in named or EVERYBODY in named
+
 
 def places(declaration: Declaration, principal: str) -> list[Place]:
     """Returns the namespaces that a caller may use, its own before those of everybody."""
     usable = [
         Place(name, one, principal)
         for name, one in declaration.namespaces.items()
-        if principal in one.principals or EVERYBODY in one.principals
+        if is_one_of(principal, one.principals)
     ]
     return sorted(usable, key=lambda place: principal not in place.declared.principals)
 

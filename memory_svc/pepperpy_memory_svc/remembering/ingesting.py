@@ -39,7 +39,9 @@ async def ingest(
     Raises:
         BadPayload: It is no text, or its passages do not fit the namespace.
         NotFound: Nothing lies where the reference says.
+        PermissionDenied: The caller may not vouch for it.
     """
+    writing.check_vouching(place, request.trusted, "$")
     text = await _text(parts, request)
     found = await asyncio.to_thread(lambda: list(passages(request.file, text)))
     progress = IngestProgress(passages=len(found))
@@ -130,6 +132,7 @@ def _moved(
         source=_source(request.file, one),
         metadata=_metadata(request, one),
         trusted=request.trusted,
+        by=place.principal,
         expires=fresh,
     )
     if after == before:

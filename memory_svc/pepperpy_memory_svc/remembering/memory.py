@@ -7,7 +7,7 @@ from typing import Final
 
 from pepperpy_bus.services.service import Call, Endpoint
 from pepperpy_memory_svc.remembering import ingesting, reading, searching, writing
-from pepperpy_memory_svc.remembering.access import Place, place, places
+from pepperpy_memory_svc.remembering.access import Place, is_one_of, place, places
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.remembering.signs_of_life import with_signs_of_life
 from pepperpy_memory_svc.remembering.telling import tell
@@ -35,8 +35,6 @@ from pepperpy_schemas.memory_requests import (
 
 NAME: Final = "memory"
 """The service's name on the bus."""
-OPERATOR: Final = "operator"
-"""Who may do what concerns all namespaces."""
 
 
 class Memory:
@@ -87,7 +85,7 @@ class Memory:
         with self._counted():
             where = self._place(call, request.namespace)
             entries = await writing.put(self._parts, where, request)
-            await self._tell("put", where, call, [entry.id for entry in entries])
+            await self._tell("put", where, call, count=len(entries))
             return Entries(entries)
 
     async def get(self, request: GetRequest, call: Call) -> Entries:
@@ -101,7 +99,7 @@ class Memory:
         with self._counted():
             where = self._place(call, request.namespace)
             entry = await writing.update(self._parts, where, request)
-            await self._tell("updated", where, call, [entry.id])
+            await self._tell("updated", where, call, count=1)
             return entry
 
     async def delete(self, request: DeleteRequest, call: Call) -> DeleteReply:
@@ -109,7 +107,7 @@ class Memory:
         with self._counted():
             where = self._place(call, request.namespace)
             reply = await reading.delete(self._parts, where, request)
-            await self._tell("deleted", where, call, reply.ids, count=reply.deleted)
+            await self._tell("deleted", where, call, count=reply.deleted)
             return reply
 
     async def search(self, request: SearchRequest, call: Call) -> SearchReply:
@@ -119,8 +117,8 @@ class Memory:
             began = time.monotonic()
             reply = await searching.search(self._parts, where, request)
             ms = round((time.monotonic() - began) * 1000, 3)
-            ids = [hit.entry.id for hit in reply.hits]
-            await self._tell("searched", where, call, ids, mode=request.mode, ms=ms)
+            count = len(reply.hits)
+            await self._tell("searched", where, call, count=count, mode=request.mode, ms=ms)
             return reply
 
     async def similar(self, request: SearchRequest, call: Call) -> SearchReply:
@@ -134,7 +132,7 @@ class Memory:
         with self._counted():
             where = self._place(call, request.namespace)
             entry = await writing.link(self._parts, where, request)
-            await self._tell("updated", where, call, [entry.id])
+            await self._tell("updated", where, call, count=1)
             return entry
 
     async def history(self, request: HistoryRequest, call: Call) -> History:
@@ -161,15 +159,14 @@ class Memory:
         """Makes all vectors anew by another embedder, and yields how far that is.
 
         Raises:
-            PermissionDenied: It concerns all namespaces, so it is the operator's to do.
+            PermissionDenied: It concerns all namespaces, and the declaration does not name the
+                caller for that.
         """
-        declared = self._parts.declaration
-        if call.principal != OPERATOR and len(declared.namespaces) > len(
-            places(declared, call.principal)
-        ):
+        named = self._parts.declaration.reindexers
+        if not is_one_of(call.principal, named):
             raise PermissionDenied(
-                f"{call.principal} may not re-index: it concerns namespaces of others",
-                hint=f"do it as {OPERATOR}",
+                f"{call.principal} may not re-index: it concerns all namespaces",
+                hint="`reindexers` of the memory's declaration names who may",
             )
         with self._counted():
             items = with_signs_of_life(self._made_anew(request))
@@ -199,15 +196,14 @@ class Memory:
                     yield last
             if last.new or last.moved or last.removed:
                 said = {"count": last.new, "moved": last.moved, "removed": last.removed}
-                await self._tell("ingested", where, call, [], **said)
+                await self._tell("ingested", where, call, **said)
 
     async def take_over(self, request: ImportRequest, call: Call) -> ImportReply:
         """Stores entries of an export."""
         with self._counted():
             where = self._place(call, request.namespace)
             reply = await writing.take_over(self._parts, where, request)
-            ids = [entry.id for entry in request.entries]
-            await self._tell("put", where, call, ids, count=reply.imported)
+            await self._tell("put", where, call, count=reply.imported)
             return reply
 
     # --- around them ----------------------------------------------------------------------------
@@ -219,11 +215,8 @@ class Memory:
     def _place(self, call: Call, namespace: str) -> Place:
         return place(self._parts.declaration, call.principal, namespace)
 
-    async def _tell(
-        self, verb: str, where: Place, call: Call, ids: list[str], **values: object
-    ) -> None:
-        values.setdefault("count", len(ids))
-        await tell(self._parts.emitter, verb, where.name, call, ids=ids, **values)
+    async def _tell(self, verb: str, where: Place, call: Call, **values: object) -> None:
+        await tell(self._parts.emitter, verb, where.name, call, **values)
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from typing import Final
 from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.remembering.writing import found
+from pepperpy_memory_svc.stores.writing import alive
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.memory import Entry
 from pepperpy_schemas.memory_requests import (
@@ -62,8 +63,11 @@ async def history(parts: Parts, place: Place, request: HistoryRequest) -> Histor
         NotFound: It is not there.
     """
     entry = await found(parts, place, request.id)
-    earlier = await parts.store.history(place.name, request.id, now=parts.clock())
-    return History(entry, [Version(one.entry, one.until) for one in earlier])
+    now = parts.clock()
+    earlier = await parts.store.history(place.name, request.id, now=now)
+    # What was to be forgotten is, though a later version lasts longer.
+    kept = [one for one in earlier if alive(one.entry, now) is not None]
+    return History(entry, [Version(one.entry, one.until) for one in kept])
 
 
 async def export(parts: Parts, place: Place, request: ExportRequest) -> AsyncIterator[Entry]:

@@ -1,6 +1,6 @@
-"""Telling what happened to the memory: counts and ids, without a word of what is remembered."""
+"""Telling what happened to the memory: by whom, where and how much, not what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pepperpy_bus.events import Emitter
@@ -10,8 +10,6 @@ from pepperpy_schemas.tokens import TOKEN, new_id
 
 _ROOT: Final = h.ROOT.lower()
 _PARENT: Final = h.PARENT.lower()
-_SHOWN: Final = 100
-"""Ids that an event names; the count is that of all."""
 
 
 async def tell(
@@ -19,18 +17,18 @@ async def tell(
     verb: str,
     namespace: str,
     call: Call,
-    *,
-    ids: Sequence[str] = (),
     **values: Any,
 ) -> None:
     """Tells what a request did.
+
+    Events are for everybody who may hear those of tasks, so ids and texts, which belong to those
+    who may use the namespace, are not among what is told.
 
     Args:
         emitter: Sends it.
         verb: ``put``, ``updated``, ``deleted``, ``searched``, ``reindexed``, ``ingested``.
         namespace: In which namespace.
         call: The request.
-        ids: The entries.
         **values: What else is told.
     """
     headers: Mapping[str, str] = call.headers
@@ -41,7 +39,7 @@ async def tell(
         id=call.id if TOKEN.fullmatch(call.id) else new_id(),
         correlation=_token(headers.get(_ROOT, "")),
         causation=_token(headers.get(_PARENT, "")),
-        data={"principal": call.principal, "op": call.op, "ids": list(ids[:_SHOWN])} | values,
+        data={"principal": call.principal, "op": call.op} | values,
     )
 
 

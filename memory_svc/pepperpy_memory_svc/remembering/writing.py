@@ -1,5 +1,6 @@
 """Entries put, changed, linked and taken over: checked, made findable, stored."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,8 +13,8 @@ from pepperpy_memory_svc.remembering.index import Current
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.stores.rows import Row
 from pepperpy_schemas.codec import encode
-from pepperpy_schemas.errors import BadPayload, NotFound
-from pepperpy_schemas.memory import Entry, Link, NewEntry, Scope
+from pepperpy_schemas.errors import BadPayload, Conflict, NotFound, PermissionDenied
+from pepperpy_schemas.memory import LONGEST, Entry, Link, NewEntry, Scope, Term
 from pepperpy_schemas.memory_requests import (
     ImportReply,
     ImportRequest,
@@ -26,6 +27,10 @@ from pepperpy_schemas.tokens import new_id
 _SLICE: Final = 64
 """Entries that are made findable together."""
 _MOST_LINKS: Final = 64
+_LAST_SEQ: Final = 2**52
+"""Last place in a conversation that an entry may bring: what follows it has to be numbered, too."""
+_TRIES: Final = 20
+"""How often a link is made anew because the entry was changed in the same moment."""
 _LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -61,7 +66,7 @@ async def update(parts: Parts, place: Place, request: UpdateRequest) -> Entry:
     """
     before = await found(parts, place, request.id)
     now = parts.clock()
-    changed = msgspec.structs.replace(before, **_changes(place.declared, before, request, now))
+    changed = msgspec.structs.replace(before, **_changes(place, before, request, now))
     check(changed, place.declared, "$")
     expected = before.version if request.expected is None else request.expected
     if request.text is None and request.lang is None:
@@ -75,7 +80,15 @@ async def link(parts: Parts, place: Place, request: LinkRequest) -> Entry:
 
     Raises:
         NotFound: One of both entries is not there.
+        Conflict: Others change it all the time.
     """
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(Conflict):
+            return await _linked(parts, place, request)
+    return await _linked(parts, place, request)
+
+
+async def _linked(parts: Parts, place: Place, request: LinkRequest) -> Entry:
     before = await found(parts, place, request.id)
     if not request.remove:
         await found(parts, place, request.to)
@@ -94,16 +107,28 @@ async def link(parts: Parts, place: Place, request: LinkRequest) -> Entry:
 
 
 async def take_over(parts: Parts, place: Place, request: ImportRequest) -> ImportReply:
-    """Stores entries of an export as they were, but for whose they are and their versions."""
+    """Stores entries of an export as they were, but for whose they are and their versions.
+
+    What somebody else vouched for is trusted only if the caller may vouch for it, too.
+
+    Raises:
+        BadPayload: A field does not fit; ``context.path`` names it.
+    """
     now = parts.clock()
+    _refuse_repeated([entry.id for entry in request.entries])
+    for number, entry in enumerate(request.entries):
+        check(entry, place.declared, f"$.entries[{number}]")
+        _check_order(entry, f"$.entries[{number}]")
     entries = [
-        msgspec.structs.replace(one, namespace=place.name, by=place.principal)
+        msgspec.structs.replace(
+            one,
+            namespace=place.name,
+            by=place.principal,
+            trusted=one.trusted and place.vouches,
+        )
         for one in request.entries
         if one.expires is None or one.expires > now
     ]
-    _refuse_repeated([entry.id for entry in entries])
-    for number, entry in enumerate(entries):
-        check(entry, place.declared, f"$.entries[{number}]")
     if entries:
         await _store(parts, place, entries)
     return ImportReply(imported=len(entries), expired=len(request.entries) - len(entries))
@@ -131,6 +156,11 @@ def check(entry: Entry, declared: Namespace, path: str) -> None:
         BadPayload: A field does not fit; ``context.path`` names it.
     """
     check_scope(entry.scope, entry.session, entry.agent, path)
+    for number, one in enumerate(entry.links):
+        # The pattern of an id lets a line feed pass at its end.
+        if one.to.endswith("\n"):
+            where = f"{path}.links[{number}].to"
+            raise BadPayload(f"{where}: {one.to!r} is no id", context={"path": where})
     _check_size(
         f"{path}.text", len(entry.text.encode("utf-8", "surrogatepass")), declared.limits.text
     )
@@ -157,8 +187,34 @@ def _check_size(path: str, size: int, most: int) -> None:
         )
 
 
+def check_vouching(place: Place, trusted: bool | None, path: str) -> None:
+    """Refuses the mark of trust of somebody who may not give it.
+
+    Raises:
+        PermissionDenied: The namespace's declaration does not name the caller for that.
+    """
+    if trusted and not place.vouches:
+        raise PermissionDenied(
+            f"{path}.trusted: {place.principal} may not vouch for entries of {place.name}",
+            hint="leave it out, or have the memory's declaration name you in `vouchers`",
+            context={"path": f"{path}.trusted"},
+        )
+
+
+def _check_order(entry: Entry, path: str) -> None:
+    if entry.seq > _LAST_SEQ:
+        raise BadPayload(f"{path}.seq: it is above {_LAST_SEQ}", context={"path": f"{path}.seq"})
+    for earlier, later in (("created", "updated"), ("updated", "expires")):
+        first, last = getattr(entry, earlier), getattr(entry, later)
+        if last is not None and last < first:
+            raise BadPayload(
+                f"{path}.{later}: it is before {earlier}", context={"path": f"{path}.{later}"}
+            )
+
+
 def _new(place: Place, one: NewEntry, path: str, now: datetime) -> Entry:
-    seconds = one.ttl or place.declared.terms.seconds(one.term)
+    check_vouching(place, one.trusted, path)
+    seconds = _seconds(place.declared, one.ttl, one.term)
     entry = Entry(
         id=one.id or new_id(),
         namespace=place.name,
@@ -184,28 +240,40 @@ def _new(place: Place, one: NewEntry, path: str, now: datetime) -> Entry:
     return entry
 
 
-def _changes(
-    declared: Namespace, before: Entry, request: UpdateRequest, now: datetime
-) -> dict[str, Any]:
+def _changes(place: Place, before: Entry, request: UpdateRequest, now: datetime) -> dict[str, Any]:
+    check_vouching(place, request.trusted, "$")
     names = ("text", "term", "importance", "metadata", "links", "source", "trusted", "at", "lang")
     said = {name: getattr(request, name) for name in names}
     changes = {name: value for name, value in said.items() if value is not None}
     if request.text is not None:
         changes.setdefault("lang", "")
+    rewritten = request.text is not None or request.source is not None
+    if rewritten and request.trusted is None and not place.vouches:
+        # Who vouched for it did so for what it said, and where from.
+        changes["trusted"] = False
+    return changes | _lasting(place, before, request, now) | {"by": place.principal, "updated": now}
+
+
+def _lasting(place: Place, before: Entry, request: UpdateRequest, now: datetime) -> dict[str, Any]:
+    """How long it lasts from now on; an entry that reading renews is renewed by a change, too."""
+    refresh = before.ttl is not None if request.refresh is None else request.refresh
     if request.term is not None or request.ttl is not None:
-        seconds = request.ttl or declared.terms.seconds(request.term or before.term)
-        refresh = before.ttl is not None if request.refresh is None else request.refresh
-        changes |= {"expires": expiry(seconds, now), "ttl": seconds if refresh else None}
-    elif request.refresh is not None:
-        changes["ttl"] = _left(before) if request.refresh else None
-    return changes | {"updated": now}
+        seconds = _seconds(place.declared, request.ttl, request.term or before.term)
+    elif not refresh:
+        return {"ttl": None}
+    elif before.ttl is None and before.expires is not None:
+        raise BadPayload(
+            "$.ttl is missing: how long reading shall make it last", context={"path": "$.ttl"}
+        )
+    else:
+        seconds = before.ttl
+    return {"expires": expiry(seconds, now), "ttl": seconds if refresh else None}
 
 
-def _left(before: Entry) -> float | None:
-    """What an entry lasts in all, for one that begins to be renewed."""
-    if before.ttl is not None or before.expires is None:
-        return before.ttl
-    return max(1.0, (before.expires - before.updated).total_seconds())
+def _seconds(declared: Namespace, ttl: float | None, term: Term) -> float | None:
+    """How long an entry lasts; what is longer than an entry can say lasts that long."""
+    seconds = ttl or declared.terms.seconds(term)
+    return None if seconds is None else min(seconds, LONGEST)
 
 
 def expiry(seconds: float | None, now: datetime) -> datetime | None:

@@ -23,6 +23,7 @@ from tests.agents.conftest import eventually  # noqa: F401 - a fixture
 DECLARED = """
 [namespaces.ana]
 principals = ["ana"]
+vouchers = ["ana"]
 main = "de"
 
 [namespaces.bob]

@@ -130,7 +130,12 @@ async def test_an_entry_can_be_refreshed_from_now_on_or_no_longer(
     ana: Memory, clock: Clock
 ) -> None:
     await ana.put("e", id="e", ttl=10.0)
-    assert (await ana.update("e", refresh=True)).ttl == 10.0
+    with pytest.raises(BadPayload, match=r"\$\.ttl"):
+        await ana.update("e", refresh=True)
+    assert (await ana.update("e", refresh=True, ttl=10.0)).ttl == 10.0
+    clock.move(5)
+    renewed = await ana.update("e", importance=1.0)
+    assert (renewed.ttl, renewed.expires) == (10.0, clock.now + timedelta(seconds=10))
     assert (await ana.update("e", refresh=True)).ttl == 10.0
     assert (await ana.update("e", ttl=20.0)).ttl == 20.0
     assert (await ana.update("e", refresh=False)).ttl is None

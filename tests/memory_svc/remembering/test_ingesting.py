@@ -182,7 +182,6 @@ async def test_it_is_told_with_counts_and_without_a_word_of_the_file(
     assert event.data == {
         "principal": "ana",
         "op": "ingest",
-        "ids": [],
         "count": 1,
         "moved": 0,
         "removed": 0,
