@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pepperpy_schemas.provider import LimitStatus, ProviderStatus, Spend, TargetStatus
+    from pepperpy_schemas.provider import (
+        LimitStatus,
+        ProviderStatus,
+        SimilarFigures,
+        Spend,
+        TargetStatus,
+    )
 
 app = typer.Typer(
     help="Show how the provider service is: targets, limits, what was spent; and run it.",
@@ -81,12 +87,16 @@ def run_(
 
 
 def _print_tables(found: "ProviderStatus") -> None:
+    import msgspec
+
     from pepperpy.commands._output import print_rows
 
     typer.echo(
         f"replica {found.replica}: {found.running} running, {found.cache_hits} from the cache, "
         f"{found.coalesced} shared an equal one's answer"
     )
+    if any(msgspec.structs.astuple(found.similar)):
+        typer.echo(_similar(found.similar))
     for rows in (
         [_target(one) for one in found.targets],
         [_limit(one) for one in found.limits],
@@ -95,6 +105,14 @@ def _print_tables(found: "ProviderStatus") -> None:
         if rows:
             typer.echo()
             print_rows(rows, as_json=False)
+
+
+def _similar(figures: "SimilarFigures") -> str:
+    return (
+        f"similar questions: {figures.hits} hits, of these {figures.wrong} wrong; "
+        f"{figures.misses} misses; {figures.failures} failures of the memory service, "
+        f"and {figures.skipped} not looked for after one"
+    )
 
 
 def _target(one: "TargetStatus") -> dict[str, Any]:

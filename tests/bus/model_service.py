@@ -26,6 +26,7 @@ from pepperpy_schemas.provider import (
     ModelInfo,
     ModelList,
     ProviderStatus,
+    SimilarFigures,
     Spend,
     TargetStatus,
     TenantRequest,
@@ -46,6 +47,7 @@ STATUS = ProviderStatus(
     limits=[LimitStatus("tenant support", "usd/day", 5.0, 1.25)],
     spend=[Spend("tenant support", 9, Usage(input_tokens=900, output_tokens=90), 1.25)],
     cache_hits=2,
+    similar=SimilarFigures(hits=7, misses=40, wrong=1, failures=3, skipped=5),
 )
 
 

@@ -255,6 +255,10 @@ def test_the_state_of_the_service_is_shown(inline: Inline, models: Models) -> No
     assert inline.run("provider", "status") == 0
     lines = [line.split() for line in inline.out.splitlines()]
     assert lines[0][:4] == ["replica", "r1:", "1", "running,"]
+    said = (
+        "similar questions: 7 hits, of these 1 wrong; 40 misses; 3 failures of the memory service"
+    )
+    assert inline.out.splitlines()[1].startswith(f"{said}, and 5 not looked for")
     assert [MODEL, "main", "closed", "-", "-", "0", "9", "1", "420", "ms"] in lines
     assert ["tenant", "support", "usd/day", "1.25", "5"] in lines
     assert ["tenant", "support", "9", "900", "0", "90", "1.2500"] in lines

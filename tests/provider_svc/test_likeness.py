@@ -1,5 +1,6 @@
 """What may differ between two requests that one answer does for."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pepperpy_provider_svc.cache.likeness import LONGEST, Likeness, likeness_of
+from pepperpy_provider_svc.cache.similar import one_language
 from pepperpy_provider_svc.cache.thresholds import threshold_of
 from pepperpy_provider_svc.declared.models import Model, Semantic, Threshold
 from pepperpy_provider_svc.routing.route import Route, RouteTarget
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, Image, Text, ToolResult, ToolSpec
+from pepperpy_schemas.memory import Entry, Hit, SearchReply
 
 ROUTE = Route((RouteTarget("openai", "gpt-5"),))
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Nd"]), max_size=40)
@@ -102,3 +105,24 @@ def test_an_alias_that_keeps_nothing_has_nothing_similar() -> None:
         Model.model_validate({"targets": ["a/b"], "semantic": True})
     with pytest.raises(ValidationError, match="less than or equal to 1"):
         Threshold.model_validate(1.5)
+
+
+@pytest.mark.parametrize(
+    ("question", "lang", "there", "of", "one"),
+    [
+        ("How high is Mount Everest?", "en", "Who climbed Mount Everest?", "en", True),
+        ("How high is Mount Everest?", "en", "Wie hoch ist der Mount Everest?", "de", False),
+        ("Is the pool heated?", "en", "Is the pool clean?", "nl", True),
+        ("Who won Super Bowl XLIX?", "en", "Wer gewann Super Bowl XLIX?", "de", True),
+        ("埃菲尔铁塔有多高?", "zh", "How high is the Eiffel Tower?", "en", False),
+    ],
+)
+def test_two_languages_are_those_that_share_few_words_as_well(
+    question: str, lang: str, there: str, of: str, one: bool
+) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    entry = Entry(
+        id="e", namespace="n", text=there, lang=of, at=moment, created=moment, updated=moment
+    )
+    hit = Hit(entry, 0.99)
+    assert one_language(question, SearchReply([hit], lang=lang), hit) is one

@@ -5,6 +5,7 @@ tenant's answers are where they were, under its own name, and are gone after the
 """
 
 import asyncio
+import re
 from collections import OrderedDict
 from functools import partial
 from typing import Final, Self, TypeVar
@@ -36,6 +37,7 @@ _PATIENCE: Final = 10.0
 """Seconds that it has to take a question; nobody waits for that."""
 _PUTS: Final = 64
 _NOTED: Final = 4096
+_WORD: Final = re.compile(r"\w+")
 
 
 class Similar:
@@ -91,14 +93,14 @@ class Similar:
         found = await self._nearest(likeness, semantic)
         if found is None:
             return None
-        hit = _similar_enough(found, semantic)
+        hit = _similar_enough(likeness.question, found, semantic)
         reply = None if hit is None else await self._answers.get(tenant, hit.entry.id)
         if hit is None or reply is None:
             self._counts["misses"] += 1
             return None
         self._counts["hits"] += 1
         self._note(digest, True)
-        return msgspec.structs.replace(reply, similarity=round(_cosine(hit), 4))
+        return msgspec.structs.replace(reply, similarity=round(cosine(hit), 4))
 
     def keep(
         self, tenant: str, digest: str, likeness: Likeness, semantic: Semantic, *, ttl: float
@@ -133,18 +135,8 @@ class Similar:
             log.info("provider.similar_doubted", digest=digest)
 
     async def _nearest(self, likeness: Likeness, semantic: Semantic) -> SearchReply | None:
-        """The most similar question of those that have all the rest in common."""
-        ours = [Eq("metadata.likeness", likeness.key), Eq("by", self._principal)]
-        request = SearchRequest(
-            text=likeness.question,
-            alike=True,
-            namespace=semantic.namespace,
-            where=AllOf(list(ours)),
-            # Words have no say; they tell the language of the question.
-            fusion=MinMax(weight=1.0),
-            limit=1,
-            explain=True,
-        )
+        """The most similar question, of an embedder whose cosines mean something to us."""
+        request = closest(likeness, semantic, self._principal)
         found = await self._ask("search", request, SearchReply, semantic.timeout)
         if found is None or threshold_of(semantic, found.embedder) is not None:
             return found
@@ -181,17 +173,54 @@ class Similar:
             self._given.popitem(last=False)
 
 
-def _similar_enough(found: SearchReply, semantic: Semantic) -> Hit | None:
+def closest(
+    likeness: Likeness, semantic: Semantic, principal: str, *, limit: int = 1
+) -> SearchRequest:
+    """Returns what the memory is asked: the most similar questions that have the rest in common.
+
+    Args:
+        likeness: What is compared.
+        semantic: What is declared.
+        principal: Who has put them.
+        limit: How many.
+    """
+    return SearchRequest(
+        text=likeness.question,
+        alike=True,
+        namespace=semantic.namespace,
+        where=AllOf([Eq("metadata.likeness", likeness.key), Eq("by", principal)]),
+        # Words have no say; they tell the language of the question.
+        fusion=MinMax(weight=1.0),
+        limit=limit,
+        explain=True,
+    )
+
+
+def cosine(hit: Hit) -> float:
+    """Returns how similar the question of a hit is; -1 for one that has no vector."""
+    return hit.parts.get("vector_raw", -1.0)
+
+
+def one_language(question: str, found: SearchReply, hit: Hit) -> bool:
+    """Whether a question and its hit are in one language.
+
+    Of a few words one is easily taken for another; so two are in two languages only when they have
+    less than half of the words of the shorter one in common, too.
+    """
+    if hit.entry.lang == found.lang:
+        return True
+    one, other = (set(_WORD.findall(text.casefold())) for text in (question, hit.entry.text))
+    return 2 * len(one & other) >= min(len(one), len(other))
+
+
+def _similar_enough(question: str, found: SearchReply, semantic: Semantic) -> Hit | None:
     threshold = threshold_of(semantic, found.embedder)
     if threshold is None or not found.hits:
         return None
     hit = found.hits[0]
-    enough = threshold.same if hit.entry.lang == found.lang else threshold.other
-    return hit if _cosine(hit) >= enough else None
-
-
-def _cosine(hit: Hit) -> float:
-    return hit.parts.get("vector_raw", -1.0)
+    same = one_language(question, found, hit)
+    enough = threshold.same if same else threshold.other
+    return hit if cosine(hit) >= enough else None
 
 
 def _crashed(name: str, error: BaseException) -> None:
