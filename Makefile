@@ -3,8 +3,8 @@
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: ## set up, start the stack and digest a folder with three workers (ONCE=1 ends, FOLDER=… PORT=… others)
-	@trap : INT; ONCE="$(ONCE)" FOLDER="$(FOLDER)" PORT="$(PORT)" scripts/demo || [ $$? = 130 ]
+demo: ## set up, start the stack, digest a folder with three workers and ask about it (ONCE=1 ends, FOLDER=… QUESTION=… PORT=… others)
+	@trap : INT; ONCE="$(ONCE)" FOLDER="$(FOLDER)" QUESTION="$(QUESTION)" PORT="$(PORT)" scripts/demo || [ $$? = 130 ]
 
 test: ## set up and run everything that CI runs
 	@scripts/test

@@ -2,7 +2,8 @@
 
     DIGEST_ROOT=~/notes pepperpy worker examples/digest/agent.py:agent
 
-It reads files below DIGEST_ROOT (by default the current folder) and nothing else, whoever asks.
+It reads files below DIGEST_ROOT (by default the current folder) and nothing else, whoever asks. It
+also answers questions about what the memory has taken in (librarian.py).
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
+from librarian import ask
 from msgspec import Meta, Struct
 
 from pepperpy import Agent, Rejected
@@ -31,6 +33,7 @@ _IDEOGRAM = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_IDEOGRAM}]|[^\W\d_{_IDEOGRAM}]+")
 
 agent = Agent("digest", version="1.0.0")
+agent.task("ask", retries=2, timeout="5m")(ask)
 
 
 class File(Struct):

@@ -24,8 +24,8 @@ def reindex(
     """Make all vectors anew by another embedder; searches go on with the old ones meanwhile.
 
     A task does it, and goes on when its worker or the memory is killed; Ctrl-C ends it, and the
-    same command goes on where it was. An embedder that was in use before is gone back to. Where
-    there are several namespaces it is the operator's to do, with --here.
+    same command goes on where it was. An embedder that was in use before is gone back to. Who may
+    is said by `reindexers` of the memory's declaration; the task's worker asks as itself.
     """
     from pepperpy.commands._failure import WrongUsage
     from pepperpy.commands._output import print_json
