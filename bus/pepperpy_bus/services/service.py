@@ -22,6 +22,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.services import discovery
 from pepperpy_bus.services.calls import call, call_stream
 from pepperpy_bus.services.discovery import QUEUE, Figures, Profile
+from pepperpy_bus.services.streamed import StreamedAnswers
 from pepperpy_bus.streams.blobs import MAX_SIZE, THRESHOLD, claim_check, redeem
 from pepperpy_bus.trace import TraceContext, active
 from pepperpy_bus.trace import parse as parse_trace
@@ -171,7 +172,7 @@ class Service:
         self._taken = self._group("requests", concurrency + waiting)
         self._notes = self._group("notes", _SMALL_REPLIES)
         self._running: dict[str, set[asyncio.Task[object]]] = {}
-        self._streams: dict[int, Callable[[PepperError], None]] = {}
+        self._streamed = StreamedAnswers(connection, name, self._notes)
         self._subscriptions: list[Subscription] = []
         self._in_work = 0
         self._stopping = False
@@ -197,7 +198,7 @@ class Service:
 
     async def _listen(self) -> None:
         subscribe = self._connection.subscribe
-        self._connection.on_disconnect.append(self._break_streams)
+        self._connection.on_disconnect.append(self._streamed.break_all)
         cancels = STOP.pattern(self._prefix)
         self._subscriptions.append(await subscribe(cancels, self._cancel, live=True))
         for op, endpoint in self._endpoints.items():
@@ -224,8 +225,8 @@ class Service:
     async def _deafen(self) -> None:
         subscriptions, self._subscriptions = self._subscriptions, []
         await asyncio.gather(*(each.stop() for each in subscriptions))
-        if self._break_streams in self._connection.on_disconnect:
-            self._connection.on_disconnect.remove(self._break_streams)
+        if self._streamed.break_all in self._connection.on_disconnect:
+            self._connection.on_disconnect.remove(self._streamed.break_all)
 
     def statistics(self) -> dict[str, Figures]:
         """Returns what each operation has done."""
@@ -330,57 +331,13 @@ class Service:
         with active(call.trace.child()):
             answer = request.endpoint.handler(value, call)
             if isinstance(answer, AsyncIterator):
-                await self._stream(request, answer)
+                await self._streamed.send(message.reply, answer, request.endpoint.probe)
                 return
             said = encode(await answer)
         body, headers = await claim_check(
             self._connection, self._prefix, said, threshold=self._threshold
         )
         await self._connection.publish(message.reply, body, headers=headers or None)
-
-    async def _stream(self, request: _Request, items: AsyncIterator[object]) -> None:
-        """Sends each item, then the end; an item that may be lost makes it an error instead."""
-        reply, probe = request.message.reply, request.endpoint.probe
-        broken: list[PepperError] = []
-        key = id(broken)
-        self._streams[key] = broken.append
-        probing: asyncio.Task[object] | None = None
-        answering = asyncio.current_task()
-        assert answering is not None, "requests run in tasks"
-        try:
-            async for item in items:
-                if broken:
-                    raise broken[0]
-                if probe is None or not isinstance(item, probe) or (probing and not probing.done()):
-                    await self._connection.publish(reply, encode(item))
-                    continue
-                ask = partial(self._probe, reply, encode(item), answering)
-                probing = self._notes.try_spawn(ask, name="probe")
-                await asyncio.sleep(0)  # it is sent before the next item
-            if broken:
-                raise broken[0]
-            await self._connection.publish(reply)
-        finally:
-            del self._streams[key]
-            if probing is not None:
-                probing.cancel()
-            close = getattr(items, "aclose", None)
-            if close is not None:
-                await close()
-
-    async def _probe(self, reply: str, item: bytes, answering: "asyncio.Task[object]") -> None:
-        """Sends an item, and cancels the answer when the server says that nobody hears it.
-
-        A caller has the time until the next item to be missed: nothing is asked of it, so that a
-        client of any language is one whose lease lasts as long as its subscription.
-        """
-        if await self._connection.unheard(reply, item):
-            log.info("service.caller_gone", service=self.name)
-            answering.cancel("the caller went away")
-
-    def _break_streams(self) -> None:
-        for tell in self._streams.values():
-            tell(Unavailable(f"the connection of {self.name} broke in the middle of the answer"))
 
     async def _reply_error(self, request: _Request, error: BaseException) -> None:
         info = info_of(error)
