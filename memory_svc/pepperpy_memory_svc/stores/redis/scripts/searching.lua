@@ -61,12 +61,12 @@ end
 local function chosen(ns, asked, found)
   local k = tonumber(asked.k)
   if asked.where == '' and not (asked.compare and found.size <= asked.few) then return k end
-  local fitting = search_entries(ns, asked.where, asked.few + 1)
-  if fitting[1] > asked.few then
+  local fitting = search_entries(ns, asked.where, 0)[1]
+  if fitting > asked.few then
     -- So many of the nearest are expected to have enough among them that fit.
-    return math.ceil(1.2 * k * found.size / fitting[1])
+    return math.ceil(1.2 * k * found.size / fitting)
   end
-  found.few = numbers_in(fitting)
+  found.few = numbers_in(search_entries(ns, asked.where, asked.few))
   return k
 end
 

@@ -1,0 +1,43 @@
+import pytest
+from redis import exceptions
+
+from pepperpy_memory_svc.stores.redis import Address
+from pepperpy_memory_svc.stores.redis.translating import translated
+from pepperpy_schemas.errors import BadConfig, Overloaded, PepperError, Unavailable
+
+
+def test_what_is_ours_is_taken_out_of_the_address() -> None:
+    plain = Address.parse("redis://me:secret@host:6380/2")
+    assert plain == Address("redis://me:secret@host:6380/2", "pepperpy:", "flat")
+    ours = Address.parse("rediss://host/0?prefix=a.b:&ssl_cert_reqs=none&index=hnsw")
+    assert ours == Address("rediss://host/0?ssl_cert_reqs=none", "a.b:", "hnsw")
+
+
+@pytest.mark.parametrize("query", ["prefix=", "prefix=a*", "prefix=a%20b", "index=tree", "index="])
+def test_an_address_that_cannot_be_is_refused(query: str) -> None:
+    with pytest.raises(BadConfig, match="Redis"):
+        Address.parse(f"redis://host/0?{query}")
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (exceptions.AuthenticationError("x"), BadConfig),
+        (exceptions.NoPermissionError("x"), BadConfig),
+        (exceptions.MaxConnectionsError("x"), Overloaded),
+        (exceptions.ResponseError("BUSY Redis is busy running a script"), Overloaded),
+        (exceptions.OutOfMemoryError("x"), Unavailable),
+        (exceptions.ReadOnlyError("x"), Unavailable),
+        (exceptions.BusyLoadingError("x"), Unavailable),
+        (exceptions.TimeoutError("x"), Unavailable),
+        (exceptions.ConnectionError("x"), Unavailable),
+        (ConnectionResetError("x"), Unavailable),
+    ],
+    ids=lambda each: getattr(each, "__name__", type(each).__name__),
+)
+def test_what_the_client_raises_is_told_by_our_names(
+    error: Exception, ours: type[PepperError]
+) -> None:
+    with pytest.raises(ours) as caught, translated():
+        raise error
+    assert caught.value.__cause__ is error
