@@ -32,6 +32,8 @@ from pepperpy_schemas.memory import (
 )
 
 _NOBODY: Final = Analysis(lang="")
+_SURE: Final = 0.9
+"""Confidence from which on a question's language is taken for known."""
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -191,7 +193,8 @@ async def _ranked(
         brief=True,
     )
     candidates = await parts.store.candidates(wanted, now=parts.clock())
-    scores = fused(candidates, request)
+    words = asked.words
+    scores = fused(candidates, request, words.lang if words.confidence >= _SURE else "")
     entries = dict(candidates.known)
     if request.neighbours is not None or request.links:
         await _add_context(parts, place, request, asked.where, scores, entries)

@@ -112,7 +112,8 @@ class Brief(msgspec.Struct, frozen=True):
         seq: Its place there.
         links: Ids that it links to.
         importance: From 0 to 1.
-        at: When it happened.
+        at: When it happened, in seconds since 1970.
+        lang: Its language; empty when it has none.
     """
 
     id: str
@@ -120,7 +121,8 @@ class Brief(msgspec.Struct, frozen=True):
     seq: int
     links: Sequence[str]
     importance: float
-    at: datetime
+    at: float
+    lang: str
 
 
 Known: TypeAlias = Entry | Brief

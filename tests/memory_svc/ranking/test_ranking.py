@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pepperpy_memory_svc.ranking.context import add_links, add_neighbours, givers, links, turns
-from pepperpy_memory_svc.ranking.fusion import WINDOW, fused, score
+from pepperpy_memory_svc.ranking.fusion import FOREIGN, WINDOW, fused, score
 from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, page, pool, ranked
 from pepperpy_memory_svc.stores.rows import MAX_LEG, Candidates, Scored, Turn
 from pepperpy_schemas.memory import (
@@ -114,6 +114,18 @@ def test_scores_do_not_depend_on_the_number_of_candidates(extra: int, fusion: Mi
     few = fused(candidates(dict([*vector.items()][:WINDOW]), words), request)
     many = fused(candidates(vector, words), request)
     assert {id_: score(few[id_]) for id_ in few} == {id_: score(many[id_]) for id_ in few}
+
+
+def test_words_in_common_with_another_language_count_less() -> None:
+    texts = [entry("de", lang="de"), entry("en", lang="en"), entry("x")]
+    found = candidates({}, {"de": 3.0, "en": 3.0, "x": 3.0}, texts)
+    request = SearchRequest(fusion=MinMax(weight=0.5))
+    plain, known = (fused(found, request, lang) for lang in ("", "de"))
+    assert {id_: each["words"] for id_, each in plain.items()} == {"de": 0.5, "en": 0.5, "x": 0.5}
+    assert {id_: each["words"] for id_, each in known.items()} == pytest.approx(
+        {"de": 0.5, "en": 0.5 * FOREIGN, "x": 0.5}
+    )
+    assert fused(found, SearchRequest(mode="text"), "de")["en"]["words"] == 1
 
 
 def test_min_max_weighs_both_legs() -> None:
