@@ -24,7 +24,6 @@ from pepperpy_memory_svc.remembering.index import Index
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.stores.opening import open_store
 from pepperpy_memory_svc.stores.store import Store
-from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.memory_ingest import MAX_FILE
 from pepperpy_schemas.tokens import new_id
 
@@ -56,6 +55,7 @@ class Offer:
         self._analyser = analyser
         self._stack = contextlib.AsyncExitStack()
         self._embedders: dict[str, BatchedEmbedder[Embedder]] = {}
+        self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         try:
@@ -121,13 +121,14 @@ class Offer:
 
     async def _embedder(self, spec: str) -> BatchedEmbedder[Embedder]:
         """The embedder that settings name so, open from the first time to the end."""
-        known = self._embedders.get(spec)
-        if known is None:
-            made = named_embedder(spec, lambda: self._client.llm)
-            known = BatchedEmbedder(made, cache_bytes=self._settings.cache)
-            await self._stack.enter_async_context(known)
-            self._embedders[spec] = known
-        return known
+        async with self._opening:
+            known = self._embedders.get(spec)
+            if known is None:
+                made = named_embedder(spec, lambda: self._client.llm)
+                known = BatchedEmbedder(made, cache_bytes=self._settings.cache)
+                await self._stack.enter_async_context(known)
+                self._embedders[spec] = known
+            return known
 
 
 @contextlib.asynccontextmanager
@@ -141,8 +142,9 @@ async def _purging(
             await asyncio.sleep(every)
             try:
                 await purge(store, emitter, clock.now())
-            except PepperError as error:
-                log.warning("memory.purge_failed", reason=error.message)
+            except Exception as error:
+                # Whatever it was: without this nothing would be removed ever again.
+                log.warning("memory.purge_failed", reason=str(error))
 
     running = asyncio.create_task(work(), name="purge")
     try:

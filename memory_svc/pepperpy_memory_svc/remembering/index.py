@@ -1,6 +1,8 @@
 """What makes entries findable: vectors and words of the generations that are current."""
 
 import asyncio
+import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
@@ -23,7 +25,7 @@ from pepperpy_memory_svc.remembering.analyser import Analyser
 from pepperpy_memory_svc.remembering.words import Words, pipeline_of
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, Row
 from pepperpy_memory_svc.stores.store import Store
-from pepperpy_schemas.errors import Unavailable, WrongSequence
+from pepperpy_schemas.errors import PepperError, Unavailable, WrongSequence
 from pepperpy_schemas.language import Analysis
 from pepperpy_schemas.memory import Entry
 
@@ -34,6 +36,10 @@ T = TypeVar("T")
 _TRIES: Final = 5
 _FILL: Final = 256
 _EMBED: Final = 32
+_ROUNDS: Final = 8
+"""How often the rest is embedded before the new vectors are taken without the last few."""
+_FEW: Final = 64
+"""Entries that searches may miss for the moment that they take to embed."""
 _FRESH: Final = 1.0
 """Seconds after which the store is asked again which generations are current."""
 
@@ -85,6 +91,8 @@ class Index:
         self._read_at = 0.0
         self._kept_spec = spec
         self._lock = asyncio.Lock()
+        # Those that are being made here: what is put meanwhile is in them from the start.
+        self._making: dict[int, BatchedEmbedder[Embedder]] = {}
 
     async def prepare(self, clock: Callable[[], datetime]) -> None:
         """Makes the words of all entries anew when another analyser made those that are there.
@@ -136,23 +144,58 @@ class Index:
             spec: The embedder, as settings name it.
             clock: The time that entries expire by.
         """
+        before = (await self.current()).embedding.number
         embedder = await self._embedders(spec)
         name = generation_name(spec, embedder)
         made = await self._store.begin("embedding", name, dims=embedder.dims)
         done = 0
-        while made.state != "current":
-            left = await self._store.flip(made.number, now=clock())
-            if not left:
-                break
-            yield made, done, left
+        self._making[made.number] = embedder
+        try:
+            async for done, left in self._made(made, embedder, clock):
+                yield made, done, left
+        finally:
+            del self._making[made.number]
+        self._current = None
+        if before != made.number:
+            await self._drop_kept("embedding", but=before)
+        yield msgspec.structs.replace(made, state="current"), done, 0
+
+    async def _made(
+        self,
+        made: Generation,
+        embedder: BatchedEmbedder[Embedder],
+        clock: Callable[[], datetime],
+    ) -> AsyncIterator[tuple[int, int]]:
+        """Fills a generation and makes it current; yields how many were made and are left.
+
+        Other replicas write on into the one that is current. Where they always do, so that
+        something is missing whenever it is looked, the last few are embedded after the change.
+        """
+        done = left = 0
+        for rounds in itertools.count():
+            if made.state == "current":
+                return
+            hurried = rounds > _ROUNDS and left <= _FEW
+            left = missing = await self._store.flip(made.number, now=clock(), partial=hurried)
+            if not missing:
+                return
+            yield done, left
             while some := await self._store.unfilled(made.number, now=clock(), limit=_EMBED):
                 vectors = await embedder.embed([one.text for one in some], "passage")
                 await self._store.fill(made.number, _vectors(some, vectors))
                 done += len(some)
                 left = max(0, left - len(some))
-                yield made, done, left
-        self._current = None
-        yield msgspec.structs.replace(made, state="current"), done, 0
+                yield done, left
+            if hurried:
+                return
+            left = missing
+
+    async def _drop_kept(self, kind: Kind, *, but: int) -> None:
+        """Drops what was current before, but for the way back."""
+        for one in await self._store.generations():
+            if (one.kind, one.state) == (kind, "kept") and one.number != but:
+                await self._store.drop(one.number)
+                log.info("memory.generation_dropped", kind=kind, name=one.name)
 
     async def agreed(self, work: Callable[[Current], Awaitable[T]]) -> T:
         """Does something with the current generations, again when they have changed meanwhile.
@@ -176,17 +219,27 @@ class Index:
         """Returns entries with their vectors and words, and with their language."""
         texts = [entry.text for entry in entries]
         vectors, analyses = await asyncio.gather(
-            current.embedder.embed(texts, "passage"),
+            self._embedded(current, texts),
             asyncio.to_thread(self.words.of_entries, namespace, entries),
         )
         return [
             Row(
                 entry=msgspec.structs.replace(entry, lang=entry.lang or analysis.lang),
-                vectors={current.embedding.number: vector},
+                vectors=vector,
                 lexemes={current.analyser.number: [token.lexeme for token in analysis.tokens]},
             )
             for entry, vector, analysis in zip(entries, vectors, analyses, strict=True)
         ]
+
+    async def _embedded(
+        self, current: Current, texts: Sequence[str]
+    ) -> "list[dict[int, Vector | None]]":
+        """Each text's vectors: of the current generation, and of those that are being made here."""
+        vectors = {current.embedding.number: await current.embedder.embed(texts, "passage")}
+        for number, embedder in list(self._making.items()):
+            with contextlib.suppress(PepperError):  # who makes them tries again
+                vectors.setdefault(number, await embedder.embed(texts, "passage"))
+        return [{number: some[n] for number, some in vectors.items()} for n in range(len(texts))]
 
     async def question(self, current: Current, text: str, purpose: Purpose = "query") -> Vector:
         """Returns the vector of what is looked for: a question, or a text like those there."""

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 import pytest
 
 from pepperpy_memory_svc.remembering.analyser import LanguageAnalyser, PlainAnalyser
 from pepperpy_memory_svc.remembering.index import Index
-from pepperpy_memory_svc.stores.rows import Filling
+from pepperpy_memory_svc.stores.rows import Filling, Row
 from pepperpy_schemas.errors import BadConfig, PermissionDenied, Unavailable, WrongSequence
 from pepperpy_schemas.language import Analysis, Pipeline
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
@@ -160,11 +161,102 @@ async def test_a_reindex_that_stopped_goes_on_and_the_way_back_is_short(
         assert [one.current async for one in operator.reindex("hashing:64")] == [False, True]
 
 
-async def test_a_reindex_is_for_who_may_use_all_namespaces(serving: Serving, by: As) -> None:
+async def test_a_reindex_is_for_whom_the_declaration_names(serving: Serving, by: As) -> None:
     async with serving():
         with pytest.raises(PermissionDenied, match="ana may not re-index"):
             await anext(by("ana").reindex("hashing:32"))
         with pytest.raises(BadConfig):
             assert [one async for one in by("operator").reindex("no-such")]
-    async with serving('[namespaces.main]\nprincipals = ["*"]\n'):
+    async with serving('reindexers = ["*"]\n[namespaces.main]\nprincipals = ["*"]\n'):
         assert (await anext(by("ana").reindex("hashing:32"))).done == 0
+
+
+async def test_a_reindex_ends_though_entries_are_put_all_the_time(serving: Serving, by: As) -> None:
+    async with serving() as offer:
+        ana = by("ana")
+        await ana.put_many([{"text": f"parcel {n}"} for n in range(100)])
+        ended = asyncio.Event()
+
+        async def write(who: int) -> None:
+            n = 0
+            while not ended.is_set():
+                await ana.put(f"letter {who} {n}")
+                n += 1
+
+        writers = [asyncio.create_task(write(who)) for who in range(4)]
+        async with asyncio.timeout(60):
+            seen = [one async for one in by("operator").reindex("hashing:32")]
+        ended.set()
+        await asyncio.gather(*writers)
+        assert seen[-1].current
+        (current,) = [
+            one
+            for one in await offer.parts.store.generations()
+            if (one.kind, one.state) == ("embedding", "current")
+        ]
+        assert current.dims == 32
+        assert not await offer.parts.store.unfilled(current.number, now=offer.parts.clock())
+
+
+async def test_the_last_few_that_others_put_are_embedded_after_the_change(
+    serving: Serving, by: As, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as offer:
+        ana, store, flip = by("ana"), offer.parts.store, offer.parts.store.flip
+        await ana.put("parcel")
+        partly: list[bool] = []
+
+        async def flipped(number: int, *, now: datetime, partial: bool = False) -> int:
+            # Another replica, which knows the current vectors alone, is always faster.
+            entry = await ana.export().__anext__()
+            (old,) = [
+                one.number
+                for one in await store.generations()
+                if (one.kind, one.state) == ("embedding", "current")
+            ]
+            row = Row(
+                entry=msgspec.structs.replace(entry, id=f"late{len(partly)}"),
+                vectors={
+                    old: (await store.vectors("ana", [entry.id], embedding=old, now=now))[entry.id]
+                },
+                lexemes={2: ["late"]},
+            )
+            await store.put("ana", [row], now=now)
+            partly.append(partial)
+            return await flip(number, now=now, partial=partial)
+
+        monkeypatch.setattr(store, "flip", flipped)
+        seen = [one async for one in by("operator").reindex("hashing:32")]
+        assert seen[-1].current
+        assert partly == [False] * 9 + [True]
+        made = max(one.number for one in await store.generations())
+        assert not await store.unfilled(made, now=clock.now)
+
+
+async def test_only_the_way_back_is_kept(serving: Serving, by: As) -> None:
+    async with serving() as offer:
+        await by("ana").put("parcel")
+        for dims in (16, 32, 48):
+            assert [one async for one in by("operator").reindex(f"hashing:{dims}")][-1].current
+        there = [
+            (one.name, one.state)
+            for one in await offer.parts.store.generations()
+            if one.kind == "embedding"
+        ]
+        assert there == [("hashing:32@1", "kept"), ("hashing:48@1", "current")]
+        for dims in (32, 64):
+            assert [one async for one in by("operator").reindex(f"hashing:{dims}")][-1].current
+        there = [
+            (one.name, one.state)
+            for one in await offer.parts.store.generations()
+            if one.kind == "embedding"
+        ]
+        assert there == [("hashing:32@1", "kept"), ("hashing:64@1", "current")]
+
+
+async def test_an_embedder_is_opened_once_for_all_who_ask_at_the_same_time(
+    serving: Serving,
+) -> None:
+    async with serving() as offer:
+        same = await asyncio.gather(*(offer._embedder("hashing:16") for _ in range(5)))
+        assert len(set(map(id, same))) == 1
