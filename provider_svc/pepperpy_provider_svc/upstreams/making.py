@@ -60,12 +60,11 @@ def make_upstream(
 
 
 def _chat(name: str, url: str, connect_timeout: float, read_timeout: float) -> Upstream:
-    from pepperpy_provider_svc.upstreams.openai_chat import OpenAIChat
     from pepperpy_provider_svc.upstreams.openai_endpoint import OpenAIEndpoint
+    from pepperpy_provider_svc.upstreams.openai_protocols import CHAT, OpenAI
 
-    return OpenAIChat(
-        OpenAIEndpoint(name, url, connect_timeout=connect_timeout, read_timeout=read_timeout)
-    )
+    at = OpenAIEndpoint(name, url, connect_timeout=connect_timeout, read_timeout=read_timeout)
+    return OpenAI(at, CHAT)
 
 
 def _local(
@@ -84,11 +83,10 @@ def _local(
 
 def _responses(name: str, url: str, connect_timeout: float, read_timeout: float) -> Upstream:
     from pepperpy_provider_svc.upstreams.openai_endpoint import OpenAIEndpoint
-    from pepperpy_provider_svc.upstreams.openai_responses import OpenAIResponses
+    from pepperpy_provider_svc.upstreams.openai_protocols import RESPONSES, OpenAI
 
-    return OpenAIResponses(
-        OpenAIEndpoint(name, url, connect_timeout=connect_timeout, read_timeout=read_timeout)
-    )
+    at = OpenAIEndpoint(name, url, connect_timeout=connect_timeout, read_timeout=read_timeout)
+    return OpenAI(at, RESPONSES)
 
 
 def _messages(name: str, url: str, connect_timeout: float, read_timeout: float) -> Upstream:

@@ -16,6 +16,7 @@ from pepperpy_bus.config.values import Secret
 from pepperpy_provider_svc.declared.models import Provider
 from pepperpy_provider_svc.upstreams.cassette import Cassette, Source
 from pepperpy_provider_svc.upstreams.making import make_upstream
+from pepperpy_provider_svc.upstreams.openai_protocols import CHAT, OpenAI
 from pepperpy_provider_svc.upstreams.scripted import Scripted
 from pepperpy_provider_svc.upstreams.upstream import Chunk, Completion, Embeddings, Upstream
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, Reasoning, Text, ToolCall, Usage
@@ -345,7 +346,8 @@ async def test_the_kind_and_the_file_say_what_is_made(tape: Path, real: Counting
 async def test_a_local_model_is_asked_where_it_is_served() -> None:
     local = declared(kind="local")
     upstream = make_upstream("local", local, local_url="http://127.0.0.1:1/v1")
-    assert type(upstream).__name__ == "OpenAIChat"
+    assert isinstance(upstream, OpenAI)
+    assert upstream.protocol is CHAT
     await upstream.close()
 
 
