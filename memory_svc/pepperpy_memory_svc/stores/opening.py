@@ -27,15 +27,13 @@ async def open_store(address: str) -> AsyncIterator[Store]:
     Raises:
         BadConfig: There is no such store, or what it needs is not installed.
     """
-    scheme, _, rest = address.partition(":")
+    scheme = address.partition(":")[0]
     try:
         match scheme:
             case "memory":
                 store = _in_memory()
-            case "postgresql" | "postgres":
-                store = _in_postgres(address)
-            case "embedded":
-                async with _embedded(Path(rest)) as store:
+            case "postgresql" | "postgres" | "embedded":
+                async with postgres_at(address) as url, _in_postgres(url) as store:
                     yield store
                 return
             case "qdrant" | "qdrant+https" | "qdrant-edge":
@@ -81,8 +79,26 @@ def _in_qdrant(address: str) -> Store:
 
 
 @asynccontextmanager
-async def _embedded(folder: Path) -> AsyncIterator[Store]:
-    from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
+async def postgres_at(address: str) -> AsyncIterator[str]:
+    """Yields the URL of the PostgreSQL that an address names; one of our own runs meanwhile.
 
-    async with EmbeddedPostgres(folder) as server, _in_postgres(server.url) as store:
-        yield store
+    Args:
+        address: ``postgresql://…`` or ``embedded:FOLDER``.
+
+    Raises:
+        BadConfig: It names no PostgreSQL.
+        Unavailable: Another process has the folder, or the server does not start.
+    """
+    scheme, _, rest = address.partition(":")
+    if scheme in ("postgresql", "postgres"):
+        yield address
+    elif scheme == "embedded" and rest:
+        from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
+
+        async with EmbeddedPostgres(Path(rest)) as server:
+            yield server.url
+    else:
+        raise BadConfig(
+            f"{scheme!r} names no PostgreSQL",
+            hint="give postgresql://…, or embedded: and a folder",
+        )

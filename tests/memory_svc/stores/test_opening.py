@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,19 @@ async def test_an_embedded_store_keeps_what_was_put() -> None:
             await (await filled(store)).put(entry())
         async with open_store(f"embedded:{folder}") as store:
             assert set(await store.get("ours", ["a"], now=NOW)) == {"a"}
+
+
+async def test_an_embedded_store_without_a_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat()
+    with pytest.raises(BadConfig) as caught:
+        async with open_store("embedded:"):
+            pass
+    assert "embedded: and a folder" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+    assert (tmp_path.stat().st_mode, tmp_path.stat().st_uid) == (before.st_mode, before.st_uid)
 
 
 @pytest.mark.parametrize("address", ["", "mysql://user:secret@x", "oracle:x"])

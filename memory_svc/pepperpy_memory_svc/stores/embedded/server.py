@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import shutil
+import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,17 +14,16 @@ from urllib.parse import quote
 
 from pepperpy_bus.children import Crashes, die_with_parent
 from pepperpy_bus.logs import get_log
-from pepperpy_memory_svc.stores.embedded.place import (
-    account,
-    own_folder,
-    programs,
-    socket_folder,
-)
-from pepperpy_schemas.errors import BadConfig, Unavailable
+from pepperpy_memory_svc.stores.embedded.data import USER, create, disown, ready
+from pepperpy_memory_svc.stores.embedded.holding import held
+from pepperpy_memory_svc.stores.embedded.place import account, own_folder, socket_folder
+from pepperpy_memory_svc.stores.embedded.programs import programs
+from pepperpy_schemas.errors import Unavailable
 
 log = get_log("pepperpy.memory.postgres")
 
-USER: Final = "pepperpy"
+_PORT: Final = 5432
+"""No port is open; it is part of the socket's name."""
 _POLL: Final = 0.01
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -52,8 +51,13 @@ class EmbeddedPostgres:
     Args:
         folder: Where its data stay; nothing else may be in it.
         settings: Settings of the server, beside and above our own.
+        patience: Seconds until another process has to have left the folder.
         start_timeout: Seconds until a server that is not ready is given up.
         stop_grace: Seconds between its fast shutdown and SIGKILL.
+
+    Raises:
+        BadConfig: The folder is somebody else's, or what is in it does not fit.
+        Unavailable: Another process has the folder, or the server does not start.
     """
 
     def __init__(
@@ -61,20 +65,28 @@ class EmbeddedPostgres:
         folder: Path,
         *,
         settings: Mapping[str, str] | None = None,
+        patience: float = 5.0,
         start_timeout: float = 30.0,
         stop_grace: float = 10.0,
     ) -> None:
         self._wanted = folder
         self._settings = {**_SETTINGS, **(settings or {})}
+        self._patience = patience
         self._start_timeout = start_timeout
         self._stop_grace = stop_grace
         self._process: subprocess.Popen[bytes] | None = None
-        self._watching: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """Where it is reached, as long as it is open; the same after a crash."""
-        return f"postgresql://{USER}@/postgres?host={quote(str(self._socket), safe='')}"
+        where = quote(str(self._socket), safe="")
+        # The port is said, too: else the variable PGPORT would change it.
+        return f"postgresql://{USER}@/postgres?host={where}&port={_PORT}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its data are, as long as it is open."""
+        return self._folder
 
     @property
     def pid(self) -> int:
@@ -85,14 +97,15 @@ class EmbeddedPostgres:
     async def __aenter__(self) -> Self:
         self._account = account()
         self._folder = own_folder(self._wanted, self._account)
-        self._programs = programs(self._folder, self._account)
-        self._socket = socket_folder(self._folder, self._account)
-        try:
-            await self._create()
+        async with contextlib.AsyncExitStack() as stack:
+            self._lock = await stack.enter_async_context(held(self._folder, self._patience))
+            self._programs = await asyncio.to_thread(programs, self._folder, self._account)
+            # uvloop's processes cannot become another user.
+            await asyncio.to_thread(create, self._folder, self._account, self._run)
+            self._socket = stack.enter_context(socket_folder(self._folder, self._account))
+            stack.push_async_callback(self._stop)
             await self._start()
-        except BaseException:
-            await self._stop()
-            raise
+            self._open = stack.pop_all()
         self._watching = asyncio.create_task(self._watch(), name="embedded postgres")
         return self
 
@@ -102,45 +115,15 @@ class EmbeddedPostgres:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._watching is not None:
+        try:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
-        await self._stop()
+        finally:
+            await self._open.aclose()
 
-    # -- its data ----------------------------------------------------------------------------------
-
-    @property
-    def _data(self) -> Path:
-        return self._folder / "data"
-
-    async def _create(self) -> None:
-        """Makes the data folder, whole or not at all."""
-        if self._data.exists():
-            await self._check_version()
-            return
-        half = self._folder / "data.new"
-        shutil.rmtree(half, ignore_errors=True)
-        await self._run(
-            *("initdb", "-D", str(half), "-U", USER, "--auth=trust", "--no-locale"),
-            *("--encoding=UTF8", "--no-instructions", "--sync-method=syncfs"),
-        )
-        half.rename(self._data)
-
-    async def _check_version(self) -> None:
-        there = (self._data / "PG_VERSION").read_text().strip()
-        ours = (await self._run("postgres", "--version")).split()[-1].partition(".")[0]
-        if there != ours:
-            raise BadConfig(
-                f"the data in {self._data} are of PostgreSQL {there}, the server is {ours}",
-                hint="export them with the old package and import them with the new one",
-            )
-
-    async def _run(self, program: str, *args: str) -> str:
-        # uvloop's processes cannot become another user.
-        return await asyncio.to_thread(self._run_here, program, args)
-
-    def _run_here(self, program: str, args: Sequence[str]) -> str:
+    def _run(self, program: str, *args: str) -> str:
+        """Runs one of the programs to its end, and returns what it prints."""
         done = subprocess.run(  # noqa: S603 - the program is our own
             [self._programs / program, *args],
             cwd=self._folder,
@@ -148,6 +131,8 @@ class EmbeddedPostgres:
             capture_output=True,
             check=False,
             env={"TZ": "UTC", "LC_ALL": "C"},
+            # Killed meanwhile, we leave it behind: the next one waits for its end.
+            pass_fds=[self._lock],
             **self._account.options(),
         )
         if done.returncode:
@@ -158,6 +143,10 @@ class EmbeddedPostgres:
 
     # -- its life ----------------------------------------------------------------------------------
 
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
     async def _start(self) -> None:
         deadline = time.monotonic() + self._start_timeout
         while not await self._started(deadline):
@@ -167,9 +156,12 @@ class EmbeddedPostgres:
             await asyncio.sleep(_POLL * 5)
 
     async def _started(self, deadline: float) -> bool:
-        self._spawn()
+        try:
+            self._spawn()
+        except OSError as error:
+            raise Unavailable(f"PostgreSQL cannot be started: {error}") from error
         while self._running():
-            if self._ready():
+            if ready(self._data, self._account, self.pid):
                 return True
             if time.monotonic() > deadline:
                 return False
@@ -177,12 +169,14 @@ class EmbeddedPostgres:
         return False
 
     def _spawn(self) -> None:
+        disown(self._data, self._account)
+        (self._socket / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
         settings = [word for name, value in self._settings.items() for word in _flag(name, value)]
-        with self._log_file.open("wb") as out:
+        with os.fdopen(self._log_handle(), "wb") as out:
             self._process = subprocess.Popen(  # noqa: S603 - the program is our own
                 [
                     self._programs / "postgres",
-                    *("-D", str(self._data), "-k", str(self._socket)),
+                    *("-D", str(self._data), "-k", str(self._socket), "-p", str(_PORT)),
                     *settings,
                 ],
                 cwd=self._folder,
@@ -190,22 +184,20 @@ class EmbeddedPostgres:
                 stdout=out,
                 stderr=out,
                 env={"TZ": "UTC", "LC_ALL": "C"},
+                # The folder is held as long as anything of the server lives.
+                pass_fds=[self._lock],
                 # A Ctrl-C of the terminal is ours to hand on.
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - it only makes a system call
                 **self._account.options(),
             )
 
+    def _log_handle(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(self._log_file, flags, 0o600)
+
     def _running(self) -> bool:
         return self._process is not None and self._process.poll() is None
-
-    def _ready(self) -> bool:
-        """Reads the file where the server says how far it is."""
-        try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return False
-        return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
 
     async def _watch(self) -> None:
         crashes = Crashes()
@@ -218,17 +210,13 @@ class EmbeddedPostgres:
             await asyncio.sleep(wait)
             try:
                 await self._start()
-            except Unavailable as error:
+            except Exception as error:  # whatever was in the way may be gone the next time
                 log.error("postgres.not_started", error=str(error))
 
     async def _stop(self) -> None:
-        if self._process is not None:
-            await self._end(self._process)
-            self._process = None
-        if self._socket.parent != self._folder:
-            shutil.rmtree(self._socket, ignore_errors=True)
-
-    async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
         deadline = time.monotonic() + self._stop_grace
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -242,8 +230,11 @@ class EmbeddedPostgres:
         return self._folder / "postgres.log"
 
     def _last_words(self) -> str:
-        text = self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
-        return " | ".join(text.strip().splitlines()[-4:])[-800:] or "it said nothing"
+        try:
+            lines = self._log_file.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return " | ".join(lines[-4:])[-800:] or "it said nothing"
 
 
 def _flag(name: str, value: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 import msgspec
 
-from pepperpy_memory_svc.stores.embedded.place import check_vector_version
+from pepperpy_memory_svc.stores.embedded.programs import check_vector_version
 from pepperpy_memory_svc.stores.postgres.connection import Connection, Record
 from pepperpy_memory_svc.stores.postgres.translating import translated
 from pepperpy_schemas.errors import BadConfig

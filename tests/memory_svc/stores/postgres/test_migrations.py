@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 
-from pepperpy_memory_svc.stores.embedded.place import account, check_vector_version, programs
+from pepperpy_memory_svc.stores.embedded.place import account
+from pepperpy_memory_svc.stores.embedded.programs import check_vector_version, programs
 from pepperpy_memory_svc.stores.postgres import (
     PostgresStore,
     migrate_down,
