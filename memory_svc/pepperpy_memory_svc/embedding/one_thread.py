@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import os
 from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,19 @@ class OneThread:
     async def close(self) -> None:
         """Waits for the function that runs, and ends the thread."""
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+
+
+def quieten(threads: int) -> None:
+    """Has the threads of OpenMP sleep between texts, unless the environment says otherwise.
+
+    It is read once, when OpenMP's library is loaded. Threads that spin take the processors from
+    everything else, and on a busy machine from each other: an embedder is ten times as slow then.
+
+    Args:
+        threads: Threads that one text is computed with.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def imported(module: str, extra: str) -> Any:

@@ -14,7 +14,7 @@ from pepperpy_memory_svc.embedding.folder import (
     fingerprint,
     prompt_of,
 )
-from pepperpy_memory_svc.embedding.one_thread import OneThread, imported, rows_of
+from pepperpy_memory_svc.embedding.one_thread import OneThread, imported, quieten, rows_of
 from pepperpy_schemas.errors import BadConfig
 
 _EXTRA: Final = "embed-torch"
@@ -45,15 +45,17 @@ class SentenceTransformerEmbedder:
     Args:
         path: The model's folder; by default the one that `packaged_model` finds.
         device: Where torch computes: ``cpu``, ``cuda``, ``mps``.
+        threads: Threads that one text is computed with on the CPU.
     """
 
-    def __init__(self, path: Path | None = None, *, device: str = "cpu") -> None:
+    def __init__(self, path: Path | None = None, *, device: str = "cpu", threads: int = 2) -> None:
         self.name = "all-MiniLM-L6-v2" if path is None else path.name or str(path)
         self.version = "st"
         self.dims = 0
         self.characters = 8_000
         self._path = path
         self._device = device
+        self._threads = threads
         self._model: Any = None
         self._thread = OneThread("sentence-transformers")
 
@@ -82,6 +84,7 @@ class SentenceTransformerEmbedder:
         path = self._path or packaged_model()
         # A name that is no folder would be looked for on the network.
         existing(path, "sentence-transformers")
+        quieten(self._threads)
         package = imported("sentence_transformers", _EXTRA)
         # It draws a bar of its progress into the service's log.
         imported("transformers.utils.logging", _EXTRA).disable_progress_bar()

