@@ -1,7 +1,7 @@
 """One language's analyser under one pipeline: from a text to its lexemes."""
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Final
 
@@ -18,7 +18,15 @@ MAX_WORD: Final = 100
 REMEMBERED: Final = 65_536
 """Words whose lexemes an analyser keeps."""
 
+READ: Final = 1024
+"""Passages whose words an analyser keeps: what was found before is found again."""
+PASSAGE: Final = 1000
+"""Characters of a passage."""
+
+_Word = tuple[int, int, str, bool]
+"""Where a word begins and ends, its lexeme, and whether it is a stop word."""
 _Seen = Callable[[str, str], tuple[str, bool]]
+_Read = Callable[[str], tuple[_Word, ...]]
 _making: Final = Lock()
 
 
@@ -39,6 +47,7 @@ class Analyser:
         self._roots = roots(language, pipeline.root)
         self._stop = stopping.stop_words(language) if pipeline.stop else frozenset()
         self._seen: _Seen = functools.lru_cache(REMEMBERED)(self._look)
+        self._read: _Read = functools.lru_cache(READ)(self._words)
         self.engines = Engines(
             tokenise=self._segmenter.engine if self._segmenter else words.engine(),
             stop=self._stop_engine(),
@@ -47,33 +56,29 @@ class Analyser:
 
     def tokens(self, text: str) -> list[Token]:
         """Returns the words of a text; when all of them are stop words, these."""
-        kept: list[Token] = []
-        stopped: list[Token] = []
-        for start, end, lexeme, aside in self._words(text):
-            (stopped if aside else kept).append(Token(text[start:end], start, end, lexeme))
-        return kept or stopped
+        return [
+            Token(text[start:end], start, end, lexeme)
+            for start, end, lexeme, _ in _meant(self._words(text))
+        ]
 
     def find(self, text: str, lexemes: Collection[str]) -> list[Token]:
         """Returns those of a text's `tokens` that have one of these lexemes."""
-        found: list[tuple[int, int, str, bool]] = []
-        meant = False
-        for one in self._words(text):
-            meant = meant or not one[3]
-            if one[2] in lexemes:
-                found.append(one)
+        words = self._read(text) if len(text) <= PASSAGE else self._words(text)
         return [
             Token(text[start:end], start, end, lexeme)
-            for start, end, lexeme, aside in found
-            if not (aside and meant)
+            for start, end, lexeme, _ in _meant(words)
+            if lexeme in lexemes
         ]
 
-    def _words(self, text: str) -> Iterator[tuple[int, int, str, bool]]:
-        """Where each word is, its lexeme, and whether it is a stop word."""
+    def _words(self, text: str) -> tuple[_Word, ...]:
+        """The words that have a lexeme."""
         seen, stops = self._seen, self._pipeline.stop
+        words: list[_Word] = []
         for start, end, root, function in self._cut(text):
             lexeme, stop = seen(text[start : min(end, start + MAX_WORD)], root)
             if lexeme:
-                yield start, end, lexeme, stop or (function and stops)
+                words.append((start, end, lexeme, stop or (function and stops)))
+        return tuple(words)
 
     def roots(self, listed: Iterable[str]) -> list[str]:
         """Returns the root of each word, though it may be a stop word."""
@@ -127,6 +132,11 @@ class Analyser:
         if self._segmenter and self._segmenter.grammar:
             return self._segmenter.engine
         return self._roots.engine
+
+
+def _meant(words: Sequence[_Word]) -> Sequence[_Word]:
+    """The words without stop words, unless all of them are."""
+    return [one for one in words if not one[3]] or words
 
 
 def analyser(lang: str, pipeline: Pipeline) -> Analyser:

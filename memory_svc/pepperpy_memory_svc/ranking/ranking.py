@@ -7,10 +7,11 @@ from typing import Final
 import msgspec
 
 from pepperpy_memory_svc.ranking.fusion import Parts, score
-from pepperpy_memory_svc.stores.rows import MAX_LEG, Known
+from pepperpy_memory_svc.stores.rows import MAX_LEG, Brief, Known
 from pepperpy_schemas.memory import Recency, SearchRequest
 
 _FIRST_POOL: Final = 128
+_LOWEST: Final = float("-inf")
 
 
 class Ranked(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ def add_bonuses(
     for id_, each in parts.items():
         entry = entries[id_]
         if request.recency is not None:
-            each["recency"] = _recency(request.recency, entry.at, now)
+            each["recency"] = _recency(request.recency, entry, now)
         if request.importance:
             each["importance"] = request.importance * entry.importance
 
@@ -63,11 +64,11 @@ def page(found: list[Ranked], request: SearchRequest) -> tuple[list[Ranked], boo
 
 
 def _place(one: Ranked) -> tuple[float, float, float, str]:
-    lowest = float("-inf")
-    vector, words = (one.parts.get(f"{leg}_raw", lowest) for leg in ("vector", "words"))
+    vector, words = one.parts.get("vector_raw", _LOWEST), one.parts.get("words_raw", _LOWEST)
     return -one.score, -vector, -words, one.entry.id
 
 
-def _recency(rule: Recency, at: datetime, now: datetime) -> float:
-    age = max(0.0, (now - at).total_seconds())
+def _recency(rule: Recency, entry: Known, now: datetime) -> float:
+    at = entry.at if isinstance(entry, Brief) else entry.at.timestamp()
+    age = max(0.0, now.timestamp() - at)
     return float(rule.weight * 0.5 ** (age / rule.half_life))

@@ -104,9 +104,12 @@ FROM asked, LATERAL (
     WHERE p.ns = asked.ns AND p.lexeme = asked.lexeme OFFSET 0
 ) p GROUP BY p.nr"""
 
+# The first few are sorted apart: that they suffice is likely, and the others are many.
 BEST: Final = f"""
+WITH found AS MATERIALIZED ({{words}})
 SELECT false AS nearest, score, e.* FROM (
-    SELECT * FROM ({{words}}) all_scored ORDER BY score DESC
+    (SELECT * FROM found ORDER BY score DESC, nr LIMIT 4 * {{limit}})
+    UNION ALL (SELECT * FROM found ORDER BY score DESC, nr OFFSET 4 * {{limit}})
 ) scored, {_FITTING} LIMIT {{limit}}"""
 
 # Joined and not `= ANY`: a parameter's array is searched from its beginning for every row.
