@@ -9,7 +9,7 @@ import msgspec
 from pepperpy_bus.memory.client import Memory
 from pepperpy_bus.streams.blobs import parse_reference
 from pepperpy_schemas.errors import BadHeader, BadPayload, NotFound, PepperError, TooLarge
-from pepperpy_schemas.memory import AllOf, Condition, Eq, In, Not
+from pepperpy_schemas.memory import AllOf, Condition, Eq, In, Not, Range
 from pepperpy_schemas.memory_ingest import Document, Ingested, IngestProgress, Skipped
 
 _NAMES: Final = 1000
@@ -90,11 +90,20 @@ async def take_in(
 
 async def forget_others(memory: Memory, folder: str, files: Sequence[str]) -> int:
     """Forgets what is known of files of a folder that are not among these; returns how much."""
-    others: list[Condition] = [
-        Not(In("metadata.file", list(files[start : start + _NAMES])))
-        for start in range(0, len(files), _NAMES)
-    ]
-    return await memory.delete(where=AllOf([Eq("metadata.folder", folder), *others]))
+    kept = sorted(set(files))
+    groups = [kept[start : start + _NAMES] for start in range(0, len(kept), _NAMES)] or [[]]
+    gone = 0
+    for number, names in enumerate(groups):
+        # One condition has no room for all: each looks at the names up to its last one.
+        after = groups[number - 1][-1] if number else None
+        upto = names[-1] if number + 1 < len(groups) else None
+        where: list[Condition] = [Eq("metadata.folder", folder)]
+        if after is not None or upto is not None:
+            where.append(Range("metadata.file", gt=after, lte=upto))
+        if names:
+            where.append(Not(In("metadata.file", list(names))))
+        gone += await memory.delete(where=AllOf(where))
+    return gone
 
 
 def _so_far(progress: IngestProgress) -> Ingested:
