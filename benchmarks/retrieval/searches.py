@@ -1,0 +1,92 @@
+"""How long searches take in a memory: over the bus, in the service, and in the store."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+
+from benchmarks.retrieval import made
+from benchmarks.retrieval.filled import NAMESPACE, Filled
+from pepperpy_memory_svc.remembering import searching
+from pepperpy_schemas.memory import Neighbours, Recency, SearchReply, SearchRequest
+
+LIMIT: Final = 10
+KINDS: Final = ("hybrid", "semantic", "text", "contextual", "similar")
+"""The kinds that a client asks for."""
+HERE: Final = "hybrid in the service"
+"""The same as ``hybrid``, without the bus."""
+_WARM: Final = 10
+
+Ask = Callable[[str], Awaitable[SearchReply]]
+
+
+@dataclass
+class Took:
+    """Milliseconds of one kind of search.
+
+    Attributes:
+        whole: From the request to its answer.
+        store: What of these the store took.
+    """
+
+    whole: list[float] = field(default_factory=list)
+    store: list[float] = field(default_factory=list)
+
+    @property
+    def p50(self) -> float:
+        """The median."""
+        return median(self.whole)
+
+    @property
+    def store_p50(self) -> float:
+        """The median in the store."""
+        return median(self.store)
+
+    @property
+    def over_store_p50(self) -> float:
+        """The median of what is added to the store's time, search by search."""
+        return median(whole - part for whole, part in zip(self.whole, self.store, strict=True))
+
+
+async def searches(filled: Filled, count: int) -> dict[str, Took]:
+    """Asks questions, every kind of search in turn; returns what each kind took.
+
+    Args:
+        filled: The memory; vectors of its entries and questions are known, none is computed.
+        count: How many questions.
+    """
+    asked = made.questions(filled.size, count + _WARM)
+    await filled.know(asked)
+    took: dict[str, Took] = {}
+    for number, (text, _) in enumerate(asked):
+        for kind, ask in _kinds(filled, number * 7919 % filled.size).items():
+            filled.store.seconds = 0.0
+            began = time.perf_counter()
+            reply = await ask(text)
+            seconds = time.perf_counter() - began
+            assert len(reply.hits) == LIMIT
+            if number >= _WARM:
+                mine = took.setdefault(kind, Took())
+                mine.whole.append(seconds * 1000)
+                mine.store.append(filled.store.seconds * 1000)
+    return took
+
+
+def _kinds(filled: Filled, number: int) -> Mapping[str, Ask]:
+    memory = filled.served.memory.within(namespace=NAMESPACE)
+    place, parts = filled.served.place(NAMESPACE), filled.served.parts
+
+    async def here(text: str) -> SearchReply:
+        return await searching.search(parts, place, SearchRequest(text=text, limit=LIMIT))
+
+    return {
+        "hybrid": lambda text: memory.search(text, limit=LIMIT),
+        HERE: here,
+        "semantic": lambda text: memory.search(text, limit=LIMIT, mode="semantic"),
+        "text": lambda text: memory.search(text, limit=LIMIT, mode="text"),
+        "contextual": lambda text: memory.search(
+            text, limit=LIMIT, neighbours=Neighbours(), recency=Recency(), importance=0.1
+        ),
+        "similar": lambda _: memory.similar(made.entry_id(number), limit=LIMIT),
+    }
