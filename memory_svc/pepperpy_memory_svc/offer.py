@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime
 from typing import Final, Self
 
@@ -33,6 +33,8 @@ UNSET: Final = "memory://"
 """Where entries are when no address is set."""
 
 _PURGED: Final = 10_000
+_AGAIN: Final = 5.0
+"""Seconds after which the words of all entries are tried again."""
 
 
 class Offer:
@@ -71,17 +73,17 @@ class Offer:
     async def reload(self) -> None:
         """Reads the declaration again; requests that run end with the old one.
 
-        Where words are made otherwise now, those of all entries are made anew before, while
-        searches go on with the old ones.
+        Where words are made otherwise now, those of all entries are made anew, while searches go
+        on with the old ones.
 
         Raises:
             BadConfig: Something is wrong in it; everything stays as it was.
         """
         declaration = read_declaration(self._settings.declaration)
         index = self._index(self.parts.store, declaration)
-        await index.prepare(self.parts.clock)
         before = self.parts.declaration
         self.parts = msgspec.structs.replace(self.parts, declaration=declaration, index=index)
+        await index.prepare(self.parts.clock, back=True)
         log.info(
             "memory.reloaded",
             namespaces=sorted(declaration.namespaces),
@@ -98,7 +100,6 @@ class Offer:
         store = await enter(open_store(url))
         emitter = await enter(Emitter(connection, prefix))
         index = self._index(store, declaration)
-        await index.prepare(clock.now)
         self.parts = Parts(
             declaration=declaration,
             store=store,
@@ -108,7 +109,8 @@ class Offer:
             blobs=Blobs(connection, prefix, max_size=MAX_FILE),
             clock=clock.now,
         )
-        await enter(_purging(store, emitter, clock, self._settings.purge))
+        await enter(_beside(_prepared(index, clock), "words-anew"))
+        await enter(_beside(_purging(store, emitter, clock, self._settings.purge), "purge"))
 
     def _index(self, store: Store, declaration: Declaration) -> Index:
         return Index(
@@ -132,26 +134,35 @@ class Offer:
 
 
 @contextlib.asynccontextmanager
-async def _purging(
-    store: Store, emitter: Emitter, clock: ServerClock, every: float
-) -> AsyncIterator[None]:
-    """Removes what is expired from time to time, and tells how much that was."""
-
-    async def work() -> None:
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await purge(store, emitter, clock.now())
-            except Exception as error:
-                # Whatever it was: without this nothing would be removed ever again.
-                log.warning("memory.purge_failed", reason=str(error))
-
-    running = asyncio.create_task(work(), name="purge")
+async def _beside(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    """Works beside the requests, until the end of the context."""
+    running = asyncio.create_task(work, name=name)
     try:
         yield
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def _prepared(index: Index, clock: ServerClock) -> None:
+    """Has the words made as they are declared; what fails is tried again."""
+    while True:
+        try:
+            return await index.prepare(clock.now)
+        except Exception as error:
+            log.warning("memory.words_failed", reason=str(error), retry=_AGAIN)
+        await asyncio.sleep(_AGAIN)
+
+
+async def _purging(store: Store, emitter: Emitter, clock: ServerClock, every: float) -> None:
+    """Removes what is expired from time to time, and tells how much that was."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await purge(store, emitter, clock.now())
+        except Exception as error:
+            # Whatever it was: without this nothing would be removed ever again.
+            log.warning("memory.purge_failed", reason=str(error))
 
 
 async def purge(store: Store, emitter: Emitter, now: datetime) -> int:

@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from typing import Final, TypeVar
 
 import msgspec
 
 from pepperpy_bus.logs import get_log
-from pepperpy_memory_svc.declared.models import Declaration, Namespace
+from pepperpy_memory_svc.declared.models import Declaration
 from pepperpy_memory_svc.embedding.batching import BatchedEmbedder
 from pepperpy_memory_svc.embedding.embedder import (
     Embedder,
@@ -22,7 +20,9 @@ from pepperpy_memory_svc.embedding.embedder import (
     spec_of,
 )
 from pepperpy_memory_svc.remembering.analyser import Analyser
-from pepperpy_memory_svc.remembering.words import Words, pipeline_of
+from pepperpy_memory_svc.remembering.making import drop_kept, make_current
+from pepperpy_memory_svc.remembering.treatments import Treatments
+from pepperpy_memory_svc.remembering.words import Words, lexemes
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, Row
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import PepperError, Unavailable, WrongSequence
@@ -36,10 +36,7 @@ T = TypeVar("T")
 _TRIES: Final = 5
 _FILL: Final = 256
 _EMBED: Final = 32
-_ROUNDS: Final = 8
-"""How often the rest is embedded before the new vectors are taken without the last few."""
-_FEW: Final = 64
-"""Entries that searches may miss for the moment that they take to embed."""
+_BACK: Final = "have the service read its declaration again (SIGHUP) to go back to them"
 _FRESH: Final = 1.0
 """Seconds after which the store is asked again which generations are current."""
 
@@ -51,11 +48,13 @@ class Current(msgspec.Struct, frozen=True):
         embedding: The generation of vectors.
         embedder: What embeds for it.
         analyser: The generation of words.
+        treatments: How its words were made.
     """
 
     embedding: Generation
     embedder: BatchedEmbedder[Embedder]
     analyser: Generation
+    treatments: Treatments
 
 
 class Index:
@@ -66,7 +65,7 @@ class Index:
         embedders: Gives an open embedder by how settings name it; the same one every time.
         analyser: The analyser.
         spec: The embedder of a store that has none yet.
-        declaration: The namespaces, whose pipelines are part of the analyser.
+        declaration: The namespaces, and how their texts become words.
 
     Attributes:
         words: What the analyser says.
@@ -85,45 +84,55 @@ class Index:
         self._embedders = embedders
         self.words = Words(analyser)
         self._spec = spec
-        self._declaration = declaration
-        self._name = _analyser_name(analyser, declaration)
+        self._declared = Treatments.declared(declaration)
+        self._name = self._declared.name(analyser)
         self._current: Current | None = None
         self._read_at = 0.0
         self._kept_spec = spec
         self._lock = asyncio.Lock()
-        # Those that are being made here: what is put meanwhile is in them from the start.
-        self._making: dict[int, BatchedEmbedder[Embedder]] = {}
+        # What is being made here: what is put meanwhile is in it from the start.
+        self._embedded_anew: dict[int, BatchedEmbedder[Embedder]] = {}
+        self._reworded: set[int] = set()
 
-    async def prepare(self, clock: Callable[[], datetime]) -> None:
-        """Makes the words of all entries anew when another analyser made those that are there.
+    async def prepare(self, clock: Callable[[], datetime], *, back: bool = False) -> None:
+        """Makes the words of all entries as they are declared now, if they were made otherwise.
 
-        What is killed in the middle is gone on with by the next one; until the end the old words
-        are the current ones.
+        Until the end the words that are there are searched, as they were made. What is killed in
+        the middle is gone on with by the next one.
+
+        Args:
+            clock: The time that entries expire by.
+            back: Take words, too, that others have replaced. A replica of an older version that
+                starts anew while newer ones are there must not.
         """
-        there = _current(await self._store.generations(), "analyser")
-        if there is None or there.name == self._name:
+        there = await self._store.generations()
+        before = _current(there, "analyser")
+        if before is None or before.name == self._name:
+            return
+        if not back and any((one.name, one.state) == (self._name, "kept") for one in there):
+            log.warning("memory.words_kept", there=before.name, wanted=self._name, hint=_BACK)
             return
         made = await self._store.begin("analyser", self._name)
-        log.info("memory.words_anew", before=there.name, after=made.name)
-        while await self._store.flip(made.number, now=clock()):
-            while entries := await self._store.unfilled(made.number, now=clock(), limit=_FILL):
-                await self._store.fill(made.number, await asyncio.to_thread(self._filled, entries))
+        log.info("memory.words_anew", before=before.name, after=made.name)
+        self._reworded.add(made.number)
+        try:
+            async for _ in make_current(self._store, made, self._words_of, clock, at_once=_FILL):
+                pass
+        finally:
+            self._reworded.discard(made.number)
+        self._current = None
+        await drop_kept(self._store, "analyser", but=before.number)
 
-    def _filled(self, entries: Sequence[Entry]) -> list[Filling]:
+    async def _words_of(self, entries: Sequence[Entry]) -> list[Filling]:
+        analyses = await asyncio.to_thread(self._analysed, entries)
         return [
-            Filling(
-                namespace=entry.namespace,
-                id=entry.id,
-                version=entry.version,
-                lexemes=[token.lexeme for token in self._of(entry).tokens],
-            )
-            for entry in entries
+            Filling(namespace=one.namespace, id=one.id, version=one.version, lexemes=lexemes(said))
+            for one, said in zip(entries, analyses, strict=True)
         ]
 
-    def _of(self, entry: Entry) -> Analysis:
-        # What is no longer declared may be declared again.
-        declared = self._declaration.namespaces.get(entry.namespace) or Namespace()
-        return self.words.of(declared, entry.text, entry.lang)
+    def _analysed(self, entries: Sequence[Entry]) -> list[Analysis]:
+        of = self._declared.of
+        return [self.words.of(of(one.namespace), one.text, one.lang) for one in entries]
 
     async def current(self) -> Current:
         """Returns what is searched now; what another replica has flipped is seen in a second."""
@@ -148,54 +157,26 @@ class Index:
         embedder = await self._embedders(spec)
         name = generation_name(spec, embedder)
         made = await self._store.begin("embedding", name, dims=embedder.dims)
+
+        async def vectors_of(entries: Sequence[Entry]) -> list[Filling]:
+            vectors = await embedder.embed([one.text for one in entries], "passage")
+            return [
+                Filling(namespace=one.namespace, id=one.id, version=one.version, vector=vector)
+                for one, vector in zip(entries, vectors, strict=True)
+            ]
+
         done = 0
-        self._making[made.number] = embedder
+        self._embedded_anew[made.number] = embedder
         try:
-            async for done, left in self._made(made, embedder, clock):
+            making = make_current(self._store, made, vectors_of, clock, at_once=_EMBED)
+            async for done, left in making:
                 yield made, done, left
         finally:
-            del self._making[made.number]
+            del self._embedded_anew[made.number]
         self._current = None
         if before != made.number:
-            await self._drop_kept("embedding", but=before)
+            await drop_kept(self._store, "embedding", but=before)
         yield msgspec.structs.replace(made, state="current"), done, 0
-
-    async def _made(
-        self,
-        made: Generation,
-        embedder: BatchedEmbedder[Embedder],
-        clock: Callable[[], datetime],
-    ) -> AsyncIterator[tuple[int, int]]:
-        """Fills a generation and makes it current; yields how many were made and are left.
-
-        Other replicas write on into the one that is current. Where they always do, so that
-        something is missing whenever it is looked, the last few are embedded after the change.
-        """
-        done = left = 0
-        for rounds in itertools.count():
-            if made.state == "current":
-                return
-            hurried = rounds > _ROUNDS and left <= _FEW
-            left = missing = await self._store.flip(made.number, now=clock(), partial=hurried)
-            if not missing:
-                return
-            yield done, left
-            while some := await self._store.unfilled(made.number, now=clock(), limit=_EMBED):
-                vectors = await embedder.embed([one.text for one in some], "passage")
-                await self._store.fill(made.number, _vectors(some, vectors))
-                done += len(some)
-                left = max(0, left - len(some))
-                yield done, left
-            if hurried:
-                return
-            left = missing
-
-    async def _drop_kept(self, kind: Kind, *, but: int) -> None:
-        """Drops what was current before, but for the way back."""
-        for one in await self._store.generations():
-            if (one.kind, one.state) == (kind, "kept") and one.number != but:
-                await self._store.drop(one.number)
-                log.info("memory.generation_dropped", kind=kind, name=one.name)
 
     async def agreed(self, work: Callable[[Current], Awaitable[T]]) -> T:
         """Does something with the current generations, again when they have changed meanwhile.
@@ -213,30 +194,36 @@ class Index:
                 self._current = None
         return await work(await self.current())
 
-    async def rows(
-        self, current: Current, namespace: Namespace, entries: Sequence[Entry]
-    ) -> list[Row]:
-        """Returns entries with their vectors and words, and with their language."""
+    async def rows(self, current: Current, namespace: str, entries: Sequence[Entry]) -> list[Row]:
+        """Returns entries with their vectors and words, and with their language.
+
+        What is made anew here gets its share at once.
+        """
         texts = [entry.text for entry in entries]
+        treatment = current.treatments.of(namespace)
         vectors, analyses = await asyncio.gather(
-            self._embedded(current, texts),
-            asyncio.to_thread(self.words.of_entries, namespace, entries),
+            self._vectors(current, texts),
+            asyncio.to_thread(self.words.of_entries, treatment, entries),
         )
+        anew = await asyncio.to_thread(self._analysed, entries) if self._reworded else analyses
         return [
             Row(
-                entry=msgspec.structs.replace(entry, lang=entry.lang or analysis.lang),
+                entry=msgspec.structs.replace(entry, lang=entry.lang or said.lang),
                 vectors=vector,
-                lexemes={current.analyser.number: [token.lexeme for token in analysis.tokens]},
+                lexemes={
+                    **dict.fromkeys(self._reworded, lexemes(new)),
+                    current.analyser.number: lexemes(said),
+                },
             )
-            for entry, vector, analysis in zip(entries, vectors, analyses, strict=True)
+            for entry, vector, said, new in zip(entries, vectors, analyses, anew, strict=True)
         ]
 
-    async def _embedded(
+    async def _vectors(
         self, current: Current, texts: Sequence[str]
     ) -> "list[dict[int, Vector | None]]":
-        """Each text's vectors: of the current generation, and of those that are being made here."""
+        """Each text's vectors, by generation."""
         vectors = {current.embedding.number: await current.embedder.embed(texts, "passage")}
-        for number, embedder in list(self._making.items()):
+        for number, embedder in list(self._embedded_anew.items()):
             with contextlib.suppress(PepperError):  # who makes them tries again
                 vectors.setdefault(number, await embedder.embed(texts, "passage"))
         return [{number: some[n] for number, some in vectors.items()} for n in range(len(texts))]
@@ -258,11 +245,6 @@ class Index:
         there = await self._store.generations()
         embedding = _current(there, "embedding") or await self._first_embedding()
         analyser = _current(there, "analyser") or await self._store.begin("analyser", self._name)
-        if analyser.name != self._name:
-            raise Unavailable(
-                f"the words in the store are those of {analyser.name}, not of {self._name}",
-                hint="start the service anew: it indexes the words of all entries again",
-            )
         spec = spec_of(embedding.name)
         embedder = await self._embedders(spec)
         if generation_name(spec, embedder) != embedding.name:
@@ -274,7 +256,7 @@ class Index:
         if spec != self._kept_spec:
             log.warning("memory.embedder_kept", there=spec, wanted=self._spec)
             self._kept_spec = spec
-        return Current(embedding, embedder, analyser)
+        return Current(embedding, embedder, analyser, Treatments.named(analyser.name))
 
     async def _first_embedding(self) -> Generation:
         embedder = await self._embedders(self._spec)
@@ -282,26 +264,5 @@ class Index:
         return await self._store.begin("embedding", name, dims=embedder.dims)
 
 
-def _vectors(entries: Sequence[Entry], vectors: Sequence[Vector]) -> list[Filling]:
-    return [
-        Filling(namespace=one.namespace, id=one.id, version=one.version, vector=vector)
-        for one, vector in zip(entries, vectors, strict=True)
-    ]
-
-
 def _current(there: Sequence[Generation], kind: Kind) -> Generation | None:
     return next((one for one in there if one.kind == kind and one.state == "current"), None)
-
-
-def _analyser_name(analyser: Analyser, declaration: Declaration) -> str:
-    """The analyser's name, with whatever changes its answers in a namespace."""
-    plain = Namespace()
-    said = [
-        (name, one.main, analyser.version(pipeline_of(one)))
-        for name, one in sorted(declaration.namespaces.items())
-        if (one.main, one.words) != (plain.main, plain.words)
-    ]
-    version = analyser.version(pipeline_of(plain))
-    if not said:
-        return version
-    return f"{version}@{blake2b(msgspec.json.encode(said), digest_size=6).hexdigest()}"

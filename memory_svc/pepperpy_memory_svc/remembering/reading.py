@@ -5,6 +5,7 @@ from typing import Final
 
 from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.remembering.treatments import version_of
 from pepperpy_memory_svc.remembering.writing import found
 from pepperpy_memory_svc.stores.writing import alive
 from pepperpy_schemas.errors import BadPayload
@@ -106,7 +107,7 @@ async def stats(parts: Parts, places: list[Place], replica: str, running: int) -
         store=parts.kind,
         embedder=current.embedding.name,
         dims=current.embedding.dims,
-        analyser=current.analyser.name,
+        analyser=version_of(current.analyser.name),
         replica=replica,
         running=running,
         cached=len(cache),

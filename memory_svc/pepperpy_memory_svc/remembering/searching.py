@@ -15,6 +15,8 @@ from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.index import Current
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.remembering.showing import shown, snippets
+from pepperpy_memory_svc.remembering.treatments import Treatment
+from pepperpy_memory_svc.remembering.words import lexemes
 from pepperpy_memory_svc.stores.rows import Known, Vector, Wanted
 from pepperpy_schemas.errors import BadPayload, NotFound
 from pepperpy_schemas.language import Analysis
@@ -42,12 +44,14 @@ class _Asked(msgspec.Struct, frozen=True):
     Attributes:
         vector: Its vector; None for words alone.
         words: Its words; none for vectors alone.
+        treatment: How they became that.
         where: What every hit fulfils.
         embedder: Whose vector it is.
     """
 
     vector: Vector | None
     words: Analysis
+    treatment: Treatment
     where: Condition | None
     embedder: str = ""
 
@@ -71,7 +75,7 @@ async def search(parts: Parts, place: Place, request: SearchRequest) -> SearchRe
     if request.touch:
         renewed = [entry.id for entry in entries if entry.ttl]
         await parts.store.touch(place.name, renewed, now=parts.clock())
-    texts = await snippets(parts, place, entries, asked.words)
+    texts = await snippets(parts, asked.treatment, entries, asked.words)
     return SearchReply(
         hits=[
             Hit(entry, one.score, text, one.parts if request.explain else {})
@@ -104,13 +108,13 @@ async def _asked(parts: Parts, place: Place, request: SearchRequest, current: Cu
     # Beside each other: an embedder takes its milliseconds in a thread of its own.
     vector, words = await asyncio.gather(
         _vector(parts, place, request, current, text),
-        _words(parts, place, request, text, lang),
+        _words(parts, place, request, current, text, lang),
     )
     where = visible(request)
     if like is not None:
         where = _both(where, Not(Eq("id", like.id)))
     embedder = "" if vector is None else current.embedding.name
-    return _Asked(vector, words, where, embedder)
+    return _Asked(vector, words, current.treatments.of(place.name), where, embedder)
 
 
 def _direction(vector: Vector) -> Vector:
@@ -131,11 +135,11 @@ async def _like(parts: Parts, place: Place, request: SearchRequest) -> Entry | N
 
 
 async def _words(
-    parts: Parts, place: Place, request: SearchRequest, text: str, lang: str
+    parts: Parts, place: Place, request: SearchRequest, current: Current, text: str, lang: str
 ) -> Analysis:
     if request.mode == "semantic" or not text:
         return _NOBODY
-    return await parts.index.words.asked(place.declared, text, lang)
+    return await parts.index.words.asked(current.treatments.of(place.name), text, lang)
 
 
 async def _vector(
@@ -186,7 +190,7 @@ async def _ranked(
         namespace=place.name,
         vector=asked.vector,
         embedding=current.embedding.number,
-        lexemes=list(dict.fromkeys(token.lexeme for token in asked.words.tokens)),
+        lexemes=list(dict.fromkeys(lexemes(asked.words))),
         analyser=current.analyser.number,
         where=asked.where,
         limit=pool(request),

@@ -9,6 +9,7 @@ from pepperpy_memory_svc.language.snippets import snippet
 from pepperpy_memory_svc.ranking.ranking import Ranked, page
 from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.remembering.treatments import Treatment
 from pepperpy_memory_svc.stores.conditions import compile_condition
 from pepperpy_schemas.language import Analysis
 from pepperpy_schemas.memory import Condition, Entry, SearchRequest
@@ -57,13 +58,13 @@ async def _whole(
 
 
 async def snippets(
-    parts: Parts, place: Place, entries: Sequence[Entry], words: Analysis
+    parts: Parts, treatment: Treatment, entries: Sequence[Entry], words: Analysis
 ) -> list[str]:
     """Returns the part of each entry that shows best why it was found.
 
     Args:
         parts: The parts of the service.
-        place: The namespace.
+        treatment: How texts became words.
         entries: The entries.
         words: The words of the question.
     """
@@ -71,7 +72,7 @@ async def snippets(
     looked_at = [_beginning(entry) for entry in entries]
     if not lexemes:
         return [snippet(entry.text, (), ()).of(entry.text) for entry in looked_at]
-    found = await parts.index.words.found(place.declared, looked_at, lexemes)
+    found = await parts.index.words.found(treatment, looked_at, lexemes)
     return [
         snippet(entry.text, tokens, lexemes).of(entry.text)
         for entry, tokens in zip(looked_at, found, strict=True)

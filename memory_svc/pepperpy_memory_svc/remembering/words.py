@@ -5,8 +5,8 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Final, TypeAlias
 
-from pepperpy_memory_svc.declared.models import Namespace
 from pepperpy_memory_svc.remembering.analyser import Analyser
+from pepperpy_memory_svc.remembering.treatments import Treatment
 from pepperpy_schemas.language import Analysis, Pipeline, Token
 from pepperpy_schemas.memory import Entry
 
@@ -17,7 +17,7 @@ SHORT: Final = 1000
 AT_ONCE: Final = 0.003
 """Seconds of work for which the event loop is not left: a thread would cost more."""
 
-_Asked: TypeAlias = tuple[str, str, str, Pipeline]
+_Asked: TypeAlias = tuple[str, str, Treatment]
 
 
 class Words:
@@ -33,21 +33,21 @@ class Words:
         # Engines take seconds to load, and those of some languages are slow: a thread finds out.
         self._quick: set[tuple[str, Pipeline]] = set()
 
-    def of(self, namespace: Namespace, text: str, lang: str) -> Analysis:
+    def of(self, treatment: Treatment, text: str, lang: str) -> Analysis:
         """Returns the words of a text; blocks."""
-        pipeline = pipeline_of(namespace)
-        return self._analyser.analyse(text, lang=lang, main=namespace.main, pipeline=pipeline)
+        main, pipeline = treatment.main, treatment.pipeline
+        return self._analyser.analyse(text, lang=lang, main=main, pipeline=pipeline)
 
-    def of_entries(self, namespace: Namespace, entries: Sequence[Entry]) -> list[Analysis]:
+    def of_entries(self, treatment: Treatment, entries: Sequence[Entry]) -> list[Analysis]:
         """Returns the words of entries; blocks."""
-        return [self.of(namespace, entry.text, entry.lang) for entry in entries]
+        return [self.of(treatment, entry.text, entry.lang) for entry in entries]
 
-    async def asked(self, namespace: Namespace, text: str, lang: str = "") -> Analysis:
+    async def asked(self, treatment: Treatment, text: str, lang: str = "") -> Analysis:
         """Returns the words of a question."""
-        key = text, lang, namespace.main, pipeline_of(namespace)
+        key = text, lang, treatment
         words = self._asked.pop(key, None)
         if words is None:
-            words = await asyncio.to_thread(self.of, namespace, text, lang)
+            words = await asyncio.to_thread(self.of, treatment, text, lang)
         if len(text) <= SHORT:
             self._asked[key] = words
         if len(self._asked) > KEPT:
@@ -55,14 +55,14 @@ class Words:
         return words
 
     async def found(
-        self, namespace: Namespace, entries: Sequence[Entry], lexemes: Collection[str]
+        self, treatment: Treatment, entries: Sequence[Entry], lexemes: Collection[str]
     ) -> list[list[Token]]:
         """Returns of each entry the words that have one of these lexemes."""
-        pipeline = pipeline_of(namespace)
+        main, pipeline = treatment.main, treatment.pipeline
 
         def find(entry: Entry) -> list[Token]:
             return self._analyser.find(
-                entry.text, lexemes, lang=entry.lang, main=namespace.main, pipeline=pipeline
+                entry.text, lexemes, lang=entry.lang, main=main, pipeline=pipeline
             )
 
         def find_timed(entry: Entry) -> list[Token]:
@@ -73,10 +73,10 @@ class Words:
             return tokens
 
         found: list[list[Token]] = []
-        until = time.perf_counter() + AT_ONCE
+        until = time.thread_time() + AT_ONCE
         for entry in entries:
             quick = len(entry.text) <= SHORT and (entry.lang, pipeline) in self._quick
-            if not quick or time.perf_counter() > until:
+            if not quick or time.thread_time() > until:
                 break
             found.append(find(entry))
         rest = entries[len(found) :]
@@ -85,7 +85,6 @@ class Words:
         return found
 
 
-def pipeline_of(namespace: Namespace) -> Pipeline:
-    """Returns how a namespace's texts become words."""
-    words = namespace.words
-    return Pipeline(fold=words.fold, stop=words.stop, root=words.root, bigrams=words.bigrams)
+def lexemes(analysis: Analysis) -> list[str]:
+    """Returns what of a text's words is compared, in their order."""
+    return [token.lexeme for token in analysis.tokens]

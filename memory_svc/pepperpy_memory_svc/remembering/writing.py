@@ -299,7 +299,7 @@ async def _store(
         rows: list[Row] = []
         for start in range(0, len(entries), _SLICE):
             some = entries[start : start + _SLICE]
-            rows += await parts.index.rows(current, place.declared, some)
+            rows += await parts.index.rows(current, place.name, some)
         if expected is not None:
             rows = [msgspec.structs.replace(row, expected=expected) for row in rows]
         return await parts.store.put(place.name, rows, now=parts.clock())

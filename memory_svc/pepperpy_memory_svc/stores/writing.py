@@ -10,6 +10,8 @@ from pepperpy_memory_svc.stores.values import check_number, check_text, check_ve
 from pepperpy_schemas.errors import Conflict, NotFound, WrongSequence
 from pepperpy_schemas.memory import Entry
 
+MAX_NAME = 100_000
+"""Longest name of a generation, which says how each namespace's words were made."""
 MAX_DIMS = 16_000
 """Most numbers of a vector."""
 
@@ -134,7 +136,7 @@ def check_fillings(fillings: Sequence[Filling], generation: Generation) -> None:
 
 def check_begun(kind: Kind, name: str, dims: int, there: Generation | None) -> None:
     """Refuses a generation that cannot be."""
-    check_text(name, "name", most=1000, least=1)
+    check_text(name, "name", most=MAX_NAME, least=1)
     check_number(
         dims, "dims", least=int(kind == "embedding"), most=MAX_DIMS if kind == "embedding" else 0
     )

@@ -134,12 +134,14 @@ async def test_what_was_stopped_goes_on_where_it_was(
     text = sections(*(f"Section {n}" for n in range(30)))
     async with serving() as offer:
         store, ana = offer.parts.store, by("ana")
-        put, stopped, puts = store.put, asyncio.Event(), 0
+        put, puts = store.put, 0
+        begun, stopped = asyncio.Event(), asyncio.Event()
 
         async def twice(namespace: str, rows: Sequence[Row], *, now: datetime) -> list[Entry]:
             nonlocal puts
             puts += 1
             if puts > 2:
+                begun.set()
                 try:
                     await asyncio.Event().wait()
                 finally:
@@ -151,6 +153,7 @@ async def test_what_was_stopped_goes_on_where_it_was(
         async for one in items:
             if one.done == 12:
                 break
+        await asyncio.wait_for(begun.wait(), 5)
         await items.aclose()
         await asyncio.wait_for(stopped.wait(), 5)
         monkeypatch.undo()
