@@ -20,6 +20,7 @@ class Fitting:
         load: Reads entries by their numbers.
         fits: Whether one may be a candidate.
         limit: Most candidates of a leg.
+        span: How many of the best are expected to have as many among them that fit.
     """
 
     def __init__(
@@ -27,15 +28,17 @@ class Fitting:
         load: Callable[[Sequence[str]], Awaitable[list[Held]]],
         fits: Predicate,
         limit: int,
+        span: int,
     ) -> None:
         self._load = load
         self._fits = fits
         self._limit = limit
+        self._span = max(limit, span)
         self._known: dict[str, Entry | None] = {}
 
     async def look(self, *legs: Ranked) -> None:
         """Reads the best of several legs together."""
-        end = min(self._limit, _READ // len(legs))
+        end = min(self._span, _READ // len(legs))
         await self._look(nr for leg in legs for nr, _ in leg.part(0, end))
 
     async def _look(self, numbers: Iterable[str]) -> None:
@@ -54,7 +57,7 @@ class Fitting:
         begin = 0
         while begin < len(leg) and len(found) < self._limit:
             # The more there are that do not fit, the more are read at once.
-            part = leg.part(begin, begin + min(_READ, max(self._limit - len(found), begin)))
+            part = leg.part(begin, begin + min(_READ, max(self._span - begin, begin)))
             await self._look(nr for nr, _ in part)
             found += [
                 Scored(entry.id, score)

@@ -46,6 +46,10 @@ async def _make_index(client: Redis, prefix: str) -> None:
     except ResponseError as error:
         if "already exists" in str(error):
             return
+        if "db != 0" in str(error):
+            raise BadConfig(
+                "Redis searches its database 0 alone", hint="end the memory's URL with /0"
+            ) from error
         if "unknown command" in str(error).lower():
             raise BadConfig(
                 "the memory's Redis has no search",

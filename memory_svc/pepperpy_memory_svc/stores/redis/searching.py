@@ -23,6 +23,7 @@ from pepperpy_memory_svc.stores.values import (
     cut,
 )
 from pepperpy_memory_svc.stores.writing import alive, generation_of
+from pepperpy_schemas.memory import Entry
 
 FEW: Final = 2500
 """Entries up to which all that may fulfil a condition are compared."""
@@ -39,7 +40,8 @@ class _Found(msgspec.Struct, frozen=True):
         size: Entries of the namespace.
         few: The numbers of those that may fulfil the condition, unless they are many.
         compared: Those of them that have a vector; their vectors stand beside.
-        k: How many of the nearest were asked for.
+        k: How many of the best are expected to have enough among them that fit; so many of the
+            nearest were asked for.
         near: Numbers of the nearest with their distances.
         corpus: Entries that have been analysed, and the length of all.
     """
@@ -82,12 +84,13 @@ class RedisSearching(RedisWriting):
         async def load(numbers: Sequence[str]) -> list[Held]:
             return await self._load(wanted.namespace, numbers)
 
-        fitting = Fitting(
-            load, lambda entry: alive(entry, now) is not None and fits(entry), wanted.limit
-        )
+        def there(entry: Entry) -> bool:
+            return alive(entry, now) is not None and fits(entry)
+
+        fitting = Fitting(load, there, wanted.limit, found.k)
         await fitting.look(near, words)
         nearest = await fitting.best(near)
-        while len(nearest) < wanted.limit and found.more:
+        while wanted.vector is not None and len(nearest) < wanted.limit and found.more:
             found, beside = await self._find(wanted, self._farther(wanted, found))
             nearest = await fitting.best(_nearest(wanted, found, beside))
         best = await fitting.best(words)

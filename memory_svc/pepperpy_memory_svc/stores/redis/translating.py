@@ -28,6 +28,10 @@ def translated() -> Iterator[None]:
     except exceptions.TimeoutError as error:
         raise Unavailable(f"Redis took too long: {error}") from error
     except exceptions.ResponseError as error:
+        if "ACL failure" in str(error):
+            raise BadConfig(
+                f"Redis refuses us: {error}", hint="check the login's rights"
+            ) from error
         if str(error).startswith("BUSY"):
             raise Overloaded(f"Redis is busy: {error}") from error
         raise Unavailable(f"Redis did not do it: {error}") from error

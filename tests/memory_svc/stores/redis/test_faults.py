@@ -200,6 +200,43 @@ async def test_a_login_that_is_refused_is_for_the_operator(own: RedisServer) -> 
     assert "secret" not in str(caught.value.info())
 
 
+RIGHTS = (
+    *("+@read", "+@write", "+@scripting", "+@connection", "+info", "+scan"),
+    *("+ft.create", "+ft.search", "+ft.dropindex"),
+)
+
+
+async def test_a_login_needs_no_more_rights_than_these_and_these(own: RedisServer) -> None:
+    async with RedisStore(own.url) as store, store._pool.client() as client:
+        for name, rights in (("enough", RIGHTS), ("few", RIGHTS[:-2])):
+            await client.execute_command(  # type: ignore[no-untyped-call]  # it has no types
+                "ACL", "SETUSER", name, "on", ">secret", "~ours:*", *rights
+            )
+    at = own.url.removeprefix("redis://")
+    async with RedisStore(f"redis://enough:secret@{at}?prefix=ours:") as store:
+        memory = await filled(store)
+        await memory.put(entry("a", expires=NOW), [1, 0, 0, 0], ["word"])
+        await memory.put(entry("b"), [1, 0, 0, 0], ["word"])
+        where = Eq("agent", "")
+        assert list((await memory.find([1, 0, 0, 0], ["word"], where=where)).entries) == ["b"]
+        assert await store.purge(now=NOW) == 1
+        new = await store.begin("embedding", "new", dims=2)
+        await store.fill(new.number, [Filling(namespace="ours", id="b", version=1, vector=[1, 0])])
+        await store.drop(new.number)
+    async with RedisStore(f"redis://few:secret@{at}?prefix=ours:") as store:
+        with pytest.raises(BadConfig, match="refuses us"):
+            await Filled(store, memory.embedding, memory.analyser).find([1, 0, 0, 0])
+    with pytest.raises(BadConfig, match="refuses us"):
+        async with RedisStore(f"redis://enough:secret@{at}?prefix=theirs:") as store:
+            await filled(store)
+
+
+async def test_another_database_than_the_first_is_refused(own: RedisServer) -> None:
+    with pytest.raises(BadConfig, match="database 0"):
+        async with RedisStore(own.url.removesuffix("0") + "1"):
+            pass
+
+
 async def test_writers_of_a_namespace_at_once_lose_nothing(redis: str) -> None:
     prefix = fresh()
     async with (

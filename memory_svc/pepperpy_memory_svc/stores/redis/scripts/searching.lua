@@ -81,9 +81,9 @@ local function search(asked)
     local vectors = {}
     found.compared = vectors_of(ns, asked.embedding, found.few, vectors)
     with[1] = table.concat(vectors)
-  elseif asked.vector > 0 and found.size > 0 then
+  elseif found.size > 0 then
     found.k = math.min(k, found.size)
-    found.near = nearest(ns, asked, found.k)
+    found.near = asked.vector > 0 and nearest(ns, asked, found.k) or {}
   end
   for _, lexeme in ipairs(asked.lexemes or {}) do
     with[#with + 1] = call('GET', key('postings', asked.analyser, ns, lexeme)) or nil
