@@ -17,6 +17,7 @@ from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.remembering.showing import shown, snippets
 from pepperpy_memory_svc.remembering.treatments import Treatment
 from pepperpy_memory_svc.remembering.words import lexemes
+from pepperpy_memory_svc.stores.checking import CALLERS_DEPTH, CALLERS_PARTS, check_condition
 from pepperpy_memory_svc.stores.rows import Known, Vector, Wanted
 from pepperpy_schemas.errors import BadPayload, NotFound
 from pepperpy_schemas.language import Analysis
@@ -64,6 +65,8 @@ async def search(parts: Parts, place: Place, request: SearchRequest) -> SearchRe
         NotFound: The entry whose likes are wanted is not there.
     """
     _refuse_empty(request)
+    if request.where is not None:
+        check_condition(request.where, depth=CALLERS_DEPTH, parts=CALLERS_PARTS)
 
     async def work(current: Current) -> tuple[_Asked, list[Ranked]]:
         asked = await _asked(parts, place, request, current)

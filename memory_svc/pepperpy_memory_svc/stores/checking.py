@@ -21,36 +21,46 @@ from pepperpy_schemas.memory import (
     Scalar,
 )
 
-MAX_DEPTH: Final = 16
+MAX_DEPTH: Final = 20
 """Levels of a condition."""
-MAX_PARTS: Final = 2000
+MAX_PARTS: Final = 3200
 """Conditions and values of a condition, all together."""
+CALLERS_DEPTH: Final = 16
+CALLERS_PARTS: Final = 2000
+"""What a caller's own may have: a search adds for whom entries are, and which are linked to."""
 MAX_VALUE: Final = 10_000
 """Longest text that a field is compared with."""
 
 _BOUNDS: Final = ("gt", "gte", "lt", "lte")
 
 
-def check_condition(condition: Condition) -> None:
+def check_condition(
+    condition: Condition, *, depth: int = MAX_DEPTH, parts: int = MAX_PARTS
+) -> None:
     """Refuses a condition that is too large, or names a field or value that cannot be.
+
+    Args:
+        condition: The condition.
+        depth: Most levels.
+        parts: Most conditions and values.
 
     Raises:
         BadPayload: ``context.path`` names the place, ``where.of[1].value``.
     """
-    parts = _check(condition, "where", 1)
-    if parts > MAX_PARTS:
-        raise refuse("where", f"it has {parts} parts, {MAX_PARTS} are allowed")
+    there = _check(condition, "where", depth, depth)
+    if there > parts:
+        raise refuse("where", f"it has {there} parts, {parts} are allowed")
 
 
-def _check(condition: Condition, path: str, depth: int) -> int:
-    if depth > MAX_DEPTH:
-        raise refuse(path, f"it is nested deeper than {MAX_DEPTH} levels")
+def _check(condition: Condition, path: str, left: int, depth: int) -> int:
+    if not left:
+        raise refuse(path, f"it is nested deeper than {depth} levels")
     match condition:
         case AllOf(of) | AnyOf(of):
-            below = (_check(each, f"{path}.of[{i}]", depth + 1) for i, each in enumerate(of))
+            below = (_check(each, f"{path}.of[{i}]", left - 1, depth) for i, each in enumerate(of))
             return 1 + sum(below)
         case Not(of):
-            return 1 + _check(of, f"{path}.of", depth + 1)
+            return 1 + _check(of, f"{path}.of", left - 1, depth)
         case _:
             return _check_leaf(condition, path)
 

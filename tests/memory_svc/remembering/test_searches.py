@@ -9,8 +9,23 @@ import pytest
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.memory import Memory
+from pepperpy_memory_svc.stores.checking import CALLERS_DEPTH
 from pepperpy_schemas.errors import BadPayload, NotFound
-from pepperpy_schemas.memory import Eq, Link, MinMax, Neighbours, Range, Recency, Rrf
+from pepperpy_schemas.memory import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Eq,
+    Exists,
+    In,
+    Link,
+    MinMax,
+    Neighbours,
+    Range,
+    Recency,
+    Rrf,
+    Scalar,
+)
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
 
 TEXTS = {
@@ -250,3 +265,25 @@ async def test_expired_entries_are_removed_and_that_is_told(
             assert told.event.data["count"] == 1
             break
         assert (await by("ana").stats()).namespaces[0].expired == 0
+
+
+async def test_a_condition_that_may_be_alone_may_be_with_all_that_a_search_adds(
+    ana: Memory,
+) -> None:
+    first = await ana.put("a red parcel", id="e0", session="s", scope="session")
+    await ana.put_many([{"text": f"another thing {n}", "id": f"e{n}"} for n in range(1, 60)])
+    for n in range(1, 60):
+        await ana.link("e0", f"e{n}")
+    where: Condition = In("id", [f"e{n}" for n in range(60)])
+    for _ in range(CALLERS_DEPTH - 1):
+        where = AllOf([where])
+    talk = ana.within(session="s")
+    found = await talk.search("red", where=where, scopes=["session", "global"], links=0.5)
+    assert found.hits[0].entry.id == first.id
+    values: list[Scalar] = [f"v{n}" for n in range(990)]
+    many = AnyOf([In("metadata.x", values), In("metadata.y", values), Exists("id")])
+    assert (await ana.search("red", where=many, links=0.5)).hits
+    with pytest.raises(BadPayload, match="deeper than 16 levels"):
+        await ana.search("red", where=AllOf([where]))
+    with pytest.raises(BadPayload, match="2000 are allowed"):
+        await ana.search("red", where=AnyOf([many, In("metadata.z", values)]))
