@@ -38,7 +38,9 @@ def test_the_last_line_has_every_figure(
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     kinds = ("new", "careless", "german", "german_new")
     named = {f"{kind}_{how}" for kind in kinds for how in ("right", "wrong")}
-    assert set(figures) == named | {"same", "other", "reworded_right", "one_word_wrong"}
+    thresholds = {"same", "other", "chosen_same", "chosen_other"}
+    assert set(figures) == named | thresholds | {"reworded_right", "one_word_wrong"}
+    assert figures["same"] == figures["chosen_same"]
     assert figures["careless_right"] == 1
     assert all(0 <= figure <= 1 for figure in figures.values())
 
