@@ -65,9 +65,7 @@ async def test_what_is_remembered_outlives_the_stack_where_its_data_are_kept(
 
 
 @pytest.mark.slow
-async def test_long_work_goes_on_when_the_memory_is_killed_in_the_middle(
-    start_up, roots_folder: None
-) -> None:
+async def test_long_work_goes_on_when_the_memory_is_killed_in_the_middle(start_up) -> None:
     up = await start_up("--memory", "--no-models", "--port", "0", **LIGHT)
     await up.is_ready()
     documents = [Document(file=f"{n}.md", text=f"Note {n}.\n" + "word " * 100) for n in range(300)]
