@@ -11,7 +11,7 @@ import numpy as np
 
 from pepperpy_memory_svc.stores.exact import unit
 from pepperpy_memory_svc.stores.redis.facts import facts_of
-from pepperpy_memory_svc.stores.rows import Earlier, Lexemes, Row, Vector
+from pepperpy_memory_svc.stores.rows import Brief, Earlier, Lexemes, Row, Vector
 from pepperpy_memory_svc.stores.values import cut
 from pepperpy_schemas.memory import Entry
 
@@ -53,6 +53,32 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
             seq=int(self.seq),
             created=instant_of(self.created),
             expires=instant_of(self.expires) if self.expires else None,
+        )
+
+
+class HeldBrief(msgspec.Struct, frozen=True, array_like=True):
+    """As much of an entry as the order of hits depends on, as the scripts answer it."""
+
+    nr: str
+    brief: str
+    seq: str
+    expires: str
+
+    def alive(self, now: int) -> bool:
+        """Says whether it is not expired, at a time in microseconds since 1970."""
+        return not self.expires or int(self.expires) > now
+
+    def known(self) -> Brief:
+        """Returns what is known of the entry."""
+        entry = _decoder.decode(self.brief)
+        return Brief(
+            id=entry.id,
+            session=entry.session,
+            seq=int(self.seq),
+            links=[link.to for link in entry.links],
+            importance=entry.importance,
+            at=entry.at.timestamp(),
+            lang=entry.lang,
         )
 
 
@@ -122,6 +148,7 @@ def _fields(entry: Entry) -> list[str]:
     fields: Mapping[str, str] = {
         "id": entry.id,
         "body": _encode(entry).decode(),
+        "brief": _encode(_brief(entry)).decode(),
         "digest": _digest(entry.text),
         "facts": facts_of(entry),
         "chars": str(len(entry.text)),
@@ -136,6 +163,11 @@ def _fields(entry: Entry) -> list[str]:
         **({} if entry.ttl is None else {"ttl": repr(entry.ttl)}),
     }
     return [part for each in fields.items() for part in each]
+
+
+def _brief(entry: Entry) -> Entry:
+    """Returns an entry without what can be large."""
+    return msgspec.structs.replace(entry, text="", metadata={}, source="")
 
 
 def half(vector: Vector) -> bytes:

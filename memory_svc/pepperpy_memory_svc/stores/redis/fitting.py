@@ -1,13 +1,13 @@
 """Which of the best entries may be candidates, looked at only until there are enough."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
-from pepperpy_memory_svc.stores.conditions import Predicate
-from pepperpy_memory_svc.stores.redis.entries import Held
 from pepperpy_memory_svc.stores.redis.ranked import Ranked
-from pepperpy_memory_svc.stores.rows import Scored
-from pepperpy_schemas.memory import Entry
+from pepperpy_memory_svc.stores.rows import Known, Scored
+
+Load: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Known]]]
+"""Reads entries by their numbers; those that cannot be candidates are left out."""
 
 _READ: Final = 1000
 """Entries that one call reads at most."""
@@ -17,24 +17,21 @@ class Fitting:
     """The entries of one search; each is read once, for both legs.
 
     Args:
-        load: Reads entries by their numbers.
-        fits: Whether one may be a candidate.
+        load: Reads entries.
         limit: Most candidates of a leg.
         span: How many of the best are expected to have as many among them that fit.
     """
 
     def __init__(
         self,
-        load: Callable[[Sequence[str]], Awaitable[list[Held]]],
-        fits: Predicate,
+        load: Load,
         limit: int,
         span: int,
     ) -> None:
         self._load = load
-        self._fits = fits
         self._limit = limit
         self._span = max(limit, span)
-        self._known: dict[str, Entry | None] = {}
+        self._known: dict[str, Known | None] = {}
 
     async def look(self, *legs: Ranked) -> None:
         """Reads the best of several legs together."""
@@ -42,14 +39,13 @@ class Fitting:
         await self._look(nr for leg in legs for nr, _ in leg.part(0, end))
 
     async def _look(self, numbers: Iterable[str]) -> None:
-        unknown = dict.fromkeys(each for each in numbers if each not in self._known)
+        unknown: dict[str, Known | None] = dict.fromkeys(
+            each for each in numbers if each not in self._known
+        )
         if not unknown:
             return
-        self._known |= unknown
-        for held in await self._load(list(unknown)):
-            entry = held.entry()
-            if self._fits(entry):
-                self._known[held.nr] = entry
+        self._known.update(unknown)
+        self._known |= await self._load(list(unknown))
 
     async def best(self, leg: Ranked) -> list[Scored]:
         """Returns the best candidates of a leg; equal ones by id."""
@@ -67,7 +63,7 @@ class Fitting:
             begin += len(part)
         return sorted(found[: self._limit], key=lambda each: (-each.score, each.id))
 
-    def entries(self, *legs: Sequence[Scored]) -> dict[str, Entry]:
-        """Returns the entries of candidates, by id."""
+    def known(self, *legs: Sequence[Scored]) -> Iterator[tuple[str, Known]]:
+        """Iterates over what is known of candidates, by id."""
         known = {each.id: each for each in self._known.values() if each is not None}
-        return {each.id: known[each.id] for leg in legs for each in leg}
+        return ((each.id, known[each.id]) for leg in legs for each in leg)

@@ -10,6 +10,9 @@ from pepperpy_schemas.errors import BadConfig
 
 log = get_log("pepperpy.memory")
 
+FORM: Final = "1"
+"""The form of our keys; a service that writes them otherwise has another one."""
+
 _TAGS: Final = ("ns", "facts")
 NUMBERS: Final = ("at", "created", "updated", "expires", "importance", "seq")
 """Fields of an entry that the index has as numbers; times in microseconds since 1970."""
@@ -32,7 +35,18 @@ async def prepare(client: Redis, prefix: str) -> None:
         )
     if not about.get("aof_enabled"):
         log.warning("memory.redis_not_durable", hint="set appendonly yes, appendfsync always")
+    await _check_form(client, prefix)
     await _make_index(client, prefix)
+
+
+async def _check_form(client: Redis, prefix: str) -> None:
+    await client.hsetnx(f"{prefix}last", "form", FORM)
+    form = await client.hget(f"{prefix}last", "form")
+    if form != FORM.encode():
+        raise BadConfig(
+            f"the keys {prefix}* in Redis have form {form!r}, this service knows {FORM}",
+            hint="use the service that wrote them, or another prefix",
+        )
 
 
 async def _make_index(client: Redis, prefix: str) -> None:

@@ -8,13 +8,21 @@ import msgspec
 import numpy as np
 
 from pepperpy_memory_svc.stores.conditions import compile_condition
-from pepperpy_memory_svc.stores.redis.entries import HALF, Held, half, micros, vector_of
+from pepperpy_memory_svc.stores.redis.entries import HALF, HeldBrief, half, micros, vector_of
 from pepperpy_memory_svc.stores.redis.filtering import ALL, query_of
-from pepperpy_memory_svc.stores.redis.fitting import Fitting
+from pepperpy_memory_svc.stores.redis.fitting import Fitting, Load
 from pepperpy_memory_svc.stores.redis.ranked import Ranked
 from pepperpy_memory_svc.stores.redis.words import score
 from pepperpy_memory_svc.stores.redis.writing import RedisWriting
-from pepperpy_memory_svc.stores.rows import Candidates, Generation, Kind, Vector, Wanted
+from pepperpy_memory_svc.stores.rows import (
+    Brief,
+    Candidates,
+    Generation,
+    Kind,
+    Scored,
+    Vector,
+    Wanted,
+)
 from pepperpy_memory_svc.stores.values import (
     check_ids,
     check_namespace,
@@ -74,27 +82,37 @@ class RedisSearching(RedisWriting):
     async def candidates(self, wanted: Wanted, *, now: datetime) -> Candidates:
         """See `Search.candidates`."""
         check_wanted(wanted)
-        fits = compile_condition(wanted.where)
+        load = self._loading(wanted, now)
         if wanted.vector is None and not wanted.lexemes:
             return Candidates([], [], {})
         await self._generations_for(lambda known: _check(wanted, known))
         found, beside = await self._find(wanted, self._asked_of(wanted))
         near, words = _nearest(wanted, found, beside), _worded(found, beside)
-
-        async def load(numbers: Sequence[str]) -> list[Held]:
-            return await self._load(wanted.namespace, numbers)
-
-        def there(entry: Entry) -> bool:
-            return alive(entry, now) is not None and fits(entry)
-
-        fitting = Fitting(load, there, wanted.limit, found.k)
+        fitting = Fitting(load, wanted.limit, found.k)
         await fitting.look(near, words)
         nearest = await fitting.best(near)
         while wanted.vector is not None and len(nearest) < wanted.limit and found.more:
             found, beside = await self._find(wanted, self._farther(wanted, found))
             nearest = await fitting.best(_nearest(wanted, found, beside))
         best = await fitting.best(words)
-        return Candidates(nearest, best, fitting.entries(nearest, best))
+        return _candidates(nearest, best, fitting)
+
+    def _loading(self, wanted: Wanted, now: datetime) -> Load:
+        """Returns what reads entries, and leaves those that may be candidates."""
+        fits = compile_condition(wanted.where)
+
+        async def whole(numbers: Sequence[str]) -> dict[str, Entry]:
+            held = await self._load(wanted.namespace, numbers)
+            entries = ((each.nr, each.entry()) for each in held)
+            return {nr: each for nr, each in entries if alive(each, now) and fits(each)}
+
+        async def brief(numbers: Sequence[str]) -> dict[str, Brief]:
+            asked = {"namespace": wanted.namespace, "numbers": numbers}
+            held = await self._pool.run("load_brief", asked, list[HeldBrief])
+            return {each.nr: each.known() for each in held if each.alive(micros(now))}
+
+        # A condition is looked at again, and may ask for anything.
+        return brief if wanted.brief and wanted.where is None else whole
 
     def _farther(self, wanted: Wanted, found: _Found) -> dict[str, Any]:
         asked = {**self._asked_of(wanted), "where": ALL, "k": str(found.k * _FARTHER)}
@@ -168,3 +186,13 @@ def _worded(found: _Found, beside: Sequence[bytes]) -> Ranked:
     postings = beside if found.compared is None else beside[1:]
     ranked = score(postings, *found.corpus)
     return ranked if found.few is None else ranked.among(found.few)
+
+
+def _candidates(nearest: list[Scored], best: list[Scored], fitting: Fitting) -> Candidates:
+    known = dict(fitting.known(nearest, best))
+    return Candidates(
+        nearest,
+        best,
+        {id_: each for id_, each in known.items() if isinstance(each, Entry)},
+        {id_: each for id_, each in known.items() if isinstance(each, Brief)},
+    )

@@ -231,6 +231,15 @@ async def test_a_login_needs_no_more_rights_than_these_and_these(own: RedisServe
             await filled(store)
 
 
+async def test_keys_of_another_form_are_left_alone(redis: str) -> None:
+    prefix = f"{fresh()}:"
+    async with RedisStore(f"{redis}?prefix={prefix}") as store, store._pool.client() as client:
+        await client.hset(f"{prefix}last", "form", "2")
+    with pytest.raises(BadConfig, match="form"):
+        async with RedisStore(f"{redis}?prefix={prefix}"):
+            pass
+
+
 async def test_another_database_than_the_first_is_refused(own: RedisServer) -> None:
     with pytest.raises(BadConfig, match="database 0"):
         async with RedisStore(own.url.removesuffix("0") + "1"):

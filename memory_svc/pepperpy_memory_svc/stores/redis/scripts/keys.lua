@@ -2,7 +2,7 @@
 -- number of Lua is exact to 53 bits only, and a nil in a list would end it.
 --
 --   last                        hash: the last number of an entry, a namespace, a generation; a
---                               stamp that changes with the generations
+--                               stamp that changes with the generations; the form of the keys
 --   generations                 hash: number -> generation, packed
 --   namespaces                  hash: name -> number
 --   ids:NS                      hash: id -> number of the entry

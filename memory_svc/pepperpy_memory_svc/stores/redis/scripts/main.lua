@@ -1,6 +1,6 @@
 local operations = {
   put = put, delete = delete, delete_unchanged = delete_unchanged, touch = touch, purge = purge,
-  load = load, get = get, scan = scan, neighbours = neighbours, history = history,
+  load = load, load_brief = load_brief, get = get, scan = scan, neighbours = neighbours, history = history,
   figures = figures, matching = matching, search = search, vectors = vectors, known = known,
   begin = begin, unfilled = unfilled, fill = fill, flip = flip, drop = drop, sweep = sweep,
 }

@@ -15,6 +15,16 @@ local function load(asked)
   return all_held(namespace(asked.namespace), asked.numbers)
 end
 
+-- What the order of hits depends on, of entries that need not be read whole.
+local function load_brief(asked)
+  local ns, found = namespace(asked.namespace), {}
+  for _, nr in ipairs(asked.numbers) do
+    local one = call('HMGET', key('entry', ns, nr), 'brief', 'seq', 'expires')
+    if one[1] then found[#found + 1] = { nr, one[1], one[2], one[3] or '' } end
+  end
+  return found
+end
+
 local function numbers_of(ns, ids)
   local found = {}
   for _, id in ipairs(ids) do
