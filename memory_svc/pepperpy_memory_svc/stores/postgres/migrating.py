@@ -1,77 +1,25 @@
-"""Versions of the tables: numbered steps up and down, each whole or not at all."""
+"""Versions of the tables: steps up and down, each whole or not at all, one runner at a time."""
 
-import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-import asyncpg  # type: ignore[import-untyped]  # it has no types
-import msgspec
+from pepperpy_memory_svc.stores.postgres.connection import Connection
+from pepperpy_memory_svc.stores.postgres.sessions import (
+    SCHEMA,
+    connected,
+    extend,
+    turn,
+    vectors_in,
+)
+from pepperpy_memory_svc.stores.postgres.steps import (
+    Direction,
+    Migration,
+    Plan,
+    Status,
+    migrations,
+)
+from pepperpy_schemas.errors import BadConfig, WrongSequence
 
-from pepperpy_memory_svc.stores.embedded.programs import check_vector_version
-from pepperpy_memory_svc.stores.postgres.connection import Connection, Record
-from pepperpy_memory_svc.stores.postgres.translating import translated
-from pepperpy_schemas.errors import BadConfig
-
-SCHEMA: Final = "pepperpy_memory"
-LOCK_TIMEOUT: Final = 10.0
-"""Seconds that a runner waits for another one, and a step for the tables."""
-
-_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_Direction: TypeAlias = Literal["up", "down"]
-
-
-class Migration(msgspec.Struct, frozen=True):
-    """One step.
-
-    Attributes:
-        number: Its number, from 1.
-        name: What it is about.
-    """
-
-    number: int
-    name: str
-
-    def sql(self, direction: _Direction) -> str:
-        """Returns the statements of one way."""
-        file = _folder() / f"{self.number:04}_{self.name}.{direction}.sql"
-        return file.read_text()
-
-
-class Status(msgspec.Struct, frozen=True):
-    """How far the tables are.
-
-    Attributes:
-        version: Number of the last step that was made; 0 before the first.
-        newest: Number of the last step that this code knows.
-        pending: Steps to come.
-    """
-
-    version: int
-    newest: int
-    pending: list[Migration]
-
-
-def _folder() -> Traversable:
-    return files("pepperpy_memory_svc.stores.postgres") / "migrations"
-
-
-def migrations() -> list[Migration]:
-    """Returns all steps, in order."""
-    names = sorted(each.name for each in _folder().iterdir() if each.name.endswith(".up.sql"))
-    return [Migration(int(name[:4]), name[5:].removesuffix(".up.sql")) for name in names]
-
-
-def check_schema(name: str) -> None:
-    """Refuses a schema's name that would have to be quoted.
-
-    Raises:
-        BadConfig: It has other characters.
-    """
-    if not _SCHEMA.fullmatch(name):
-        raise BadConfig(f"{name!r} is no name of a schema", hint="use a-z 0-9 _")
+_ANY: Final = "SELECT EXISTS (SELECT FROM entry)"
 
 
 async def prepare(url: str, schema: str, *, migrate: bool) -> str:
@@ -82,83 +30,88 @@ async def prepare(url: str, schema: str, *, migrate: bool) -> str:
     Raises:
         BadConfig: The tables are too old and ``migrate`` is false, or pgvector is.
     """
-    async with _connected(url, schema) as connection:
+    async with connected(url, schema) as connection:
         if migrate:
-            await _extend(connection)
-            await _walk(connection, schema, up_to=None)
+            await extend(connection)
+            if (await _status(connection, schema)).pending:
+                async with turn(connection, schema):
+                    await _up(connection, schema, None)
         status = await _status(connection, schema)
         if status.pending:
             raise BadConfig(
                 f"the memory's tables have version {status.version}, {status.newest} is needed",
                 hint="run: pepperpy memory migrate up",
             )
-        return await _vectors_in(connection)
+        return await vectors_in(connection)
 
 
 async def migrate_up(url: str, *, schema: str = SCHEMA, to: int | None = None) -> Status:
-    """Makes the steps up to a number, or all; each is a transaction of its own."""
-    async with _connected(url, schema) as connection:
-        await _extend(connection)
-        await _walk(connection, schema, up_to=to)
+    """Makes the steps up to a number, or all; each is a transaction of its own.
+
+    Raises:
+        BadConfig: There is no such step.
+        Overloaded: Another runner is at it, or a table is in use, for `LOCK_TIMEOUT`.
+        WrongSequence: A step would have lost entries; it was undone.
+    """
+    async with connected(url, schema) as connection:
+        await extend(connection)
+        async with turn(connection, schema):
+            await _up(connection, schema, to)
         return await _status(connection, schema)
 
 
 async def migrate_down(url: str, *, to: int, schema: str = SCHEMA) -> Status:
-    """Takes steps back until a number is the last; what only they had is gone."""
-    async with _connected(url, schema) as connection:
-        for step in reversed(migrations()):
-            if step.number > to:
+    """Takes steps back until a number is the last; what only they had is gone.
+
+    Raises:
+        BadConfig: There is no such step, or some of those to take back are of newer code.
+        Overloaded: Another runner is at it, or a table is in use, for `LOCK_TIMEOUT`.
+        WrongSequence: A step would have lost entries though it keeps their table; it was undone.
+    """
+    async with connected(url, schema) as connection:
+        async with turn(connection, schema):
+            status = await _status(connection, schema)
+            _check(status, "down", to)
+            for step in _steps(status, "down", to):
                 await _step(connection, schema, step, "down")
         return await _status(connection, schema)
 
 
 async def migration_status(url: str, *, schema: str = SCHEMA) -> Status:
     """Returns how far the tables are; changes nothing."""
-    async with _connected(url, schema) as connection:
+    async with connected(url, schema) as connection:
         return await _status(connection, schema)
 
 
+async def migration_plan(
+    url: str, direction: Direction, *, to: int | None = None, schema: str = SCHEMA
+) -> Plan:
+    """Returns what a way would do and what it would lose; changes nothing.
+
+    Args:
+        url: The server's.
+        direction: The way.
+        to: The last step afterwards; all of them, or one step back, by default.
+        schema: Where the tables are.
+
+    Raises:
+        BadConfig: There is no such step, or some of those to take back are of newer code.
+    """
+    async with connected(url, schema) as connection:
+        status = await _status(connection, schema)
+        if to is None:
+            to = status.newest if direction == "up" else max(status.version - 1, 0)
+        _check(status, direction, to)
+        steps = _steps(status, direction, to)
+        lost = {}
+        for table in [each for step in steps if direction == "down" for each in step.dropped()]:
+            count = f'SELECT count(*) FROM "{schema}".{table}'  # noqa: S608 - names of our own
+            if rows := await connection.fetchval(count):
+                lost[table] = int(rows)
+        return Plan(status.version, to if steps else status.version, steps, lost)
+
+
 # --- one connection -------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def _connected(url: str, schema: str) -> AsyncIterator[Connection]:
-    check_schema(schema)
-    settings = {
-        "application_name": "pepperpy-migration",
-        "search_path": f"{schema}, public",
-        "lock_timeout": f"{LOCK_TIMEOUT:g}s",
-        "client_min_messages": "warning",
-    }
-    with translated():
-        connection = await asyncpg.connect(url, server_settings=settings, timeout=LOCK_TIMEOUT)
-        try:
-            yield connection
-        finally:
-            await connection.close(timeout=5)
-
-
-async def _extend(connection: Connection) -> None:
-    """Makes pgvector available; who may not do that finds it made by somebody who may."""
-    if await connection.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'vector'"):
-        return
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('pepperpy vector'))")
-        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
-
-
-async def _vectors_in(connection: Connection) -> str:
-    found: Record | None = await connection.fetchrow(
-        "SELECT extversion, nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace"
-        " WHERE extname = 'vector'"
-    )
-    if found is None:
-        raise BadConfig(
-            "the database has no extension vector",
-            hint="install pgvector, then as a superuser: CREATE EXTENSION vector",
-        )
-    check_vector_version(found["extversion"])
-    return str(found["nspname"])
 
 
 async def _status(connection: Connection, schema: str) -> Status:
@@ -177,33 +130,67 @@ async def _version(connection: Connection, schema: str) -> int:
     return int(found)
 
 
-async def _walk(connection: Connection, schema: str, up_to: int | None) -> None:
-    there = await _version(connection, schema)
-    for step in migrations():
-        if there < step.number <= (step.number if up_to is None else up_to):
-            await _step(connection, schema, step, "up")
+def _steps(status: Status, direction: Direction, to: int) -> list[Migration]:
+    there = status.version
+    if direction == "up":
+        return [each for each in migrations() if there < each.number <= to]
+    return [each for each in reversed(migrations()) if to < each.number <= there]
 
 
-async def _step(
-    connection: Connection, schema: str, step: Migration, direction: _Direction
-) -> None:
-    """Makes one step, unless another runner has: the lock makes them take turns."""
-    async with connection.transaction():
-        await connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtext('pepperpy memory ' || $1))", schema
+def _check(status: Status, direction: Direction, to: int) -> None:
+    """Refuses a number that is no step, and to take back what only newer code knows."""
+    if direction == "down" and to < status.version > status.newest:
+        raise BadConfig(
+            f"the tables have version {status.version}, and this code knows none above"
+            f" {status.newest}",
+            hint="go down with the version of PepperPy that went up",
         )
+    if not 0 <= to <= status.newest:
+        raise BadConfig(f"there is no step {to}", hint=f"give a number from 0 to {status.newest}")
+
+
+async def _up(connection: Connection, schema: str, to: int | None) -> None:
+    status = await _status(connection, schema)
+    to = status.newest if to is None else to
+    _check(status, "up", to)
+    for step in _steps(status, "up", to):
+        await _step(connection, schema, step, "up")
+
+
+async def _step(connection: Connection, schema: str, step: Migration, direction: Direction) -> None:
+    """Makes one step with the version's record, whole or not at all."""
+    async with connection.transaction():
         await connection.execute(
             f'CREATE SCHEMA IF NOT EXISTS "{schema}";'
             f' CREATE TABLE IF NOT EXISTS "{schema}".migration'
             " (number integer PRIMARY KEY, name text NOT NULL)"
         )
-        made = await connection.fetchval("SELECT 1 FROM migration WHERE number = $1", step.number)
-        if bool(made) == (direction == "up"):
-            return
+        entries = await _entries(connection, schema)
         await connection.execute(step.sql(direction))
+        drops = direction == "down" and "entry" in step.dropped()
+        if entries and not drops and await _lost(connection, schema, entries):
+            raise WrongSequence(
+                f"step {step.number} {direction} would not have kept all entries",
+                hint="nothing was changed; this is a fault of the step",
+            )
         if direction == "up":
             await connection.execute(
                 "INSERT INTO migration VALUES ($1, $2)", step.number, step.name
             )
         else:
             await connection.execute("DELETE FROM migration WHERE number = $1", step.number)
+
+
+async def _entries(connection: Connection, schema: str) -> int:
+    """Returns the table of entries if it has any, else 0."""
+    table = await connection.fetchval("SELECT to_regclass($1)::oid", f'"{schema}".entry')
+    return int(table) if table and await connection.fetchval(_ANY) else 0
+
+
+async def _lost(connection: Connection, schema: str, entries: int) -> bool:
+    """Says whether this transaction has deleted entries, emptied their table, or replaced it.
+
+    The server counts what a transaction deletes, so that nobody who writes meanwhile has to wait.
+    """
+    deleted = await connection.fetchval("SELECT pg_stat_get_xact_tuples_deleted($1)", entries)
+    return bool(deleted) or await _entries(connection, schema) != entries

@@ -11,7 +11,8 @@ import msgspec
 from pgvector.asyncpg import register_vector
 
 from pepperpy_memory_svc.stores.postgres.connection import Connection
-from pepperpy_memory_svc.stores.postgres.migrating import check_schema, prepare
+from pepperpy_memory_svc.stores.postgres.migrating import prepare
+from pepperpy_memory_svc.stores.postgres.sessions import check_schema
 from pepperpy_memory_svc.stores.postgres.translating import translated
 from pepperpy_schemas.errors import Overloaded
 

@@ -4,10 +4,10 @@ from types import TracebackType
 from typing import Self
 
 from pepperpy_memory_svc.stores.postgres.generating import PostgresGenerations
-from pepperpy_memory_svc.stores.postgres.migrating import SCHEMA
 from pepperpy_memory_svc.stores.postgres.pool import Limits, Pool
 from pepperpy_memory_svc.stores.postgres.reading import PostgresReading
 from pepperpy_memory_svc.stores.postgres.searching import PostgresSearching
+from pepperpy_memory_svc.stores.postgres.sessions import SCHEMA
 from pepperpy_memory_svc.stores.postgres.writing import PostgresWriting
 
 

@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import shutil
 import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,14 +19,24 @@ from pepperpy_memory_svc.stores.postgres import (
     PostgresStore,
     migrate_down,
     migrate_up,
-    migrating,
+    migration_plan,
     migration_status,
+    sessions,
+    steps,
 )
-from pepperpy_memory_svc.stores.postgres.migrating import Migration, migrations
-from pepperpy_schemas.errors import BadConfig, Overloaded, Unavailable
-from tests.memory_svc.stores.making import NOW, entry, filled
+from pepperpy_memory_svc.stores.postgres.steps import Migration, migrations
+from pepperpy_schemas.errors import BadConfig, Overloaded, Unavailable, WrongSequence
+from tests.memory_svc.stores.making import NOW, after, entry, filled, fresh
 
 NEWEST = migrations()[-1].number
+STEPS = str(steps.folder())
+
+
+def add_step(folder: Path, *, up: str, down: str) -> None:
+    """Writes all steps into a folder, and one that a later version might bring."""
+    shutil.copytree(STEPS, folder, dirs_exist_ok=True)
+    for way, sql in (("up", up), ("down", down)):
+        (folder / f"{NEWEST + 1:04}_later.{way}.sql").write_text(sql)
 
 
 def dumped(url: str, schema: str) -> str:
@@ -54,16 +68,28 @@ async def test_up_down_and_up_give_the_same_tables(postgres: str, schema: str) -
     assert await asyncio.to_thread(dumped, postgres, schema) == first
 
 
-async def test_a_step_down_and_up_keeps_the_entries(postgres: str, schema: str) -> None:
+async def test_steps_down_and_up_keep_the_entries_as_they_are(postgres: str, schema: str) -> None:
+    made = [entry(f"e{n}", metadata={"n": n}, source="s", ttl=1e6) for n in range(300)]
     async with PostgresStore(postgres, schema=schema) as store:
         memory = await filled(store)
-        rows = [memory.row(entry(f"e{n}"), [1, 0, 0, n], ["word"]) for n in range(500)]
+        rows = [memory.row(each, [1, 0, 0, n], ["word"]) for n, each in enumerate(made)]
         await store.put("ours", rows, now=NOW)
+        await memory.put(entry("e7", text="changed", expires=after(9)), [1, 0, 0, 7], ["word"])
+        before = await store.scan("ours", now=NOW)
+        assert (len(before), before[-1].version) == (300, 1)
+        found = await memory.find([1, 0, 0, 9], ["word"], limit=1000)
     await migrate_down(postgres, schema=schema, to=2)
     async with PostgresStore(postgres, schema=schema) as store:
-        assert len(await store.scan("ours", now=NOW)) == 500
+        assert await store.scan("ours", now=NOW) == before
+        assert await (await filled(store)).find([1, 0, 0, 9], ["word"], limit=1000) == found
+        assert await store.history("ours", "e7", now=NOW) == []
+    await migrate_down(postgres, schema=schema, to=1)
+    async with PostgresStore(postgres, schema=schema) as store:
+        assert await store.scan("ours", now=NOW) == before
+        # What was lost is asked for, so that a service makes it anew.
         memory = await filled(store)
-        assert len((await memory.find([1, 0, 0, 0], ["word"], limit=1000)).entries) == 500
+        assert len(await store.unfilled(memory.embedding, now=NOW)) == 300
+        assert len(await store.unfilled(memory.analyser, now=NOW)) == 300
 
 
 async def test_steps_down_take_the_tables_of_generations_with_them(
@@ -108,13 +134,222 @@ async def test_a_step_that_is_killed_half_way_leaves_the_version_before(
 async def test_a_runner_does_not_wait_for_ever(
     postgres: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrating, "LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr(sessions, "LOCK_TIMEOUT", 0.2)
     holder = await asyncpg.connect(postgres)
     await holder.execute(f"SELECT pg_advisory_lock(hashtext('pepperpy memory {schema}'))")
     with pytest.raises(Overloaded, match="lock timeout"):
         await migrate_up(postgres, schema=schema)
     await holder.close()
     assert (await migrate_up(postgres, schema=schema)).version == NEWEST
+
+
+async def test_replicas_that_open_a_new_database_at_once_all_do(postgres: str, schema: str) -> None:
+    names = [f"{schema}_{n}" for n in range(4)]
+    connection = await asyncpg.connect(postgres)
+    try:
+        for name in names:
+            await connection.execute(f"CREATE DATABASE {name}")
+
+        async def replica(name: str) -> None:
+            async with PostgresStore(postgres.replace("/postgres?", f"/{name}?")) as store:
+                await store.ping()
+
+        for name in names:
+            await asyncio.gather(*(replica(name) for _ in range(4)))
+    finally:
+        for name in names:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.close()
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from pepperpy_memory_svc.stores.postgres import migrate_down, migrate_up, steps
+
+url, schema, folder, to = sys.argv[1:]
+steps.folder = lambda: Path(folder)
+asyncio.run(migrate_down(url, schema=schema, to=int(to)) if to else migrate_up(url, schema=schema))
+"""
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_a_runner_that_is_killed_in_the_middle_leaves_the_version_before(
+    postgres: str,
+    schema: str,
+    tmp_path: Path,
+    direction: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number = abs(hash(schema)) % 2**31
+    waiting = f"SELECT pg_advisory_xact_lock_shared({number});"
+    steps_ = {"up": "CREATE TABLE later ();", "down": "DROP TABLE later;"}
+    add_step(tmp_path / "steps", **steps_)
+    monkeypatch.setattr(steps, "folder", lambda: tmp_path / "steps")
+    await migrate_up(postgres, schema=schema, to=NEWEST if direction == "up" else NEWEST + 1)
+    before = await asyncio.to_thread(dumped, postgres, schema)
+    # In the middle of its last step it waits for us.
+    add_step(tmp_path / "steps", **{**steps_, direction: steps_[direction] + waiting})
+    holder = await asyncpg.connect(postgres)
+    await holder.execute(f"SELECT pg_advisory_lock({number})")
+    to = str(NEWEST) if direction == "down" else ""
+    command = [sys.executable, "-c", CHILD, postgres, schema, str(tmp_path / "steps"), to]
+    with subprocess.Popen(command) as runner:
+        sessions_ = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pepperpy-migration'"
+            f" AND query LIKE '%({number})%'"
+        )
+        await _until(holder, f"{sessions_} AND wait_event = 'advisory'", 1)
+        runner.kill()
+        runner.wait()
+    await holder.execute(f"SELECT pg_advisory_unlock({number})")
+    await _until(holder, sessions_, 0)
+    await holder.close()
+    assert await asyncio.to_thread(dumped, postgres, schema) == before
+    add_step(tmp_path / "steps", **steps_)
+    if direction == "up":
+        assert (await migrate_up(postgres, schema=schema)).version == NEWEST + 1
+    else:
+        assert (await migrate_down(postgres, schema=schema, to=NEWEST)).version == NEWEST
+
+
+async def _until(connection: asyncpg.Connection, query: str, number: int) -> None:
+    async with asyncio.timeout(30):
+        while await connection.fetchval(query) != number:
+            await asyncio.sleep(0.02)
+
+
+async def test_code_of_the_version_before_works_while_steps_go_up_and_down_and_after(
+    postgres: str, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_step(
+        tmp_path / "steps",
+        up="ALTER TABLE entry ADD COLUMN mood text; CREATE INDEX entry_mood ON entry (ns, mood);"
+        "CREATE TABLE mood (name text); UPDATE entry SET mood = 'calm' WHERE id < 'b';",
+        down="DROP TABLE mood; ALTER TABLE entry DROP COLUMN mood;",
+    )
+    async with PostgresStore(postgres, schema=schema) as old, _used(old) as more:
+        with monkeypatch.context() as newer:
+            newer.setattr(steps, "folder", lambda: tmp_path / "steps")
+            for _ in range(3):
+                assert (await migrate_up(postgres, schema=schema)).version == NEWEST + 1
+                await more()
+                assert (await migrate_down(postgres, schema=schema, to=NEWEST)).version == NEWEST
+                await more()
+            await migrate_up(postgres, schema=schema)
+    # It starts on the newer tables, too, and leaves them as they are.
+    async with PostgresStore(postgres, schema=schema) as old, _used(old) as more:
+        await more()
+    assert (await migration_status(postgres, schema=schema)).version == NEWEST + 1
+
+
+@asynccontextmanager
+async def _used(store: PostgresStore) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Puts, finds, changes and reads entries all the time; gives what waits for some more.
+
+    Not one call may fail, and all that was put has to be there.
+    """
+    memory, put, rounds, run = await filled(store), list[str](), list[str](), fresh()
+
+    async def use() -> None:
+        while True:
+            name = f"{len(rounds)}-{run}"
+            await memory.put(entry(name), [1, 0, 0, 0], [run])
+            put.append(name)
+            await memory.put(entry(name, text="changed"), [1, 0, 0, 0], [run])
+            assert len((await memory.find([1, 0, 0, 0], [run])).words) == len(put)
+            assert set(await store.get("ours", put, now=NOW)) == set(put)
+            if len(put) > 5:
+                assert await store.delete("ours", put[:1], now=NOW) == [put.pop(0)]
+            rounds.append(name)
+
+    using = asyncio.create_task(use())
+
+    async def more() -> None:
+        wanted = len(rounds) + 3
+        while len(rounds) < wanted and not using.done():
+            await asyncio.sleep(0.005)
+        if using.done():
+            await using
+
+    try:
+        yield more
+    finally:
+        using.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await using
+    there = {each.id for each in await store.scan("ours", now=NOW, limit=10_000)}
+    assert set(put) <= there
+
+
+async def test_a_step_that_would_lose_an_entry_is_undone(
+    postgres: str, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with PostgresStore(postgres, schema=schema) as store:
+        memory = await filled(store)
+        await store.put("ours", [memory.row(entry(name)) for name in "ab"], now=NOW)
+        before = await asyncio.to_thread(dumped, postgres, schema)
+        monkeypatch.setattr(steps, "folder", lambda: tmp_path / "steps")
+        for fault in (
+            "DELETE FROM entry WHERE id = 'a';",
+            "TRUNCATE entry;",
+            "DROP TABLE entry;",
+            "CREATE TABLE kept (LIKE entry); DROP TABLE entry; ALTER TABLE kept RENAME TO entry;",
+        ):
+            add_step(tmp_path / "steps", up="CREATE TABLE later ();" + fault, down="")
+            with pytest.raises(WrongSequence, match=f"step {NEWEST + 1} up would not have kept"):
+                await migrate_up(postgres, schema=schema)
+        assert await asyncio.to_thread(dumped, postgres, schema) == before
+        assert set(await store.get("ours", ["a", "b"], now=NOW)) == {"a", "b"}
+
+
+async def test_what_a_way_would_do_and_lose_is_told_before(postgres: str, schema: str) -> None:
+    plan = await migration_plan(postgres, "up", schema=schema)
+    assert (plan.version, plan.to, len(plan.steps), plan.lost) == (0, NEWEST, NEWEST, {})
+    assert "Entries by namespace" in plan.steps[0].about("up")
+    assert (await migration_plan(postgres, "down", schema=schema)).steps == []
+    async with PostgresStore(postgres, schema=schema) as store:
+        memory = await filled(store)
+        assert (await migration_plan(postgres, "down", schema=schema, to=2)).lost == {}
+        for text in ("one", "two"):
+            await memory.put(entry(text=text))
+    plan = await migration_plan(postgres, "down", schema=schema, to=2)
+    assert [each.number for each in plan.steps] == list(range(NEWEST, 2, -1))
+    assert plan.lost == {"history": 1}
+    assert plan.steps[-1].about("down") == "Loses the earlier versions of entries."
+    plan = await migration_plan(postgres, "down", schema=schema, to=0)
+    assert plan.lost["entry"] == 1
+    assert (await migration_status(postgres, schema=schema)).version == NEWEST
+    for step in migrations():
+        assert step.about("up")
+        assert step.about("down").startswith("Loses")
+        assert step.dropped()
+
+
+@pytest.mark.parametrize("to", [-1, NEWEST + 1])
+async def test_a_number_that_is_no_step_is_refused(postgres: str, schema: str, to: int) -> None:
+    with pytest.raises(BadConfig, match=f"no step {to}"):
+        await migrate_up(postgres, schema=schema, to=to)
+    with pytest.raises(BadConfig, match=f"no step {to}"):
+        await migrate_down(postgres, schema=schema, to=to)
+    with pytest.raises(BadConfig, match=f"no step {to}"):
+        await migration_plan(postgres, "up", schema=schema, to=to)
+
+
+async def test_steps_of_newer_code_are_not_taken_back(
+    postgres: str, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_step(tmp_path / "steps", up="CREATE TABLE later ();", down="DROP TABLE later;")
+    with monkeypatch.context() as newer:
+        newer.setattr(steps, "folder", lambda: tmp_path / "steps")
+        await migrate_up(postgres, schema=schema)
+    before = await asyncio.to_thread(dumped, postgres, schema)
+    with pytest.raises(BadConfig, match=f"this code knows none above {NEWEST}"):
+        await migrate_down(postgres, schema=schema, to=0)
+    with pytest.raises(BadConfig, match=f"this code knows none above {NEWEST}"):
+        await migration_plan(postgres, "down", schema=schema)
+    assert (await migrate_up(postgres, schema=schema)).version == NEWEST + 1
+    assert await asyncio.to_thread(dumped, postgres, schema) == before
 
 
 async def test_too_old_tables_are_refused_with_the_command_that_helps(

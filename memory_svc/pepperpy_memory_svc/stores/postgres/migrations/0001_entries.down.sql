@@ -1,3 +1,4 @@
+-- Loses all entries.
 DROP TABLE entry;
 DROP SEQUENCE entry_nr;
 DROP TABLE namespace;

@@ -1,3 +1,4 @@
+-- Loses vectors and words; a service that starts makes them anew from the entries.
 DO $$
 DECLARE number integer;
 BEGIN

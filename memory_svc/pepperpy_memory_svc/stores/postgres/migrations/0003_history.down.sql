@@ -1,1 +1,2 @@
+-- Loses the earlier versions of entries.
 DROP TABLE history;
