@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 from pepperpy_memory_svc.stores.conditions import compile_condition
 from pepperpy_memory_svc.stores.qdrant.corpora import Corpora
 from pepperpy_memory_svc.stores.qdrant.engine import Engine, Point
-from pepperpy_memory_svc.stores.qdrant.filtering import filter_of
+from pepperpy_memory_svc.stores.qdrant.filtering import filter_of, ranged
 from pepperpy_memory_svc.stores.qdrant.filters import Filter, every
 from pepperpy_memory_svc.stores.qdrant.gate import Gate, Limits, Turns
 from pepperpy_memory_svc.stores.qdrant.points import SHOWN, entry_of, here, point_id
@@ -17,6 +17,8 @@ from pepperpy_memory_svc.stores.qdrant.translating import translated
 from pepperpy_memory_svc.stores.writing import alive
 from pepperpy_schemas.memory import Condition, Entry
 
+MAX_RANGED: Final = 64
+"""Fields of the metadata whose numbers this process indexes, each when it is first asked for."""
 _PAGE: Final = 1000
 
 D = TypeVar("D", bound="Desk")
@@ -53,6 +55,19 @@ class Desk:
         self.turns = Turns()
         self.state = StatePoint(engine)
         self.corpora = Corpora(engine)
+        self._ranged: set[str] = set()
+
+    async def filter(self, where: Condition | None, namespace: str) -> Filter:
+        """Returns a filter for a condition, after indexing the numbers that it compares.
+
+        Unindexed, each is read from its entry. Callers name the fields, so there is a bound.
+        """
+        made = filter_of(where, namespace)
+        for key in ranged(made):
+            if key not in self._ranged and len(self._ranged) < MAX_RANGED:
+                await self.engine.add_index(key, "numbers")
+                self._ranged.add(key)
+        return made
 
     async def points(
         self,
@@ -88,7 +103,7 @@ class Desk:
     ) -> AsyncIterator[tuple[Point, Entry]]:
         """Iterates over the entries that are not expired and fulfil a condition."""
         fits = compile_condition(where)
-        filters = [here(namespace, now), filter_of(where, namespace)]
+        filters = [here(namespace, now), await self.filter(where, namespace)]
         if also is not None:
             filters.append(also)
         async for point in self.pages(every(filters), fields):

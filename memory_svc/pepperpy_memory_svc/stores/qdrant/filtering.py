@@ -6,7 +6,7 @@ the wider one finds is looked at again, see `conditions`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -17,17 +17,20 @@ from pepperpy_memory_svc.stores.fields import Field, field_of
 from pepperpy_memory_svc.stores.qdrant.filters import (
     ALL,
     NOTHING,
+    Every,
     Filter,
     Has,
     Lacks,
     Named,
+    No,
+    Some,
     Within,
     every,
     no,
     some,
 )
 from pepperpy_memory_svc.stores.qdrant.points import micros, point_id
-from pepperpy_memory_svc.stores.qdrant.tokens import WIDE, Said, number_key, token
+from pepperpy_memory_svc.stores.qdrant.tokens import NUMBERS, WIDE, Said, number_key, token
 from pepperpy_schemas.memory import (
     AllOf,
     AnyOf,
@@ -73,6 +76,20 @@ def filter_of(condition: Condition | None, namespace: str) -> Filter:
         return ALL
     check_condition(condition)
     return _compile(condition, namespace).wider
+
+
+def ranged(where: Filter) -> Iterator[str]:
+    """Iterates over the numbers of the metadata that a filter compares."""
+    match where:
+        case Within() if where.key.startswith(NUMBERS):
+            yield where.key
+        case Every(parts) | Some(parts):
+            for each in parts:
+                yield from ranged(each)
+        case No(part):
+            yield from ranged(part)
+        case _:
+            pass
 
 
 def _compile(condition: Condition, namespace: str) -> Bounds:

@@ -8,7 +8,6 @@ from typing import Final
 from pepperpy_memory_svc.stores.conditions import compile_condition
 from pepperpy_memory_svc.stores.qdrant.desk import Desk, operation
 from pepperpy_memory_svc.stores.qdrant.engine import Point
-from pepperpy_memory_svc.stores.qdrant.filtering import filter_of
 from pepperpy_memory_svc.stores.qdrant.filters import Filter, Has, Within, every, some
 from pepperpy_memory_svc.stores.qdrant.points import (
     SHOWN,
@@ -65,7 +64,7 @@ class QdrantReading(Desk):
         check_number(limit, "limit", least=1, most=MAX_IDS)
         check_after(after)
         fits = compile_condition(where)
-        within = every([here(namespace, now), filter_of(where, namespace)])
+        within = every([here(namespace, now), await self.filter(where, namespace)])
 
         def fitting(points: Iterable[Point]) -> list[Entry]:
             entries = (alive(entry_of(each), now) for each in points)

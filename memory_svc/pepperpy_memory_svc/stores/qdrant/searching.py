@@ -9,7 +9,6 @@ from pepperpy_memory_svc.stores.conditions import compile_condition
 from pepperpy_memory_svc.stores.exact import unit
 from pepperpy_memory_svc.stores.qdrant.desk import operation
 from pepperpy_memory_svc.stores.qdrant.engine import Engine, Hit, Point
-from pepperpy_memory_svc.stores.qdrant.filtering import filter_of
 from pepperpy_memory_svc.stores.qdrant.filters import Filter, every
 from pepperpy_memory_svc.stores.qdrant.gate import Limits
 from pepperpy_memory_svc.stores.qdrant.generating import QdrantGenerations
@@ -47,7 +46,9 @@ class QdrantSearching(QdrantGenerations):
         """See `Search.candidates`."""
         check_wanted(wanted)
         fits = compile_condition(wanted.where)
-        within = every([here(wanted.namespace, now), filter_of(wanted.where, wanted.namespace)])
+        within = every(
+            [here(wanted.namespace, now), await self.filter(wanted.where, wanted.namespace)]
+        )
 
         def look(point: Point) -> Entry | None:
             entry = alive(entry_of(point), now)
@@ -87,7 +88,8 @@ class QdrantSearching(QdrantGenerations):
         question = weigh(frequencies, corpus)
         if question.vector is None:
             return []
-        asked = 2 * wanted.limit + 20
+        # About so many are needed: 120 to 170 of texts of 8 to 80 lexemes for the best hundred.
+        asked = wanted.limit + wanted.limit // 2 + 20
         while True:
             hits = await self.engine.search(
                 f"w{gen}", question.vector, within, asked, (*SHOWN, f"w{gen}", f"l{gen}")

@@ -21,6 +21,9 @@ MAX_TOKENS: Final = 2000
 WIDE: Final = '["metadata","*"]'
 """The metadata may have any value: there are too many."""
 
+NUMBERS: Final = "num."
+"""Begins the names of the fields of the metadata's numbers."""
+
 _MAX_KEYS: Final = 16
 _LONGEST: Final = 80
 
@@ -42,7 +45,7 @@ def _same(value: Scalar) -> Any:
 
 def number_key(field: str) -> str:
     """Returns where a number of the metadata is kept: a name without any sign of a path."""
-    return "num.n" + hashlib.blake2b(field.encode(), digest_size=12).hexdigest()
+    return f"{NUMBERS}n" + hashlib.blake2b(field.encode(), digest_size=12).hexdigest()
 
 
 def tokens(entry: Entry) -> list[str]:
@@ -72,7 +75,7 @@ def _said(field: str, value: Any) -> Iterator[str]:
 def numbers(entry: Entry) -> dict[str, float]:
     """Returns the numbers of the metadata, by the name of their field below ``num``."""
     return {
-        number_key(field).removeprefix("num."): value
+        number_key(field).removeprefix(NUMBERS): value
         for field, value in _inside(entry.metadata, "metadata", 0)
         if isinstance(value, int | float) and not isinstance(value, bool)
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy_memory_svc.stores.qdrant import ClientEngine, Limits, QdrantStore, client
+from pepperpy_memory_svc.stores.qdrant import ClientEngine, Limits, QdrantStore, client, desk
 from pepperpy_memory_svc.stores.qdrant.addressing import qdrant_store
 from pepperpy_memory_svc.stores.qdrant.edge import EdgeEngine
 from pepperpy_memory_svc.stores.qdrant.tokens import MAX_TOKENS
@@ -134,3 +134,19 @@ async def test_a_writer_that_is_canceled_leaves_no_half(qdrant_server: str) -> N
         there = [each.id.split("-")[0] for each in await store.scan("ours", now=NOW)]
         assert {there.count(each) for each in there} <= {3}
         assert len((await memory.find(lexemes=["w"])).words) == len(there)
+
+
+async def test_numbers_that_are_compared_are_indexed_up_to_a_bound(
+    shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "MAX_RANGED", 2)
+    engine = EdgeEngine(shard)
+    async with QdrantStore(engine, Limits()) as store:
+        memory = await filled(store)
+        await memory.put(entry("a", metadata={f"k{n}": n for n in range(5)}))
+        before = len(engine._open.info().payload_schema)
+        for n in range(5):
+            where = Not(Range(f"metadata.k{n}", gte=n + 0.5))
+            assert len(await store.scan("ours", now=NOW, where=where)) == 1
+            assert len((await memory.find(where=where)).entries) == 0
+        assert len(engine._open.info().payload_schema) == before + 2
