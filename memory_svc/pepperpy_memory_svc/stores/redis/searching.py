@@ -48,8 +48,8 @@ class _Found(msgspec.Struct, frozen=True):
         size: Entries of the namespace.
         few: The numbers of those that may fulfil the condition, unless they are many.
         compared: Those of them that have a vector; their vectors stand beside.
-        k: How many of the best are expected to have enough among them that fit; so many of the
-            nearest were asked for.
+        span: How many of the best are expected to have enough among them that fit.
+        k: How many of the nearest were asked for.
         near: Numbers of the nearest with their distances.
         corpus: Entries that have been analysed, and the length of all.
     """
@@ -59,6 +59,7 @@ class _Found(msgspec.Struct, frozen=True):
     size: int = 0
     few: list[str] | None = None
     compared: list[str] | None = None
+    span: int = 0
     k: int = 0
     near: list[tuple[str, str]] = []
     corpus: tuple[int, int] = (0, 0)
@@ -88,7 +89,7 @@ class RedisSearching(RedisWriting):
         await self._generations_for(lambda known: _check(wanted, known))
         found, beside = await self._find(wanted, self._asked_of(wanted))
         near, words = _nearest(wanted, found, beside), _worded(found, beside)
-        fitting = Fitting(load, wanted.limit, found.k)
+        fitting = Fitting(load, wanted.limit, found.span)
         await fitting.look(near, words)
         nearest = await fitting.best(near)
         while wanted.vector is not None and len(nearest) < wanted.limit and found.more:

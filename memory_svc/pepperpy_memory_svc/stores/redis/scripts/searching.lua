@@ -82,7 +82,8 @@ local function search(asked)
     found.compared = vectors_of(ns, asked.embedding, found.few, vectors)
     with[1] = table.concat(vectors)
   elseif found.size > 0 then
-    found.k = math.min(k, found.size)
+    -- Of the nearest a few more, for those that are expired: to ask again costs as much as before.
+    found.span, found.k = k, math.min(k + math.ceil(k / 8) + 8, found.size)
     found.near = asked.vector > 0 and nearest(ns, asked, found.k) or {}
   end
   for _, lexeme in ipairs(asked.lexemes or {}) do
