@@ -1,6 +1,6 @@
 """Asks the librarian, and shows the answer with the passages that it stands on.
 
-python examples/digest/ask.py "What happens to a task when its worker is killed?"
+python examples/digest/ask.py "What is lost when the power fails?"
 """
 
 import argparse

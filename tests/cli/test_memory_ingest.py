@@ -1,8 +1,10 @@
 """`pepperpy memory ingest` and `reindex`: tasks of the stock agent, and the same from here."""
 
+import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,10 @@ import pytest
 from pepperpy.commands.memory._progress import Bar
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.opening import connect
+from pepperpy_bus.streams.reading import all_on
+from pepperpy_schemas.memory import Entry
+from pepperpy_schemas.subjects import bucket_name
 from tests.cli.command_line import Cli
 from tests.cli.inline import Inline
 from tests.memory_svc.archiving import archiving
@@ -197,6 +203,41 @@ def test_who_interrupts_it_ends_the_task_and_is_told_how_to_go_on(cli: Cli, note
     assert "the same command goes on there" in err
     ended = cli.run("tail", "task.canceled.memory-ingest", "--since", "1h", "--until-end", "--json")
     assert len(ended.stdout.splitlines()) == 1
+
+
+def test_who_interrupts_it_here_stops_the_memory_and_leaves_no_upload(
+    cli: Cli, broker: Broker, prefix: str, notes: Path
+) -> None:
+    (notes / "large.md").write_text("word " * 20_000)
+    begun, stopped = threading.Event(), threading.Event()
+
+    async def stand_still(*args: object, **kwargs: object) -> list[Entry]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return []
+
+    with LoopThread(remembering(broker.url, prefix), name="memory") as memory:
+        memory.owned.parts.store.put = stand_still  # type: ignore[method-assign]
+        process = cli.start("memory", "ingest", str(notes), "--here")
+        assert begun.wait(30)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (
+            130,
+            "stopped; what is done stays: the same command goes on there\n",
+        )
+        assert stopped.wait(10)
+
+    async def uploads() -> list[str]:
+        async with connect(broker.url, bus__prefix=prefix) as bus:
+            subject = f"$O.{bucket_name(prefix, 'blobs')}.M.>"
+            found = await all_on(bus.connection, f"OBJ_{bucket_name(prefix, 'blobs')}", subject)
+            return [one.subject for one in found if b'"deleted":true' not in one.body]
+
+    assert asyncio.run(uploads()) == []
 
 
 def test_who_has_nobody_for_it_is_told(cli: Cli, notes: Path) -> None:

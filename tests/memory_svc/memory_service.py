@@ -28,7 +28,7 @@ async def remembering(
     prefix: str,
     settings: MemorySettings = SETTINGS,
     analyser: Analyser | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Offer]:
     """Serves the namespace `main` for everybody, or those that settings declare."""
     async with (
         connect(url, bus__prefix=prefix) as own,
@@ -37,4 +37,4 @@ async def remembering(
         endpoints = Memory(lambda: offer.parts, replica="r1").endpoints()
         async with Service(own.connection, prefix, NAME, version="1.0.0", endpoints=endpoints):
             await own.connection.flush()
-            yield
+            yield offer

@@ -2,7 +2,15 @@
 
 import typer
 
-from pepperpy.commands.memory import entries, figures, ingesting, reindexing, running, searching
+from pepperpy.commands.memory import (
+    entries,
+    figures,
+    ingesting,
+    migrating,
+    reindexing,
+    running,
+    searching,
+)
 
 app = typer.Typer(
     help="Remember, find and take in texts; show how full the memory is; run its service.",
@@ -19,4 +27,5 @@ app.command()(ingesting.ingest)
 app.command()(entries.export)
 app.command("import")(entries.import_)
 app.command()(reindexing.reindex)
+app.add_typer(migrating.app, name="migrate")
 app.command("run")(running.run_)

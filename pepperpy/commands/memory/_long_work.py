@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+STOPPED = "stopped; what is done stays: the same command goes on there"
 _WORKER = "pepperpy worker pepperpy_agents.memory.archivist:agent"
 _LEAVING = 10.0
 """Seconds that a task gets to end when its caller leaves."""
@@ -66,6 +67,6 @@ async def _leave(client: "Client", task_id: str) -> None:
         say(f"task {task_id} goes on: {error.message}")
         return
     if done:
-        say("stopped; what is done stays: the same command goes on there")
+        say(STOPPED)
     else:
         say(f"task {task_id} will be canceled; the same command goes on where it was")

@@ -1,5 +1,6 @@
 """`pepperpy memory ingest`: files and folders taken in, by a task that outlives who began it."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,10 +76,16 @@ def ingest(
                 metadata=values,
                 trusted=trusted,
             )
-            if here:
-                return await _here(memory, task, Bar("ingesting"))
-            task_id = await submit(client, INGEST, task)
-            return task_id if detach else await follow(client, task_id, Bar("ingesting"), Ingested)
+            try:
+                if here:
+                    return await _here(memory, task, Bar("ingesting"))
+                task_id = await submit(client, INGEST, task)
+                if detach:
+                    return task_id
+                return await follow(client, task_id, Bar("ingesting"), Ingested)
+            except asyncio.CancelledError:
+                await _discard(memory, task)
+                raise
 
     done = run(work())
     if isinstance(done, str):
@@ -94,6 +101,8 @@ def ingest(
 
 async def _here(memory: "Memory", task: "IngestTask", bar: "Bar") -> "Ingested":
     """Does what the task would."""
+    from pepperpy.commands._failure import say
+    from pepperpy.commands.memory._long_work import STOPPED
     from pepperpy_bus.memory.taking_in import Options, forget_others, size_of, take_in
     from pepperpy_schemas.memory_ingest import Ingested
 
@@ -109,12 +118,20 @@ async def _here(memory: "Memory", task: "IngestTask", bar: "Bar") -> "Ingested":
         names = [one.file for one in task.documents] + [one.file for one in task.skipped]
         for folder in task.prune:
             total += Ingested(removed=await forget_others(memory, folder, names))
+    except asyncio.CancelledError:
+        say(STOPPED)
+        raise
     finally:
         bar.clear()
-        for document in task.documents:
-            if document.blob:
-                await memory.discard(document.blob)
+    await _discard(memory, task)
     return total
+
+
+async def _discard(memory: "Memory", task: "IngestTask") -> None:
+    """Removes what was uploaded for a task that nobody does any more."""
+    for document in task.documents:
+        if document.blob:
+            await memory.discard(document.blob)
 
 
 def _size(text: str) -> int:

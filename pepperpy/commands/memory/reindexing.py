@@ -1,5 +1,6 @@
 """`pepperpy memory reindex`: all vectors made anew, by a task that outlives who began it."""
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,12 +63,17 @@ def reindex(
 
 
 async def _here(memory: "Memory", embedder: str, bar: "Bar") -> "ReindexProgress":
+    from pepperpy.commands._failure import say
+    from pepperpy.commands.memory._long_work import STOPPED
     from pepperpy_schemas.memory_requests import ReindexProgress
 
     last = ReindexProgress(0, 0, embedder)
     try:
         async for last in memory.reindex(embedder):
             bar.show(1 - last.left / max(last.entries, last.left, 1), last.embedder)
+    except asyncio.CancelledError:
+        say(STOPPED)
+        raise
     finally:
         bar.clear()
     return last
