@@ -22,6 +22,8 @@ from pepperpy_schemas.language import Pipeline
 from pepperpy_schemas.memory import Eq
 
 LIMIT: Final = 10
+IN_FOLDERS: Final = ("embedded:", "qdrant:", "qdrant-edge:")
+"""Addresses that end with a folder; where none is given, one is made for the run."""
 _PUT: Final = 500
 
 
@@ -45,7 +47,7 @@ async def compared(
     """Prints and returns what each store finds; one that cannot be opened is left out.
 
     Args:
-        addresses: The stores' addresses; a folder is made for ``embedded:``.
+        addresses: The stores' addresses; of `IN_FOLDERS` without a folder one is made.
         entries: How many entries they are filled with.
         questions: How many questions they are asked.
     """
@@ -59,9 +61,9 @@ async def compared(
         name = address.partition(":")[0]
         try:
             async with AsyncExitStack() as stack:
-                if address == "embedded:":
-                    folder = stack.enter_context(scratch("store"))
-                    address = f"embedded:{folder / 'postgres'}"  # noqa: PLW2901 - completed
+                if address in IN_FOLDERS:
+                    folder = stack.enter_context(scratch("store")) / "store"
+                    address = f"{address}{folder}"  # noqa: PLW2901 - completed
                 store = await stack.enter_async_context(open_store(address))
                 found = await _found(store, await _fill(store, entries), asked)
         except PepperError as error:

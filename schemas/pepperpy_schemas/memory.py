@@ -198,7 +198,7 @@ class MinMax(msgspec.Struct, frozen=True, tag_field="kind", tag="min_max"):
         weight: Share of the vectors; the words have the rest.
     """
 
-    weight: Share = 0.45
+    weight: Share = 0.6
 
 
 class Rrf(msgspec.Struct, frozen=True, tag_field="kind", tag="rrf"):

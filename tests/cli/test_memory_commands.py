@@ -50,8 +50,8 @@ def test_found_words_shine_on_a_terminal(inline: Inline, monkeypatch: pytest.Mon
 def test_scores_are_explained(inline: Inline) -> None:
     inline.run("memory", "put", "The parcel is upstairs.")
     assert inline.run("memory", "search", "parcel", "--explain", "--recent", "--neighbours") == 0
-    assert "vector 0.450 (" in inline.out
-    assert "words 0.550 (" in inline.out
+    assert "vector 0.600 (" in inline.out
+    assert "words 0.400 (" in inline.out
     assert "recency 0.200" in inline.out
 
 

@@ -132,16 +132,16 @@ def test_min_max_weighs_both_legs() -> None:
     found = candidates({"a": 0.9, "b": 0.8, "c": 0.7}, {"b": 12.0, "d": 2.0})
     parts = fused(found, SearchRequest())
     assert {id_: score(each) for id_, each in parts.items()} == pytest.approx(
-        {"a": 0.45, "b": 0.225 + 0.55, "c": 0.0, "d": 0.0}
+        {"a": 0.6, "b": 0.3 + 0.4, "c": 0.0, "d": 0.0}
     )
     assert parts["b"] == pytest.approx(
-        {"vector": 0.225, "vector_raw": 0.8, "words": 0.55, "words_raw": 12.0}
+        {"vector": 0.3, "vector_raw": 0.8, "words": 0.4, "words_raw": 12.0}
     )
 
 
 def test_equal_scores_of_a_leg_all_have_its_share() -> None:
     parts = fused(candidates({"a": 0.5, "b": 0.5}, {}), SearchRequest())
-    assert [score(each) for each in parts.values()] == pytest.approx([0.45, 0.45])
+    assert [score(each) for each in parts.values()] == pytest.approx([0.6, 0.6])
 
 
 def test_rrf_goes_by_the_places() -> None:
@@ -222,4 +222,4 @@ def test_the_first_pages_ask_for_the_same_candidates_and_deep_ones_for_more() ->
 
 def test_the_defaults_are_those_of_the_request() -> None:
     request = msgspec.json.decode(b"{}", type=SearchRequest)
-    assert request.fusion == MinMax(weight=0.45)
+    assert request.fusion == MinMax(weight=0.6)
