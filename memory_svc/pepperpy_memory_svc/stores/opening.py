@@ -1,7 +1,7 @@
 """Which store an address names; its libraries are imported when it is opened."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -28,30 +28,44 @@ async def open_store(address: str) -> AsyncIterator[Store]:
         BadConfig: There is no such store, or what it needs is not installed.
     """
     scheme = address.partition(":")[0]
+    async with AsyncExitStack() as stack:
+        with needed(scheme):
+            match scheme:
+                case "memory":
+                    store = _in_memory()
+                case "postgresql" | "postgres" | "embedded":
+                    store = _in_postgres(await stack.enter_async_context(postgres_at(address)))
+                case "qdrant" | "qdrant+https" | "qdrant-edge":
+                    store = _in_qdrant(address)
+                case "redis" | "rediss":
+                    store = _in_redis(address)
+                case _:
+                    raise BadConfig(
+                        f"{scheme!r} is no store of memory",
+                        hint="give postgresql://…, embedded:FOLDER, redis://…, qdrant://…, memory:",
+                    )
+        yield await stack.enter_async_context(store)
+
+
+@contextmanager
+def needed(scheme: str) -> Iterator[None]:
+    """Tells what to install when a library is missing that a kind of store needs.
+
+    Args:
+        scheme: How addresses of the kind begin.
+
+    Raises:
+        BadConfig: It is missing.
+    """
     try:
-        match scheme:
-            case "memory":
-                store = _in_memory()
-            case "postgresql" | "postgres" | "embedded":
-                async with postgres_at(address) as url, _in_postgres(url) as store:
-                    yield store
-                return
-            case "qdrant" | "qdrant+https" | "qdrant-edge":
-                store = _in_qdrant(address)
-            case "redis" | "rediss":
-                store = _in_redis(address)
-            case _:
-                raise BadConfig(
-                    f"{scheme!r} is no store of memory",
-                    hint="give postgresql://…, embedded:FOLDER, redis://…, qdrant://… or memory:",
-                )
+        yield
     except ModuleNotFoundError as error:
+        if str(error.name).startswith("pepperpy"):
+            raise  # a fault of ours, which no package mends
         raise BadConfig(
             f"a store of memory needs the package {error.name}",
             hint=install(_EXTRAS.get(scheme.partition("-")[0].partition("+")[0], "memory")),
         ) from error
-    async with store:
-        yield store
 
 
 def _in_memory() -> Store:
@@ -79,11 +93,12 @@ def _in_qdrant(address: str) -> Store:
 
 
 @asynccontextmanager
-async def postgres_at(address: str) -> AsyncIterator[str]:
+async def postgres_at(address: str, *, new: bool = True) -> AsyncIterator[str]:
     """Yields the URL of the PostgreSQL that an address names; one of our own runs meanwhile.
 
     Args:
         address: ``postgresql://…`` or ``embedded:FOLDER``.
+        new: Whether to make one of our own where there is none.
 
     Raises:
         BadConfig: It names no PostgreSQL.
@@ -95,7 +110,7 @@ async def postgres_at(address: str) -> AsyncIterator[str]:
     elif scheme == "embedded" and rest:
         from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
 
-        async with EmbeddedPostgres(Path(rest)) as server:
+        async with EmbeddedPostgres(Path(rest), new=new) as server:
             yield server.url
     else:
         raise BadConfig(

@@ -147,7 +147,8 @@ def _said(found: "Status") -> str:
 
 
 def _lost(plan: "Plan") -> str:
-    return ", ".join(f"{rows} rows of {table}" for table, rows in plan.lost.items())
+    lost = plan.lost.items()
+    return ", ".join(f"{rows} row{'s' * (rows != 1)} of {table}" for table, rows in lost)
 
 
 def _ask(plan: "Plan", ctx: typer.Context) -> None:

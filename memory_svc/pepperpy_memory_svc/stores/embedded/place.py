@@ -70,18 +70,26 @@ def reachable(path: Path) -> bool:
     return all(each.stat().st_mode & stat.S_IXOTH for each in path.parents if each.exists())
 
 
-def own_folder(folder: Path, who: Account) -> Path:
-    """Makes the folder where everything lies: ours, and closed to everybody but the server.
+def place_of(folder: Path, who: Account) -> Path:
+    """Returns where everything lies that is meant to be in a folder.
 
     For root it is elsewhere, under `ROOTS_FOLDER`, when nobody can reach the one that is named.
+    """
+    folder = folder.resolve()
+    if who.uid is None or reachable(folder):
+        return folder
+    return ROOTS_FOLDER / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+
+
+def own_folder(folder: Path, who: Account) -> Path:
+    """Makes the folder where everything lies: ours, and closed to everybody but the server.
 
     Raises:
         BadConfig: It is somebody else's, or there are other things in it.
     """
-    folder = folder.resolve()
-    if who.uid is not None and not reachable(folder):
+    folder = place_of(folder, who)
+    if folder.parent == ROOTS_FOLDER:
         ROOTS_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
-        folder = ROOTS_FOLDER / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # What is checked is what is changed, even if the name is another folder's by now.
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -16,9 +16,9 @@ from pepperpy_bus.children import Crashes, die_with_parent
 from pepperpy_bus.logs import get_log
 from pepperpy_memory_svc.stores.embedded.data import USER, create, disown, ready
 from pepperpy_memory_svc.stores.embedded.holding import held
-from pepperpy_memory_svc.stores.embedded.place import account, own_folder, socket_folder
+from pepperpy_memory_svc.stores.embedded.place import account, own_folder, place_of, socket_folder
 from pepperpy_memory_svc.stores.embedded.programs import programs
-from pepperpy_schemas.errors import Unavailable
+from pepperpy_schemas.errors import BadConfig, Unavailable
 
 log = get_log("pepperpy.memory.postgres")
 
@@ -50,6 +50,7 @@ class EmbeddedPostgres:
 
     Args:
         folder: Where its data stay; nothing else may be in it.
+        new: Whether to make them if there are none.
         settings: Settings of the server, beside and above our own.
         patience: Seconds until another process has to have left the folder.
         start_timeout: Seconds until a server that is not ready is given up.
@@ -64,12 +65,14 @@ class EmbeddedPostgres:
         self,
         folder: Path,
         *,
+        new: bool = True,
         settings: Mapping[str, str] | None = None,
         patience: float = 5.0,
         start_timeout: float = 30.0,
         stop_grace: float = 10.0,
     ) -> None:
         self._wanted = folder
+        self._new = new
         self._settings = {**_SETTINGS, **(settings or {})}
         self._patience = patience
         self._start_timeout = start_timeout
@@ -96,6 +99,8 @@ class EmbeddedPostgres:
 
     async def __aenter__(self) -> Self:
         self._account = account()
+        if not self._new and not (place_of(self._wanted, self._account) / "data").exists():
+            raise BadConfig(f"there is no PostgreSQL in {self._wanted}", hint="look for its folder")
         self._folder = own_folder(self._wanted, self._account)
         async with contextlib.AsyncExitStack() as stack:
             self._lock = await stack.enter_async_context(held(self._folder, self._patience))

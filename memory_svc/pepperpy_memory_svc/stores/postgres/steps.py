@@ -29,12 +29,7 @@ class Migration(msgspec.Struct, frozen=True):
 
     def about(self, direction: Direction) -> str:
         """Returns what one way does, in words: the comment that its file begins with."""
-        said = []
-        for line in self.sql(direction).splitlines():
-            if not line.startswith("--"):
-                break
-            said.append(line.removeprefix("--").strip())
-        return " ".join(said)
+        return self.sql(direction).partition("\n")[0].removeprefix("--").strip()
 
     def dropped(self) -> list[str]:
         """Returns the tables that the way down drops with what is in them."""
