@@ -132,8 +132,9 @@ async def test_equal_scores_are_in_order_of_id(memory: Filled) -> None:
 async def test_the_length_of_a_vector_does_not_count(memory: Filled) -> None:
     await memory.put(entry("a"), [1e-6, 0, 0, 0])
     await memory.put(entry("b"), [1e30, 1e29, 0, 0])
-    found = await memory.find([5e20, 0, 0, 0])
-    assert [each.id for each in found.vector] == ["a", "b"]
+    await memory.put(entry("c"), [1e307, 2e306, 0, 0])
+    found = await memory.find([5e300, 0, 0, 0])
+    assert [each.id for each in found.vector] == ["a", "b", "c"]
     assert found.vector[0].score == pytest.approx(1, abs=1e-3)
 
 

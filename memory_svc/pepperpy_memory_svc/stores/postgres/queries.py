@@ -101,22 +101,15 @@ WITH total AS MATERIALIZED (
 SELECT p.nr, sum(asked.weight * p.tf / (p.tf + asked.fixed + asked.by_length * p.len)) AS score
 FROM asked, LATERAL (
     SELECT p.nr, p.tf, p.len FROM posting_{gen} p
-    WHERE p.ns = asked.ns AND p.lexeme = asked.lexeme OFFSET 0
+    WHERE p.ns = asked.ns AND p.lexeme = asked.lexeme {among} OFFSET 0
 ) p GROUP BY p.nr"""
 
-# The first few are sorted apart: that they suffice is likely, and the others are many.
-BEST: Final = f"""
-WITH found AS MATERIALIZED ({{words}})
-SELECT false AS nearest, score, e.* FROM (
-    (SELECT * FROM found ORDER BY score DESC, nr LIMIT 4 * {{limit}})
-    UNION ALL (SELECT * FROM found ORDER BY score DESC, nr OFFSET 4 * {{limit}})
-) scored, {_FITTING} LIMIT {{limit}}"""
+# A part of the index's condition: of a common lexeme's postings only those are read.
+AMONG_FEW: Final = "AND p.nr = ANY({few})"
 
-# Joined and not `= ANY`: a parameter's array is searched from its beginning for every row.
-BEST_OF_FEW: Final = f"""
+BEST: Final = f"""
 SELECT false AS nearest, score, e.* FROM (
-    SELECT nr, score FROM ({{words}}) all_scored JOIN unnest({{few}}) AS few(nr) USING (nr)
-    ORDER BY score DESC
+    SELECT * FROM ({{words}}) all_scored ORDER BY score DESC
 ) scored, {_FITTING} LIMIT {{limit}}"""
 
 VECTORS: Final = f"""

@@ -121,10 +121,10 @@ async def _search(connection: Connection, plan: _Plan, few: Sequence[int] | None
         vector = bound.bind(half_vector(wanted.vector), "halfvec")
         legs.append(_leg(query, plan, among, gen=wanted.embedding, vector=vector))
     if wanted.lexemes:
-        query = queries.BEST if few is None else queries.BEST_OF_FEW
         lexemes = bound.bind(sorted(set(cut(wanted.lexemes))), "text[]")
-        words = queries.WORDS.format(gen=wanted.analyser, lexemes=lexemes)
-        legs.append(_leg(query, plan, among, words=words))
+        part = "" if few is None else queries.AMONG_FEW.format(few=among)
+        words = queries.WORDS.format(gen=wanted.analyser, lexemes=lexemes, among=part)
+        legs.append(_leg(queries.BEST, plan, among, words=words))
     query = " UNION ALL ".join(f"({each})" for each in legs)
     return _candidates(await connection.fetch(query, *bound.values), wanted)
 
