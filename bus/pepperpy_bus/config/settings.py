@@ -195,9 +195,10 @@ class MemorySection(_Section):
 
     url: SecretStr = _setting(
         SecretStr(""),
-        "Where entries are: `postgresql://…`, `embedded:FOLDER` for a PostgreSQL of its own, or "
-        "`memory://`, which ends with the process. Unset, a local stack has a PostgreSQL of its "
-        "own, and any other service keeps entries in memory.",
+        "Where entries are: `postgresql://…`, `redis://…`, `qdrant://…`, `embedded:FOLDER` for a "
+        "PostgreSQL of its own, `qdrant-edge:FOLDER`, or `memory://`, which ends with the process. "
+        "Unset, a local stack has a PostgreSQL of its own, and any other service keeps entries in "
+        "memory.",
     )
     declaration: Path | None = _setting(
         None, "TOML file of namespaces; unset, everybody has the namespace `main`."
