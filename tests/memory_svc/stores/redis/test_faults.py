@@ -287,3 +287,20 @@ async def test_a_drop_that_was_killed_is_finished_by_the_next_purge(redis: str) 
         async with store._pool.client() as client:
             assert await client.keys(f"{prefix}:*:{new.number}:*") == []
             assert await client.smembers(f"{prefix}:dropped") == set()
+
+
+async def test_an_index_that_the_server_refuses_leaves_nothing_half_done(own: RedisServer) -> None:
+    async with RedisStore(own.url) as store:
+        memory = await filled(store)
+        async with store._pool.client() as client:
+            # The name that the index would have.
+            name = f"pepperpy:near:{memory.embedding}:1"
+            await client.execute_command("FT.CREATE", name, "SCHEMA", "a", "TAG")  # type: ignore[no-untyped-call]  # it has no types
+        with pytest.raises(Unavailable, match="already exists"):
+            await memory.put(entry("a"), [1, 0, 0, 0], ["word"])
+        assert await store.scan("ours", now=NOW) == []
+        async with store._pool.client() as client:
+            await client.execute_command("FT.DROPINDEX", name)  # type: ignore[no-untyped-call]  # it has no types
+        put = await memory.put(entry("a"), [1, 0, 0, 0], ["word"])
+        assert put.version == 1
+        assert list((await memory.find([1, 0, 0, 0], ["word"])).entries) == ["a"]

@@ -52,8 +52,9 @@ local function fill(asked)
     local ns = namespace(each.namespace)
     local there = standing(ns, each.id, '0')
     if there and there.version == each.version then
+      make_near(one, ns, asked.near)
       unindex(one, ns, there.nr)
-      index(one, ns, there.nr, each.given, asked.near)
+      index(one, ns, there.nr, each.given)
       filled = filled + 1
     end
   end

@@ -60,15 +60,16 @@ local function remove_words(gen, ns, nr)
   call('HINCRBY', key('corpus', gen, ns), 'length', -held[1])
 end
 
-local function add_vector(one, ns, nr, vector, near)
-  if call('SADD', key('near', one.gen), ns) == 1 then
-    local how = { near.algorithm, #near.attributes + 2, 'DIM', tostring(one.dims) }
-    for _, attribute in ipairs(near.attributes) do how[#how + 1] = attribute end
-    call('FT.CREATE', key('near', one.gen, ns), 'ON', 'HASH', 'PREFIX', '1',
-      key('vector', one.gen, ns, ''), 'SKIPINITIALSCAN', 'SCHEMA', 'v', 'VECTOR', unpack(how))
-  end
-  call('HSET', key('vector', one.gen, ns, nr), 'v', vector)
+-- Made before anything else is written, because the server may refuse it.
+local function make_near(one, ns, near)
+  if one.kind ~= 'embedding' or call('SISMEMBER', key('near', one.gen), ns) == 1 then return end
+  local how = { near.algorithm, #near.attributes + 2, 'DIM', tostring(one.dims) }
+  for _, attribute in ipairs(near.attributes) do how[#how + 1] = attribute end
+  call('FT.CREATE', key('near', one.gen, ns), 'ON', 'HASH', 'PREFIX', '1',
+    key('vector', one.gen, ns, ''), 'SKIPINITIALSCAN', 'SCHEMA', 'v', 'VECTOR', unpack(how))
+  call('SADD', key('near', one.gen), ns)
 end
+
 
 local function unindex(one, ns, nr)
   if one.kind == 'embedding' then
@@ -78,11 +79,11 @@ local function unindex(one, ns, nr)
   end
 end
 
-local function index(one, ns, nr, given, near)
+local function index(one, ns, nr, given)
   if one.kind == 'analyser' then
     add_words(one.gen, ns, nr, given)
   elseif given > 0 then
-    add_vector(one, ns, nr, beside(given), near)
+    call('HSET', key('vector', one.gen, ns, nr), 'v', beside(given))
   end
   call('ZREM', key('unfilled', one.gen), ns .. ':' .. nr)
 end

@@ -44,7 +44,7 @@ local function store(ns, row, before, nr, seq)
   return { version, seq, created }
 end
 
-local function reindex(ns, row, before, nr, known, near)
+local function reindex(ns, row, before, nr, known)
   local same = before and before.alive and before.digest == row.digest
   for _, one in ipairs(known) do
     local given = row.lexemes
@@ -53,9 +53,21 @@ local function reindex(ns, row, before, nr, known, near)
       if before then unindex(one, ns, nr) end
       local mine = given and given[one.gen]
       if mine then
-        index(one, ns, nr, mine, near)
+        index(one, ns, nr, mine)
       else
         call('ZADD', key('unfilled', one.gen), 0, ns .. ':' .. nr)
+      end
+    end
+  end
+end
+
+local function make_all_near(ns, rows, known, near)
+  for _, one in ipairs(known) do
+    for _, row in ipairs(rows) do
+      local vector = row.vectors and row.vectors[one.gen] or 0
+      if vector > 0 then
+        make_near(one, ns, near)
+        break
       end
     end
   end
@@ -77,6 +89,7 @@ local function put(asked)
     call('HSET', key('namespaces'), asked.namespace, ns)
   end
   local known, written = generations(), {}
+  make_all_near(ns, asked.rows, known, asked.near)
   for at, row in ipairs(asked.rows) do
     local there = before[at] or nil
     local nr = there and there.nr or fresh('entry')
@@ -84,7 +97,7 @@ local function put(asked)
     if there then remember(ns, row, there) end
     place(ns, row, there, nr, seq)
     written[at] = store(ns, row, there, nr, seq)
-    reindex(ns, row, there, nr, known, asked.near)
+    reindex(ns, row, there, nr, known)
   end
   return { written = written }
 end
