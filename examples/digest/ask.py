@@ -16,10 +16,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from pepperpy import Client, PepperError, connect
 
 QUARTERS = 4
+NOTHING = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Asks, and returns the exit code: 1 when nothing was found."""
+    """Asks, and returns the exit code: 3 when the memory knows nothing of it."""
     options = parser().parse_args(arguments)
     console = Console(highlight=False)
     try:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     show(options.question, answer, console)
-    return 0 if answer.passages else 1
+    return 0 if answer.passages else NOTHING
 
 
 def parser() -> argparse.ArgumentParser:
