@@ -61,15 +61,12 @@ class Words:
         main, pipeline = treatment.main, treatment.pipeline
 
         def find(entry: Entry) -> list[Token]:
-            return self._analyser.find(
+            began = time.thread_time()
+            tokens = self._analyser.find(
                 entry.text, lexemes, lang=entry.lang, main=main, pipeline=pipeline
             )
-
-        def find_timed(entry: Entry) -> list[Token]:
-            began = time.thread_time()
-            tokens = find(entry)
-            if time.thread_time() - began < AT_ONCE * len(entry.text) / SHORT:
-                self._quick.add((entry.lang, pipeline))
+            quick = time.thread_time() - began < AT_ONCE * max(1, len(entry.text) / SHORT)
+            (self._quick.add if quick else self._quick.discard)((entry.lang, pipeline))
             return tokens
 
         found: list[list[Token]] = []
@@ -81,7 +78,7 @@ class Words:
             found.append(find(entry))
         rest = entries[len(found) :]
         if rest:
-            found += await asyncio.to_thread(lambda: [find_timed(one) for one in rest])
+            found += await asyncio.to_thread(lambda: [find(one) for one in rest])
         return found
 
 

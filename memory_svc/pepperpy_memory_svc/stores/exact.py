@@ -77,7 +77,7 @@ class Vectors:
 
 def unit(vector: Vector) -> _Numbers:
     """Returns a vector of the same direction and length 1."""
-    numbers = np.asarray(vector, np.float64)
+    given = np.asarray(vector, np.float64)
     # The squares of what is near the largest numbers would be infinite, of the smallest ones 0.
-    numbers = numbers / np.abs(numbers).max()
+    numbers: NDArray[np.float64] = given / np.abs(given).max()
     return (numbers / np.linalg.norm(numbers)).astype(np.float32)

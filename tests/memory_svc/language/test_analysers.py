@@ -1,10 +1,13 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nltk.tokenize import RegexpTokenizer  # type: ignore[import-untyped]  # has no types
 
+from pepperpy_memory_svc.language import words
 from pepperpy_memory_svc.language.analyser import MAX_WORD, analyser
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_memory_svc.language.pipeline import analyse
+from pepperpy_memory_svc.language.words import PATTERN
 from pepperpy_schemas.language import Analysis, Pipeline
 from tests.memory_svc.language.sentences import SENTENCES
 
@@ -12,6 +15,7 @@ ALL = pytest.mark.parametrize("lang", LANGUAGES)
 STEMS = Pipeline()
 LEMMAS = Pipeline(root="lemma")
 WHOLE = Pipeline(root="none", stop=False)
+JOINED = st.text("aé_1 -'\u00ad\u200c\u200d\u2060क्षा中の가", max_size=40)
 ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
 
 
@@ -25,6 +29,24 @@ def exact(text: str, found: Analysis) -> None:
         assert token.lexeme
     starts = [token.start for token in found.tokens]
     assert starts == sorted(starts)
+
+
+@given(JOINED)
+def test_words_are_where_nltk_sees_them(text: str) -> None:
+    plain = RegexpTokenizer(PATTERN).span_tokenize(text)
+    assert list(words._spans(text)) == list(plain)
+
+
+@ALL
+def test_what_is_found_are_the_words_with_these_lexemes(lang: str) -> None:
+    used, pair = analyser(lang, STEMS), SENTENCES[lang]
+    for text in (pair.text, pair.text * 40, pair.question):
+        tokens = used.tokens(text)
+        assert tokens
+        wanted = {tokens[0].lexeme, tokens[-1].lexeme, "none such"}
+        assert used.find(text, wanted) == [one for one in tokens if one.lexeme in wanted]
+    stops = used.tokens("the of and")
+    assert used.find("the of and", {one.lexeme for one in stops}) == stops
 
 
 @ALL

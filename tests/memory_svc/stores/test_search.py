@@ -2,15 +2,16 @@ import math
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 
 from pepperpy_memory_svc.stores.conditions import compile_condition
 from pepperpy_memory_svc.stores.postgres import searching
 from pepperpy_memory_svc.stores.redis import searching as redis_searching
-from pepperpy_memory_svc.stores.rows import MAX_LEG, Row, Scored
+from pepperpy_memory_svc.stores.rows import MAX_LEG, Row, Scored, Wanted
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.errors import BadPayload, WrongSequence
-from pepperpy_schemas.memory import AllOf, Condition, Entry, Eq, Not, Range
+from pepperpy_schemas.memory import AllOf, Condition, Entry, Eq, Link, Not, Range
 from tests.memory_svc.stores.making import NOW, Filled, entry, filled
 
 WORDS = [f"w{n}" for n in range(40)]
@@ -110,6 +111,31 @@ async def test_sums_stay_right_when_entries_come_change_and_go(memory: Filled) -
     found = await memory.find([1, 1, 1, 1], WORDS)
     same(found.words, oracle.worded(WORDS, None), 100, by=1e-6)
     same(found.vector, oracle.nearest([1, 1, 1, 1], None), 100, by=2e-3)
+
+
+@pytest.mark.parametrize("number", [40, 400])
+async def test_brief_candidates_are_the_whole_ones(memory: Filled, number: int) -> None:
+    rows = rows_of(memory, number)
+    links = [msgspec.structs.replace(rows[0].entry, links=[Link("e1"), Link("e2")], session="s")]
+    await memory.store.put("ours", [*rows[1:], memory.row(links[0], [1, 0, 0, 0])], now=NOW)
+    wanted = Wanted(
+        namespace="ours",
+        vector=[0.3, -2.0, 0.1, 0.7],
+        embedding=memory.embedding,
+        lexemes=["w1", "w2"],
+        analyser=memory.analyser,
+        limit=1000,
+    )
+    whole = await memory.store.candidates(wanted, now=NOW)
+    brief = await memory.store.candidates(msgspec.structs.replace(wanted, brief=True), now=NOW)
+    assert (brief.vector, brief.words) == (whole.vector, whole.words)
+    assert brief.known.keys() == whole.entries.keys()
+    for id_, one in brief.briefs.items():
+        all_of_it = whole.entries[id_]
+        for name in ("id", "session", "seq", "lang", "importance"):
+            assert getattr(one, name) == getattr(all_of_it, name)
+        assert one.at == all_of_it.at.timestamp()
+        assert list(one.links) == [link.to for link in all_of_it.links]
 
 
 async def test_one_leg_alone_is_searched(memory: Filled) -> None:
