@@ -83,7 +83,10 @@ async def follow(bus: Client, task: str) -> None:
                 quarter = int(share * QUARTERS)
                 console.print(f"into the memory: {share:.0%}")
     taken = await bus.result(task)
-    console.print(f"In the memory: {taken['passages']} passages of {taken['files']} files.")
+    left_out = f" ({len(taken['skipped'])} left out)" if taken["skipped"] else ""
+    console.print(
+        f"In the memory: {taken['passages']} passages of {taken['files']} files{left_out}."
+    )
 
 
 def show(question: str, answer: Answer, console: Console) -> None:
