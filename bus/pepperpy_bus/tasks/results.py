@@ -18,8 +18,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.link.message import Message
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.blobs import THRESHOLD, Blobs, claim_check, redeem
-from pepperpy_bus.streams.compare_and_set import compare_and_set
-from pepperpy_bus.streams.jetstream import delete_message
+from pepperpy_bus.streams.jetstream import delete_message, store
 from pepperpy_bus.streams.reading import Stored, last_as_stored
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog.tasks import RESULT
@@ -37,6 +36,8 @@ from pepperpy_schemas.subjects import stream_name
 log = get_log("pepperpy.results")
 
 _TRIES: Final = 20
+_PAUSE: Final = 0.05
+"""Seconds before a refused result is stored again; each next pause is twice as long, up to 1."""
 _SLACK: Final = 3600
 _BRIEF: Final = 1000
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
@@ -216,25 +217,29 @@ class Results:
     async def _store_first(
         self, subject: str, body: bytes, fields: Mapping[str, str], msg_id: str
     ) -> Stored | None:
-        """Stores a result where none is; returns the one that is there already."""
-        for _ in range(_TRIES):
+        """Stores a result where none is; returns the one that is there already.
+
+        Refused though none is there, it is on its way through a cluster, see `compare_and_set`.
+        """
+        for tries in range(_TRIES):
             try:
-                await compare_and_set(
+                await store(
                     self._connection,
-                    self._stream,
                     subject,
                     body,
-                    last=0,
                     msg_id=msg_id,
                     headers=fields,
+                    expect_last=0,
                 )
             except WrongSequence:
                 there = await last_as_stored(self._connection, self._stream, subject)
                 if there is not None and _readable(there.body, there.headers) is not None:
                     return there
-                if there is not None:
-                    log.warning("results.forged", subject=subject, seq=there.seq)
-                    await delete_message(self._connection, self._stream, there.seq)
+                if there is None:
+                    await asyncio.sleep(min(_PAUSE * 2**tries, 1.0))
+                    continue
+                log.warning("results.forged", subject=subject, seq=there.seq)
+                await delete_message(self._connection, self._stream, there.seq)
             else:
                 return None
         raise Unavailable(f"somebody keeps writing on {subject}")
