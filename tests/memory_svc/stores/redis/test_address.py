@@ -1,9 +1,10 @@
 import pytest
 from redis import exceptions
 
-from pepperpy_memory_svc.stores.redis import Address
+from pepperpy_memory_svc.stores.redis import Address, RedisStore
 from pepperpy_memory_svc.stores.redis.translating import translated
 from pepperpy_schemas.errors import BadConfig, Overloaded, PepperError, Unavailable
+from tests.memory_svc.stores.making import NOW, Filled, after, entry, filled, fresh
 
 
 def test_what_is_ours_is_taken_out_of_the_address() -> None:
@@ -11,6 +12,26 @@ def test_what_is_ours_is_taken_out_of_the_address() -> None:
     assert plain == Address("redis://me:secret@host:6380/2", "pepperpy:", "flat")
     ours = Address.parse("rediss://host/0?prefix=a.b:&ssl_cert_reqs=none&index=hnsw")
     assert ours == Address("rediss://host/0?ssl_cert_reqs=none", "a.b:", "hnsw")
+
+
+async def test_stores_with_other_prefixes_see_nothing_of_each_other(redis: str) -> None:
+    one = fresh()
+    async with (
+        RedisStore(f"{redis}?prefix={one}:") as ours,
+        RedisStore(f"{redis}?prefix={one}:b:") as theirs,
+    ):
+        for store in (ours, theirs):
+            memory = await filled(store)
+            await store.begin("embedding", "new", dims=2)
+            await memory.put(entry("a", expires=after(1)), [1, 0, 0, 0], ["word"])
+            await memory.put(entry("b"), [1, 0, 0, 0], ["word"])
+        memory = Filled(theirs, memory.embedding, memory.analyser)
+        before = await memory.find([1, 0, 0, 0], ["word"])
+        assert await ours.purge(now=after(1)) == 1
+        assert await ours.delete_where("ours", None, now=NOW) == 1
+        await ours.drop(3)
+        assert await memory.find([1, 0, 0, 0], ["word"]) == before
+        assert len(await theirs.generations()) == 3
 
 
 @pytest.mark.parametrize("query", ["prefix=", "prefix=a*", "prefix=a%20b", "index=tree", "index="])
