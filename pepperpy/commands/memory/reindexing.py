@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def reindex(
     ctx: typer.Context,
     embedder: Annotated[
-        str, typer.Argument(help="e5, hashing, sentence-transformers:FOLDER, provider:MODEL.")
+        str, typer.Argument(help="e5, sentence-transformers, onnx:FOLDER, provider:MODEL, ….")
     ],
     detach: Detach = False,
     here: Here = False,
