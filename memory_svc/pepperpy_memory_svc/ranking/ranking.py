@@ -6,11 +6,10 @@ from typing import Final
 
 import msgspec
 
-from pepperpy_memory_svc.ranking.fusion import Parts, score
+from pepperpy_memory_svc.ranking.fusion import WINDOW, Parts, score
 from pepperpy_memory_svc.stores.rows import MAX_LEG, Brief, Known
 from pepperpy_schemas.memory import Recency, SearchRequest
 
-_FIRST_POOL: Final = 128
 _LOWEST: Final = float("-inf")
 
 
@@ -30,7 +29,8 @@ class Ranked(msgspec.Struct, frozen=True):
 
 def pool(request: SearchRequest) -> int:
     """Returns how many candidates of each leg a page needs; the same for all of the first pages."""
-    size = _FIRST_POOL
+    # Behind the window nothing gets points, so the first pages need no more.
+    size = WINDOW
     while size < min(MAX_LEG, 2 * (request.offset + request.limit)):
         size *= 2
     return min(size, MAX_LEG)
