@@ -1,5 +1,6 @@
 """What all parts of the store stand on: the engine, whose turn it is, what is read everywhere."""
 
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
@@ -68,6 +69,15 @@ class Desk:
                 await self.engine.add_index(key, "numbers")
                 self._ranged.add(key)
         return made
+
+    @contextlib.asynccontextmanager
+    async def writing(self, namespace: str) -> AsyncIterator[None]:
+        """Gives the turn to write to a namespace; who leaves may have written all the same."""
+        async with self.turns.of(namespace):
+            try:
+                yield
+            finally:
+                self.corpora.changed(namespace)
 
     async def points(
         self,

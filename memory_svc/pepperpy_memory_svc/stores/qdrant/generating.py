@@ -86,9 +86,8 @@ class QdrantGenerations(Desk):
         for namespace in sorted({each.namespace for each in fillings}):
             check_namespace(namespace)
             own = {each.id: each for each in fillings if each.namespace == namespace}
-            async with self.turns.of(namespace):
+            async with self.writing(namespace):
                 filled += await self._fill(number, namespace, own)
-                self.corpora.changed(namespace)
         return filled
 
     async def _fill(self, number: int, namespace: str, fillings: dict[str, Filling]) -> int:

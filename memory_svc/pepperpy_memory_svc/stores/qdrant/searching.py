@@ -54,9 +54,13 @@ class QdrantSearching(QdrantGenerations):
             entry = alive(entry_of(point), now)
             return entry if entry is not None and fits(entry) else None
 
-        vector, words = await asyncio.gather(
-            self._nearest(wanted, within, look), self._worded(wanted, within, look)
+        # Both are waited for, even if one fails.
+        legs = await asyncio.gather(
+            self._nearest(wanted, within, look),
+            self._worded(wanted, within, look),
+            return_exceptions=True,
         )
+        vector, words = (_or_raised(each) for each in legs)
         return Candidates(
             [each for each, _ in vector],
             [each for each, _ in words],
@@ -119,6 +123,12 @@ class QdrantSearching(QdrantGenerations):
             if isinstance(vector, list) and alive(entry_of(point), now) is not None:
                 vectors[id_] = vector
         return vectors
+
+
+def _or_raised(leg: Found | BaseException) -> Found:
+    if isinstance(leg, BaseException):
+        raise leg
+    return leg
 
 
 def _scored(hits: list[Hit], question: Question, gen: int, look: Look, limit: int) -> Found:

@@ -63,11 +63,10 @@ class QdrantWriting(Desk):
         check_rows(rows, namespace)
         if not rows:
             return []
-        async with self.turns.of(namespace):
+        async with self.writing(namespace):
             for _ in range(TRIES):
                 planned = await self._put(namespace, rows, now)
                 if planned is not None:
-                    self.corpora.changed(namespace)
                     await self._shorten(planned)
                     return [each.entry for each in planned]
         raise Unavailable("other processes write to the same entries all the time")
@@ -149,24 +148,24 @@ class QdrantWriting(Desk):
     async def delete(self, namespace: str, ids: Sequence[str], *, now: datetime) -> list[str]:
         """See `Entries.delete`."""
         check_namespace(namespace)
-        async with self.turns.of(namespace):
+        async with self.writing(namespace):
             found = await self.points(namespace, check_ids(ids), WRITTEN)
             gone = {
                 id_: point
                 for id_, point in found.items()
                 if alive(entry_of(point), now) is not None
             }
-            await self._remove(namespace, list(gone.values()))
+            await self._remove(list(gone.values()))
         return sorted(gone)
 
     @operation
     async def delete_where(self, namespace: str, where: Condition | None, *, now: datetime) -> int:
         """See `Entries.delete_where`."""
         check_namespace(namespace)
-        async with self.turns.of(namespace):
+        async with self.writing(namespace):
             entries = self.fitting(namespace, where, now=now, fields=WRITTEN)
             gone = [point async for point, _ in entries]
-            await self._remove(namespace, gone)
+            await self._remove(gone)
         return len(gone)
 
     @operation
@@ -181,16 +180,16 @@ class QdrantWriting(Desk):
 
     async def _purge(self, namespace: str, expired: Filter, now: datetime, limit: int) -> int:
         gone: list[Point] = []
-        async with self.turns.of(namespace):
+        async with self.writing(namespace):
             async for each in self.pages(every([of(namespace), expired]), WRITTEN):
                 if alive(entry_of(each), now) is None:
                     gone.append(each)
                 if len(gone) == limit:
                     break
-            await self._remove(namespace, gone)
+            await self._remove(gone)
         return len(gone)
 
-    async def _remove(self, namespace: str, gone: Sequence[Point]) -> None:
+    async def _remove(self, gone: Sequence[Point]) -> None:
         """Removes entries, then their histories, which are shown by nothing from then on."""
         for begin in range(0, len(gone), _AT_ONCE):
             part = gone[begin : begin + _AT_ONCE]
@@ -198,8 +197,6 @@ class QdrantWriting(Desk):
             versions = [each for one in part for each in past_ids(one, entry_of(one).version)]
             if versions:
                 await self.engine.remove(Named(versions))
-        if gone:
-            self.corpora.changed(namespace)
 
     def _as_read(self, points: Sequence[Point]) -> Filter:
         ids = Named([each.id for each in points])

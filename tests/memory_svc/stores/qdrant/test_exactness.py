@@ -3,6 +3,7 @@
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,3 +151,26 @@ async def test_numbers_that_are_compared_are_indexed_up_to_a_bound(
             assert len(await store.scan("ours", now=NOW, where=where)) == 1
             assert len((await memory.find(where=where)).entries) == 0
         assert len(engine._open.info().payload_schema) == before + 2
+
+
+async def test_who_leaves_a_put_leaves_right_sums(
+    shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EdgeEngine(shard)
+    async with QdrantStore(engine, Limits()) as store:
+        memory = await filled(store)
+        await memory.put(entry("a"), None, ["word", "rare"])
+        assert len((await memory.find(lexemes=["word"])).words) == 1
+        write = engine.write
+
+        async def left(*args: Any, **kwargs: Any) -> None:
+            await write(*args, **kwargs)
+            raise asyncio.CancelledError
+
+        monkeypatch.setattr(engine, "write", left)
+        with pytest.raises(asyncio.CancelledError):
+            await memory.put(entry("b"), None, ["word"])
+        found = await memory.find(lexemes=["word"])
+        store.corpora.changed("ours")
+        assert await memory.find(lexemes=["word"]) == found
+        assert len(found.words) == 2
