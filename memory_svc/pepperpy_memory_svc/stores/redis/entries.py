@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -14,8 +14,6 @@ from pepperpy_memory_svc.stores.redis.facts import facts_of
 from pepperpy_memory_svc.stores.rows import Brief, Earlier, Lexemes, Row, Vector
 from pepperpy_memory_svc.stores.values import cut
 from pepperpy_schemas.memory import Entry
-
-Half: TypeAlias = np.dtype[np.float16]
 
 HALF: Final = np.dtype("<f2")
 """How a number of a vector is stored."""

@@ -22,12 +22,7 @@ class Fitting:
         span: How many of the best are expected to have as many among them that fit.
     """
 
-    def __init__(
-        self,
-        load: Load,
-        limit: int,
-        span: int,
-    ) -> None:
+    def __init__(self, load: Load, limit: int, span: int) -> None:
         self._load = load
         self._limit = limit
         self._span = max(limit, span)

@@ -8,11 +8,10 @@ import msgspec
 
 from pepperpy_memory_svc.stores.redis.entries import Beside, Held, counted, micros
 from pepperpy_memory_svc.stores.redis.pool import Pool
-from pepperpy_memory_svc.stores.redis.reading import PAGE, RedisReading
+from pepperpy_memory_svc.stores.redis.reading import RedisReading
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind
 from pepperpy_memory_svc.stores.values import MAX_IDS, check_number
 from pepperpy_memory_svc.stores.writing import (
-    alive,
     check_begun,
     check_fillings,
     named,
@@ -96,16 +95,8 @@ class RedisGenerations(RedisReading):
     async def unfilled(self, number: int, *, now: datetime, limit: int = 1000) -> list[Entry]:
         """See `Generations.unfilled`."""
         check_number(limit, "limit", least=1, most=MAX_IDS)
-        found: list[Entry] = []
-        begin, page = 0, [Held("", "", "", "", "", "")]
-        while page and len(found) < limit:
-            # What is expired stands in the way until it is purged.
-            asked = {"gen": str(number), "from": begin, "to": begin + PAGE - 1}
-            page = (await self._asked("unfilled", number, asked)).found
-            entries = [each.entry() for each in page]
-            found += [each for each in entries if alive(each, now) is not None]
-            begin += PAGE
-        return found[:limit]
+        asked = {"gen": str(number), "now": str(micros(now)), "limit": limit}
+        return [each.entry() for each in (await self._asked("unfilled", number, asked)).found]
 
     async def fill(self, number: int, fillings: Sequence[Filling]) -> int:
         """See `Generations.fill`."""

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from pepperpy_memory_svc.stores.redis import RedisStore, searching
-from pepperpy_memory_svc.stores.rows import Brief, Wanted
+from pepperpy_memory_svc.stores.rows import Brief, Filling, Wanted
 from pepperpy_schemas.memory import Contains, Eq, Link, Not
 from tests.memory_svc.stores.making import NOW, Filled, after, entry, filled, fresh
 
@@ -66,3 +66,20 @@ async def test_a_search_looks_farther_until_there_are_enough(
             assert len(found.vector) == len(found.words) == len(found.entries) == 12
         where = Not(Eq("metadata.n", 0))
         assert len((await memory.find(vector, where=where, limit=10_000)).vector) == 599
+
+
+async def test_what_is_expired_hides_nothing_that_is_not_filled_yet(redis: str) -> None:
+    async with RedisStore(f"{redis}?prefix={fresh()}:") as store:
+        memory = await filled_with(store, 30)
+        new = await store.begin("analyser", "new")
+        seen: set[str] = set()
+        while page := await store.unfilled(new.number, now=after(1), limit=4):
+            assert len(page) <= 4
+            seen |= {each.id for each in page}
+            fillings = [
+                Filling(namespace="ours", id=each.id, version=each.version) for each in page
+            ]
+            assert await store.fill(new.number, fillings) == len(page)
+        assert seen == {f"e{n}" for n in range(0, 30, 2)}
+        assert await store.flip(new.number, now=after(1)) == 0
+        assert len((await memory.find(lexemes=["w"])).words) == 30

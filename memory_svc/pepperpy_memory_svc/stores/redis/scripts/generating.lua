@@ -38,10 +38,19 @@ end
 
 local function unfilled(asked)
   if not generation(asked.gen) then return { gone = true } end
-  local found = {}
-  for _, member in ipairs(call('ZRANGE', key('unfilled', asked.gen), asked.from, asked.to)) do
-    found[#found + 1] = held(string.match(member, '(%d+):(%d+)'))
-  end
+  local found, from, members = {}, '-', nil
+  repeat
+    members = call('ZRANGEBYLEX', key('unfilled', asked.gen), from, '+', 'LIMIT', 0, asked.limit)
+    for _, member in ipairs(members) do
+      local ns, nr = string.match(member, '(%d+):(%d+)')
+      -- What is expired stands in the way until it is purged.
+      if living(call('HGET', key('entry', ns, nr), 'expires'), asked.now) then
+        found[#found + 1] = held(ns, nr)
+      end
+      if #found == asked.limit then break end
+      from = '(' .. member
+    end
+  until #found == asked.limit or #members < asked.limit
   return { found = found }
 end
 
