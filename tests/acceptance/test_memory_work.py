@@ -45,7 +45,7 @@ async def test_files_are_taken_in_once_though_who_does_it_is_killed_in_each_grou
         assert [one.version for one in entries] == [1] * FILES
     told = client.events("memory.*", since="1h", until_end=True)
     names = [one.name async for one in told if one.id == task_id]
-    assert (names.count("memory.ingesting"), names.count("memory.ingested")) == (1, 1)
+    assert (names.count("memory.ingest_begun"), names.count("memory.ingest_ended")) == (1, 1)
     assert running[-1].code is None
 
 

@@ -50,7 +50,7 @@ class Ingestion:
 
     async def run(self) -> Ingested:
         """Does what no earlier attempt has done, and returns what became of all files."""
-        await self._tell("ingesting", files=len(self._task.documents))
+        await self._tell("ingest_begun", files=len(self._task.documents))
         total = Ingested(skipped=self._task.skipped)
         done = 0
         for number, group in enumerate(groups(self._task.documents), start=1):
@@ -63,7 +63,7 @@ class Ingestion:
             total += Ingested(removed=gone)
         await self._discard_uploads()
         await self._tell(
-            "ingested",
+            "ingest_ended",
             files=total.files,
             passages=total.passages,
             new=total.new,
