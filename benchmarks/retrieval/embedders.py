@@ -1,6 +1,5 @@
 """The models that quality is measured with."""
 
-import importlib.resources
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,17 +20,10 @@ def sentence_transformer(folder: Path | None) -> Embedder | None:
     """Returns a model of sentence-transformers, or None where it, or torch, is not installed.
 
     Args:
-        folder: The model's folder; that of an installed package by default.
+        folder: The model's folder; the one of an installed package by default.
     """
     if find_spec("sentence_transformers") is None:
         return None
-    folder = folder or _packaged()
-    return None if folder is None else SentenceTransformerEmbedder(folder)
-
-
-def _packaged() -> Path | None:
-    if find_spec(_PACKAGED) is None:
+    if folder is None and find_spec(_PACKAGED) is None:
         return None
-    root = Path(str(importlib.resources.files(_PACKAGED)))
-    found = sorted(root.rglob("modules.json"))
-    return found[0].parent if found else None
+    return SentenceTransformerEmbedder(folder)

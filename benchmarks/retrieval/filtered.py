@@ -14,7 +14,7 @@ from pgvector.asyncpg import register_vector
 from benchmarks.retrieval import made
 from benchmarks.retrieval.filled import NAMESPACE, Filled
 from benchmarks.retrieval.measures import percentile, recall
-from pepperpy_memory_svc.stores.postgres.migrating import SCHEMA
+from pepperpy_memory_svc.stores.postgres.sessions import SCHEMA
 from pepperpy_memory_svc.stores.rows import Wanted
 from pepperpy_schemas.memory import Eq
 
