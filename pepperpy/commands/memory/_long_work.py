@@ -46,6 +46,7 @@ async def follow(client: "Client", task_id: str, bar: "Bar", kind: type[T]) -> T
                 bar.show(float(update.event.data["fraction"]), update.event.data["message"])
             end = update.ended or end
     except asyncio.CancelledError:
+        bar.clear()
         await _leave(client, task_id)
         raise
     finally:

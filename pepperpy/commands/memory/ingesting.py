@@ -119,6 +119,7 @@ async def _here(memory: "Memory", task: "IngestTask", bar: "Bar") -> "Ingested":
         for folder in task.prune:
             total += Ingested(removed=await forget_others(memory, folder, names))
     except asyncio.CancelledError:
+        bar.clear()
         say(STOPPED)
         raise
     finally:

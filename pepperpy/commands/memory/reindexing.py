@@ -72,6 +72,7 @@ async def _here(memory: "Memory", embedder: str, bar: "Bar") -> "ReindexProgress
         async for last in memory.reindex(embedder):
             bar.show(1 - last.left / max(last.entries, last.left, 1), last.embedder)
     except asyncio.CancelledError:
+        bar.clear()
         say(STOPPED)
         raise
     finally:
