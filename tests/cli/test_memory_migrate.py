@@ -106,7 +106,7 @@ def test_data_are_lost_only_when_that_is_said(
 ) -> None:
     asyncio.run(put(url, "one", "two"))
     assert migrate.run("down", "--to", "2", "--url", url, "--dry-run") == 0
-    assert migrate.err == f"version {NEWEST} would become 2; 1 row of history would be lost\n"
+    assert migrate.err == f"version {NEWEST} would become 2 and lose 1 row of history\n"
     assert migrate.run("down", "--to", "2", "--url", url) == 2
     assert "3 history: Loses the earlier versions of entries.\n" in migrate.err
     assert "1 row of history would be lost; say so with --yes" in migrate.err
@@ -116,7 +116,7 @@ def test_data_are_lost_only_when_that_is_said(
     monkeypatch.setattr("typer.confirm", lambda text, **options: asked.append(text))
     assert migrate.run("down", "--to", "2", "--url", url) == 0
     assert asked == ["Lose 1 row of history?"]
-    assert migrate.err.endswith(f"version {NEWEST} became 2; 1 row of history are lost\n")
+    assert migrate.err.endswith(f"version {NEWEST} became 2 and lost 1 row of history\n")
     assert migrate.run("down", "--to", "0", "--url", url, "--yes", "--json") == 0
     assert json.loads(migrate.out)["lost"]["entry"] == 1
     assert asyncio.run(texts(url)) == []

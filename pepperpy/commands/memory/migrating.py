@@ -189,6 +189,6 @@ def _show(plan: "Plan", direction: "Direction", *, dry_run: bool, as_json: bool)
     if not steps:
         typer.echo(f"version {plan.version}: nothing to do", err=True)
         return
-    lost = f"; {_lost(plan)} {'would be' if dry_run else 'are'} lost" if plan.lost else ""
-    verb = "would become" if dry_run else "became"
+    verb, lose = ("would become", "lose") if dry_run else ("became", "lost")
+    lost = f" and {lose} {_lost(plan)}" if plan.lost else ""
     typer.echo(f"version {plan.version} {verb} {plan.to}{lost}", err=True)
