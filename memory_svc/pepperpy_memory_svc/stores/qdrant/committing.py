@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pepperpy_bus.groups import outlast
-from pepperpy_memory_svc.stores.qdrant.engine import Engine, Point
+from pepperpy_memory_svc.stores.qdrant.engine import Engine, Fields, Point
 from pepperpy_memory_svc.stores.qdrant.filters import NOTHING, Filter, Has, Named, every
+from pepperpy_memory_svc.stores.qdrant.points import place_in_history
 from pepperpy_memory_svc.stores.qdrant.state import STATE_ID, State
 
 
@@ -68,11 +69,28 @@ def _as_read(change: Change) -> Filter:
 
 
 async def _is_whole(engine: Engine, state: State, change: Change) -> bool:
-    ours = {each.id: each.fields["rev"] for each in change.points}
-    if state.rev:
-        ours[STATE_ID] = state.rev
-    found = await engine.read(list(ours), ["rev"])
-    return {each.id: each.fields["rev"] for each in found} == ours
+    ids = [each.id for each in change.points]
+    found = await engine.read([*ids, STATE_ID], ["rev", "made"])
+    there = {each.id: each.fields for each in found}
+    if state.rev != there.pop(STATE_ID, {"rev": 0})["rev"]:
+        return False
+    others = [each for each in change.points if not _is_ours(each, there, change)]
+    if not others:
+        return True
+    # Another may have built upon ours already: then ours is in the history.
+    places = {place_in_history(each): each.fields["rev"] for each in others}
+    past = await engine.read(list(places), ["made"])
+    ours = [each for each in past if each.fields["made"] == places[each.id]]
+    return len(ours) == len(others)
+
+
+def _is_ours(point: Point, there: Mapping[str, Fields], change: Change) -> bool:
+    fields = there.get(point.id)
+    if fields is None:
+        # What is new is stored in any case, and can have been deleted since.
+        return point.id not in change.before
+    ours: int = point.fields["rev"]
+    return ours in {fields["rev"], fields["made"]}
 
 
 async def _undo(engine: Engine, change: Change) -> None:

@@ -1,7 +1,8 @@
 """Entries as points of Qdrant, and back.
 
 The fields of an entry's point: ``ns`` and ``id``; ``body``, the entry as JSON; ``rev``, another
-number with every write; ``born``, the ``rev`` of its first version; ``order``, the first characters
+number with every write; ``made``, the ``rev`` that its version was put with, and ``born``, the one
+of its first version; ``order``, the first characters
 of its id as a number; ``is``, see `tokens`; ``num``, numbers of its metadata; ``has``, the
 generations that have something for it; for each of an analyser ``w``, ``x`` and ``l`` with the
 generation's number, see `words`; and its own fields that conditions and figures ask for.
@@ -43,7 +44,7 @@ INDEXES: Final[dict[str, Index]] = {
 }
 SHOWN: Final = ("body", "expires")
 """Fields that an entry is made of again."""
-WRITTEN: Final = (*SHOWN, "ns", "id", "rev", "born")
+WRITTEN: Final = (*SHOWN, "ns", "id", "rev", "made", "born")
 """Fields that a change asks for."""
 
 _SPACE: Final = uuid.UUID("5f0d3f0e-8d2c-4c7e-9b5a-6f7a2c1b0e4d")
@@ -78,6 +79,11 @@ def outdated_id(point: Point, version: int) -> str | None:
 
 def _past_id(point: Point, version: int) -> str:
     return str(uuid.uuid5(_SPACE, f"{point.id}\0{point.fields['born']}\0{version}"))
+
+
+def place_in_history(point: Point) -> str:
+    """Returns the id that the point of this version has once it is replaced."""
+    return _past_id(point, point.fields["version"])
 
 
 def new_rev() -> int:
@@ -126,6 +132,7 @@ def fields_of(entry: Entry, born: int | None) -> Fields:
         "id": entry.id,
         "body": _encode(msgspec.structs.replace(entry, expires=None)).decode(),
         "rev": rev,
+        "made": rev,
         "born": rev if born is None else born,
         "order": order_of(entry.id),
         "is": tokens(entry),
@@ -153,7 +160,8 @@ def _time(value: Any) -> datetime | None:
 
 def past_of(point: Point, entry: Entry, until: datetime) -> Point:
     """Returns the point of a version that is replaced."""
-    fields: Fields = {"past": _encode(entry).decode(), "until": micros(until)}
+    past, made = _encode(entry).decode(), point.fields["made"]
+    fields: Fields = {"past": past, "until": micros(until), "made": made}
     return Point(_past_id(point, entry.version), fields)
 
 

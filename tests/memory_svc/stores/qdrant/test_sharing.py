@@ -90,6 +90,44 @@ async def test_what_was_written_in_between_is_built_upon(qdrant_server: str) -> 
         assert [each.entry.text for each in past] == ["one's", "text of b"]
 
 
+@pytest.mark.parametrize("what", ["put", "fill", "delete"])
+async def test_what_others_do_with_it_at_once_does_not_undo_a_put(
+    qdrant_server: str, what: str
+) -> None:
+    async with two(qdrant_server) as (one, other):
+        await one.put(entry("a", text="first"))
+        engine = engine_of(other)
+        new = await one.store.begin("embedding", "new", dims=2)
+
+        async def then() -> None:
+            match what:
+                case "put":
+                    await one.put(entry("a", text="third"), expected=2)
+                case "fill":
+                    filling = Filling(namespace="ours", id="a", version=2, vector=[1, 0])
+                    assert await one.store.fill(new.number, [filling]) == 1
+                case _:
+                    assert await one.store.delete("ours", ["b"], now=NOW) == ["b"]
+
+        async def after_writing() -> None:
+            # The next that is asked is which points are ours.
+            once_before(engine, "read", then)
+
+        once_before(engine, "write", after_writing)
+        rows = [other.row(entry("a", text="second"), expected=1), other.row(entry("b"), expected=0)]
+        put = await other.store.put("ours", rows, now=NOW)
+        assert [each.version for each in put] == [2, 1]
+        there = {each.id: each.version for each in await one.store.scan("ours", now=NOW)}
+        assert (
+            there
+            == {
+                "put": {"a": 3, "b": 1},
+                "fill": {"a": 2, "b": 1},
+                "delete": {"a": 2},
+            }[what]
+        )
+
+
 async def test_a_flip_in_between_is_told_and_leaves_nothing(qdrant_server: str) -> None:
     async with two(qdrant_server) as (one, other):
         await other.put(entry("a"), [1, 0, 0, 0], ["word"])
