@@ -1,5 +1,6 @@
 """How long searches take in a memory: over the bus, in the service, and in the store."""
 
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,33 +53,38 @@ class Took:
 async def searches(filled: Filled, count: int) -> dict[str, Took]:
     """Asks questions, every kind of search in turn; returns what each kind took.
 
+    No question is asked twice: its words would be known.
+
     Args:
         filled: The memory; vectors of its entries and questions are known, none is computed.
-        count: How many questions.
+        count: How many questions of each kind.
     """
-    asked = made.questions(filled.size, count + _WARM)
+    kinds = _kinds(filled)
+    asked = made.questions(filled.size, (count + _WARM) * len(kinds))
     await filled.know(asked)
-    took: dict[str, Took] = {}
-    for number, (text, _) in enumerate(asked):
-        for kind, ask in _kinds(filled, number * 7919 % filled.size).items():
-            filled.store.seconds = 0.0
-            began = time.perf_counter()
-            reply = await ask(text)
-            seconds = time.perf_counter() - began
-            assert len(reply.hits) == LIMIT
-            if number >= _WARM:
-                mine = took.setdefault(kind, Took())
-                mine.whole.append(seconds * 1000)
-                mine.store.append(filled.store.seconds * 1000)
+    took = {kind: Took() for kind in kinds}
+    for number, ((text, _), kind) in enumerate(zip(asked, itertools.cycle(kinds), strict=False)):
+        filled.store.seconds = 0.0
+        began = time.perf_counter()
+        reply = await kinds[kind](text)
+        seconds = time.perf_counter() - began
+        assert len(reply.hits) == LIMIT
+        if number >= _WARM * len(kinds):
+            took[kind].whole.append(seconds * 1000)
+            took[kind].store.append(filled.store.seconds * 1000)
     return took
 
 
-def _kinds(filled: Filled, number: int) -> Mapping[str, Ask]:
+def _kinds(filled: Filled) -> Mapping[str, Ask]:
     memory = filled.served.memory.within(namespace=NAMESPACE)
     place, parts = filled.served.place(NAMESPACE), filled.served.parts
+    likes = itertools.count()
 
     async def here(text: str) -> SearchReply:
         return await searching.search(parts, place, SearchRequest(text=text, limit=LIMIT))
+
+    def similar(_: str) -> Awaitable[SearchReply]:
+        return memory.similar(made.entry_id(next(likes) * 7919 % filled.size), limit=LIMIT)
 
     return {
         "hybrid": lambda text: memory.search(text, limit=LIMIT),
@@ -88,5 +94,5 @@ def _kinds(filled: Filled, number: int) -> Mapping[str, Ask]:
         "contextual": lambda text: memory.search(
             text, limit=LIMIT, neighbours=Neighbours(), recency=Recency(), importance=0.1
         ),
-        "similar": lambda _: memory.similar(made.entry_id(number), limit=LIMIT),
+        "similar": similar,
     }
