@@ -193,3 +193,17 @@ async def test_two_that_begin_the_same_get_the_same(qdrant_server: str) -> None:
         )
         assert len({each.number for each in begun}) == 1
         assert len(await one.store.generations()) == 3
+
+
+async def test_a_generation_that_another_dropped_is_told(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        new = await one.store.begin("embedding", "new", dims=2)
+        known = Filled(one.store, new.number, one.analyser)
+        await one.put(entry("a"))
+        assert (await known.find([1, 0])).entries == {}
+        await other.store.drop(new.number)
+        with pytest.raises(WrongSequence, match="a generation is gone") as caught:
+            await known.find([1, 0])
+        assert caught.value.retryable
+        with pytest.raises(WrongSequence, match="there is no generation"):
+            await Filled(other.store, new.number, one.analyser).find([1, 0])
