@@ -15,6 +15,8 @@ from pepperpy_schemas.errors import BadConfig
 SCHEMA: Final = "pepperpy_memory"
 LOCK_TIMEOUT: Final = 10.0
 """Seconds that a runner waits for another one, and a step for the tables."""
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds until a connection has to be there."""
 
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -40,7 +42,7 @@ async def connected(url: str, schema: str) -> AsyncIterator[Connection]:
         "client_min_messages": "warning",
     }
     with translated():
-        connection = await asyncpg.connect(url, server_settings=settings, timeout=LOCK_TIMEOUT)
+        connection = await asyncpg.connect(url, server_settings=settings, timeout=CONNECT_TIMEOUT)
         try:
             yield connection
         finally:
@@ -64,13 +66,20 @@ async def turn(connection: Connection, what: str) -> AsyncIterator[None]:
 
 
 async def extend(connection: Connection) -> None:
-    """Makes pgvector available; who may not do that finds it made by somebody who may."""
+    """Makes pgvector available; who may not do that finds it made by somebody who may.
+
+    Raises:
+        BadConfig: We may not, or the server has none.
+    """
     known = "SELECT 1 FROM pg_extension WHERE extname = 'vector'"
     if await connection.fetchval(known):
         return
     # No schema has a name like this.
     async with turn(connection, "EXTENSION"):
-        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+        try:
+            await connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError) as error:
+            raise _no_vectors(str(error)) from error
 
 
 async def vectors_in(connection: Connection) -> str:
@@ -84,9 +93,13 @@ async def vectors_in(connection: Connection) -> str:
         " WHERE extname = 'vector'"
     )
     if found is None:
-        raise BadConfig(
-            "the database has no extension vector",
-            hint="install pgvector, then as a superuser: CREATE EXTENSION vector",
-        )
+        raise _no_vectors()
     check_vector_version(found["extversion"])
     return str(found["nspname"])
+
+
+def _no_vectors(said: str = "") -> BadConfig:
+    return BadConfig(
+        "the database has no extension vector" + (f": {said}" if said else ""),
+        hint="install pgvector, then as a superuser: CREATE EXTENSION vector",
+    )
