@@ -253,9 +253,10 @@ async def _used(store: PostgresStore) -> AsyncIterator[Callable[[], Awaitable[No
     Not one call may fail, and all that was put has to be there.
     """
     memory, put, rounds, run = await filled(store), list[str](), list[str](), fresh()
+    ended = asyncio.Event()
 
     async def use() -> None:
-        while True:
+        while not ended.is_set():
             name = f"{len(rounds)}-{run}"
             await memory.put(entry(name), [1, 0, 0, 0], [run])
             put.append(name)
@@ -278,11 +279,10 @@ async def _used(store: PostgresStore) -> AsyncIterator[Callable[[], Awaitable[No
     try:
         yield more
     finally:
-        using.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await using
-    there = {each.id for each in await store.scan("ours", now=NOW, limit=10_000)}
-    assert set(put) <= there
+        ended.set()
+        await using
+    there = [each.id for each in await store.scan("ours", now=NOW, limit=10_000)]
+    assert sorted(put) == [each for each in there if each.endswith(run)]
 
 
 def test_steps_up_take_nothing_away_that_code_of_the_version_before_uses() -> None:
