@@ -3,14 +3,12 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from pepperpy import connect
-from pepperpy_memory_svc.stores.embedded.place import ROOTS_FOLDER
 from pepperpy_schemas.memory_ingest import INGEST, REINDEX, Document, Ingested, IngestTask
 from pepperpy_schemas.memory_requests import ReindexProgress, ReindexRequest
 from tests.running import gone, until
@@ -18,36 +16,35 @@ from tests.running import gone, until
 LIGHT = {"PEPPERPY_MEMORY_EMBEDDER": "hashing"}
 
 
-@pytest.fixture
-def roots_folder() -> Iterator[None]:
-    """Data of root's databases lie elsewhere, where nothing removes them with the test's."""
-    before = set(ROOTS_FOLDER.glob("*"))
-    yield
-    for folder in set(ROOTS_FOLDER.glob("*")) - before:
-        shutil.rmtree(folder)
+def place_of_database(pid: int) -> Path:
+    """Where the data of a memory's own database lie; root's are not below the stack's folder."""
+    return Path(psutil.Process(pid).children()[0].cwd()).parent
 
 
-async def test_a_database_ends_with_its_stack(start_up, roots_folder: None) -> None:
-    before = set(ROOTS_FOLDER.glob("*"))
+async def test_a_database_ends_with_its_stack(start_up) -> None:
     up = await start_up("--memory", "--no-models", "--port", "0", **LIGHT)
     await up.is_ready()
     database = psutil.Process(up.pids["memory"]).children()[0]
+    place = place_of_database(up.pids["memory"])
+    assert place.exists()
     async with connect(up.url) as bus:
         assert (await bus.memory.stats()).store == "embedded"
     up.process.terminate()
     assert await up.ends() == 0
     await until(lambda: gone(database.pid), "the end of the database")
-    assert set(ROOTS_FOLDER.glob("*")) == before
+    assert not place.exists()
 
 
 @pytest.mark.slow
 async def test_what_is_remembered_outlives_the_stack_where_its_data_are_kept(
-    start_up, tmp_path: Path, roots_folder: None
+    start_up, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     options = ("--memory", "--no-models", "--port", "0", "--persist", tmp_path / "kept")
     up = await start_up(*options, **LIGHT)
     await up.is_ready()
     assert set(up.pids) == {"broker", "orchestrator", "memory"}
+    place = place_of_database(up.pids["memory"])
+    request.addfinalizer(lambda: shutil.rmtree(place, ignore_errors=True))
     assert "memory ingest FOLDER" in up.text
     async with connect(up.url) as bus:
         assert (await bus.memory.stats()).store == "embedded"
