@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it has no types
+import msgspec
 
 from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
 from pepperpy_memory_svc.stores.embedded.place import account, place_of
@@ -29,9 +29,16 @@ PATIENCE = 60.0
 """Seconds until it has to have started, or ended."""
 
 
+class Running(msgspec.Struct, frozen=True):
+    """A running one: its process and its URL."""
+
+    pid: int
+    url: str
+
+
 def up() -> None:
     """Starts it unless it runs; the URL goes to stdout, so that it can be taken from there."""
-    url = (running() or started())["url"]
+    url = (running() or started()).url
     print(url)
     print("use it with:  export PEPPERPY_MEMORY_URL=$(scripts/db up)", file=sys.stderr)
     print("then:         pepperpy up, pepperpy memory migrate status, …", file=sys.stderr)
@@ -58,8 +65,8 @@ def status() -> None:
     if there is None:
         print("it does not run: scripts/db up")
         sys.exit(1)
-    print(there["url"])
-    print(asyncio.run(inside(there["url"])))
+    print(there.url)
+    print(asyncio.run(inside(there.url)))
 
 
 async def inside(url: str) -> str:
@@ -74,7 +81,7 @@ async def inside(url: str) -> str:
     return f"version {found.version} of {found.newest}, {entries} entries, {size}"
 
 
-def running() -> dict | None:
+def running() -> Running | None:
     """Returns what a running one says of itself."""
     if not RUNNING.exists():
         return None
@@ -83,11 +90,11 @@ def running() -> dict | None:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             # It holds the lock a moment before it has written, and then writes all at once.
-            return json.loads(file.read() or "null")
+            return msgspec.json.decode(file.read() or "null", type=Running | None)
     return None
 
 
-def started() -> dict:
+def started() -> Running:
     """Starts it, and waits until it can be used."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with SAID.open("wb") as said:
@@ -110,7 +117,7 @@ def stopped() -> bool:
     there = running()
     if there is None:
         return False
-    os.kill(there["pid"], signal.SIGTERM)
+    os.kill(there.pid, signal.SIGTERM)
     wait(lambda: running() is None, "it does not end")
     return True
 
@@ -132,7 +139,7 @@ async def serve() -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.truncate(0)
         async with EmbeddedPostgres(DATA) as server:
-            file.write(json.dumps({"pid": os.getpid(), "url": server.url}))
+            file.write(msgspec.json.encode(Running(os.getpid(), server.url)).decode())
             file.flush()
             await ended.wait()
 

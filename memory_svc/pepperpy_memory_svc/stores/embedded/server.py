@@ -87,11 +87,6 @@ class EmbeddedPostgres:
         return f"postgresql://{USER}@/postgres?host={where}&port={_PORT}"
 
     @property
-    def folder(self) -> Path:
-        """Where its data are, as long as it is open."""
-        return self._folder
-
-    @property
     def pid(self) -> int:
         """The process that all others of the server are children of."""
         assert self._process is not None, "it is not open"
