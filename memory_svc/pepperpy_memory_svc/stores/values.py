@@ -1,10 +1,13 @@
 """Which values can be stored and asked for, in any database; the others are refused before."""
 
+import asyncio
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import msgspec
 
 from pepperpy_memory_svc.stores.rows import MAX_LEG, Generation, Lexemes, Row, Vector, Wanted
 from pepperpy_schemas.errors import BadPayload
@@ -19,6 +22,10 @@ MAX_LEXEME: Final = 128
 MAX_IDS: Final = 10_000
 """Most ids, turns or rows of one call."""
 
+_FEW: Final = 16
+"""Entries that are checked at once."""
+_SMALL: Final = 10_000
+"""Bytes of their metadata."""
 _MAX_DEPTH: Final = 32
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # PostgreSQL stores no NUL, and no UTF-8 at all has a lone half of a pair.
@@ -139,6 +146,24 @@ def check_rows(rows: Sequence[Row], namespace: str) -> None:
     ids = {row.entry.id for row in rows}
     if len(ids) != len(rows):
         raise refuse("rows", "an id is in it twice")
+
+
+async def checked(rows: Sequence[Row], namespace: str) -> None:
+    """Refuses what `check_rows` does; where that takes long, the event loop goes on meanwhile."""
+    if _are_many(rows):
+        await asyncio.to_thread(check_rows, rows, namespace)
+    else:
+        check_rows(rows, namespace)
+
+
+def _are_many(rows: Sequence[Row]) -> bool:
+    if len(rows) > _FEW:
+        return True
+    try:
+        return sum(len(msgspec.json.encode(row.entry.metadata)) for row in rows) > _SMALL
+    except (TypeError, ValueError, RecursionError):
+        # It has something to be refused.
+        return True
 
 
 def check_vector(vector: Vector, generation: Generation) -> None:

@@ -14,6 +14,9 @@ class Connection(Protocol):
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         """Runs a statement, or several without parameters."""
 
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]]) -> None:
+        """Runs a statement once for each row of parameters."""
+
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         """Returns all rows."""
 

@@ -20,6 +20,10 @@ ENTRY_COLUMNS: Final = (
     *("importance", "links", "source", "trusted", "by", "at", "created", "updated", "expires"),
     *("ttl", "metadata", "body"),
 )
+REPLACE: Final = "UPDATE entry SET {} WHERE nr = $1 AND ns = $2 AND id = $3".format(  # noqa: S608 - our own columns
+    ", ".join(f'"{name}" = ${place}' for place, name in enumerate(ENTRY_COLUMNS[3:], 4))
+)
+"""Puts a row of `ENTRY_COLUMNS` in the place of the one with its number."""
 VECTOR_COLUMNS: Final = ("nr", "emb")
 DOC_COLUMNS: Final = ("nr", "ns", "len", "lexemes")
 POSTING_COLUMNS: Final = ("ns", "lexeme", "nr", "tf", "len")

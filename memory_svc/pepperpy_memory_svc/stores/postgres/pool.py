@@ -14,6 +14,7 @@ from pepperpy_memory_svc.stores.postgres.connection import Connection
 from pepperpy_memory_svc.stores.postgres.migrating import prepare
 from pepperpy_memory_svc.stores.postgres.sessions import check_schema
 from pepperpy_memory_svc.stores.postgres.translating import translated
+from pepperpy_memory_svc.stores.postgres.turns import Turns
 from pepperpy_schemas.errors import Overloaded
 
 
@@ -22,9 +23,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         connections: Connections at a time.
-        waiting: Calls that wait for one; the next is refused as Overloaded.
+        waiting: Calls that wait for one, and writers that wait for their turn; the next is refused
+            as Overloaded.
         patience: Seconds that a call waits for a connection, then it is refused.
-        statement: Seconds that a statement may take.
+        statement: Seconds that a statement may take, and that a writer waits for its turn.
         building: Seconds that an index may take to be built.
     """
 
@@ -53,6 +55,9 @@ class Pool:
         self._migrate = migrate
         self._waiting = 0
         self._pool: asyncpg.Pool | None = None
+        self._turns = Turns(
+            connections=limits.connections, waiting=limits.waiting, patience=limits.statement
+        )
 
     async def __aenter__(self) -> Self:
         with translated():
@@ -130,6 +135,26 @@ class Pool:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Gives a connection for one transaction: all of it is stored, or nothing."""
         async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def writing(self, namespace: str) -> AsyncIterator[Connection]:
+        """Gives a connection for one transaction that writes into a namespace, when it is its turn.
+
+        Raises:
+            Overloaded: Too many wait for that, or it took too long.
+        """
+        async with self._turns.of(namespace), self.transaction() as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def touching(self) -> AsyncIterator[Connection]:
+        """Gives a connection for a statement that may have to wait for who writes the same rows.
+
+        Raises:
+            Overloaded: Too many wait for one, or it took too long.
+        """
+        async with self._turns.beside(), self.connection() as connection:
             yield connection
 
     @contextlib.asynccontextmanager

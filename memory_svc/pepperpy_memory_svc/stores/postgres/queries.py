@@ -167,14 +167,21 @@ WITH due AS (
 UPDATE entry e SET expires = least($2 + make_interval(secs => e.ttl), $4) FROM due
 WHERE e.nr = due.nr"""
 
-FIND: Final = f"SELECT e.nr, e.id FROM entry e WHERE {HERE} AND {{where}} ORDER BY e.nr FOR UPDATE"
+# What an entry weighs is what its text takes in the table, which need not be read for that.
+SIZES: Final = f"""
+SELECT e.nr, pg_column_size(e.text) AS size FROM entry e WHERE {HERE} AND {{where}} ORDER BY e.nr"""
+FIND: Final = f"""
+SELECT e.nr, e.id FROM entry e WHERE e.nr = ANY({{few}}) AND {HERE} AND {{where}}
+ORDER BY e.nr FOR UPDATE"""
 
 EXPIRED_IN: Final = "SELECT DISTINCT ns FROM entry WHERE expires <= $1 ORDER BY ns"
 # Another process that purges, or writes, has the namespace: it comes next time.
 LOCK_IDLE_NAMESPACE: Final = """
 SELECT nr FROM namespace WHERE nr = $1 FOR NO KEY UPDATE SKIP LOCKED"""
 EXPIRED: Final = """
-SELECT nr FROM entry WHERE ns = $2 AND expires <= $1 LIMIT $3 FOR UPDATE SKIP LOCKED"""
+SELECT nr, pg_column_size(text) AS size FROM entry WHERE ns = $2 AND expires <= $1 LIMIT $3"""
+STILL_EXPIRED: Final = """
+SELECT nr FROM entry WHERE nr = ANY($2::bigint[]) AND expires <= $1 FOR UPDATE SKIP LOCKED"""
 
 # --- generations ----------------------------------------------------------------------------------
 

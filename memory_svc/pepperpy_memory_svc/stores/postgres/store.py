@@ -6,12 +6,15 @@ from typing import Self
 from pepperpy_memory_svc.stores.postgres.generating import PostgresGenerations
 from pepperpy_memory_svc.stores.postgres.pool import Limits, Pool
 from pepperpy_memory_svc.stores.postgres.reading import PostgresReading
+from pepperpy_memory_svc.stores.postgres.removing import PostgresRemoving
 from pepperpy_memory_svc.stores.postgres.searching import PostgresSearching
 from pepperpy_memory_svc.stores.postgres.sessions import SCHEMA
 from pepperpy_memory_svc.stores.postgres.writing import PostgresWriting
 
 
-class PostgresStore(PostgresReading, PostgresWriting, PostgresSearching, PostgresGenerations):
+class PostgresStore(
+    PostgresReading, PostgresWriting, PostgresRemoving, PostgresSearching, PostgresGenerations
+):
     """A `Store` in a PostgreSQL with pgvector.
 
     Args:

@@ -1,8 +1,8 @@
-"""Putting, deleting and touching entries: one transaction each."""
+"""Putting and touching entries: one transaction each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -11,26 +11,28 @@ from pepperpy_memory_svc.stores.postgres.connection import Connection
 from pepperpy_memory_svc.stores.postgres.entries import (
     ENTRY_COLUMNS,
     HISTORY_COLUMNS,
+    REPLACE,
     entry_of,
     entry_record,
     whole,
 )
-from pepperpy_memory_svc.stores.postgres.filtering import Bound, filter_sql
 from pepperpy_memory_svc.stores.postgres.indexing import (
     add_vectors,
     add_words,
-    known_generations,
-    remove,
+    shared_generations,
     unindex,
 )
 from pepperpy_memory_svc.stores.postgres.pool import Pool
+from pepperpy_memory_svc.stores.postgres.portions import LEAST, portions
 from pepperpy_memory_svc.stores.rows import Generation, Row
 from pepperpy_memory_svc.stores.store import KEPT_VERSIONS
-from pepperpy_memory_svc.stores.values import check_ids, check_namespace, check_rows
+from pepperpy_memory_svc.stores.values import check_ids, check_namespace, checked
 from pepperpy_memory_svc.stores.writing import alive, check_generations, stored
-from pepperpy_schemas.memory import Condition, Entry
+from pepperpy_schemas.memory import Entry
 
 _LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+_COPIED: Final = 1024 * 1024
+"""Characters that are stored by one statement."""
 
 
 class _Planned(msgspec.Struct, frozen=True):
@@ -66,68 +68,23 @@ class PostgresWriting:
 
     async def put(self, namespace: str, rows: Sequence[Row], *, now: datetime) -> list[Entry]:
         """See `Entries.put`."""
-        check_rows(rows, namespace)
+        await checked(rows, namespace)
         if not rows:
             return []
-        async with self._pool.transaction() as connection:
-            generations = await _shared_generations(connection)
+        async with self._pool.writing(namespace) as connection:
+            generations = await shared_generations(connection)
             check_generations(rows, generations)
             ns = await _locked(connection, namespace)
             planned = await _plan(connection, ns, rows, now)
             await _store(connection, ns, planned, generations)
         return [each.entry for each in planned]
 
-    async def delete(self, namespace: str, ids: Sequence[str], *, now: datetime) -> list[str]:
-        """See `Entries.delete`."""
-        asked = check_ids(ids)
-        bound = Bound(namespace, now)
-        return await self._delete(namespace, f"e.id = ANY({bound.bind(asked, 'text[]')})", bound)
-
-    async def delete_where(self, namespace: str, where: Condition | None, *, now: datetime) -> int:
-        """See `Entries.delete_where`."""
-        bound = Bound(namespace, now)
-        return len(await self._delete(namespace, filter_sql(where, namespace, bound), bound))
-
-    async def _delete(self, namespace: str, where: str, bound: Bound) -> list[str]:
-        check_namespace(namespace)
-        async with self._pool.transaction() as connection:
-            generations = await _shared_generations(connection)
-            await connection.fetchval(queries.LOCK_NAMESPACE, namespace)
-            found = await connection.fetch(queries.FIND.format(where=where), *bound.values)
-            await remove(connection, generations, [each["nr"] for each in found])
-        return sorted(each["id"] for each in found)
-
     async def touch(self, namespace: str, ids: Sequence[str], *, now: datetime) -> int:
         """See `Entries.touch`."""
         check_namespace(namespace)
-        async with self._pool.connection() as connection:
+        async with self._pool.touching() as connection:
             done = await connection.execute(queries.TOUCH, namespace, now, check_ids(ids), _LATEST)
         return int(done.split()[-1])
-
-    async def purge(self, *, now: datetime, limit: int = 10_000) -> int:
-        """See `Housekeeping.purge`."""
-        async with self._pool.connection() as connection:
-            namespaces = await connection.fetch(queries.EXPIRED_IN, now)
-        gone = 0
-        for each in namespaces:
-            if gone < limit:
-                gone += await self._purge(each["ns"], now, limit - gone)
-        return gone
-
-    async def _purge(self, ns: int, now: datetime, limit: int) -> int:
-        async with self._pool.transaction() as connection:
-            generations = await _shared_generations(connection)
-            if await connection.fetchval(queries.LOCK_IDLE_NAMESPACE, ns) is None:
-                return 0
-            found = await connection.fetch(queries.EXPIRED, now, ns, limit)
-            await remove(connection, generations, [each["nr"] for each in found])
-        return len(found)
-
-
-async def _shared_generations(connection: Connection) -> list[Generation]:
-    """Returns the generations, which stay as they are until the transaction's end."""
-    await connection.execute(queries.SHARE_GENERATIONS)
-    return await known_generations(connection)
 
 
 async def _locked(connection: Connection, namespace: str) -> int:
@@ -172,19 +129,33 @@ async def _store(
     generations: Sequence[Generation],
 ) -> None:
     there = [each for each in planned if each.before is not None]
+    new = [each for each in planned if each.before is None]
     for generation in generations:
-        stale = [each.nr for each in there if not each.keeps(generation)]
-        await unindex(connection, generation, stale)
+        stale = [each for each in there if not each.keeps(generation)]
+        for some in portions(stale, _weight_before):
+            await unindex(connection, generation, [each.nr for each in some])
     if there:
-        await connection.execute(queries.REMOVE_ENTRIES, [each.nr for each in there])
+        # In its place, and not deleted and made anew: who waits to touch one of them finds it.
+        for records in _records(ns, there):
+            await connection.executemany(REPLACE, records)
         await _remember(connection, there)
-    await connection.copy_records_to_table(
-        "entry",
-        records=[entry_record(each.nr, ns, each.entry) for each in planned],
-        columns=ENTRY_COLUMNS,
-    )
+    for records in _records(ns, new):
+        await connection.copy_records_to_table("entry", records=records, columns=ENTRY_COLUMNS)
     for generation in generations:
         await _index(connection, ns, planned, generation)
+
+
+def _records(ns: int, planned: Iterable[_Planned]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yields entries as rows, as many as a statement's time is enough for."""
+    return portions((entry_record(each.nr, ns, each.entry) for each in planned), _weight, _COPIED)
+
+
+def _weight(record: Sequence[Any]) -> int:
+    return sum(len(value) for value in record if isinstance(value, str))
+
+
+def _weight_before(planned: _Planned) -> int:
+    return LEAST + (0 if planned.before is None else len(planned.before.text))
 
 
 async def _remember(connection: Connection, there: Sequence[_Planned]) -> None:
@@ -192,16 +163,15 @@ async def _remember(connection: Connection, there: Sequence[_Planned]) -> None:
     expired = [each.nr for each in there if not each.replaces]
     if expired:
         await connection.execute(queries.FORGET_HISTORY, expired)
-    records = [
+    records = (
         (each.nr, each.before.version, each.entry.updated, whole(each.before))
         for each in there
         if each.replaces and each.before is not None
-    ]
-    if not records:
-        return
-    await connection.copy_records_to_table("history", records=records, columns=HISTORY_COLUMNS)
-    oldest = [each[1] - KEPT_VERSIONS for each in records]
-    await connection.execute(queries.SHORTEN_HISTORY, [each[0] for each in records], oldest)
+    )
+    for some in portions(records, _weight, _COPIED):
+        await connection.copy_records_to_table("history", records=some, columns=HISTORY_COLUMNS)
+        oldest = [each[1] - KEPT_VERSIONS for each in some]
+        await connection.execute(queries.SHORTEN_HISTORY, [each[0] for each in some], oldest)
 
 
 async def _index(

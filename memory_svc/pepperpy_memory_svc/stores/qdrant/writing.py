@@ -24,7 +24,7 @@ from pepperpy_memory_svc.stores.qdrant.points import (
 )
 from pepperpy_memory_svc.stores.qdrant.state import TRIES, State
 from pepperpy_memory_svc.stores.rows import Generation, Row
-from pepperpy_memory_svc.stores.values import check_ids, check_namespace, check_rows
+from pepperpy_memory_svc.stores.values import check_ids, check_namespace, checked
 from pepperpy_memory_svc.stores.writing import alive, check_generations, renewed, stored
 from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.memory import Condition, Entry
@@ -60,7 +60,7 @@ class QdrantWriting(Desk):
     @operation
     async def put(self, namespace: str, rows: Sequence[Row], *, now: datetime) -> list[Entry]:
         """See `Entries.put`."""
-        check_rows(rows, namespace)
+        await checked(rows, namespace)
         if not rows:
             return []
         async with self.writing(namespace):

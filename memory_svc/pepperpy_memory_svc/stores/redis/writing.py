@@ -11,7 +11,7 @@ from pepperpy_memory_svc.stores.redis.entries import Beside, Held, asked_row, in
 from pepperpy_memory_svc.stores.redis.filtering import query_of
 from pepperpy_memory_svc.stores.redis.generating import RedisGenerations
 from pepperpy_memory_svc.stores.rows import Row
-from pepperpy_memory_svc.stores.values import check_ids, check_namespace, check_rows
+from pepperpy_memory_svc.stores.values import check_ids, check_namespace, checked
 from pepperpy_memory_svc.stores.writing import alive, check_generations, conflict
 from pepperpy_schemas.memory import Condition, Entry
 
@@ -43,7 +43,7 @@ class RedisWriting(RedisGenerations):
 
     async def put(self, namespace: str, rows: Sequence[Row], *, now: datetime) -> list[Entry]:
         """See `Entries.put`."""
-        check_rows(rows, namespace)
+        await checked(rows, namespace)
         if not rows:
             return []
         asked: dict[str, Any] = {
