@@ -26,6 +26,8 @@ from pepperpy_schemas.tokens import new_id
 
 _SLICE: Final = 64
 """Entries that are made findable together."""
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""Texts and metadata of all entries of one request together, in bytes: they are one transaction."""
 _MOST_LINKS: Final = 64
 _LAST_SEQ: Final = 2**52
 """Last place in a conversation that an entry may bring: what follows it has to be numbered, too."""
@@ -54,6 +56,7 @@ async def put(
         _new(place, one, f"$.entries[{number}]", now) for number, one in enumerate(request.entries)
     ]
     _refuse_repeated([entry.id for entry in entries])
+    _refuse_huge(entries)
     return await _store(parts, place, entries, expected=expected)
 
 
@@ -119,6 +122,7 @@ async def take_over(parts: Parts, place: Place, request: ImportRequest) -> Impor
     for number, entry in enumerate(request.entries):
         check(entry, place.declared, f"$.entries[{number}]")
         _check_order(entry, f"$.entries[{number}]")
+    _refuse_huge(request.entries)
     entries = [
         msgspec.structs.replace(
             one,
@@ -161,10 +165,23 @@ def check(entry: Entry, declared: Namespace, path: str) -> None:
         if one.to.endswith("\n"):
             where = f"{path}.links[{number}].to"
             raise BadPayload(f"{where}: {one.to!r} is no id", context={"path": where})
-    _check_size(
-        f"{path}.text", len(entry.text.encode("utf-8", "surrogatepass")), declared.limits.text
-    )
+    _check_size(f"{path}.text", _text_size(entry), declared.limits.text)
     _check_size(f"{path}.metadata", len(encode(entry.metadata)), declared.limits.metadata)
+
+
+def _text_size(entry: Entry) -> int:
+    return len(entry.text.encode("utf-8", "surrogatepass"))
+
+
+def _refuse_huge(entries: Sequence[Entry]) -> None:
+    size = sum(_text_size(entry) + len(encode(entry.metadata)) for entry in entries)
+    if size > MOST_BYTES:
+        raise BadPayload(
+            f"$.entries: they have {size} bytes of text and metadata, at most {MOST_BYTES} are"
+            " allowed in one request",
+            hint="send fewer at once",
+            context={"path": "$.entries", "size": size, "limit": MOST_BYTES},
+        )
 
 
 def check_scope(scope: Scope, session: str, agent: str, path: str) -> None:

@@ -4,9 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from pepperpy_bus.memory import Memory
+from pepperpy_memory_svc.remembering.writing import MOST_BYTES
 from pepperpy_schemas.errors import BadPayload, Conflict, NotFound, PepperError
 from pepperpy_schemas.memory import Eq, Exists, Link, NewEntry
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
@@ -59,6 +61,21 @@ async def test_an_entry_is_replaced_under_its_id_and_its_history_kept(
     history = await ana.history("parcel")
     assert history.entry == second
     assert [(one.entry.text, one.until) for one in history.earlier] == [(first.text, clock.now)]
+
+
+async def test_more_than_one_transaction_is_good_for_is_refused_and_the_bound_is_named(
+    ana: Memory,
+) -> None:
+    texts = ["parcel " * 30_000] * 41
+    with pytest.raises(BadPayload, match=f"{MOST_BYTES} are allowed in one request") as refused:
+        await ana.put_many(texts)
+    said = {"path": "$.entries", "size": 41 * (210_000 + len("{}")), "limit": MOST_BYTES}
+    assert refused.value.context == said
+    assert (await ana.stats()).namespaces[0].entries == 0
+    one = await ana.put("parcel")
+    many = [msgspec.structs.replace(one, id=f"e{n}", text=text) for n, text in enumerate(texts)]
+    with pytest.raises(BadPayload, match="allowed in one request"):
+        await ana.import_(many)
 
 
 async def test_a_change_of_another_version_is_refused(ana: Memory) -> None:
