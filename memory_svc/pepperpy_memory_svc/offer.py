@@ -22,6 +22,7 @@ from pepperpy_memory_svc.embedding.named import named_embedder
 from pepperpy_memory_svc.remembering.analyser import Analyser
 from pepperpy_memory_svc.remembering.index import Index
 from pepperpy_memory_svc.remembering.parts import Parts
+from pepperpy_memory_svc.remembering.treatments import PLAIN
 from pepperpy_memory_svc.stores.opening import open_store
 from pepperpy_memory_svc.stores.store import Store
 from pepperpy_schemas.memory_ingest import MAX_FILE
@@ -145,9 +146,13 @@ async def _beside(work: Coroutine[None, None, None], name: str) -> AsyncIterator
 
 
 async def _prepared(index: Index, clock: ServerClock) -> None:
-    """Has the words made as they are declared; what fails is tried again."""
+    """Has the words made as they are declared; what fails is tried again.
+
+    What finds words takes a second to load: that is done before the first question.
+    """
     while True:
         try:
+            await asyncio.to_thread(index.words.of, PLAIN, "ready", "")
             return await index.prepare(clock.now)
         except Exception as error:
             log.warning("memory.words_failed", reason=str(error), retry=_AGAIN)

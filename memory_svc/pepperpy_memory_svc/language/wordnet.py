@@ -11,6 +11,8 @@ Reading it takes some seconds and memory, once; see `benchmarks/language.py`.
 
 import functools
 import io
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,7 @@ FOLDERS: Final = (
 )
 """Where it is looked for besides."""
 
+_SYSTEMS: Final = ("/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib")
 _NEEDED: Final = ("index.noun", "data.noun", "noun.exc", "verb.exc")
 _ORDER: Final = ("n", "v", "a")
 """A text does not say what a word is: the first part of speech that changes it counts."""
@@ -30,16 +33,22 @@ _ORDER: Final = ("n", "v", "a")
 
 def find_wordnet(folders: tuple[Path, ...] = FOLDERS) -> Path | None:
     """Returns the folder that WordNet lies in, or none."""
-    import nltk  # type: ignore[import-untyped]  # has no types
-
-    try:
-        found = Path(str(nltk.data.find("corpora/wordnet")))
-    except LookupError:
-        found = None
-    for folder in (found, *folders):
-        if folder is not None and all((folder / name).is_file() for name in _NEEDED):
+    nltks = (folder / "corpora" / "wordnet" for folder in data_folders())
+    for folder in (*nltks, *folders):
+        if all((folder / name).is_file() for name in _NEEDED):
             return folder
     return None
+
+
+def data_folders() -> list[Path]:
+    """Returns where NLTK looks for data, without a second of loading it for that."""
+    given = [one for one in os.environ.get("NLTK_DATA", "").split(os.pathsep) if one]
+    return [
+        *map(Path, given),
+        Path("~/nltk_data").expanduser(),
+        *(Path(sys.prefix, part, "nltk_data") for part in ("", "share", "lib")),
+        *(Path(each, "nltk_data") for each in _SYSTEMS),
+    ]
 
 
 @functools.cache
@@ -49,7 +58,7 @@ def lemmatizer(folder: Path) -> Callable[[str], str]:
     Args:
         folder: Where WordNet lies.
     """
-    import nltk
+    import nltk  # type: ignore[import-untyped]  # has no types
     from nltk.corpus.reader.wordnet import WordNetCorpusReader  # type: ignore[import-untyped]  # has no types
     from nltk.stem import WordNetLemmatizer  # type: ignore[import-untyped]  # has no types
 

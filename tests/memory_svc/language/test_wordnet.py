@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,14 +18,22 @@ def test_a_folder_without_all_of_wordnet_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_it_is_found_where_nltk_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import nltk  # type: ignore[import-untyped]  # has no types
-
     folder = tmp_path / "corpora" / "wordnet"
     folder.mkdir(parents=True)
     for name in ("index.noun", "data.noun", "noun.exc", "verb.exc"):
         (folder / name).touch()
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    monkeypatch.setenv("NLTK_DATA", f"elsewhere{os.pathsep}{tmp_path}")
     assert find_wordnet(()) == folder
+
+
+def test_nltk_looks_in_the_same_folders() -> None:
+    code = (
+        "import sys; from pepperpy_memory_svc.language.wordnet import data_folders, find_wordnet;"
+        "find_wordnet(); assert 'nltk' not in sys.modules;"
+        "from nltk.data import path; assert list(map(str, data_folders())) == path, path"
+    )
+    environ = {**os.environ, "NLTK_DATA": f"/one{os.pathsep}/two"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environ)
 
 
 def test_debians_wordnet_gives_lemmas() -> None:
