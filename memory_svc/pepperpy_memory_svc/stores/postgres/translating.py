@@ -50,3 +50,7 @@ def translated() -> Iterator[None]:
     except _AWAY as error:
         said = str(error) or type(error).__name__
         raise Unavailable(f"PostgreSQL cannot be reached: {said}") from error
+    except asyncpg.PostgresError as error:
+        # What a statement or a table lacks does not pass by itself; a standby's turn does.
+        passes = not isinstance(error, asyncpg.SyntaxOrAccessError)
+        raise Unavailable(f"PostgreSQL does not do it: {error}", retryable=passes) from error
