@@ -4,7 +4,7 @@ Only the first `WINDOW` candidates of a leg get points for it. So a score does n
 many candidates were asked for, and pages that ask for more agree with those before them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pepperpy_memory_svc.stores.rows import Candidates, Scored
@@ -22,6 +22,15 @@ ADDED: Final = ("vector", "words", "neighbours", "links", "recency", "importance
 """The parts that are added."""
 
 
+def head(candidates: Candidates) -> set[str]:
+    """Returns the ids of the candidates that get points for their place in a leg, or could.
+
+    They are the same however many candidates were asked for.
+    """
+    legs = (candidates.vector, candidates.words)
+    return {scored.id for leg in legs for scored in leg[:WINDOW]}
+
+
 def fused(candidates: Candidates, request: SearchRequest, lang: str = "") -> dict[str, Parts]:
     """Returns the parts of every candidate's score, by id.
 
@@ -35,23 +44,35 @@ def fused(candidates: Candidates, request: SearchRequest, lang: str = "") -> dic
             common with those of another language counts less.
     """
     parts: dict[str, Parts] = {id_: {} for id_ in candidates.known}
+    first = head(candidates)
     vector, words = candidates.vector, candidates.words
-    for scored, point in zip(vector, _vector_points(vector, request), strict=True):
-        each = parts[scored.id]
-        each["vector"], each["vector_raw"] = point, scored.score
-    for scored, point in zip(words, _word_points(words, request), strict=True):
-        each = parts[scored.id]
-        each["words"], each["words_raw"] = point, scored.score
+    _add_leg("vector", parts, vector, _vector_points(vector, request), first)
+    _add_leg("words", parts, words, _word_points(words, request), first)
     if lang and request.mode == "hybrid":
         _lessen_foreign(parts, candidates, lang)
     return parts
 
 
+def _add_leg(
+    name: str,
+    parts: Mapping[str, Parts],
+    leg: Sequence[Scored],
+    points: Sequence[float],
+    first: Collection[str],
+) -> None:
+    for place, (scored, point) in enumerate(zip(leg, points, strict=True)):
+        # What it has behind the window, where it has no points, only deep pages know.
+        if place < WINDOW or scored.id not in first:
+            each = parts[scored.id]
+            each[name], each[f"{name}_raw"] = point, scored.score
+
+
 def _lessen_foreign(parts: Mapping[str, Parts], candidates: Candidates, lang: str) -> None:
     for scored in candidates.words:
         theirs = candidates.known[scored.id].lang
-        if theirs and theirs != lang:
-            parts[scored.id]["words"] *= FOREIGN
+        each = parts[scored.id]
+        if theirs and theirs != lang and "words" in each:
+            each["words"] *= FOREIGN
 
 
 def score(parts: Mapping[str, float]) -> float:

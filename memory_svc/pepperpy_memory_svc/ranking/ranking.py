@@ -1,6 +1,11 @@
-"""The order of what was found, and a page of it."""
+"""The order of what was found, and a page of it.
 
-from collections.abc import Mapping
+First come those that get points for anything: the head of both legs, and what stands beside them or
+is linked to them. They are the same on every page. Behind them come the others, as their legs had
+them.
+"""
+
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -8,6 +13,7 @@ import msgspec
 
 from pepperpy_memory_svc.ranking.fusion import WINDOW, Parts, score
 from pepperpy_memory_svc.stores.rows import MAX_LEG, Brief, Known
+from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.memory import Recency, SearchRequest
 
 _LOWEST: Final = float("-inf")
@@ -27,6 +33,21 @@ class Ranked(msgspec.Struct, frozen=True):
     parts: Parts
 
 
+def check_page(request: SearchRequest) -> None:
+    """Refuses a page that ends behind what is ranked at all.
+
+    Raises:
+        BadPayload: It does; an empty page would say that there is nothing.
+    """
+    end = request.offset + request.limit
+    if end > MAX_LEG:
+        raise BadPayload(
+            f"$.offset: the page ends at hit {end}, and only the first {MAX_LEG} hits are ranked",
+            hint="narrow the search with a condition, or export the entries",
+            context={"path": "$.offset", "limit": MAX_LEG},
+        )
+
+
 def pool(request: SearchRequest) -> int:
     """Returns how many candidates of each leg a page needs; the same for all of the first pages."""
     # Behind the window nothing gets points, so the first pages need no more.
@@ -39,7 +60,14 @@ def pool(request: SearchRequest) -> int:
 def add_bonuses(
     parts: Mapping[str, Parts], entries: Mapping[str, Known], request: SearchRequest, now: datetime
 ) -> None:
-    """Adds what an entry gets for itself: that it happened lately, and that it is important."""
+    """Adds what an entry gets for itself: that it happened lately, and that it is important.
+
+    Args:
+        parts: The parts of the scores of those that come first.
+        entries: The entries, by id.
+        request: What is added.
+        now: The time from which their age counts.
+    """
     for id_, each in parts.items():
         entry = entries[id_]
         if request.recency is not None:
@@ -49,18 +77,30 @@ def add_bonuses(
 
 
 def ranked(
-    parts: Mapping[str, Parts], entries: Mapping[str, Known], min_score: float | None
+    parts: Mapping[str, Parts],
+    entries: Mapping[str, Known],
+    min_score: float | None,
+    first: Collection[str] = (),
 ) -> list[Ranked]:
-    """Returns entries in their order: by score, then as each leg had them, then by id."""
+    """Returns entries in their order: by score, then as each leg had them, then by id.
+
+    Args:
+        parts: The parts of every entry's score.
+        entries: The entries, by id.
+        min_score: Those with less are left out.
+        first: The ids of those that come before all others.
+    """
     all_of_them = [Ranked(entries[id_], score(each), each) for id_, each in parts.items()]
     wanted = [one for one in all_of_them if min_score is None or one.score >= min_score]
-    return sorted(wanted, key=_place)
+    return sorted(wanted, key=lambda one: (one.entry.id not in first, *_place(one)))
 
 
 def page(found: list[Ranked], request: SearchRequest) -> tuple[list[Ranked], bool]:
-    """Returns the page that was asked for, and whether there are more behind it."""
+    """Returns the page that was asked for, and whether there are, or may be, more behind it."""
     end = request.offset + request.limit
-    return found[request.offset : end], len(found) > end
+    # Behind the last that is ranked there may be more: who asks for them is told so.
+    more = len(found) > end or len(found) >= MAX_LEG
+    return found[request.offset : end], more
 
 
 def _place(one: Ranked) -> tuple[float, float, float, str]:

@@ -9,8 +9,8 @@ import msgspec
 
 from pepperpy_memory_svc.ranking.context import add_links, add_neighbours, givers, links, turns
 from pepperpy_memory_svc.ranking.fusion import Parts as Scores
-from pepperpy_memory_svc.ranking.fusion import fused
-from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, pool, ranked
+from pepperpy_memory_svc.ranking.fusion import fused, head
+from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, check_page, pool, ranked
 from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.index import Current
 from pepperpy_memory_svc.remembering.parts import Parts
@@ -65,6 +65,7 @@ async def search(parts: Parts, place: Place, request: SearchRequest) -> SearchRe
         NotFound: The entry whose likes are wanted is not there.
     """
     _refuse_empty(request)
+    check_page(request)
     if request.where is not None:
         check_condition(request.where, depth=CALLERS_DEPTH, parts=CALLERS_PARTS)
 
@@ -203,10 +204,12 @@ async def _ranked(
     words = asked.words
     scores = fused(candidates, request, words.lang if words.confidence >= _SURE else "")
     entries = dict(candidates.known)
+    # Only these get more than their place in a leg, so that pages neither lose nor repeat a hit.
+    first = {id_: scores[id_] for id_ in head(candidates)}
     if request.neighbours is not None or request.links:
-        await _add_context(parts, place, request, asked.where, scores, entries)
-    add_bonuses(scores, entries, request, parts.clock())
-    return ranked(scores, entries, request.min_score)
+        await _add_context(parts, place, request, asked.where, first, entries)
+    add_bonuses(first, entries, request, parts.clock())
+    return ranked(scores | first, entries, request.min_score, first)
 
 
 async def _add_context(
@@ -238,7 +241,9 @@ async def _add_context(
         near = [*near, *await parts.store.scan(place.name, now=now, where=both)]
     for entry in near:
         entries.setdefault(entry.id, entry)
-        scores.setdefault(entry.id, {})
+    # What a candidate behind the head had in its leg is not known on the first pages.
+    for id_ in (*(entry.id for entry in near), *(id_ for id_ in linked if id_ in entries)):
+        scores.setdefault(id_, {})
     if rule is not None:
         add_neighbours(scores, given, entries, rule)
     if request.links:

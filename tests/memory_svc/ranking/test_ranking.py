@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from random import Random
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pepperpy_memory_svc.ranking.context import add_links, add_neighbours, givers, links, turns
-from pepperpy_memory_svc.ranking.fusion import FOREIGN, WINDOW, fused, score
-from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, page, pool, ranked
+from pepperpy_memory_svc.ranking.fusion import FOREIGN, WINDOW, fused, head, score
+from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, check_page, page, pool, ranked
 from pepperpy_memory_svc.stores.rows import MAX_LEG, Candidates, Scored, Turn
+from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.memory import (
     Entry,
     Link,
@@ -114,6 +116,56 @@ def test_scores_do_not_depend_on_the_number_of_candidates(extra: int, fusion: Mi
     few = fused(candidates(dict([*vector.items()][:WINDOW]), words), request)
     many = fused(candidates(vector, words), request)
     assert {id_: score(few[id_]) for id_ in few} == {id_: score(many[id_]) for id_ in few}
+
+
+@settings(deadline=None, max_examples=20)  # a busy machine is no fault
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["hybrid", "semantic", "text"]),
+    st.integers(20, 90),
+)
+def test_pages_neither_lose_nor_repeat_a_hit_whatever_is_added(
+    seed: int, mode: Literal["hybrid", "semantic", "text"], size: int
+) -> None:
+    random = Random(seed)
+    entries = [
+        entry(f"e{n:03}", importance=random.random(), at=NOW - timedelta(days=random.random() * 90))
+        for n in range(500)
+    ]
+    vector = {one.id: random.random() for one in random.sample(entries, 450)}
+    words = {one.id: random.random() * 9 for one in random.sample(entries, 300)}
+    whole = candidates(
+        vector if mode != "text" else {}, words if mode != "semantic" else {}, entries
+    )
+    pages: list[str] = []
+    more = True
+    while more:
+        request = SearchRequest(
+            mode=mode, limit=size, offset=len(pages), recency=Recency(weight=0.5), importance=0.5
+        )
+        most = pool(request)
+        found = Candidates(whole.vector[:most], whole.words[:most], {})
+        ids = {scored.id for scored in (*found.vector, *found.words)}
+        found = msgspec.structs.replace(found, entries={i: whole.entries[i] for i in ids})
+        parts = fused(found, request)
+        first = {id_: parts[id_] for id_ in head(found)}
+        add_bonuses(first, found.entries, request, NOW)
+        some, more = page(ranked(parts, found.entries, None, first), request)
+        pages += [one.entry.id for one in some]
+    assert len(pages) == len(set(pages))
+    assert set(pages) == whole.entries.keys()
+
+
+def test_a_page_behind_what_is_ranked_is_refused_and_the_last_one_says_that_there_may_be_more() -> (
+    None
+):
+    last = SearchRequest(limit=100, offset=MAX_LEG - 100)
+    check_page(last)
+    one = Ranked(entry("a"), 1.0, {})
+    assert page([one] * MAX_LEG, last) == ([one] * 100, True)
+    assert page([one] * (MAX_LEG - 1), last) == ([one] * 99, False)
+    with pytest.raises(BadPayload, match="only the first 10000 hits are ranked"):
+        check_page(SearchRequest(limit=100, offset=MAX_LEG - 99))
 
 
 def test_words_in_common_with_another_language_count_less() -> None:

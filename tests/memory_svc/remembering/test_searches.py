@@ -1,8 +1,8 @@
 """Searches over the bus: what is found, in which order, and why."""
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -99,6 +99,47 @@ async def test_pages_together_are_the_whole(ana: Memory) -> None:
         more = reply.more
     assert pages == whole
     assert len(set(whole)) == 60
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "semantic", "text"])
+async def test_deep_pages_neither_lose_nor_repeat_a_hit_whatever_is_added(
+    ana: Memory, clock: Clock, mode: Literal["hybrid", "semantic", "text"]
+) -> None:
+    await ana.put_many(
+        [
+            {
+                "text": "ferry " * (1 + n % 5) + f"w{n} " * (1 + n * 7 % 30),
+                "id": f"e{n:03}",
+                "importance": n * 37 % 100 / 100,
+                "at": clock.now - timedelta(hours=n * 53 % 997),
+                "session": f"s{n % 9}",
+                "links": [Link(f"e{n * 11 % 450:03}")],
+            }
+            for n in range(450)
+        ]
+    )
+    pages: list[str] = []
+    more = True
+    while more:
+        reply = await ana.search(
+            "ferry",
+            mode=mode,
+            limit=50,
+            offset=len(pages),
+            recency=Recency(half_life=3e5, weight=0.5),
+            importance=0.5,
+            neighbours=Neighbours(),
+            links=0.5,
+        )
+        pages += [hit.entry.id for hit in reply.hits]
+        more = reply.more
+    assert len(pages) == len(set(pages)) == 450
+
+
+async def test_a_page_behind_all_that_is_ranked_is_refused(filled: Memory) -> None:
+    with pytest.raises(BadPayload, match="only the first 10000 hits are ranked") as refused:
+        await filled.search("train", offset=20_000)
+    assert refused.value.context["path"] == "$.offset"
 
 
 async def test_entries_like_another_one_are_found_without_it(filled: Memory) -> None:
