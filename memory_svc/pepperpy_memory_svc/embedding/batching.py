@@ -190,19 +190,24 @@ class BatchedEmbedder(Generic[E]):
             vectors = await self.inner.embed([item.text for item in items], purpose)
             self._check(vectors, len(items))
         except PepperError as error:
-            await self._failed(items, purpose, error)
+            await self._failed(items, purpose, error, passes=error.retryable)
         except Exception as error:
-            for item in items:
-                _fail(item, _translated(self.name, error))
+            await self._failed(items, purpose, _translated(self.name, error), passes=False)
         else:
             for item, vector in zip(items, vectors, strict=True):
                 self.cache.put(item.key, vector)
                 if not item.vector.done():
                     item.vector.set_result(vector)
 
-    async def _failed(self, items: list[_Item], purpose: Purpose, error: PepperError) -> None:
-        """One text that is refused is no reason to refuse those beside it."""
-        if len(items) > 1 and not error.retryable:
+    async def _failed(
+        self, items: list[_Item], purpose: Purpose, error: PepperError, *, passes: bool
+    ) -> None:
+        """One text that cannot be embedded is no reason to fail those beside it.
+
+        Whether it was a text's fault is found out by embedding each alone, unless the error passes
+        by itself: then the embedder was away, for all of them.
+        """
+        if len(items) > 1 and not passes:
             for item in items:
                 await self._compute([item], purpose)
             return

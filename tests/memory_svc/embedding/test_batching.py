@@ -142,6 +142,18 @@ async def test_a_text_that_is_refused_takes_none_with_it(batched: BatchedEmbedde
     assert isinstance(bad, RequestRefused)
 
 
+async def test_a_text_that_makes_the_model_raise_anything_takes_none_with_it(
+    batched: BatchedEmbedder[Gated],
+) -> None:
+    ends = await asyncio.gather(
+        *(batched.embed([text], "passage") for text in ("one", "crash", "two")),
+        return_exceptions=True,
+    )
+    assert [isinstance(end, BaseException) for end in ends] == [False, True, False]
+    assert isinstance(ends[1], UpstreamFailed)
+    assert [len(texts) for _, texts in batched.inner.calls] == [3, 1, 1, 1]
+
+
 async def test_an_embedder_that_is_away_fails_the_batch_and_the_next_one_works(
     batched: BatchedEmbedder[Gated],
 ) -> None:
