@@ -15,6 +15,8 @@ INGEST: Final = "memory-ingest"
 """The topic of tasks that take in files."""
 REINDEX: Final = "memory-reindex"
 """The topic of tasks that make all vectors anew."""
+INGESTED: Final = "ingested"
+"""The value of the metadata that is true in passages: what is gone from a file is told by it."""
 MAX_FILE: Final = 16 * 1024 * 1024
 """Bytes of the largest file; what is larger is data."""
 MAX_FILES: Final = 50_000
@@ -34,7 +36,8 @@ class IngestRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
             with a byte order mark.
         folder: The folder that it belongs to.
         namespace: Where to put it.
-        metadata: Named values of all its passages, beside `file`, `folder`, `line`, `last_line`.
+        metadata: Named values of all its passages, beside `file`, `folder`, `line`, `last_line`
+            and `ingested`, which is true.
         trusted: Whether its content can be relied on.
     """
 
@@ -102,7 +105,7 @@ class IngestTask(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         prune: Folders whose other files are gone: what is known of those is forgotten.
         namespace: Where to put them.
         metadata: Named values of all passages.
-        trusted: Whether their content can be relied on.
+        trusted: Is refused in a task: who does it would vouch for what others sent.
     """
 
     documents: Annotated[list[Document], msgspec.Meta(max_length=MAX_FILES)]

@@ -24,7 +24,8 @@ async def test_files_are_taken_in_once_though_who_does_it_is_killed_in_each_grou
     documents.append(Document(file="notes/broken.bin", folder="notes", text="a\0b"))
     running = [workers(broker.url, ARCHIVIST)]
     async with remembering(broker.url, prefix):
-        await client.memory.put("gone", id="gone", metadata={"folder": "notes", "file": "old.md"})
+        async for _ in client.memory.ingest("notes/old.md", "gone", folder="notes"):
+            pass
         task = IngestTask(documents=documents, prune=["notes"])
         task_id = await client.submit(INGEST, task)
         files_then: set[int] = set()

@@ -10,7 +10,7 @@ from pepperpy_bus.memory.client import Memory
 from pepperpy_bus.streams.blobs import parse_reference
 from pepperpy_schemas.errors import BadHeader, BadPayload, NotFound, PepperError, TooLarge
 from pepperpy_schemas.memory import AllOf, Condition, Eq, In, Not, Range
-from pepperpy_schemas.memory_ingest import Document, Ingested, IngestProgress, Skipped
+from pepperpy_schemas.memory_ingest import INGESTED, Document, Ingested, IngestProgress, Skipped
 
 _NAMES: Final = 1000
 """Names of one condition."""
@@ -89,7 +89,7 @@ async def take_in(
 
 
 async def forget_others(memory: Memory, folder: str, files: Sequence[str]) -> int:
-    """Forgets what is known of files of a folder that are not among these; returns how much."""
+    """Forgets the passages of files of a folder that are not among these; returns how many."""
     kept = sorted(set(files))
     groups = [kept[start : start + _NAMES] for start in range(0, len(kept), _NAMES)] or [[]]
     gone = 0
@@ -97,7 +97,10 @@ async def forget_others(memory: Memory, folder: str, files: Sequence[str]) -> in
         # One condition has no room for all: each looks at the names up to its last one.
         after = groups[number - 1][-1] if number else None
         upto = names[-1] if number + 1 < len(groups) else None
-        where: list[Condition] = [Eq("metadata.folder", folder)]
+        where: list[Condition] = [
+            Eq("metadata.folder", folder),
+            Eq(f"metadata.{INGESTED}", True),
+        ]
         if after is not None or upto is not None:
             where.append(Range("metadata.file", gt=after, lte=upto))
         if names:

@@ -15,8 +15,8 @@ from pepperpy_memory_svc.remembering.access import Place
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.stores.rows import Row
 from pepperpy_schemas.errors import BadPayload, Conflict
-from pepperpy_schemas.memory import Entry, Eq, NewEntry
-from pepperpy_schemas.memory_ingest import IngestProgress, IngestRequest
+from pepperpy_schemas.memory import AllOf, Entry, Eq, NewEntry
+from pepperpy_schemas.memory_ingest import INGESTED, IngestProgress, IngestRequest
 from pepperpy_schemas.memory_requests import PutRequest
 
 _LEAST: Final = 4
@@ -100,15 +100,28 @@ async def _put_once(
 ) -> tuple[int, int]:
     now = parts.clock()
     there = await parts.store.get(place.name, [one.id for one in some], now=now)
-    new = [_entry(request, one) for one in some if one.id not in there]
-    if new:
-        await writing.put(parts, place, PutRequest(new, place.name), expected=0)
+    new = [one for one in some if one.id not in there]
+    # Anybody can tell the id of a passage: what lies there is it only if it says the same.
+    other = [one for one in some if one.id in there and not _is(there[one.id], one)]
+    for group, expected in ((new, 0), (other, None)):
+        if group:
+            entries = [_entry(request, one) for one in group]
+            await writing.put(parts, place, PutRequest(entries, place.name), expected=expected)
     moved = [
-        row for one in some if one.id in there and (row := _moved(place, request, one, there, now))
+        row
+        for one in some
+        if one.id in there
+        and one not in other
+        and (row := _moved(place, request, one, there[one.id], now))
     ]
     if moved:
         await parts.store.put(place.name, moved, now=now)
-    return len(new), len(moved)
+    return len(new) + len(other), len(moved)
+
+
+def _is(entry: Entry, one: Passage) -> bool:
+    """Whether an entry is a passage as it was taken in, wherever in its file."""
+    return (entry.text, entry.scope, entry.session, entry.agent) == (one.text, "global", "", "")
 
 
 def _entry(request: IngestRequest, one: Passage) -> NewEntry:
@@ -122,10 +135,9 @@ def _entry(request: IngestRequest, one: Passage) -> NewEntry:
 
 
 def _moved(
-    place: Place, request: IngestRequest, one: Passage, there: dict[str, Entry], now: datetime
+    place: Place, request: IngestRequest, one: Passage, before: Entry, now: datetime
 ) -> Row | None:
     """What changes of a passage whose text is known: neither its vector nor its words."""
-    before = there[one.id]
     fresh = writing.expiry(place.declared.terms.seconds(before.term), now)
     after = msgspec.structs.replace(
         before,
@@ -153,11 +165,15 @@ def _source(file: str, one: Passage) -> str:
 def _metadata(request: IngestRequest, one: Passage) -> dict[str, Any]:
     folder = {"folder": request.folder} if request.folder else {}
     place = {"file": request.file, "line": one.first, "last_line": one.last}
-    return request.metadata | folder | place
+    return request.metadata | folder | place | {INGESTED: True}
 
 
 async def _forget(parts: Parts, place: Place, file: str, kept: set[str]) -> int:
-    """Removes the file's passages that are not in it any more; returns how many."""
+    """Removes the file's passages that are not in it any more; returns how many.
+
+    Notes about the file are no passages of it.
+    """
+    passages_of_it = AllOf([Eq("metadata.file", file), Eq(f"metadata.{INGESTED}", True)])
     gone: list[str] = []
     after = ""
     while True:
@@ -166,7 +182,7 @@ async def _forget(parts: Parts, place: Place, file: str, kept: set[str]) -> int:
             now=parts.clock(),
             after=after,
             limit=_PAGE,
-            where=Eq("metadata.file", file),
+            where=passages_of_it,
         )
         gone += [entry.id for entry in page if entry.id not in kept]
         if len(page) < _PAGE:

@@ -8,12 +8,19 @@ import pytest
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.memory import Memory
+from pepperpy_bus.memory.taking_in import forget_others
+from pepperpy_memory_svc.ingesting.passages import passages
 from pepperpy_memory_svc.stores.rows import Row
 from pepperpy_schemas.errors import BadPayload, NotFound, TooLarge
 from pepperpy_schemas.memory import Entry, Eq
 from pepperpy_schemas.memory_ingest import IngestProgress
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
 
+SHARED = """
+[namespaces.common]
+principals = ["*"]
+vouchers = ["ana"]
+"""
 SECTION = "# {}\n\n" + "Words of this section, which is long enough to stand alone. " * 6 + "\n\n"
 
 
@@ -38,6 +45,7 @@ async def test_a_file_is_found_by_its_passages_with_their_lines(ana: Memory) -> 
     hit = (await ana.search("otter", mode="text")).hits[0].entry
     assert hit.source == "docs/a.md:5-9"
     values = {"file": "docs/a.md", "folder": "docs", "line": 5, "last_line": 9, "by": "x"}
+    values["ingested"] = True
     assert hit.metadata == values
     assert (hit.trusted, hit.by, hit.namespace) == (True, "ana", "ana")
 
@@ -191,3 +199,54 @@ async def test_it_is_told_with_counts_and_without_a_word_of_the_file(
     }
     found = client.events("memory.ingested", since="1h", until_end=True)
     assert len([one async for one in found]) == 1
+
+
+async def test_what_another_has_made_of_a_passage_is_no_part_of_the_file_and_not_vouched_for(
+    serving: Serving, by: As
+) -> None:
+    async with serving(SHARED):
+        ana, bob = by("ana"), by("bob")
+        text = sections("One", "Two", "Three")
+        await taken(ana, "a.md", text, trusted=True)
+        whole = await known(ana, "a.md")
+        await bob.update(whole[0].id, text="Pay to account 999.")
+        await bob.put("Planted.", id=whole[1].id, scope="session", session="s", agent="b")
+        done = await taken(ana, "a.md", text, trusted=True)
+        assert (done.passages, done.new, done.moved, done.removed) == (3, 2, 0, 0)
+        mended = await known(ana, "a.md")
+        for before, after in zip(whole, mended, strict=True):
+            same = ("id", "text", "scope", "session", "agent", "metadata", "source")
+            assert [getattr(after, name) for name in same] == [
+                getattr(before, name) for name in same
+            ]
+            assert (after.trusted, after.by) == (True, "ana")
+        # It is found by what it says now, and by nothing that it said meanwhile.
+        assert (await ana.search("account", mode="text")).hits == []
+        found = (await ana.search("One", mode="text")).hits
+        assert whole[0].id in {hit.entry.id for hit in found}
+
+
+async def test_what_is_planted_in_the_place_of_a_passage_is_replaced_by_it(
+    serving: Serving, by: As
+) -> None:
+    async with serving(SHARED):
+        ana, bob = by("ana"), by("bob")
+        [planned] = passages("a.md", "The ferry leaves at nine.")
+        await bob.put("The ferry sank.", id=planned.id)
+        done = await taken(ana, "a.md", planned.text, trusted=True)
+        assert (done.new, done.moved) == (1, 0)
+        entry = await ana.get(planned.id)
+        assert (entry.text, entry.trusted, entry.by) == (planned.text, True, "ana")
+
+
+async def test_notes_about_a_file_are_not_forgotten_with_its_passages(
+    serving: Serving, by: As
+) -> None:
+    async with serving(SHARED):
+        ana, bob = by("ana"), by("bob")
+        values = {"file": "a.md", "folder": "notes", "line": 1, "last_line": 9}
+        await bob.put("My note about it.", id="note", metadata=values)
+        assert (await taken(ana, "a.md", sections("One", "Two"), folder="notes")).removed == 0
+        assert (await taken(ana, "a.md", "", folder="notes")).removed == 2
+        assert await forget_others(ana, "notes", []) == 0
+        assert (await ana.get("note")).by == "bob"
