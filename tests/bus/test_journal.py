@@ -9,9 +9,10 @@ import pytest
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import api, store
+from pepperpy_bus.tasks import journal as module
 from pepperpy_bus.tasks.history import entry_attempt
 from pepperpy_bus.tasks.journal import Journal
-from pepperpy_schemas.errors import ErrorInfo, Fenced
+from pepperpy_schemas.errors import ErrorInfo, Fenced, Unavailable
 from pepperpy_schemas.messages import ClaimEntry, InputEntry, ReleaseEntry, StepEntry, WaitEntry
 
 Connect = Callable[..., Awaitable[Connection]]
@@ -207,3 +208,29 @@ async def test_entries_are_forgotten_by_the_server_after_a_month(
     await (await open_journal()).claim(1)
     found = await api(connection, f"STREAM.MSG.GET.{prefix.upper()}_STEPS", {"seq": 1})
     assert b"Nats-TTL: 720h" in msgspec.convert(found["message"]["hdrs"], bytes)
+
+
+async def test_two_writes_whose_fate_is_unknown_are_no_fence_for_the_next(
+    open_journal: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await open_journal()
+    await journal.claim(1)
+    write = module.compare_and_set
+    stored = iter((True, False))
+
+    async def unsure(*arguments: Any, **options: Any) -> int:
+        for first in stored:
+            if first:
+                await write(*arguments, **options)
+            raise Unavailable("no answer")
+        return await write(*arguments, **options)
+
+    monkeypatch.setattr(module, "compare_and_set", unsure)
+    for n in (1, 2):
+        with pytest.raises(Unavailable):
+            await journal.append(StepEntry(1, n, "draft", NOW, msgspec.Raw(b"1")))
+    await journal.append(StepEntry(1, 3, "draft", NOW, msgspec.Raw(b"1")))
+    assert not journal.fenced
+    read = await open_journal("two")
+    assert [one.n for one in read.history.entries if isinstance(one, StepEntry)] == [1, 3]
+    assert journal.history.entries == read.history.entries

@@ -260,3 +260,26 @@ async def test_a_lost_acknowledgement_is_no_conflict(
 
 async def _close(watching: AsyncIterator[Change]) -> None:
     await watching.aclose()  # type: ignore[attr-defined]  # it is an async generator
+
+
+async def test_a_change_that_others_built_upon_before_it_was_known_to_be_there_counts(
+    bucket: Bucket, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await bucket.create("n", b"1")
+    request = connection.request
+    lost: list[bytes] = []
+
+    async def without_answer(subject: str, body: bytes = b"", **options: Any) -> Any:
+        reply = await request(subject, body, **options)
+        if body == b"2" and not lost:
+            lost.append(body)
+            await bucket.update("n", b"3", revision=first + 1)
+            raise Unavailable("the answer is lost")
+        return reply
+
+    monkeypatch.setattr(connection, "request", without_answer)
+    assert await bucket.update("n", b"2", revision=first) == first + 1
+    assert lost
+    assert await bucket.get("n") == Entry("n", b"3", first + 2)
+    with pytest.raises(WrongSequence):
+        await bucket.update("n", b"4", revision=first)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.streams.jetstream import STORE_TIMEOUT, store
+from pepperpy_bus.streams.jetstream import STORE_TIMEOUT, store, stored_before
 from pepperpy_bus.streams.reading import Stored, last_as_stored
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.errors import Unavailable, Unreachable, WrongSequence
@@ -31,7 +31,8 @@ async def compare_and_set(
 
     In a cluster the server refuses a write, too, while one is on its way to the others, and that
     may be this very one, sent a second time: it will be stored, or dropped by an election. So a
-    refusal counts only once somebody else's message is seen there.
+    refusal counts only once somebody else's message is seen there; and that may follow this one,
+    whose acknowledgement was lost.
 
     Args:
         connection: The connection.
@@ -52,7 +53,8 @@ async def compare_and_set(
     """
     now = connection.loop.time
     end = now() + STORE_TIMEOUT
-    refused = 0.0
+    behind = 0.0
+    unsure = False
     pause = _FIRST_PAUSE
     while True:
         left = max(end - now(), 0.05)
@@ -68,20 +70,27 @@ async def compare_and_set(
                 timeout=left,
             )
         except WrongSequence as error:
-            refused = refused or now()
+            unsure = unsure or bool(error.context.get("unsure"))
             reason = error
         else:
             return ack.seq
         try:
             there = await (last_as_stored(connection, stream, subject) if read is None else read())
+            found = 0 if there is None else there.seq
+            if there is not None and there.headers.get(h.MSG_ID.lower()) == msg_id:
+                return there.seq  # only its acknowledgement was lost
+            if (
+                found > last
+                and unsure
+                and (place := await stored_before(connection, subject, msg_id))
+            ):
+                return place  # others have built upon it since
         except (Unavailable, Unreachable):
             if now() >= end:
                 raise
         else:
-            if there is not None and there.headers.get(h.MSG_ID.lower()) == msg_id:
-                return there.seq  # only its acknowledgement was lost
-            found = 0 if there is None else there.seq
-            if found > last or (found < last and now() - refused > _CATCHING_UP):
+            behind = (behind or now()) if found < last else 0.0
+            if found > last or (behind and now() - behind > _CATCHING_UP):
                 raise reason
             if now() >= end:
                 raise Unavailable(f"what is under way on {subject} does not arrive") from reason

@@ -27,6 +27,7 @@ from pepperpy_schemas.errors import (
     Unreachable,
     WrongSequence,
 )
+from pepperpy_schemas.tokens import new_id
 
 API: Final = "$JS.API"
 STORE_TIMEOUT: Final = 30.0
@@ -35,7 +36,7 @@ STORE_TIMEOUT: Final = 30.0
 _ATTEMPT_TIMEOUT = 5.0
 _NOT_FOUND = frozenset({10014, 10037, 10059})
 _FULL = frozenset({10047, 10077, 10122})
-_CONFLICT = frozenset({10071, 10164})
+_CONFLICT = frozenset({10070, 10071, 10164})
 # This write itself is on its way through the cluster.
 _UNDER_WAY = 10158
 _NO_SUCH_MESSAGE = 10043
@@ -103,7 +104,8 @@ async def store(
         timeout: Seconds to keep trying through disconnects and elections.
 
     Raises:
-        WrongSequence: ``expect_last`` does not hold.
+        WrongSequence: ``expect_last`` does not hold; ``context.unsure`` says whether an earlier try
+            was not answered, and may have been stored.
         QueueFull: The stream's limits are reached.
         PermissionDenied: The broker does not allow it.
         Unreachable: The broker did not come back in time.
@@ -132,6 +134,9 @@ async def store(
                 while_up=True,
             )
             return _read_ack(reply, subject)
+        except WrongSequence as error:
+            error.context["unsure"] = tries > 0
+            raise
         except (Unavailable, Unreachable):
             if not msg_id or connection.closed or now() >= end:
                 raise
@@ -149,6 +154,25 @@ def _read_ack(reply: Message, subject: str) -> PubAck:
     if not ack.stream:
         raise Unavailable(f"somebody else than JetStream answers on {subject}")
     return ack
+
+
+async def stored_before(connection: Connection, subject: str, msg_id: str) -> int:
+    """Returns the place of the message that was stored with an id of late, or 0.
+
+    It is asked with a message of the same id that cannot be stored itself: the server looks for the
+    id first (`Nats-Expected-Last-Msg-Id` is looked at after it). So it is known of messages, too,
+    whose subject has another one by now.
+
+    Raises:
+        Unavailable: That message is on its way, or JetStream did not answer.
+        Unreachable: The broker did not come back in time.
+    """
+    fields = {h.MSG_ID: msg_id, h.EXPECTED_LAST_MSG_ID: new_id()}
+    reply = await connection.request(subject, b"", headers=fields, while_up=True)
+    try:
+        return _read_ack(reply, subject).seq
+    except WrongSequence:
+        return 0
 
 
 async def api(

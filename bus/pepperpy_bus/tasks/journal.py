@@ -73,7 +73,7 @@ class Journal:
         self._last = 0
         self._writes = 0
         self._writing = asyncio.Lock()
-        self._unsure: tuple[str, JournalEntry] | None = None
+        self._unsure: dict[str, JournalEntry] = {}
         self.history = History()
         self.begun = ""
         self.fenced = False
@@ -218,9 +218,9 @@ class Journal:
         except WrongSequence as error:
             last = await last_as_stored(self._connection, self._stream, self._subject)
             found = "" if last is None else last.headers.get(h.MSG_ID.lower(), "")
-            if last is not None and self._unsure is not None and found == self._unsure[0]:
-                # The one before had succeeded, though its writer was canceled while it waited.
-                self._wrote(self._unsure[1], last.seq)
+            if last is not None and found in self._unsure:
+                # That one had succeeded, though its writer was canceled while it waited.
+                self._wrote(self._unsure[found], last.seq)
                 await self._write(entry, headers)
             else:
                 self.fenced = True
@@ -229,13 +229,13 @@ class Journal:
                     context={"task_id": self._task_id, "attempt": attempt},
                 ) from error
         except (asyncio.CancelledError, Unavailable, Unreachable):
-            self._unsure = (msg_id, entry)
+            self._unsure[msg_id] = entry
             raise
         else:
             self._wrote(entry, seq)
 
     def _wrote(self, entry: JournalEntry, seq: int) -> None:
-        self._last, self._unsure = seq, None
+        self._last, self._unsure = seq, {}
         if not isinstance(entry, CheckpointEntry):
             self.history.add(entry)
 
