@@ -1,7 +1,8 @@
 """The stock agent that does the memory's long work, and goes on with it whatever happens to it.
 
 The memory answers it as the user of the broker that it connects as: what it takes in belongs to the
-namespaces of that user, whoever sent the task.
+namespaces of that user, whoever sent the task. So who may submit its tasks writes there as that
+user; but it vouches for nothing that others sent.
 """
 
 from pepperpy_agents.agent import Agent

@@ -1,11 +1,13 @@
 """One task's files, taken in group by group: each group is a step of the task's journal."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
 from pepperpy_agents.context import Context
 from pepperpy_bus.memory.taking_in import Options, forget_others, size_of, take_in
+from pepperpy_schemas.errors import BadHeader, BadPayload, PepperError, PermissionDenied
 from pepperpy_schemas.memory_ingest import Document, Ingested, IngestTask
 
 FILES: Final = 64
@@ -45,11 +47,17 @@ class Ingestion:
         self._ctx = ctx
         # Files belong to nobody's conversation.
         self._memory = ctx.memory.within(namespace=task.namespace, session="", agent="")
-        self._options = Options(task.metadata, task.trusted)
+        self._options = Options(task.metadata)
         self._bytes = sum(map(size_of, task.documents))
 
     async def run(self) -> Ingested:
-        """Does what no earlier attempt has done, and returns what became of all files."""
+        """Does what no earlier attempt has done, and returns what became of all files.
+
+        Raises:
+            PermissionDenied: The task asks for the mark of trust.
+            BadPayload: A folder that is to be pruned cannot be one.
+        """
+        _check(self._task)
         await self._tell("ingest_begun", files=len(self._task.documents))
         total = Ingested(skipped=self._task.skipped)
         done = 0
@@ -98,10 +106,28 @@ class Ingestion:
         return await forget_others(self._memory, folder, kept)
 
     async def _discard_uploads(self) -> None:
-        for document in self._task.documents:
-            if document.blob:
-                await self._memory.discard(document.blob)
+        """Removes the uploads; one that stays goes with its time, and is no failure."""
+        with contextlib.suppress(PepperError):
+            for document in self._task.documents:
+                # What is no reference was left out, with the reason.
+                with contextlib.suppress(BadHeader):
+                    if document.blob:
+                        await self._memory.discard(document.blob)
 
     async def _tell(self, verb: str, **data: Any) -> None:
         event_id = f"{self._ctx.task_id}-{verb}"
         await self._ctx.emit(f"memory.{verb}", event_id=event_id, **data)
+
+
+def _check(task: IngestTask) -> None:
+    if task.trusted:
+        # Whoever may submit tasks would vouch with the rights of the one who does them.
+        raise PermissionDenied(
+            "$.trusted: a task does not vouch for what is in it",
+            hint="vouch for it as yourself: pepperpy memory ingest --here --trusted",
+            context={"path": "$.trusted"},
+        )
+    for number, folder in enumerate(task.prune):
+        if "\0" in folder:
+            path = f"$.prune[{number}]"
+            raise BadPayload(f"{path}: there is a NUL in it", context={"path": path})
