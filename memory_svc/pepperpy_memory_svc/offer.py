@@ -51,6 +51,7 @@ class Offer:
     """
 
     parts: Parts
+    _preparing: "asyncio.Task[None]"
 
     def __init__(self, client: Client, settings: MemorySettings, analyser: Analyser) -> None:
         self._client = client
@@ -84,6 +85,9 @@ class Offer:
         index = self._index(self.parts.store, declaration)
         before = self.parts.declaration
         self.parts = msgspec.structs.replace(self.parts, declaration=declaration, index=index)
+        # What is made by the old declaration must not end after this.
+        self._preparing.cancel()
+        await asyncio.gather(self._preparing, return_exceptions=True)
         await index.prepare(self.parts.clock, back=True)
         log.info(
             "memory.reloaded",
@@ -110,7 +114,7 @@ class Offer:
             blobs=Blobs(connection, prefix, max_size=MAX_FILE),
             clock=clock.now,
         )
-        await enter(_beside(_prepared(index, clock), "words-anew"))
+        self._preparing = await enter(_beside(_prepared(index, clock), "words-anew"))
         await enter(_beside(_purging(store, emitter, clock, self._settings.purge), "purge"))
 
     def _index(self, store: Store, declaration: Declaration) -> Index:
@@ -135,11 +139,13 @@ class Offer:
 
 
 @contextlib.asynccontextmanager
-async def _beside(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+async def _beside(
+    work: Coroutine[None, None, None], name: str
+) -> AsyncIterator["asyncio.Task[None]"]:
     """Works beside the requests, until the end of the context."""
     running = asyncio.create_task(work, name=name)
     try:
-        yield
+        yield running
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -153,7 +159,8 @@ async def _prepared(index: Index, clock: ServerClock) -> None:
     while True:
         try:
             await asyncio.to_thread(index.words.of, PLAIN, "ready", "")
-            return await index.prepare(clock.now)
+            await index.prepare(clock.now)
+            return await index.complete(clock.now)
         except Exception as error:
             log.warning("memory.words_failed", reason=str(error), retry=_AGAIN)
         await asyncio.sleep(_AGAIN)

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -20,12 +22,12 @@ from pepperpy_memory_svc.embedding.embedder import (
     spec_of,
 )
 from pepperpy_memory_svc.remembering.analyser import Analyser
-from pepperpy_memory_svc.remembering.making import drop_kept, make_current
+from pepperpy_memory_svc.remembering.making import drop_kept, fill_rest, make_current
 from pepperpy_memory_svc.remembering.treatments import Treatments
 from pepperpy_memory_svc.remembering.words import Words, lexemes
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, Row
 from pepperpy_memory_svc.stores.store import Store
-from pepperpy_schemas.errors import PepperError, Unavailable, WrongSequence
+from pepperpy_schemas.errors import Conflict, PepperError, Unavailable, WrongSequence
 from pepperpy_schemas.language import Analysis
 from pepperpy_schemas.memory import Entry
 
@@ -92,6 +94,7 @@ class Index:
         self._lock = asyncio.Lock()
         # What is being made here: what is put meanwhile is in it from the start.
         self._embedded_anew: dict[int, BatchedEmbedder[Embedder]] = {}
+        self._makers: Counter[int] = Counter()
         self._reworded: set[int] = set()
 
     async def prepare(self, clock: Callable[[], datetime], *, back: bool = False) -> None:
@@ -107,21 +110,44 @@ class Index:
         """
         there = await self._store.generations()
         before = _current(there, "analyser")
-        if before is None or before.name == self._name:
+        if before is None:
             return
-        if not back and any((one.name, one.state) == (self._name, "kept") for one in there):
+        older = any(one.name == self._name and one.number < before.number for one in there)
+        if older and not back:
             log.warning("memory.words_kept", there=before.name, wanted=self._name, hint=_BACK)
             return
         made = await self._store.begin("analyser", self._name)
-        log.info("memory.words_anew", before=before.name, after=made.name)
+        if made.number != before.number:
+            log.info("memory.words_anew", before=before.name, after=made.name)
         self._reworded.add(made.number)
         try:
-            async for _ in make_current(self._store, made, self._words_of, clock, at_once=_FILL):
+            async for _ in make_current(
+                self._store,
+                made,
+                self._words_of,
+                clock,
+                at_once=_FILL,
+                instead_of=before.number,
+            ):
                 pass
         finally:
             self._reworded.discard(made.number)
         self._current = None
-        await drop_kept(self._store, "analyser", but=before.number)
+        if made.number != before.number:
+            await drop_kept(self._store, "analyser", but=before.number)
+
+    async def complete(self, clock: Callable[[], datetime]) -> None:
+        """Embeds what the current vectors lack: who made them was killed before the last few."""
+        current = await self.current()
+        rest = fill_rest(
+            self._store,
+            current.embedding,
+            partial(_vectors_of, current.embedder),
+            clock,
+            at_once=_EMBED,
+        )
+        async for _ in rest:
+            pass
 
     async def _words_of(self, entries: Sequence[Entry]) -> list[Filling]:
         analyses = await asyncio.to_thread(self._analysed, entries)
@@ -152,28 +178,38 @@ class Index:
         Args:
             spec: The embedder, as settings name it.
             clock: The time that entries expire by.
+
+        Raises:
+            Conflict: Another re-index was done first.
         """
         before = (await self.current()).embedding.number
         embedder = await self._embedders(spec)
         name = generation_name(spec, embedder)
         made = await self._store.begin("embedding", name, dims=embedder.dims)
-
-        async def vectors_of(entries: Sequence[Entry]) -> list[Filling]:
-            vectors = await embedder.embed([one.text for one in entries], "passage")
-            return [
-                Filling(namespace=one.namespace, id=one.id, version=one.version, vector=vector)
-                for one, vector in zip(entries, vectors, strict=True)
-            ]
-
         done = 0
         self._embedded_anew[made.number] = embedder
+        self._makers[made.number] += 1
         try:
-            making = make_current(self._store, made, vectors_of, clock, at_once=_EMBED)
+            making = make_current(
+                self._store,
+                made,
+                partial(_vectors_of, embedder),
+                clock,
+                at_once=_EMBED,
+                instead_of=before,
+            )
             async for done, left in making:
                 yield made, done, left
         finally:
-            del self._embedded_anew[made.number]
+            self._makers[made.number] -= 1
+            if not self._makers[made.number]:
+                del self._embedded_anew[made.number]
         self._current = None
+        if (await self.current()).embedding.number != made.number:
+            raise Conflict(
+                f"other vectors were made anew while those of {spec} were",
+                hint="ask again: what is embedded is kept",
+            )
         if before != made.number:
             await drop_kept(self._store, "embedding", but=before)
         yield msgspec.structs.replace(made, state="current"), done, 0
@@ -262,6 +298,16 @@ class Index:
         embedder = await self._embedders(self._spec)
         name = generation_name(self._spec, embedder)
         return await self._store.begin("embedding", name, dims=embedder.dims)
+
+
+async def _vectors_of(
+    embedder: BatchedEmbedder[Embedder], entries: Sequence[Entry]
+) -> list[Filling]:
+    vectors = await embedder.embed([one.text for one in entries], "passage")
+    return [
+        Filling(namespace=one.namespace, id=one.id, version=one.version, vector=vector)
+        for one, vector in zip(entries, vectors, strict=True)
+    ]
 
 
 def _current(there: Sequence[Generation], kind: Kind) -> Generation | None:

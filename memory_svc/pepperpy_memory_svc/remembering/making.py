@@ -25,12 +25,13 @@ async def make_current(
     clock: Callable[[], datetime],
     *,
     at_once: int,
+    instead_of: int,
 ) -> AsyncIterator[tuple[int, int]]:
     """Fills a generation and makes it current; yields how many were made, and about how many left.
 
-    One that was killed is gone on with. Other replicas write on into the one that is current. Where
-    they always do, so that something is missing whenever it is looked, the last few are made after
-    the change.
+    One that was killed is gone on with, also when it was current already. Other replicas write on
+    into the one that is current. Where they always do, so that something is missing whenever it is
+    looked, the last few are made after the change.
 
     Args:
         store: The store.
@@ -38,24 +39,49 @@ async def make_current(
         fillings: Makes what is filled in for entries.
         clock: The time that entries expire by.
         at_once: Entries that are made together.
+        instead_of: The generation that it replaces: if another one has, it is left as it is.
     """
     done = left = 0
+    if made.state == "current":
+        async for done in fill_rest(store, made, fillings, clock, at_once=at_once):
+            yield done, 0
+        return
     for rounds in itertools.count():
-        if made.state == "current":
+        if not await _is_current(store, instead_of):
+            log.warning("memory.generation_left", name=made.name)
             return
         hurried = rounds > _ROUNDS and left <= _FEW
         left = missing = await store.flip(made.number, now=clock(), partial=hurried)
         if not missing:
             return
         yield done, left
-        while some := await store.unfilled(made.number, now=clock(), limit=at_once):
-            await store.fill(made.number, await fillings(some))
-            done += len(some)
-            left = max(0, left - len(some))
-            yield done, left
+        before = done
+        async for filled in fill_rest(store, made, fillings, clock, at_once=at_once):
+            done = before + filled
+            yield done, max(0, missing - filled)
         if hurried:
             return
-        left = missing
+
+
+async def fill_rest(
+    store: Store,
+    made: Generation,
+    fillings: Callable[[Sequence[Entry]], Awaitable[list[Filling]]],
+    clock: Callable[[], datetime],
+    *,
+    at_once: int,
+) -> AsyncIterator[int]:
+    """Fills what a generation lacks, as `make_current`; yields how many were made."""
+    done = 0
+    while some := await store.unfilled(made.number, now=clock(), limit=at_once):
+        await store.fill(made.number, await fillings(some))
+        done += len(some)
+        yield done
+
+
+async def _is_current(store: Store, number: int) -> bool:
+    there = await store.generations()
+    return any((one.number, one.state) == (number, "current") for one in there)
 
 
 async def drop_kept(store: Store, kind: Kind, *, but: int) -> None:

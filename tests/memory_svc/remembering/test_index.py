@@ -10,7 +10,13 @@ import pytest
 from pepperpy_memory_svc.remembering.analyser import LanguageAnalyser, PlainAnalyser
 from pepperpy_memory_svc.remembering.index import Index
 from pepperpy_memory_svc.stores.rows import Filling, Row
-from pepperpy_schemas.errors import BadConfig, PermissionDenied, Unavailable, WrongSequence
+from pepperpy_schemas.errors import (
+    BadConfig,
+    Conflict,
+    PermissionDenied,
+    Unavailable,
+    WrongSequence,
+)
 from pepperpy_schemas.language import Analysis, Pipeline
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
 
@@ -260,3 +266,59 @@ async def test_an_embedder_is_opened_once_for_all_who_ask_at_the_same_time(
     async with serving() as offer:
         same = await asyncio.gather(*(offer._embedder("hashing:16") for _ in range(5)))
         assert len(set(map(id, same))) == 1
+
+
+async def test_the_same_vectors_made_anew_twice_at_once_are_made(serving: Serving, by: As) -> None:
+    async with serving() as offer:
+        await by("ana").put_many([{"text": f"parcel {n}"} for n in range(300)])
+
+        async def make_anew() -> bool:
+            return [one async for one in by("operator").reindex("hashing:32")][-1].current
+
+        assert await asyncio.gather(make_anew(), make_anew()) == [True, True]
+        assert (await by("ana").stats()).dims == 32
+        assert not offer.parts.index._embedded_anew
+
+
+async def test_what_the_current_vectors_lack_is_embedded_at_a_start(
+    serving: Serving, by: As, clock: Clock
+) -> None:
+    async with serving() as offer:
+        store = offer.parts.store
+        await by("ana").put_many([{"text": f"parcel {n}"} for n in range(5)])
+        made = await store.begin("embedding", "hashing:32@1", dims=32)
+        assert await store.flip(made.number, now=clock.now, partial=True) == 5
+        offer.parts.index._current = None
+        await offer.parts.index.complete(clock)
+        assert not await store.unfilled(made.number, now=clock.now)
+        seen = [one async for one in by("operator").reindex("hashing:32")]
+        assert (seen[-1].current, seen[-1].done) == (True, 0)
+
+
+async def test_a_reindex_is_left_when_another_one_is_done_first(
+    serving: Serving, by: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as offer:
+        store, operator = offer.parts.store, by("operator")
+        fill, begun, done = store.fill, asyncio.Event(), asyncio.Event()
+
+        async def slowly(number: int, fillings: Sequence[Filling]) -> int:
+            (made,) = [one for one in await store.generations() if one.number == number]
+            if made.dims == 32:
+                begun.set()
+                await done.wait()
+            return await fill(number, fillings)
+
+        async def make_anew(dims: int) -> bool:
+            return [one async for one in operator.reindex(f"hashing:{dims}")][-1].current
+
+        await by("ana").put_many([{"text": f"parcel {n}"} for n in range(100)])
+        monkeypatch.setattr(store, "fill", slowly)
+        slow = asyncio.create_task(make_anew(32))
+        await begun.wait()
+        assert await make_anew(16)
+        done.set()
+        with pytest.raises(Conflict, match="other vectors were made anew"):
+            await slow
+        assert (await by("ana").stats()).dims == 16
+        assert await make_anew(32)
