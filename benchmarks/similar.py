@@ -42,10 +42,11 @@ from pepperpy_memory_svc.remembering.memory import NAME, Memory
 from pepperpy_provider_svc.cache.likeness import likeness_of
 from pepperpy_provider_svc.cache.similar import closest, cosine, one_language
 from pepperpy_provider_svc.cache.thresholds import threshold_of
+from pepperpy_provider_svc.cache.wording import reordered
 from pepperpy_provider_svc.declared.models import Semantic, Threshold
 from pepperpy_provider_svc.routing.route import Route, RouteTarget
 from pepperpy_schemas.chat import ChatMessage, ChatRequest
-from pepperpy_schemas.memory import SearchReply
+from pepperpy_schemas.memory import Hit, SearchReply
 
 ALLOWED = 0.01
 """Share of new questions that may get a wrong answer."""
@@ -192,22 +193,28 @@ async def ask(
         some = questions[start : start + 16]
         found = await asyncio.gather(*(find(client, one.text) for one in some))
         for one, reply in zip(some, found, strict=True):
-            hits = [hit for hit in reply.hits if own or hit.entry.id != one.id]
-            if not hits:
+            hit = best(one.text, reply, but="" if own else one.id)
+            if hit is None:
                 scores.append(Score(one.tuned, -1.0, True, False))
                 continue
-            id_ = hits[0].entry.id
+            id_ = hit.entry.id
             right = id_ == one.id or agree(answers[id_], answers[one.id])
-            same = one_language(one.text, reply, hits[0])
-            scores.append(Score(one.tuned, cosine(hits[0]), same, right))
+            same = one_language(one.text, reply, hit)
+            scores.append(Score(one.tuned, cosine(hit), same, right))
     return scores
+
+
+def best(text: str, reply: SearchReply, *, but: str = "") -> Hit | None:
+    """Returns the nearest hit, but one, that the provider service would look at."""
+    hits = (hit for hit in reply.hits if hit.entry.id != but)
+    return next((hit for hit in hits if not reordered(text, hit.entry.text)), None)
 
 
 async def find(client: Client, text: str) -> SearchReply:
     """Asks the memory service as the provider service does."""
     likeness = likeness_of(PRINCIPAL, request(text), ROUTE)
     assert likeness is not None, "questions are short"
-    wanted = closest(likeness, SEMANTIC, PRINCIPAL, limit=2)
+    wanted = closest(likeness, SEMANTIC, PRINCIPAL, limit=5)
     where = (client.connection, client.prefix, NAME, "search", wanted)
     return await call(*where, principal=PRINCIPAL, type=SearchReply, timeout=600.0)
 
@@ -222,7 +229,10 @@ async def ask_pairs(client: Client) -> list[tuple[Score, Score]]:
         both = []
         for column in ("in other words", "another question"):
             reply = await find(client, row[column])
-            hit = reply.hits[0]
+            hit = best(row[column], reply)
+            if hit is None:
+                both.append(Score(False, -1.0, True, False))
+                continue
             right = column == "in other words" and hit.entry.id == f"q{place}"
             same = one_language(row[column], reply, hit)
             both.append(Score(False, cosine(hit), same, right))

@@ -138,7 +138,7 @@ def test_an_answer_is_kept_at_temperature_zero_or_when_asked_for(
 
 async def test_a_stored_answer_costs_nothing(answers: Answers) -> None:
     assert await answers.get("a", DIGEST) is None
-    await answers.put("a", DIGEST, reply_of(), ttl=60)
+    assert await answers.put("a", DIGEST, reply_of(), ttl=60)
     assert await answers.get("a", DIGEST) == ChatReply(
         message=ChatMessage("assistant", "Here."),
         finish="stop",
@@ -162,12 +162,12 @@ async def test_an_answer_is_forgotten_after_its_time(answers: Answers) -> None:
 async def test_an_answer_larger_than_a_message_is_not_kept_and_hurts_nobody(
     answers: Answers,
 ) -> None:
-    await answers.put("a", DIGEST, reply_of("x" * 2_000_000), ttl=60)
+    assert not await answers.put("a", DIGEST, reply_of("x" * 2_000_000), ttl=60)
     assert await answers.get("a", DIGEST) is None
 
 
 async def test_an_answer_that_was_filtered_is_not_kept(answers: Answers) -> None:
-    await answers.put("a", DIGEST, reply_of(finish="content_filter"), ttl=60)
+    assert not await answers.put("a", DIGEST, reply_of(finish="content_filter"), ttl=60)
     assert await answers.get("a", DIGEST) is None
 
 
@@ -185,9 +185,9 @@ async def test_a_cache_that_does_not_answer_has_nothing_and_keeps_nothing(
     own_broker.stop_sync()
     answers = Answers(own, prefix)
     with caplog.at_level(logging.WARNING, "pepperpy.provider"):
-        _, found = await asyncio.gather(
+        stored, found = await asyncio.gather(
             answers.put("a", DIGEST, reply_of(), ttl=60), answers.get("a", DIGEST)
         )
-    assert found is None
+    assert (stored, found) == (False, None)
     assert "provider.cache_unread" in caplog.text
     assert "provider.cache_unwritten" in caplog.text

@@ -90,10 +90,10 @@ class Answers:
         self.hits += 1
         return given(reply)
 
-    async def put(self, tenant: str, digest: str, reply: ChatReply, *, ttl: float) -> None:
-        """Stores an answer; one that is too large for a message is not kept.
+    async def put(self, tenant: str, digest: str, reply: ChatReply, *, ttl: float) -> bool:
+        """Stores an answer, and returns whether it is stored.
 
-        Nor is one that the provider's filter cut off.
+        One that is too large for a message is not, nor is one that the provider's filter cut off.
 
         Args:
             tenant: Whose it is.
@@ -102,15 +102,17 @@ class Answers:
             ttl: Seconds for which it is kept.
         """
         if reply.finish == "content_filter":
-            return
+            return False
         key, body = self._key(tenant, digest), CACHED.encode(reply)
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._bucket.put(key, body, ttl=ttl_text(ttl))
+                return True
         except TooLarge:
             log.debug("provider.answer_not_kept", size=len(body))
         except (PepperError, TimeoutError) as error:
             log.warning("provider.cache_unwritten", error=str(error) or "no answer")
+        return False
 
     def _key(self, tenant: str, digest: str) -> str:
         return CACHED.of(self._prefix, tenant=tenant, digest=digest).split(".", 2)[2]

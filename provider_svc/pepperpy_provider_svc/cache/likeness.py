@@ -1,19 +1,17 @@
 """What of a request must be equal, and what may be said in other words, for one answer to do."""
 
 import hashlib
-import re
 from typing import Final
 
 import msgspec
 
 from pepperpy_provider_svc.cache.digest import canonical
+from pepperpy_provider_svc.cache.wording import exact
 from pepperpy_provider_svc.routing.route import Route
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, Text
 
 LONGEST: Final = 500
 """Characters of a question; models that compare texts read no more of some than their beginning."""
-
-_NUMBER: Final = re.compile(r"\d+")
 
 
 class Likeness(msgspec.Struct, frozen=True):
@@ -21,8 +19,8 @@ class Likeness(msgspec.Struct, frozen=True):
 
     Attributes:
         question: What the user has said last.
-        key: A hash of all the rest: who asks, whom, how, after which messages; and of the numbers
-            in the question, in their order. Where it is not the same, nothing is similar.
+        key: A hash of all the rest: who asks, whom, how, after which messages; and of what in
+            the question must be `exact`. Where it is not the same, nothing is similar.
     """
 
     question: str
@@ -41,9 +39,7 @@ def likeness_of(tenant: str, request: ChatRequest, route: Route) -> Likeness | N
         return None
     before = [*request.messages[:-1], ChatMessage("user")]
     rest = canonical(tenant, msgspec.structs.replace(request, messages=before), route)
-    # Vectors hardly tell 41 from 42.
-    numbers = [int(number) for number in _NUMBER.findall(question)]
-    key = hashlib.sha256(rest + msgspec.json.encode([str(one) for one in numbers]))
+    key = hashlib.sha256(rest + msgspec.json.encode(exact(question)))
     return Likeness(question, key.hexdigest())
 
 

@@ -7,6 +7,7 @@ tenant's answers are where they were, under its own name, and are gone after the
 import asyncio
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import partial
 from typing import Final, Self, TypeVar
 
@@ -20,6 +21,7 @@ from pepperpy_bus.trust.principals import principal_of
 from pepperpy_provider_svc.cache.answers import Answers
 from pepperpy_provider_svc.cache.likeness import Likeness
 from pepperpy_provider_svc.cache.thresholds import threshold_of
+from pepperpy_provider_svc.cache.wording import reordered
 from pepperpy_provider_svc.declared.models import Semantic
 from pepperpy_schemas.chat import ChatReply
 from pepperpy_schemas.errors import PepperError
@@ -35,6 +37,8 @@ REST: Final = 5.0
 """Seconds for which the memory service is left alone after it has failed."""
 _PATIENCE: Final = 10.0
 """Seconds that it has to take a question; nobody waits for that."""
+_FEW: Final = 4
+"""Questions that are looked at: of the nearest, the answer may be gone, or no answer to this."""
 _PUTS: Final = 64
 _NOTED: Final = 4096
 _WORD: Final = re.compile(r"\w+")
@@ -93,14 +97,14 @@ class Similar:
         found = await self._nearest(likeness, semantic)
         if found is None:
             return None
-        hit = _similar_enough(likeness.question, found, semantic)
-        reply = None if hit is None else await self._answers.get(tenant, hit.entry.id)
-        if hit is None or reply is None:
-            self._counts["misses"] += 1
-            return None
-        self._counts["hits"] += 1
-        self._note(digest, True)
-        return msgspec.structs.replace(reply, similarity=round(cosine(hit), 4))
+        for hit in _similar_enough(likeness.question, found, semantic):
+            reply = await self._answers.get(tenant, hit.entry.id)
+            if reply is not None:
+                self._counts["hits"] += 1
+                self._note(digest, True)
+                return msgspec.structs.replace(reply, similarity=round(cosine(hit), 4))
+        self._counts["misses"] += 1
+        return None
 
     def keep(
         self, tenant: str, digest: str, likeness: Likeness, semantic: Semantic, *, ttl: float
@@ -140,7 +144,8 @@ class Similar:
         found = await self._ask("search", request, SearchReply, semantic.timeout)
         if found is None or threshold_of(semantic, found.embedder) is not None:
             return found
-        self._failed(f"nobody knows which cosines of {found.embedder} mean the same question")
+        reason = f"nobody knows which cosines of {found.embedder} mean the same question"
+        self._failed(reason, rest=True)
         return None
 
     async def _ask(self, op: str, request: object, kind: type[T], timeout: float) -> T | None:
@@ -157,13 +162,17 @@ class Similar:
                     type=kind,
                     timeout=timeout,
                 )
-        except (PepperError, TimeoutError) as error:
-            self._failed(str(error) or "no answer in time")
-            return None
+        except TimeoutError:
+            self._failed("no answer in time", rest=True)
+        except PepperError as error:
+            # What it refuses is the fault of this question, and others shall not miss it.
+            self._failed(str(error), rest=error.info().category == "bus")
+        return None
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, *, rest: bool) -> None:
         self._counts["failures"] += 1
-        self._rests_until = asyncio.get_running_loop().time() + REST
+        if rest:
+            self._rests_until = asyncio.get_running_loop().time() + REST
         log.warning("provider.similar_failed", reason=reason)
 
     def _note(self, digest: str, good: bool) -> None:
@@ -174,7 +183,7 @@ class Similar:
 
 
 def closest(
-    likeness: Likeness, semantic: Semantic, principal: str, *, limit: int = 1
+    likeness: Likeness, semantic: Semantic, principal: str, *, limit: int = _FEW
 ) -> SearchRequest:
     """Returns what the memory is asked: the most similar questions that have the rest in common.
 
@@ -213,14 +222,15 @@ def one_language(question: str, found: SearchReply, hit: Hit) -> bool:
     return 2 * len(one & other) >= min(len(one), len(other))
 
 
-def _similar_enough(question: str, found: SearchReply, semantic: Semantic) -> Hit | None:
+def _similar_enough(question: str, found: SearchReply, semantic: Semantic) -> Iterator[Hit]:
+    """Yields the questions that are the same in other words, the nearest first."""
     threshold = threshold_of(semantic, found.embedder)
-    if threshold is None or not found.hits:
-        return None
-    hit = found.hits[0]
-    same = one_language(question, found, hit)
-    enough = threshold.same if same else threshold.other
-    return hit if cosine(hit) >= enough else None
+    if threshold is None:
+        return
+    for hit in found.hits:
+        enough = threshold.same if one_language(question, found, hit) else threshold.other
+        if cosine(hit) >= enough and not reordered(question, hit.entry.text):
+            yield hit
 
 
 def _crashed(name: str, error: BaseException) -> None:

@@ -17,11 +17,11 @@ async def kept(parts: Parts, admitted: Admitted) -> ChatReply | None:
 
 
 async def keep(parts: Parts, admitted: Admitted, reply: ChatReply) -> None:
-    """Stores an answer where that was asked for."""
+    """Stores an answer where that was asked for, and has its question remembered once it is."""
     if not admitted.keep:
         return
     tenant, digest, ttl = admitted.account.name, admitted.digest, admitted.keep
-    await parts.answers.put(tenant, digest, reply, ttl=ttl)
-    if admitted.likeness is not None and reply.finish == "stop":
+    stored = await parts.answers.put(tenant, digest, reply, ttl=ttl)
+    if stored and admitted.likeness is not None and reply.finish == "stop":
         semantic = parts.declaration.semantic
         parts.similar.keep(tenant, digest, admitted.likeness, semantic, ttl=ttl)

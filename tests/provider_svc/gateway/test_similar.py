@@ -24,6 +24,7 @@ from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.streams.provision import create_missing
 from pepperpy_bus.streams.topology import Limits, streams
 from pepperpy_memory_svc.remembering.analyser import LanguageAnalyser
+from pepperpy_provider_svc.cache import answers as answers_module
 from pepperpy_provider_svc.cache import similar
 from pepperpy_provider_svc.cache.answers import Answers
 from pepperpy_provider_svc.cache.likeness import Likeness
@@ -31,8 +32,9 @@ from pepperpy_provider_svc.cache.similar import Similar
 from pepperpy_provider_svc.declared.models import Semantic
 from pepperpy_provider_svc.offer import Offer
 from pepperpy_schemas.chat import ChatMessage, ChatReply, End, Usage
-from pepperpy_schemas.errors import NotFound
+from pepperpy_schemas.errors import BadPayload, NotFound
 from pepperpy_schemas.memory import SearchReply, SearchRequest
+from pepperpy_schemas.memory_requests import Entries, PutRequest
 from pepperpy_schemas.provider import SimilarFigures
 from pepperpy_schemas.subjects import bucket_name
 from tests.memory_svc.memory_service import SETTINGS, remembering
@@ -268,6 +270,45 @@ async def test_an_answer_that_is_no_longer_stored_is_asked_for(
         assert (await chat(llm, REWORDED)).text == "In Porto."
 
 
+async def test_a_near_question_without_an_answer_hides_no_other(
+    asking: Asking, remembered: Memory, llm: LLM, llmock: LLMock
+) -> None:
+    texts(llmock, "In Lisbon.", "Nobody asks for this one.")
+    async with asking() as offer:
+        await chat(llm, QUESTION)
+        await until_kept(offer)
+        (entry,) = [one async for one in remembered.export()]
+        await remembered.put(REWORDED, id="0" * 64, metadata=entry.metadata)
+        reply = await chat(llm, REWORDED)
+    assert (reply.text, reply.cached) == ("In Lisbon.", True)
+
+
+async def test_a_question_is_not_remembered_if_its_answer_is_not_stored(
+    asking: Asking,
+    remembered: Memory,
+    llm: LLM,
+    llmock: LLMock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answers_module, "PATIENCE", 0.0)
+    texts(llmock, "In Lisbon.")
+    async with asking() as offer:
+        assert (await chat(llm, QUESTION)).text == "In Lisbon."
+        await until_kept(offer)
+    assert [one async for one in remembered.export()] == []
+
+
+async def test_the_same_words_in_another_order_are_asked(
+    asking: Asking, remembered: Memory, llm: LLM, llmock: LLMock
+) -> None:
+    texts(llmock, "0.9", "1.1", "unused")
+    async with asking() as offer:
+        await chat(llm, "How many euros are in dollars?")
+        await until_kept(offer)
+        assert (await chat(llm, "How many dollars are in euros?")).text == "1.1"
+        assert (await chat(llm, "Please: how many euros are in dollars?")).text == "0.9"
+
+
 async def test_what_others_have_put_into_the_namespace_is_no_answer(
     asking: Asking, remembered: Memory, llm: LLM, llmock: LLMock, client: Client, prefix: str
 ) -> None:
@@ -339,6 +380,37 @@ async def test_a_memory_service_that_does_not_answer_holds_up_one_request_for_a_
         assert (await chat(llm, REWORDED)).text == "In Porto."
         assert offer.parts.similar.figures.skipped == 1
     assert asked == 1
+
+
+async def test_a_question_that_is_refused_keeps_no_other_from_being_looked_for(
+    asking: Asking, llm: LLM, llmock: LLMock, client: Client, prefix: str
+) -> None:
+    texts(llmock, "Odd.", "In Lisbon.")
+    asked: list[str] = []
+
+    async def search(request: SearchRequest, call: Call) -> SearchReply:
+        asked.append(request.text)
+        if "\0" in request.text:
+            raise BadPayload("no store takes this character")
+        return SearchReply([], embedder="hashing:64@1")
+
+    async def put(request: PutRequest, call: Call) -> Entries:
+        if "\0" in request.entries[0].text:
+            raise BadPayload("no store takes this character")
+        return Entries([])
+
+    endpoints = [
+        Endpoint(op="search", request=SearchRequest, reply=SearchReply, handler=search),
+        Endpoint(op="put", request=PutRequest, reply=Entries, handler=put),
+    ]
+    service = Service(client.connection, prefix, "memory", version="1.0.0", endpoints=endpoints)
+    async with service, asking() as offer:
+        assert (await chat(llm, "Odd\0 question")).text == "Odd."
+        await until_kept(offer)
+        assert (await chat(llm, QUESTION)).text == "In Lisbon."
+        await until_kept(offer)
+        assert offer.parts.similar.figures == SimilarFigures(misses=1, failures=2)
+    assert asked == ["Odd\0 question", QUESTION]
 
 
 async def test_after_a_rest_the_memory_service_is_asked_again(
