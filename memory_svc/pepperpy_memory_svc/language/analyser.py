@@ -1,7 +1,7 @@
 """One language's analyser under one pipeline: from a text to its lexemes."""
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Final
 
@@ -16,17 +16,15 @@ from pepperpy_schemas.language import Engines, Pipeline, Token
 MAX_WORD: Final = 100
 """Characters of a word that count; what is longer is data, and its beginning tells it."""
 REMEMBERED: Final = 65_536
-"""Words whose lexemes an analyser keeps."""
+"""Words whose lexemes are kept, of all analysers together."""
 
 READ: Final = 1024
-"""Passages whose words an analyser keeps: what was found before is found again."""
+"""Passages whose words are kept, of all analysers together: what was found is found again."""
 PASSAGE: Final = 1000
 """Characters of a passage."""
 
 _Word = tuple[int, int, str, bool]
 """Where a word begins and ends, its lexeme, and whether it is a stop word."""
-_Seen = Callable[[str, str], tuple[str, bool]]
-_Read = Callable[[str], tuple[_Word, ...]]
 _making: Final = Lock()
 
 
@@ -46,8 +44,6 @@ class Analyser:
             self._segmenter = segmenter(language.cut, bigrams=pipeline.bigrams)
         self._roots = roots(language, pipeline.root)
         self._stop = stopping.stop_words(language) if pipeline.stop else frozenset()
-        self._seen: _Seen = functools.lru_cache(REMEMBERED)(self._look)
-        self._read: _Read = functools.lru_cache(READ)(self._words)
         self.engines = Engines(
             tokenise=self._segmenter.engine if self._segmenter else words.engine(),
             stop=self._stop_engine(),
@@ -63,7 +59,7 @@ class Analyser:
 
     def find(self, text: str, lexemes: Collection[str]) -> list[Token]:
         """Returns those of a text's `tokens` that have one of these lexemes."""
-        words = self._read(text) if len(text) <= PASSAGE else self._words(text)
+        words = _read(self, text) if len(text) <= PASSAGE else self._words(text)
         return [
             Token(text[start:end], start, end, lexeme)
             for start, end, lexeme, _ in _meant(words)
@@ -72,10 +68,10 @@ class Analyser:
 
     def _words(self, text: str) -> tuple[_Word, ...]:
         """The words that have a lexeme."""
-        seen, stops = self._seen, self._pipeline.stop
+        stops = self._pipeline.stop
         words: list[_Word] = []
         for start, end, root, function in self._cut(text):
-            lexeme, stop = seen(text[start : min(end, start + MAX_WORD)], root)
+            lexeme, stop = _seen(self, text[start : min(end, start + MAX_WORD)], root)
             if lexeme:
                 words.append((start, end, lexeme, stop or (function and stops)))
         return tuple(words)
@@ -96,13 +92,13 @@ class Analyser:
     def _root_of(self, word: str) -> str:
         """The root of a word that stands alone; of several in it the first that means something."""
         if self._segmenter is None:
-            return self._seen(word[:MAX_WORD], "")[0] or word
+            return _seen(self, word[:MAX_WORD], "")[0] or word
         found = list(self._segmenter.cut(word[:MAX_WORD]))
         meant = [one for one in found if not one.function] or found
         if not meant:
             return word
         first = meant[0]
-        return self._seen(word[first.start : first.end], first.root)[0] or word
+        return _seen(self, word[first.start : first.end], first.root)[0] or word
 
     def _look(self, word: str, root: str) -> tuple[str, bool]:
         """The lexeme of a word, and whether it is a stop word."""
@@ -132,6 +128,17 @@ class Analyser:
         if self._segmenter and self._segmenter.grammar:
             return self._segmenter.engine
         return self._roots.engine
+
+
+# One memory each for all: those of every language and pipeline together had no bound.
+@functools.lru_cache(REMEMBERED)
+def _seen(of: Analyser, word: str, root: str) -> tuple[str, bool]:
+    return of._look(word, root)
+
+
+@functools.lru_cache(READ)
+def _read(of: Analyser, text: str) -> tuple[_Word, ...]:
+    return of._words(text)
 
 
 def _meant(words: Sequence[_Word]) -> Sequence[_Word]:

@@ -1,10 +1,13 @@
+import functools
+import gc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.tokenize import RegexpTokenizer  # type: ignore[import-untyped]  # has no types
 
 from pepperpy_memory_svc.language import words
-from pepperpy_memory_svc.language.analyser import MAX_WORD, analyser
+from pepperpy_memory_svc.language.analyser import MAX_WORD, REMEMBERED, Analyser, analyser
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_memory_svc.language.pipeline import analyse
 from pepperpy_memory_svc.language.words import PATTERN
@@ -47,6 +50,20 @@ def test_what_is_found_are_the_words_with_these_lexemes(lang: str) -> None:
         assert used.find(text, wanted) == [one for one in tokens if one.lexeme in wanted]
     stops = used.tokens("the of and")
     assert used.find("the of and", {one.lexeme for one in stops}) == stops
+
+
+def test_all_analysers_together_keep_a_bounded_number_of_words() -> None:
+    text = " ".join(f"word{number}" for number in range(REMEMBERED // 2))
+    for bigrams in (False, True):
+        for fold in (False, True):
+            used = analyser("", Pipeline(fold=fold, bigrams=bigrams))
+            assert len(used.tokens(text)) == REMEMBERED // 2
+    # Wherever they are kept: of what an analyser remembers no answer tells.
+    memories = [one for one in gc.get_objects() if type(one) is functools._lru_cache_wrapper]
+    ours = [one for one in memories if one.__module__ == Analyser.__module__]
+    kept = max(one.cache_info().currsize for one in ours)
+    assert kept == REMEMBERED
+    assert sum(one.cache_info().currsize for one in ours) < 1.2 * REMEMBERED
 
 
 @ALL
