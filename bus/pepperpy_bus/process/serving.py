@@ -13,7 +13,7 @@ from pepperpy_bus.config import Settings
 from pepperpy_bus.config.reload import Reloader
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.process.health import serve_health
-from pepperpy_bus.process.reloading import reloading
+from pepperpy_bus.process.reloading import hangups, reloading
 from pepperpy_bus.process.running import connected_client, loop_factory, stop_on_signals
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
 from pepperpy_bus.services.service import Service
@@ -71,13 +71,15 @@ async def serve(reloader: Reloader, opening: Opening, *, stop: asyncio.Event | N
     stop_on_signals(stopping)
     settings = reloader.settings
     async with contextlib.AsyncExitStack() as stack:
+        # It may take long to be ready; what is wanted until then is read again once it is.
+        wanted = stack.enter_context(hangups())
         client = await connected_client(stack, settings, stopping)
         if client is None:
             return
         closed = asyncio.Event()
         client.on_close(closed.set)
         serving = await stack.enter_async_context(opening(client))
-        await stack.enter_async_context(reloading(reloader, serving.reload))
+        await stack.enter_async_context(reloading(reloader, serving.reload, wanted))
         await stack.enter_async_context(_answering(client, settings, serving, closed))
         log.info(f"{serving.name}.ready", **serving.facts, server=client.connection.server)
         await _first_of(stopping, closed)
