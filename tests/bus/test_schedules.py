@@ -12,9 +12,17 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.opening import connect as connect_client
 from pepperpy_bus.streams.jetstream import api, delete_message, store
 from pepperpy_bus.streams.reading import Stored, all_on
-from pepperpy_bus.tasks.schedules import wake_at
+from pepperpy_bus.tasks.scheduled import Schedule
+from pepperpy_bus.tasks.schedules import Schedules, wake_at
 from pepperpy_schemas.catalog.tasks import DUE_TASK_BARE, SCHEDULE, TASK, TASK_BARE
-from pepperpy_schemas.errors import BadSchedule, Conflict, NotFound, TooLarge
+from pepperpy_schemas.errors import (
+    BadSchedule,
+    Conflict,
+    NotFound,
+    TooLarge,
+    Unavailable,
+    WrongSequence,
+)
 from pepperpy_schemas.subjects import stream_name
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -283,6 +291,42 @@ async def test_a_removed_schedule_is_gone_and_its_id_free_at_once(bus: Client) -
     assert (await bus.schedules.get("tick")).body == b"2"
     await bus.schedules.remove("tick")
     await until_empty(bus)
+
+
+@pytest.mark.parametrize("moment", ["before it is seen", "once it is seen"])
+async def test_an_id_is_free_while_what_took_its_schedules_place_goes(
+    bus: Client, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    await bus.submit("echo", 1, every="1h", id="tick")
+    await bus.schedules.remove("tick")
+    read = Schedules._last
+    reads = 0
+
+    async def last(schedules: Schedules, schedule_id: str) -> Stored | None:
+        nonlocal reads
+        reads += 1
+        if reads != 2:  # the first is of the write that was refused
+            return await read(schedules, schedule_id)
+        found = await read(schedules, schedule_id)
+        assert found is not None
+        await until_empty(bus)
+        return None if moment == "before it is seen" else found
+
+    monkeypatch.setattr(Schedules, "_last", last)
+    await bus.submit("echo", 2, every="1h", id="tick")
+    assert (await bus.schedules.get("tick")).body == b"2"
+
+
+async def test_an_id_that_is_never_free_is_refused_for_now(
+    bus: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def keep(schedules: Schedules, schedule: Schedule) -> int:
+        raise WrongSequence
+
+    monkeypatch.setattr(Schedules, "_keep", keep)
+    with pytest.raises(Unavailable, match="schedule tick") as caught:
+        await bus.submit("echo", 1, every="1h", id="tick")
+    assert isinstance(caught.value.__cause__, WrongSequence)
 
 
 async def test_what_is_not_there_is_not_found(bus: Client) -> None:

@@ -23,6 +23,7 @@ from pepperpy_schemas.errors import (
     NotFound,
     RefusedByServer,
     TooLarge,
+    Unavailable,
     WrongSequence,
 )
 from pepperpy_schemas.subjects import stream_name
@@ -34,6 +35,8 @@ _BLOBS_LAST: Final = timedelta(days=23)
 """A body by reference is kept a week longer, for the time that its task waits for a worker."""
 _UNKNOWN_ZONE: Final = 10223
 _MOST: Final = 1_000_000
+_TRIES: Final = 4
+"""Times that a schedule is stored whose place is another one than what was seen there."""
 _REPLACES: Final = {h.ROLLUP: "sub"}
 
 
@@ -73,6 +76,7 @@ class Schedules:
             Conflict: The id stands for another schedule.
             BadSchedule: The server does not know the time zone.
             TooLarge: The body does not fit into a message, and a reference would not last.
+            Unavailable: Others keep adding and removing schedules of this id.
         """
         folded = h.fold(headers)
         body, folded = await self._packed(timing, body, folded)
@@ -86,16 +90,22 @@ class Schedules:
             headers=folded,
             seq=0,
         )
-        try:
-            await self._keep(new)
-        except WrongSequence:
+        refused = None
+        for _ in range(_TRIES):
+            try:
+                await self._keep(new)
+            except WrongSequence as error:
+                refused = error
+            else:
+                return
             stored = await self._last(schedule_id)
             there = read_schedule(self._prefix, stored) if stored else None
             if there is not None:
                 _refuse_other(there, new)
-            elif stored is not None:
-                # What took a removed one's place is not gone yet.
-                await self._keep(msgspec.structs.replace(new, seq=stored.seq))
+                return
+            # What took a removed one's place is still there, or has just gone.
+            new = msgspec.structs.replace(new, seq=stored.seq if stored else 0)
+        raise Unavailable(f"schedule {schedule_id} is changed all the time") from refused
 
     async def all(self, *, topic: str = "") -> list[Schedule]:
         """Returns the schedules there are, the oldest first.
