@@ -3,6 +3,8 @@
 One write is one operation of Qdrant's log. Alone with the data, that is all. With others, only what
 is as it was read is written over; then it is read which points are ours. If one is not, or the
 generations changed meanwhile, ours are taken back, and the change begins anew.
+
+Points that stay the same version are replaced each for itself: none is taken back.
 """
 
 import asyncio
@@ -13,7 +15,16 @@ import msgspec
 
 from pepperpy_bus.groups import outlast
 from pepperpy_memory_svc.stores.qdrant.engine import Engine, Fields, Point
-from pepperpy_memory_svc.stores.qdrant.filters import NOTHING, Filter, Has, Named, every
+from pepperpy_memory_svc.stores.qdrant.filters import (
+    NOTHING,
+    Filter,
+    Has,
+    Lacks,
+    Named,
+    Within,
+    every,
+    some,
+)
 from pepperpy_memory_svc.stores.qdrant.points import place_in_history
 from pepperpy_memory_svc.stores.qdrant.state import STATE_ID, State
 
@@ -61,6 +72,41 @@ async def _commit(engine: Engine, state: State, change: Change) -> bool:
         raise
     await _undo(engine, change)
     return False
+
+
+async def replace(
+    engine: Engine, points: Sequence[Point], before: Mapping[str, Point]
+) -> frozenset[str]:
+    """Stores points that stay the same version; returns the ids of those that are stored.
+
+    What was changed, touched or deleted meanwhile stays so.
+
+    Args:
+        engine: Where the points are.
+        points: What is stored, each with a ``rev`` of its own.
+        before: What is in their places, by the point's id.
+    """
+    revs = {each.id: each.fields["rev"] for each in points}
+    if engine.exclusive:
+        await engine.write(points)
+        return frozenset(revs)
+    await engine.write(points, over=_untouched(before), insert=False)
+    found = await engine.read(list(revs), ["rev"])
+    return frozenset(each.id for each in found if each.fields["rev"] == revs[each.id])
+
+
+def _untouched(before: Mapping[str, Point]) -> Filter:
+    """Returns a filter that holds for what is as it was read; a touch keeps the ``rev``."""
+    alike: dict[float | None, list[int]] = {}
+    for each in before.values():
+        alike.setdefault(each.fields.get("expires"), []).append(each.fields["rev"])
+    return some(every([Has("rev", revs), _expiring(at)]) for at, revs in alike.items())
+
+
+def _expiring(at: float | None) -> Filter:
+    if at is None:
+        return Lacks("expires")
+    return Within(key="expires", gte=float(at), lte=float(at))
 
 
 def _as_read(change: Change) -> Filter:

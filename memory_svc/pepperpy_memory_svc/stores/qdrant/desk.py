@@ -30,13 +30,12 @@ T = TypeVar("T")
 def operation(
     method: Callable[Concatenate[D, P], Awaitable[T]],
 ) -> Callable[Concatenate[D, P], Coroutine[Any, Any, T]]:
-    """Makes a method wait until there is room for it, and raise errors of ours."""
+    """Makes a method that takes no turn wait for room, and raise errors of ours."""
 
     @functools.wraps(method)
     async def called(self: D, *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self.gate():
-            with translated():
-                return await method(self, *args, **kwargs)
+        async with self.room():
+            return await method(self, *args, **kwargs)
 
     # A parameter of ours that is called self is no other one.
     return cast("Callable[Concatenate[D, P], Coroutine[Any, Any, T]]", called)
@@ -53,7 +52,7 @@ class Desk:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self.engine = engine
         self.gate = Gate(limits)
-        self.turns = Turns()
+        self.turns = Turns(limits)
         self.state = StatePoint(engine)
         self.corpora = Corpora(engine)
         self._ranged: set[str] = set()
@@ -71,9 +70,19 @@ class Desk:
         return made
 
     @contextlib.asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Gives room to ask the engine, and raises what it raises as errors of ours."""
+        async with self.gate():
+            with translated():
+                yield
+
+    @contextlib.asynccontextmanager
     async def writing(self, namespace: str) -> AsyncIterator[None]:
-        """Gives the turn to write to a namespace; who leaves may have written all the same."""
-        async with self.turns.of(namespace):
+        """Gives the turn to write to a namespace, then room for it.
+
+        Who leaves may have written all the same.
+        """
+        async with self.turns.of(namespace), self.room():
             try:
                 yield
             finally:

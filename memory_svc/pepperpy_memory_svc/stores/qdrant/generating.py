@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from pepperpy_memory_svc.stores.qdrant.committing import Change, commit
+from pepperpy_memory_svc.stores.qdrant.committing import replace
 from pepperpy_memory_svc.stores.qdrant.desk import Desk, operation
 from pepperpy_memory_svc.stores.qdrant.engine import Point
 from pepperpy_memory_svc.stores.qdrant.filters import Filter, Has, Lacks, every, no
@@ -28,11 +28,10 @@ class QdrantGenerations(Desk):
         """See `Generations.generations`."""
         return list((await self.state.read()).generations)
 
-    @operation
     async def begin(self, kind: Kind, name: str, *, dims: int = 0) -> Generation:
         """See `Generations.begin`."""
         check_begun(kind, name, dims, None)
-        async with self.turns.alone():
+        async with self.turns.alone(), self.room():
             there = _alike(await self.state.read(), kind, name)
             if there is None:
                 number = await self.state.change(_reserve)
@@ -76,11 +75,11 @@ class QdrantGenerations(Desk):
                 break
         return found
 
-    @operation
     async def fill(self, number: int, fillings: Sequence[Filling]) -> int:
         """See `Generations.fill`."""
         check_number(len(fillings), "fillings", least=0, most=MAX_IDS)
-        generation = named(number, (await self.state.read()).generations)
+        async with self.room():
+            generation = named(number, (await self.state.read()).generations)
         check_fillings(fillings, generation)
         filled = 0
         for namespace in sorted({each.namespace for each in fillings}):
@@ -91,22 +90,23 @@ class QdrantGenerations(Desk):
         return filled
 
     async def _fill(self, number: int, namespace: str, fillings: dict[str, Filling]) -> int:
+        """Fills each entry that is still of its version, whatever becomes of the others."""
+        filled, left = 0, fillings
         for _ in range(TRIES):
-            state = await self.state.read()
-            generation = named(number, state.generations)
-            found = await self.points(namespace, list(fillings), True, True)
+            generation = named(number, (await self.state.read()).generations)
+            found = await self.points(namespace, list(left), True, True)
             fitting = {
                 id_: point
                 for id_, point in found.items()
-                if point.fields["version"] == fillings[id_].version
+                if point.fields["version"] == left[id_].version
             }
             if not fitting:
-                return 0
-            given = {id_: fillings[id_] for id_ in fitting}
-            made = await self._filled(generation, namespace, fitting, given)
+                return filled
+            made = await self._filled(generation, namespace, fitting, left)
             before = {each.id: each for each in fitting.values()}
-            if await commit(self.engine, state, Change(made, before)):
-                return len(made)
+            stored = await replace(self.engine, made, before)
+            filled += len(stored)
+            left = {id_: left[id_] for id_, each in fitting.items() if each.id not in stored}
         raise Unavailable("other processes write to the same entries all the time")
 
     async def _filled(
@@ -118,7 +118,7 @@ class QdrantGenerations(Desk):
     ) -> list[Point]:
         index = WordsIndex(namespace, self.corpora)
         if generation.kind == "analyser":
-            await index.take(generation.number, [each.lexemes for each in fillings.values()])
+            await index.take(generation.number, [fillings[each].lexemes for each in found])
         made = []
         for id_, point in found.items():
             indexed = Indexed.of(point)
@@ -131,10 +131,9 @@ class QdrantGenerations(Desk):
             made.append(indexed.point(point.id, {**own, "rev": new_rev()}))
         return made
 
-    @operation
     async def flip(self, number: int, *, now: datetime, partial: bool = False) -> int:
         """See `Generations.flip`."""
-        async with self.turns.alone():
+        async with self.turns.alone(), self.room():
             chosen = named(number, (await self.state.read()).generations)
             missing = await self.engine.count(_unfilled(number, now))
             if missing and not partial:
@@ -149,10 +148,9 @@ class QdrantGenerations(Desk):
                 await self.state.change(lambda state: _flipped(state, back))
         return missing
 
-    @operation
     async def drop(self, number: int) -> None:
         """See `Generations.drop`."""
-        async with self.turns.alone():
+        async with self.turns.alone(), self.room():
             for each in (await self.state.read()).generations:
                 if each.number == number:
                     await self.state.change(lambda state: _dropped(state, number))

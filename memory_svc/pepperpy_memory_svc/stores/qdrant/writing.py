@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from pepperpy_memory_svc.stores.qdrant.committing import Change, commit
-from pepperpy_memory_svc.stores.qdrant.desk import Desk, operation
+from pepperpy_memory_svc.stores.qdrant.desk import Desk
 from pepperpy_memory_svc.stores.qdrant.engine import Point
 from pepperpy_memory_svc.stores.qdrant.filters import Filter, Has, Named, Within, every
 from pepperpy_memory_svc.stores.qdrant.indexing import Indexed, WordsIndex
@@ -57,7 +57,6 @@ class _Planned(msgspec.Struct, frozen=True):
 class QdrantWriting(Desk):
     """The writing half of the store."""
 
-    @operation
     async def put(self, namespace: str, rows: Sequence[Row], *, now: datetime) -> list[Entry]:
         """See `Entries.put`."""
         await checked(rows, namespace)
@@ -144,7 +143,6 @@ class QdrantWriting(Desk):
         if ids:
             await self.engine.remove(Named(ids))
 
-    @operation
     async def delete(self, namespace: str, ids: Sequence[str], *, now: datetime) -> list[str]:
         """See `Entries.delete`."""
         check_namespace(namespace)
@@ -158,7 +156,6 @@ class QdrantWriting(Desk):
             await self._remove(list(gone.values()))
         return sorted(gone)
 
-    @operation
     async def delete_where(self, namespace: str, where: Condition | None, *, now: datetime) -> int:
         """See `Entries.delete_where`."""
         check_namespace(namespace)
@@ -168,12 +165,13 @@ class QdrantWriting(Desk):
             await self._remove(gone)
         return len(gone)
 
-    @operation
     async def purge(self, *, now: datetime, limit: int = 10_000) -> int:
         """See `Housekeeping.purge`."""
         expired = Within(key="expires", lte=float(micros(now)))
         gone = 0
-        for namespace in await self.engine.counts("ns", expired):
+        async with self.room():
+            namespaces = await self.engine.counts("ns", expired)
+        for namespace in namespaces:
             if gone < limit:
                 gone += await self._purge(str(namespace), expired, now, limit - gone)
         return gone
@@ -193,23 +191,22 @@ class QdrantWriting(Desk):
         """Removes entries, then their histories, which are shown by nothing from then on."""
         for begin in range(0, len(gone), _AT_ONCE):
             part = gone[begin : begin + _AT_ONCE]
-            await self.engine.remove(self._as_read(part))
+            await self.engine.remove(self._still(part))
             versions = [each for one in part for each in past_ids(one, entry_of(one).version)]
             if versions:
                 await self.engine.remove(Named(versions))
 
-    def _as_read(self, points: Sequence[Point]) -> Filter:
+    def _still(self, points: Sequence[Point]) -> Filter:
         ids = Named([each.id for each in points])
         if self.engine.exclusive:
             return ids
-        # What another process wrote meanwhile stays.
-        return every([ids, Has("rev", [each.fields["rev"] for each in points])])
+        # What another process put meanwhile stays; what it filled is still the same version.
+        return every([ids, Has("made", [each.fields["made"] for each in points])])
 
-    @operation
     async def touch(self, namespace: str, ids: Sequence[str], *, now: datetime) -> int:
         """See `Entries.touch`."""
         check_namespace(namespace)
-        async with self.turns.of(namespace):
+        async with self.turns.of(namespace), self.room():
             found = await self.points(namespace, check_ids(ids), WRITTEN)
             alike: dict[int, list[Point]] = {}
             for point in found.values():
@@ -218,7 +215,7 @@ class QdrantWriting(Desk):
                 if until is not None:
                     alike.setdefault(micros(until), []).append(point)
             for expires, points in alike.items():
-                await self.engine.assign({"expires": expires}, self._as_read(points))
+                await self.engine.assign({"expires": expires}, self._still(points))
         return sum(len(each) for each in alike.values())
 
 

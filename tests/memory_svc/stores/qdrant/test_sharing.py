@@ -10,8 +10,8 @@ from pepperpy_memory_svc.stores.qdrant.addressing import qdrant_store
 from pepperpy_memory_svc.stores.qdrant.engine import Engine
 from pepperpy_memory_svc.stores.qdrant.store import QdrantStore
 from pepperpy_memory_svc.stores.rows import Filling
-from pepperpy_schemas.errors import Conflict, WrongSequence
-from tests.memory_svc.stores.making import NOW, Filled, entry, filled, fresh
+from pepperpy_schemas.errors import Conflict, NotFound, WrongSequence
+from tests.memory_svc.stores.making import NOW, Filled, after, entry, filled, fresh
 
 
 @asynccontextmanager
@@ -171,6 +171,82 @@ async def test_what_is_changed_while_another_fills_is_not_filled(qdrant_server: 
         one_filling = Filling(namespace="ours", id="a", version=put.version, vector=[1, 0])
         assert await one.store.fill(new.number, [one_filling]) == 0
         assert [each.text for each in await one.store.unfilled(new.number, now=NOW)] == ["changed"]
+
+
+async def test_what_is_deleted_while_another_fills_stays_deleted(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        for id_ in "ab":
+            await one.put(entry(id_), [1, 0, 0, 0], ["word"])
+        new = await one.store.begin("embedding", "new", dims=2)
+
+        async def delete() -> None:
+            assert await other.store.delete("ours", ["a"], now=NOW) == ["a"]
+
+        once_before(engine_of(one), "write", delete)
+        fillings = [Filling(namespace="ours", id=id_, version=1, vector=[1, 0]) for id_ in "ab"]
+        assert await one.store.fill(new.number, fillings) == 1
+        assert [each.id for each in await other.store.scan("ours", now=NOW)] == ["b"]
+        assert await one.store.unfilled(new.number, now=NOW) == []
+        refilled = Filled(one.store, new.number, one.analyser)
+        assert [each.id for each in (await refilled.find([1, 0])).vector] == ["b"]
+
+
+async def test_a_fill_that_another_dropped_the_generation_of_is_told(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        await one.put(entry("a"))
+        new = await one.store.begin("analyser", "new")
+
+        async def drop() -> None:
+            await other.store.drop(new.number)
+
+        once_before(engine_of(one), "write", drop)
+        filling = Filling(namespace="ours", id="a", version=1, lexemes=[])
+        with pytest.raises(NotFound):
+            await one.store.fill(new.number, [filling])
+
+
+@pytest.mark.parametrize("ttl", [60.0, None])
+async def test_what_is_touched_while_another_fills_lives_on(
+    qdrant_server: str, ttl: float | None
+) -> None:
+    async with two(qdrant_server) as (one, other):
+        await one.put(entry("a", ttl=60.0, expires=after(60)), [1, 0, 0, 0])
+        await one.put(entry("b", ttl=ttl, expires=after(60) if ttl else None), [1, 0, 0, 0])
+        new = await one.store.begin("embedding", "new", dims=2)
+
+        async def touch() -> None:
+            assert await other.store.touch("ours", ["a"], now=after(50)) == 1
+
+        once_before(engine_of(one), "write", touch)
+        fillings = [Filling(namespace="ours", id=id_, version=1, vector=[1, 0]) for id_ in "ab"]
+        assert await one.store.fill(new.number, fillings) == 2
+        assert await one.store.unfilled(new.number, now=NOW) == []
+        there = await one.store.get("ours", ["a", "b"], now=NOW)
+        assert there["a"].expires == after(110)
+        assert there["b"].expires == (after(60) if ttl else None)
+
+
+@pytest.mark.parametrize("what", ["delete", "touch"])
+async def test_what_is_filled_meanwhile_is_deleted_and_touched_all_the_same(
+    qdrant_server: str, what: str
+) -> None:
+    async with two(qdrant_server) as (one, other):
+        await one.put(entry("a", ttl=60.0, expires=after(60)))
+        new = await one.store.begin("embedding", "new", dims=2)
+
+        async def fill() -> None:
+            filling = Filling(namespace="ours", id="a", version=1, vector=[1, 0])
+            assert await other.store.fill(new.number, [filling]) == 1
+
+        if what == "delete":
+            once_before(engine_of(one), "remove", fill)
+            assert await one.store.delete("ours", ["a"], now=NOW) == ["a"]
+            assert await other.store.get("ours", ["a"], now=NOW) == {}
+        else:
+            once_before(engine_of(one), "assign", fill)
+            assert await one.store.touch("ours", ["a"], now=after(50)) == 1
+            there = await other.store.get("ours", ["a"], now=NOW)
+            assert there["a"].expires == after(110)
 
 
 async def test_what_is_put_while_another_deletes_stays(qdrant_server: str) -> None:
