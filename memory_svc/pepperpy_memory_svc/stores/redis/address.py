@@ -13,6 +13,10 @@ Index: TypeAlias = Literal["flat", "hnsw"]
 PREFIX: Final = "pepperpy:"
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_NESTED: Final = re.compile(
+    r".entry:|.(ids|order|history|session|vector|near|words|postings|corpus|unfilled):\d"
+)
+"""Where the keys of a store with a shorter prefix go on: see ``scripts/keys.lua``."""
 _INDEXES: Final[tuple[Index, ...]] = ("flat", "hnsw")
 
 
@@ -52,6 +56,11 @@ def _prefix(text: str) -> str:
         raise BadConfig(
             f"{text[:80]!r} is no prefix of keys in Redis",
             hint="use 1 to 64 of A-Z a-z 0-9 _ . : -",
+        )
+    if _NESTED.search(text):
+        raise BadConfig(
+            f"keys that begin with {text!r} could be those of another store",
+            hint="use a prefix that does not go on as the memory's own keys do",
         )
     return text
 

@@ -11,9 +11,10 @@ import msgspec
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 
 from pepperpy_memory_svc.stores.redis.address import Address
-from pepperpy_memory_svc.stores.redis.preparing import prepare
+from pepperpy_memory_svc.stores.redis.preparing import is_emptied, prepare
 from pepperpy_memory_svc.stores.redis.translating import translated
 from pepperpy_schemas.errors import Overloaded
 
@@ -151,7 +152,15 @@ class Pool:
         async with self.client() as client:
             script = client.register_script(self._script)
             args: list[bytes | str] = [operation, _encode(asked), *beside]
-            said = await script(keys=[self._address.prefix], args=args)
+            keys = [self._address.prefix]
+            try:
+                said = await script(keys=keys, args=args)
+            except ResponseError as error:
+                # A script asks for an index before it writes anything: nothing is done twice.
+                if not is_emptied(error):
+                    raise
+                await prepare(client, self._address.prefix)
+                said = await script(keys=keys, args=args)
         return msgspec.msgpack.decode(said[0], type=answer), said[1:]
 
     @property

@@ -1,12 +1,13 @@
-"""What a server needs to be a store, looked at when the store is opened."""
+"""What a server needs to be a store, looked at when it is opened, and when it was emptied."""
 
+import asyncio
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from pepperpy_bus.logs import get_log
-from pepperpy_schemas.errors import BadConfig
+from pepperpy_schemas.errors import BadConfig, Unavailable
 
 log = get_log("pepperpy.memory")
 
@@ -16,6 +17,17 @@ FORM: Final = "1"
 _TAGS: Final = ("ns", "facts")
 NUMBERS: Final = ("at", "created", "updated", "expires", "importance", "seq")
 """Fields of an entry that the index has as numbers; times in microseconds since 1970."""
+_ASKED: Final = 1000
+"""How often a new index is asked whether it has taken in what was there before it."""
+_PAUSE: Final = 0.03
+"""Seconds in between."""
+_GONE: Final = ("no such index", "index not found")
+
+
+def is_emptied(error: ResponseError) -> bool:
+    """Says whether the index is gone: a server that came back without its data has none."""
+    said = str(error).lower()
+    return any(each in said for each in _GONE)
 
 
 async def prepare(client: Redis, prefix: str) -> None:
@@ -23,6 +35,7 @@ async def prepare(client: Redis, prefix: str) -> None:
 
     Raises:
         BadConfig: The server cannot keep entries, or not find them.
+        Unavailable: Its index has not taken in yet all that is there.
     """
     about: dict[str, Any] = await client.info()
     if about.get("cluster_enabled"):
@@ -37,6 +50,7 @@ async def prepare(client: Redis, prefix: str) -> None:
         log.warning("memory.redis_not_durable", hint="set appendonly yes, appendfsync always")
     await _check_form(client, prefix)
     await _make_index(client, prefix)
+    await _wait_until_indexed(client, prefix)
 
 
 async def _check_form(client: Redis, prefix: str) -> None:
@@ -70,3 +84,35 @@ async def _make_index(client: Redis, prefix: str) -> None:
                 hint="use Redis 8, Redis Stack, or load the module RediSearch",
             ) from error
         raise
+    await client.hdel(f"{prefix}last", "indexed")
+
+
+async def _wait_until_indexed(client: Redis, prefix: str) -> None:
+    """Waits for a new index, which takes in what was there before beside the work.
+
+    Whoever searches meanwhile is told that there is none.
+    """
+    if await client.hexists(f"{prefix}last", "indexed"):
+        return
+    for _ in range(_ASKED):
+        if await _indexed(client, prefix) >= await _there(client, prefix):
+            await client.hset(f"{prefix}last", "indexed", "1")
+            return
+        await asyncio.sleep(_PAUSE)
+    raise Unavailable("Redis is still making the index of the entries")
+
+
+async def _indexed(client: Redis, prefix: str) -> int:
+    found = await client.execute_command(  # type: ignore[no-untyped-call]  # it has no types
+        "FT.SEARCH", f"{prefix}entries", "*", "LIMIT", "0", "0"
+    )
+    number: int = found[b"total_results"]
+    return number
+
+
+async def _there(client: Redis, prefix: str) -> int:
+    namespaces: list[Any] = await client.hvals(f"{prefix}namespaces")
+    async with client.pipeline(transaction=False) as asked:
+        for each in namespaces:
+            asked.zcard(f"{prefix}order:{each.decode()}")
+        return sum(await asked.execute())

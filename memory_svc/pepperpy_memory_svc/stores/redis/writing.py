@@ -10,6 +10,7 @@ from pepperpy_memory_svc.stores.conditions import compile_condition
 from pepperpy_memory_svc.stores.redis.entries import Beside, Held, asked_row, instant_of, micros
 from pepperpy_memory_svc.stores.redis.filtering import query_of
 from pepperpy_memory_svc.stores.redis.generating import RedisGenerations
+from pepperpy_memory_svc.stores.redis.reading import PAGE
 from pepperpy_memory_svc.stores.rows import Row
 from pepperpy_memory_svc.stores.values import check_ids, check_namespace, checked
 from pepperpy_memory_svc.stores.writing import alive, check_generations, conflict
@@ -102,6 +103,12 @@ class RedisWriting(RedisGenerations):
         """Iterates over all entries that may fulfil a condition."""
         asked = {"namespace": namespace, "where": query_of(where), "limit": _FOUND}
         numbers = await self._pool.run("matching", asked, list[str])
+        if len(numbers) == _FOUND:
+            # The index names no more, though there may be: then all of the namespace are looked at.
+            async for page in self._pages(namespace, "", PAGE):
+                for begin in range(0, len(page), _REMOVED):
+                    yield page[begin : begin + _REMOVED]
+            return
         for begin in range(0, len(numbers), _REMOVED):
             few = numbers[begin : begin + _REMOVED]
             yield await self._load(namespace, few)

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 from redis import exceptions
 
 from pepperpy_memory_svc.stores.redis import Address, RedisStore
 from pepperpy_memory_svc.stores.redis.translating import translated
 from pepperpy_schemas.errors import BadConfig, Overloaded, PepperError, Unavailable
+from pepperpy_schemas.memory import Eq
 from tests.memory_svc.stores.making import NOW, Filled, after, entry, filled, fresh
 
 
@@ -32,6 +35,39 @@ async def test_stores_with_other_prefixes_see_nothing_of_each_other(redis: str) 
         await ours.drop(3)
         assert await memory.find([1, 0, 0, 0], ["word"]) == before
         assert len(await theirs.generations()) == 3
+
+
+async def test_keys_of_others_that_an_index_names_are_not_taken_for_ours(redis: str) -> None:
+    prefix = f"{fresh()}:"
+    async with RedisStore(f"{redis}?prefix={prefix}") as store:
+        memory = await filled(store)
+        put = await memory.put(entry("a"), [1, 0, 0, 0], ["word"])
+        async with store._pool.client() as client:
+            for kind in ("entry:", f"vector:{memory.embedding}:"):
+                fields: Any = await client.hgetall(f"{prefix}{kind}1:1")
+                assert fields
+                for theirs in ("entry:1:1", "1:1:1", "1:x1"):
+                    await client.hset(f"{prefix}{kind}{theirs}", mapping={**fields, "expires": 1})
+        found = await memory.find([1, 0, 0, 0], ["word"])
+        assert [each.id for each in found.vector] == ["a"]
+        assert list((await memory.find([1, 0, 0, 0], where=Eq("id", "a"))).entries) == ["a"]
+        assert await store.purge(now=after(5)) == 0
+        assert await store.get("ours", ["a"], now=after(5)) == {"a": put}
+        assert await store.delete_where("ours", Eq("id", "a"), now=NOW) == 1
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["a:entry:", "aentry:", "a:entry:b:", "a:vector:1:1:", "a:words:2:", "a:session:1:", "a:ids:7"],
+)
+def test_a_prefix_that_lies_among_the_keys_of_another_is_refused(prefix: str) -> None:
+    with pytest.raises(BadConfig, match="another store"):
+        Address.parse(f"redis://host/0?prefix={prefix}")
+
+
+@pytest.mark.parametrize("prefix", ["entry:", "words:", "a:words:b:", "a:entries:", "entry"])
+def test_a_prefix_that_lies_beside_them_is_taken(prefix: str) -> None:
+    assert Address.parse(f"redis://host/0?prefix={prefix}").prefix == prefix
 
 
 @pytest.mark.parametrize("query", ["prefix=", "prefix=a*", "prefix=a%20b", "index=tree", "index="])

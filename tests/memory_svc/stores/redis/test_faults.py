@@ -11,7 +11,7 @@ from pepperpy_memory_svc.stores.redis import Limits, RedisStore
 from pepperpy_memory_svc.stores.rows import Filling
 from pepperpy_schemas.errors import BadConfig, Overloaded, PepperError, Unavailable
 from pepperpy_schemas.memory import Eq
-from tests.memory_svc.stores.making import NOW, Filled, entry, filled, fresh, server_folder
+from tests.memory_svc.stores.making import NOW, Filled, after, entry, filled, fresh, server_folder
 from tests.memory_svc.stores.redis.server import RedisServer
 
 
@@ -190,6 +190,42 @@ async def test_a_server_that_throws_entries_away_is_refused() -> None:
                 async with RedisStore(server.url):
                     pass
             assert "noeviction" in caught.value.hint
+
+
+@pytest.mark.parametrize("what", ["find", "delete_where", "purge"])
+async def test_a_server_that_came_back_empty_is_made_ready_again(what: str) -> None:
+    with server_folder() as folder:
+        # It writes nothing down.
+        async with RedisServer(folder) as server, RedisStore(server.url) as store:
+            await (await filled(store)).put(entry("lost"))
+            server.kill()
+            await server.start()
+            async with asyncio.timeout(20):
+                while not await _alive(store):
+                    await asyncio.sleep(0.05)
+            memory = await filled(store)
+            # So many that an index takes them in beside the work.
+            rows = [memory.row(entry(f"e{n}", expires=after(1 + n % 2))) for n in range(3000)]
+            for begin in range(0, len(rows), 500):
+                await store.put("ours", rows[begin : begin + 500], now=NOW)
+            match what:
+                case "find":
+                    await store.put(
+                        "ours", [memory.row(entry("e7"), [1, 0, 0, 0], ["word"])], now=NOW
+                    )
+                    where = Eq("id", "e7")
+                    # Several at once, of which one makes the index.
+                    searches = (memory.find([1, 0, 0, 0], ["word"], where=where) for _ in range(4))
+                    for found in await asyncio.gather(*searches):
+                        assert list(found.entries) == ["e7"]
+                case "delete_where":
+                    assert await store.delete_where("ours", Eq("agent", ""), now=NOW) == 3000
+                    assert await store.scan("ours", now=NOW) == []
+                case _:
+                    assert await store.purge(now=after(1)) == 1500
+                    assert len(await store.scan("ours", now=after(1), limit=3000)) == 1500
+            async with store._pool.client() as client:
+                assert await client.hget("pepperpy:last", "form") == b"1"
 
 
 async def test_a_login_that_is_refused_is_for_the_operator(own: RedisServer) -> None:

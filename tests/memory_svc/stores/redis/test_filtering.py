@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pepperpy_memory_svc.stores.conditions import compile_condition
-from pepperpy_memory_svc.stores.redis import RedisStore, facts
+from pepperpy_memory_svc.stores.redis import RedisStore, facts, writing
 from pepperpy_memory_svc.stores.redis.entries import instant_of, micros
 from pepperpy_memory_svc.stores.redis.filtering import ALL, query_of
 from pepperpy_memory_svc.stores.rows import Turn
@@ -82,6 +82,22 @@ async def test_an_entry_of_very_many_values_is_found_by_each(redis: str) -> None
         for where in (Eq("metadata.k1999", 1999), Range("metadata.k7", gt=6.5, lt=7.5)):
             assert list((await memory.find([1, 0, 0, 0], where=where)).entries) == ["a"]
             assert await store.delete_where("ours", AllOf([where, Eq("id", "b")]), now=NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "left"), [(None, 0), (Eq("session", ""), 0), (Not(Eq("metadata.n", 3)), 1)]
+)
+async def test_more_than_the_index_names_at_a_time_are_deleted(
+    redis: str, monkeypatch: pytest.MonkeyPatch, where: Condition | None, left: int
+) -> None:
+    monkeypatch.setattr(writing, "_FOUND", 4)
+    monkeypatch.setattr(writing, "_REMOVED", 3)
+    async with RedisStore(f"{redis}?prefix={fresh()}:") as store:
+        memory = await filled(store)
+        rows = [memory.row(entry(f"e{n}", metadata={"n": n})) for n in range(11)]
+        await store.put("ours", rows, now=NOW)
+        assert await store.delete_where("ours", where, now=NOW) == 11 - left
+        assert len(await store.scan("ours", now=NOW)) == left
 
 
 @pytest.mark.parametrize("number", [5e-324, -0.0, 1e308, -1e308, 1e-10, 0.1 + 0.2])

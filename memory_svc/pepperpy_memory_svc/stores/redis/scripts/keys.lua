@@ -2,7 +2,8 @@
 -- number of Lua is exact to 53 bits only, and a nil in a list would end it.
 --
 --   last                        hash: the last number of an entry, a namespace, a generation; a
---                               stamp that changes with the generations; the form of the keys
+--                               stamp that changes with the generations; the form of the keys;
+--                               whether the index has taken in all that was there before it
 --   generations                 hash: number -> generation, packed
 --   namespaces                  hash: name -> number
 --   ids:NS                      hash: id -> number of the entry
@@ -23,6 +24,18 @@ local KEPT_VERSIONS = 16
 
 local function key(...)
   return KEYS[1] .. table.concat({ ... }, ':')
+end
+
+-- What follows in a key that begins so; nil for one that is none of ours, whoever made it. An index
+-- names whatever begins with its prefix.
+local function rest_of(name, begin, form)
+  if string.sub(name, 1, #begin) == begin then return string.match(name, form, #begin + 1) end
+end
+
+-- The index of the entries. One that is new finds only a part.
+local function entries()
+  if not call('HGET', key('last'), 'indexed') then error(key('entries') .. ': no such index') end
+  return key('entries')
 end
 
 -- Bytes stand beside what is packed, from 1; 0 is for none.

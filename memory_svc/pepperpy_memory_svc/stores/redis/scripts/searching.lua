@@ -2,19 +2,19 @@
 local function search_entries(ns, where, limit)
   local query = '@ns:{' .. ns .. '}'
   if where ~= '' then query = query .. ' (' .. where .. ')' end
-  return call('FT.SEARCH', key('entries'), query, 'NOCONTENT', 'LIMIT', '0', limit,
+  return call('FT.SEARCH', entries(), query, 'NOCONTENT', 'LIMIT', '0', limit,
     'TIMEOUT', '0', 'DIALECT', '2')
 end
 
-local function numbers_in(found)
-  local numbers = {}
-  for at = 2, #found do numbers[#numbers + 1] = string.match(found[at], '%d+$') end
+local function numbers_in(ns, found)
+  local numbers, begin = {}, key('entry', ns, '')
+  for at = 2, #found do numbers[#numbers + 1] = rest_of(found[at], begin, '^%d+$') end
   return numbers
 end
 
 local function matching(asked)
   local ns = namespace(asked.namespace)
-  return ns and numbers_in(search_entries(ns, asked.where, asked.limit)) or {}
+  return ns and numbers_in(ns, search_entries(ns, asked.where, asked.limit)) or {}
 end
 
 local function nearest(ns, asked, k)
@@ -22,9 +22,10 @@ local function nearest(ns, asked, k)
   local found = call('FT.SEARCH', key('near', asked.embedding, ns), '*=>[KNN $k @v $q AS d]',
     'PARAMS', '4', 'k', k, 'q', beside(asked.vector), 'RETURN', '1', 'd', 'LIMIT', '0', k,
     'TIMEOUT', '0', 'DIALECT', '2')
-  local near = {}
+  local near, begin = {}, key('vector', asked.embedding, ns, '')
   for at = 2, #found, 2 do
-    near[#near + 1] = { string.match(found[at], '%d+$'), found[at + 1][2] }
+    local nr = rest_of(found[at], begin, '^%d+$')
+    if nr then near[#near + 1] = { nr, found[at + 1][2] } end
   end
   return near
 end
@@ -66,7 +67,7 @@ local function chosen(ns, asked, found)
     -- So many of the nearest are expected to have enough among them that fit.
     return math.ceil(1.2 * k * found.size / fitting)
   end
-  found.few = numbers_in(search_entries(ns, asked.where, asked.few))
+  found.few = numbers_in(ns, search_entries(ns, asked.where, asked.few))
   return k
 end
 

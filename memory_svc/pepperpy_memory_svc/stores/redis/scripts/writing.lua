@@ -156,12 +156,12 @@ end
 
 local function purge(asked)
   local query = '@expires:[-inf ' .. asked.now .. ']'
-  local found = call('FT.SEARCH', key('entries'), query, 'NOCONTENT', 'LIMIT', '0', asked.limit,
+  local found = call('FT.SEARCH', entries(), query, 'NOCONTENT', 'LIMIT', '0', asked.limit,
     'TIMEOUT', '0', 'DIALECT', '2')
   local known, gone = generations(), 0
   for at = 2, #found do
-    local ns, nr = string.match(found[at], '(%d+):(%d+)$')
-    if not living(call('HGET', found[at], 'expires'), asked.now) then
+    local ns, nr = rest_of(found[at], key('entry', ''), '^(%d+):(%d+)$')
+    if ns and not living(call('HGET', found[at], 'expires'), asked.now) then
       remove(ns, nr, known)
       gone = gone + 1
     end
