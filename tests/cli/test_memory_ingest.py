@@ -5,16 +5,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pepperpy.commands.memory._progress import Bar
 from pepperpy.stack.broker import Broker
+from pepperpy_bus.client import Client
 from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.memory import Memory
 from pepperpy_bus.opening import connect
 from pepperpy_bus.streams.reading import all_on
+from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.memory import Entry
 from pepperpy_schemas.subjects import bucket_name
 from tests.cli.command_line import Cli
@@ -46,6 +50,13 @@ def notes(tmp_path: Path) -> Path:
     (folder / "a.md").write_text("# Ferry\n\nThe ferry leaves at nine.\n")
     (folder / "b.md").write_text("\n\nThe train is late.\n")
     return folder
+
+
+@pytest.fixture
+def large(notes: Path) -> Path:
+    """A folder with a file that is uploaded."""
+    (notes / "large.md").write_text("word " * 20_000)
+    return notes
 
 
 def counts(**changed: int) -> dict[str, object]:
@@ -125,12 +136,12 @@ def test_files_that_cannot_be_taken_in_are_named_with_the_reason(
 def test_one_large_file_travels_beside_the_task(inline: Inline, tmp_path: Path) -> None:
     path = tmp_path / "large.txt"
     path.write_text("".join(f"Line {n} of the large file.\n" for n in range(20_000)))
-    done = inline.json("memory", "ingest", str(path), "--as", "book", "--trusted", "-m", "n=1")
+    done = inline.json("memory", "ingest", str(path), "--as", "book", "-m", "n=1")
     assert done["files"] == 1
     assert done["passages"] == done["new"] > 400
     hit = inline.json("memory", "search", "19999", "--mode", "text", "-k", "1")["hits"][0]["entry"]
     assert hit["source"].startswith("book:")
-    assert (hit["trusted"], hit["metadata"]["n"]) == (True, 1)
+    assert (hit.get("trusted", False), hit["metadata"]["n"]) == (False, 1)
 
 
 @pytest.mark.usefixtures("memory", "archivist")
@@ -146,9 +157,11 @@ def test_no_more_is_taken_than_asked_for_the_smallest_first(inline: Inline, note
 
 @pytest.mark.usefixtures("memory")
 def test_it_is_done_from_here_as_well(inline: Inline, notes: Path) -> None:
-    assert inline.json("memory", "ingest", str(notes), "--here") == counts(
+    assert inline.json("memory", "ingest", str(notes), "--here", "--trusted") == counts(
         files=2, passages=2, new=2
     )
+    hits = inline.json("memory", "search", "ferry", "--mode", "text")["hits"]
+    assert [hit["entry"]["trusted"] for hit in hits] == [True]
     (notes / "a.md").unlink()
     done = inline.json("memory", "ingest", str(notes), "--here", "--prune")
     assert done == counts(files=1, passages=1, removed=1)
@@ -179,9 +192,14 @@ def test_vectors_are_made_anew_by_another_embedder(inline: Inline) -> None:
 
 
 def test_wrong_usage_is_said(inline: Inline, notes: Path) -> None:
+    other = notes / "other" / "notes"
+    other.mkdir(parents=True)
     for arguments, said in (
         ((str(notes), str(notes), "--as", "x"), "--as names one"),
         ((str(notes), "--here", "--detach"), "leave --detach out"),
+        ((str(notes), "--trusted"), "add --here"),
+        ((str(notes), str(other)), "two of these are 'notes': take them in one by one, with --as"),
+        ((str(notes), f"{notes}/../notes"), "two of these are 'notes'"),
         ((str(notes), "--most", "many"), "many"),
         ((str(notes / "nope"),), "does not exist"),
     ):
@@ -206,9 +224,8 @@ def test_who_interrupts_it_ends_the_task_and_is_told_how_to_go_on(cli: Cli, note
 
 
 def test_who_interrupts_it_here_stops_the_memory_and_leaves_no_upload(
-    cli: Cli, broker: Broker, prefix: str, notes: Path
+    cli: Cli, broker: Broker, prefix: str, large: Path
 ) -> None:
-    (notes / "large.md").write_text("word " * 20_000)
     begun, stopped = threading.Event(), threading.Event()
 
     async def stand_still(*args: object, **kwargs: object) -> list[Entry]:
@@ -221,7 +238,7 @@ def test_who_interrupts_it_here_stops_the_memory_and_leaves_no_upload(
 
     with LoopThread(remembering(broker.url, prefix), name="memory") as memory:
         memory.owned.parts.store.put = stand_still  # type: ignore[method-assign]
-        process = cli.start("memory", "ingest", str(notes), "--here")
+        process = cli.start("memory", "ingest", str(large), "--here")
         assert begun.wait(30)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
@@ -230,14 +247,93 @@ def test_who_interrupts_it_here_stops_the_memory_and_leaves_no_upload(
             "stopped; what is done stays: the same command goes on there\n",
         )
         assert stopped.wait(10)
+    assert uploads(broker, prefix) == []
 
-    async def uploads() -> list[str]:
+
+def uploads(broker: Broker, prefix: str) -> list[str]:
+    """What was uploaded and is there."""
+
+    async def found() -> list[str]:
         async with connect(broker.url, bus__prefix=prefix) as bus:
             subject = f"$O.{bucket_name(prefix, 'blobs')}.M.>"
             found = await all_on(bus.connection, f"OBJ_{bucket_name(prefix, 'blobs')}", subject)
             return [one.subject for one in found if b'"deleted":true' not in one.body]
 
-    assert asyncio.run(uploads()) == []
+    return asyncio.run(found())
+
+
+async def interrupted() -> None:
+    """What Ctrl-C does to whoever waits."""
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("end", [True, False, Unavailable("it is away")], ids=str)
+def test_uploads_are_left_to_a_task_until_its_end_is_known(
+    inline: Inline,
+    broker: Broker,
+    prefix: str,
+    large: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: bool | Unavailable,
+) -> None:
+    async def watch(*_: object) -> AsyncIterator[None]:
+        await interrupted()
+        yield
+
+    async def cancel(*_: object, **__: object) -> bool:
+        if isinstance(end, Unavailable):
+            raise end
+        return end
+
+    monkeypatch.setattr(Client, "watch", watch)
+    monkeypatch.setattr(Client, "cancel", cancel)
+    with pytest.raises(asyncio.CancelledError):
+        inline.run("memory", "ingest", str(large))
+    assert len(uploads(broker, prefix)) == (0 if end is True else 1)
+
+
+def test_uploads_of_a_task_that_may_be_submitted_stay(
+    inline: Inline, broker: Broker, prefix: str, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = Client.submit
+
+    async def submitted(self: Client, *arguments: Any) -> None:
+        await submit(self, *arguments)
+        await interrupted()
+
+    monkeypatch.setattr(Client, "submit", submitted)
+    with pytest.raises(asyncio.CancelledError):
+        inline.run("memory", "ingest", str(large))
+    assert len(uploads(broker, prefix)) == 1
+
+
+@pytest.mark.parametrize("error", [Unavailable("it is away"), asyncio.CancelledError()], ids=repr)
+def test_uploads_that_no_task_was_submitted_for_go(
+    inline: Inline,
+    broker: Broker,
+    prefix: str,
+    large: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    (large / "larger.md").write_text("word " * 40_000)
+    upload = Memory.upload
+    done: list[str] = []
+
+    async def once(self: Memory, body: bytes) -> str:
+        if done:
+            raise error
+        done.append(await upload(self, body))
+        return done[0]
+
+    monkeypatch.setattr(Memory, "upload", once)
+    if isinstance(error, Unavailable):
+        assert inline.run("memory", "ingest", str(large)) == 1
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            inline.run("memory", "ingest", str(large))
+    assert len(done) == 1
+    assert uploads(broker, prefix) == []
 
 
 def test_who_has_nobody_for_it_is_told(cli: Cli, notes: Path) -> None:

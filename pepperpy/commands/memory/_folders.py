@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from pepperpy_bus.memory import Memory
+    from pepperpy.commands.memory._uploads import Uploads
     from pepperpy_schemas.memory_ingest import Document, Skipped
 
 PASSED_OVER: Final = frozenset({"node_modules", "__pycache__"})
@@ -53,16 +53,20 @@ class Files(msgspec.Struct):
     folders: list[str]
 
 
-def found(paths: Sequence[Path], name: str = "") -> list[File]:
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """Returns what folders and files are called, wherever they are."""
+    return [path.resolve().name or "root" for path in paths]
+
+
+def found(paths: Sequence[Path], names: Sequence[str]) -> list[File]:
     """Returns the files of folders, and those that are named themselves.
 
     Args:
         paths: Folders and files.
-        name: What the memory knows the first of them by; its own name by default.
+        names: What the memory knows each of them by.
     """
     files: list[File] = []
-    for path in paths:
-        called, name = name or path.resolve().name or "root", ""
+    for path, called in zip(paths, names, strict=True):
         if path.is_dir():
             files += [_judged(one) for one in _walked(path, called)]
         else:
@@ -81,11 +85,11 @@ def limited(files: Sequence[File], most: int) -> list[File]:
     return kept
 
 
-async def read(memory: "Memory", files: Sequence[File]) -> Files:
+async def read(uploads: "Uploads", files: Sequence[File]) -> Files:
     """Returns what is in files; what is larger than a message likes is uploaded.
 
     Args:
-        memory: Where to upload it.
+        uploads: Uploads it.
         files: The files.
     """
     from pepperpy_schemas.memory_ingest import Skipped
@@ -97,8 +101,8 @@ async def read(memory: "Memory", files: Sequence[File]) -> Files:
         if not reason:
             inline += file.size
             try:
-                uploads = file.size > _INLINE or inline > _ALL_INLINE
-                documents.append(await _document(memory, file, uploads=uploads))
+                beside = file.size > _INLINE or inline > _ALL_INLINE
+                documents.append(await _document(file, uploads if beside else None))
             except (OSError, ValueError) as error:
                 reason = _said(error)
         if reason:
@@ -154,7 +158,7 @@ def _judged(file: File) -> File:
     return File(name, file.folder, file.path, size, reason)
 
 
-async def _document(memory: "Memory", file: File, *, uploads: bool) -> "Document":
+async def _document(file: File, uploads: "Uploads | None") -> "Document":
     """What is in a file.
 
     Raises:
@@ -170,9 +174,9 @@ async def _document(memory: "Memory", file: File, *, uploads: bool) -> "Document
         text = text_of(body)
     except (BadPayload, TooLarge) as error:
         raise ValueError(error.message) from None
-    if not uploads:
+    if uploads is None:
         return Document(file=file.name, folder=file.folder, text=text)
-    return Document(file=file.name, folder=file.folder, blob=await memory.upload(body))
+    return Document(file=file.name, folder=file.folder, blob=await uploads.upload(body))
 
 
 def _said(error: Exception) -> str:

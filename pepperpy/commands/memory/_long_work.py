@@ -1,6 +1,7 @@
 """Long work as a task: submitted, followed to its end, and ended when its caller leaves."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -19,20 +20,45 @@ _LEAVING = 10.0
 """Seconds that a task gets to end when its caller leaves."""
 
 
-async def submit(client: "Client", topic: str, body: Any) -> str:
-    """Submits a task and returns its id; says so when nobody has ever worked on its topic."""
+async def submit(
+    client: "Client", topic: str, body: Any, *, submitting: Callable[[], None] | None = None
+) -> str:
+    """Submits a task and returns its id; says so when nobody has ever worked on its topic.
+
+    Args:
+        client: The client.
+        topic: The topic.
+        body: What to do.
+        submitting: Is called just before: from then on the task may be there, whatever happens.
+    """
     from pepperpy.commands._failure import say
 
     if await client.schemas.latest(topic) is None:
         say("nobody does the memory's long work yet; the task waits for one")
         say(f"  hint: {_WORKER}, or --here")
+    if submitting is not None:
+        submitting()
     return await client.submit(topic, body)
 
 
-async def follow(client: "Client", task_id: str, bar: "Bar", kind: type[T]) -> T:
+async def follow(
+    client: "Client",
+    task_id: str,
+    bar: "Bar",
+    kind: type[T],
+    *,
+    canceled: Callable[[], None] | None = None,
+) -> T:
     """Shows how far a task is until it ends, and returns what it returned.
 
     Who interrupts it ends the task, too: what is done stays, and the same command goes on.
+
+    Args:
+        client: The client.
+        task_id: The task.
+        bar: Shows how far it is.
+        kind: What it returns.
+        canceled: Is called when it was interrupted and is known to have ended.
 
     Raises:
         typer.Exit: It failed (code 1).
@@ -47,7 +73,8 @@ async def follow(client: "Client", task_id: str, bar: "Bar", kind: type[T]) -> T
             end = update.ended or end
     except asyncio.CancelledError:
         bar.clear()
-        await _leave(client, task_id)
+        if await _leave(client, task_id) and canceled is not None:
+            canceled()
         raise
     finally:
         bar.clear()
@@ -58,7 +85,8 @@ async def follow(client: "Client", task_id: str, bar: "Bar", kind: type[T]) -> T
     return msgspec.json.decode(end.result.data, type=kind)
 
 
-async def _leave(client: "Client", task_id: str) -> None:
+async def _leave(client: "Client", task_id: str) -> bool:
+    """Cancels a task; says whether it is known to have ended."""
     from pepperpy.commands._failure import say
     from pepperpy_schemas.errors import PepperError
 
@@ -66,8 +94,9 @@ async def _leave(client: "Client", task_id: str) -> None:
         done = await client.cancel(task_id, reason="interrupted", wait=_LEAVING)
     except PepperError as error:
         say(f"task {task_id} goes on: {error.message}")
-        return
+        return False
     if done:
         say(STOPPED)
     else:
         say(f"task {task_id} will be canceled; the same command goes on where it was")
+    return done

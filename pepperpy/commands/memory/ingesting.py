@@ -34,7 +34,7 @@ def ingest(
     ] = None,
     metadata: Metadata = None,
     trusted: Annotated[
-        bool, typer.Option("--trusted", help="Mark the content as one to rely on.")
+        bool, typer.Option("--trusted", help="Mark the content as one to rely on; with --here.")
     ] = False,
     detach: Detach = False,
     here: Here = False,
@@ -50,6 +50,7 @@ def ingest(
     from pepperpy.commands._failure import WrongUsage
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import open_bus, run
+    from pepperpy.commands.memory._folders import names_of
     from pepperpy.commands.memory._service import full
     from pepperpy_schemas.memory_ingest import INGEST, Ingested, IngestTask
 
@@ -57,35 +58,38 @@ def ingest(
         raise WrongUsage("--as names one folder or file", ctx)
     if here and detach:
         raise WrongUsage("--here does it now: leave --detach out", ctx)
+    if trusted and not here:
+        raise WrongUsage("a task vouches for nothing: add --here to --trusted", ctx)
+    names = [name] if name else names_of(paths)
+    if twice := next((one for one in names if names.count(one) > 1), ""):
+        raise WrongUsage(f"two of these are {twice!r}: take them in one by one, with --as", ctx)
     values = metadata_of(metadata or [])
 
     async def work() -> "Ingested | str":
         from pepperpy.commands.memory._folders import found, limited, read
         from pepperpy.commands.memory._long_work import follow, submit
         from pepperpy.commands.memory._progress import Bar
+        from pepperpy.commands.memory._uploads import Uploads
 
         async with open_bus(ctx) as client:
             memory = client.memory.within(namespace=namespace)
-            files = found(paths, name)
-            given = await read(memory, files if most is None else limited(files, _size(most)))
-            task = IngestTask(
-                documents=given.documents,
-                skipped=given.skipped,
-                prune=given.folders if prune else [],
-                namespace=namespace,
-                metadata=values,
-                trusted=trusted,
-            )
-            try:
+            async with Uploads(memory) as uploads:
+                files = found(paths, names)
+                given = await read(uploads, files if most is None else limited(files, _size(most)))
+                task = IngestTask(
+                    documents=given.documents,
+                    skipped=given.skipped,
+                    prune=given.folders if prune else [],
+                    namespace=namespace,
+                    metadata=values,
+                )
+                bar = Bar("ingesting")
                 if here:
-                    return await _here(memory, task, Bar("ingesting"))
-                task_id = await submit(client, INGEST, task)
+                    return await _here(memory, task, bar, trusted=trusted)
+                task_id = await submit(client, INGEST, task, submitting=uploads.hand_over)
                 if detach:
                     return task_id
-                return await follow(client, task_id, Bar("ingesting"), Ingested)
-            except asyncio.CancelledError:
-                await _discard(memory, task)
-                raise
+                return await follow(client, task_id, bar, Ingested, canceled=uploads.take_back)
 
     done = run(work())
     if isinstance(done, str):
@@ -99,8 +103,8 @@ def ingest(
         _show(done)
 
 
-async def _here(memory: "Memory", task: "IngestTask", bar: "Bar") -> "Ingested":
-    """Does what the task would."""
+async def _here(memory: "Memory", task: "IngestTask", bar: "Bar", *, trusted: bool) -> "Ingested":
+    """Does what the task would, and may vouch for it."""
     from pepperpy.commands._failure import say
     from pepperpy.commands.memory._long_work import STOPPED
     from pepperpy_bus.memory.taking_in import Options, forget_others, size_of, take_in
@@ -112,7 +116,7 @@ async def _here(memory: "Memory", task: "IngestTask", bar: "Bar") -> "Ingested":
         bar.show(done / size, document.file)
 
     try:
-        options = Options(task.metadata, task.trusted)
+        options = Options(task.metadata, trusted)
         total = Ingested(skipped=task.skipped)
         total += await take_in(memory, task.documents, options, report)
         names = [one.file for one in task.documents] + [one.file for one in task.skipped]
@@ -124,15 +128,7 @@ async def _here(memory: "Memory", task: "IngestTask", bar: "Bar") -> "Ingested":
         raise
     finally:
         bar.clear()
-    await _discard(memory, task)
     return total
-
-
-async def _discard(memory: "Memory", task: "IngestTask") -> None:
-    """Removes what was uploaded for a task that nobody does any more."""
-    for document in task.documents:
-        if document.blob:
-            await memory.discard(document.blob)
 
 
 def _size(text: str) -> int:
