@@ -15,7 +15,7 @@ import asyncpg  # type: ignore[import-untyped]  # it has no types
 import msgspec
 
 from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
-from pepperpy_memory_svc.stores.embedded.place import account, place_of
+from pepperpy_memory_svc.stores.embedded.place import account, own_folder
 from pepperpy_memory_svc.stores.postgres import migration_status
 from pepperpy_memory_svc.stores.postgres.sessions import SCHEMA
 from pepperpy_schemas.errors import PepperError
@@ -51,11 +51,10 @@ def down() -> None:
 
 
 def reset() -> None:
-    """Forgets its data, and starts it with none."""
+    """Forgets its data, and starts it with none; a folder with other things in it is refused."""
+    data = own_folder(DATA, account())
     stopped()
-    data = place_of(DATA, account())
-    if data.exists():
-        shutil.rmtree(data)
+    shutil.rmtree(data)
     up()
 
 

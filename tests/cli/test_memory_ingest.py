@@ -163,7 +163,7 @@ def test_it_is_done_from_here_as_well(inline: Inline, notes: Path) -> None:
     hits = inline.json("memory", "search", "ferry", "--mode", "text")["hits"]
     assert [hit["entry"]["trusted"] for hit in hits] == [True]
     (notes / "a.md").unlink()
-    done = inline.json("memory", "ingest", str(notes), "--here", "--prune")
+    done = inline.json("memory", "ingest", str(notes), "--here", "--trusted", "--prune")
     assert done == counts(files=1, passages=1, removed=1)
     assert inline.json("memory", "reindex", "hashing:32", "--here")["current"]
     assert inline.json("memory", "stats")["dims"] == 32

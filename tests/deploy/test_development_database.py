@@ -18,23 +18,29 @@ Run = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def db() -> Iterator[Run]:
-    """`scripts/db` in a folder of its own."""
-    with server_folder() as folder:
-        folder.chmod(0o711)
+def folder() -> Iterator[Path]:
+    """A folder of the test's own."""
+    with server_folder() as one:
+        one.chmod(0o711)
+        yield one
 
-        def run(command: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [ROOT / "scripts" / "db", *command.split()],
-                env={**os.environ, "DB": str(folder / "db"), "PGPORT": "1"},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
 
-        yield run
-        run("down")
+@pytest.fixture
+def db(folder: Path) -> Iterator[Run]:
+    """`scripts/db` in that folder."""
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [ROOT / "scripts" / "db", *command.split()],
+            env={**os.environ, "DB": str(folder / "db"), "PGPORT": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    yield run
+    run("down")
 
 
 async def test_it_keeps_its_data_until_it_is_reset(db: Run) -> None:
@@ -72,6 +78,18 @@ async def test_one_that_was_killed_is_seen_not_to_run_and_starts_again(db: Run) 
     assert db("up").stdout.strip() == url
     await (await asyncpg.connect(url)).close()
     connection.terminate()
+
+
+def test_a_folder_with_other_things_in_it_is_not_reset(db: Run, folder: Path) -> None:
+    theirs = folder / "db" / "postgres" / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+    refused = db("reset")
+    assert refused.returncode == 1
+    assert "there are other things in the folder" in refused.stderr
+    assert "thesis.txt" in refused.stderr
+    assert theirs.read_text() == "years of work"
+    assert db("status").returncode == 1
 
 
 def test_another_command_is_refused(db: Run) -> None:
