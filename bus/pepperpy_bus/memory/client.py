@@ -27,7 +27,7 @@ from pepperpy_schemas.catalog.memory import (
     MEMORY_UPDATE,
 )
 from pepperpy_schemas.catalog.services import SERVICE
-from pepperpy_schemas.codec import convert
+from pepperpy_schemas.codec import convert, encode
 from pepperpy_schemas.errors import NotFound, Unavailable
 from pepperpy_schemas.memory import Condition, Entry, NewEntry, SearchReply, SearchRequest
 from pepperpy_schemas.memory_ingest import IngestProgress, IngestRequest
@@ -59,6 +59,9 @@ ALIVE: Final = "1m"
 """Without a sign of life from a service that is at long work, and that may have no slot yet."""
 WRITES: Final = frozenset({"put", "update", "delete", "link", "import", "reindex", "ingest"})
 """The operations that change something."""
+
+_BATCH: Final = 4 * 1024 * 1024
+"""Bytes of the entries that are sent at once; a single one may have more."""
 
 T = TypeVar("T")
 Gate: TypeAlias = Callable[[str, float], float]
@@ -212,7 +215,8 @@ class Memory:
 
         Args:
             entries: The entries, as many as there are.
-            batch: How many are sent at once, at most 1000; they are stored whole or not at all.
+            batch: How many are sent at once, at most 1000 and 4 MiB of them; they are stored whole
+                or not at all.
             timeout: How long each batch may take.
         """
         done = ImportReply(0)
@@ -463,11 +467,14 @@ async def _batches(
     entries: AsyncIterable[Entry] | Iterable[Entry], size: int
 ) -> AsyncGenerator[list[Entry], None]:
     some: list[Entry] = []
+    left = _BATCH
     async for entry in _each(entries):
-        some.append(entry)
-        if len(some) == size:
+        weight = len(encode(entry))
+        if some and (len(some) == size or weight > left):
             yield some
-            some = []
+            some, left = [], _BATCH
+        some.append(entry)
+        left -= weight
     if some:
         yield some
 

@@ -9,8 +9,10 @@ import pytest
 
 from pepperpy_bus.memory import Memory
 from pepperpy_memory_svc.remembering.writing import MOST_BYTES
+from pepperpy_schemas.catalog.memory import MEMORY_IMPORT
 from pepperpy_schemas.errors import BadPayload, Conflict, NotFound, PepperError
-from pepperpy_schemas.memory import Eq, Exists, Link, NewEntry
+from pepperpy_schemas.memory import Entry, Eq, Exists, Link, NewEntry
+from pepperpy_schemas.memory_requests import ImportReply, ImportRequest
 from tests.memory_svc.remembering.conftest import As, Clock, Serving
 
 
@@ -75,7 +77,7 @@ async def test_more_than_one_transaction_is_good_for_is_refused_and_the_bound_is
     one = await ana.put("parcel")
     many = [msgspec.structs.replace(one, id=f"e{n}", text=text) for n, text in enumerate(texts)]
     with pytest.raises(BadPayload, match="allowed in one request"):
-        await ana.import_(many)
+        await ana._call(MEMORY_IMPORT, ImportRequest(many), ImportReply, "30s")
 
 
 async def test_a_change_of_another_version_is_refused(ana: Memory) -> None:
@@ -290,3 +292,14 @@ async def test_equal_puts_at_once_leave_one_entry(ana: Memory) -> None:
     assert all(not isinstance(end, BaseException) or isinstance(end, PepperError) for end in ends)
     assert (await ana.stats()).namespaces[0].entries == 1
     assert (await ana.get("same")).version == 8
+
+
+async def test_large_entries_of_an_export_are_sent_in_as_many_requests_as_they_need(
+    ana: Memory, clock: Clock
+) -> None:
+    times = dict.fromkeys(("at", "created", "updated"), clock.now)
+    large = [
+        Entry(id=f"e{n:02}", namespace="ana", text="word " * 40_000, **times) for n in range(50)
+    ]
+    assert (await ana.import_(large)).imported == 50
+    assert (await ana.stats()).namespaces[0].entries == 50
