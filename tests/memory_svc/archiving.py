@@ -10,9 +10,9 @@ from pepperpy_bus.opening import connect
 
 
 @contextlib.asynccontextmanager
-async def archiving(url: str, prefix: str) -> AsyncIterator[None]:
-    """Does the memory's long work."""
-    async with connect(url, bus__prefix=prefix) as own:
+async def archiving(url: str, prefix: str, **flags: object) -> AsyncIterator[None]:
+    """Does the memory's long work; flags are settings, as `connect` takes them."""
+    async with connect(url, bus__prefix=prefix, **flags) as own:
         worker = Worker(agent, own, WorkerOptions(concurrency=4, grace=1.0))
         running = asyncio.create_task(worker.run(), name="archivist")
         try:
