@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from pepperpy_agents.memory.archivist import agent
 from pepperpy_agents.worker import Worker, WorkerOptions
@@ -10,7 +11,7 @@ from pepperpy_bus.opening import connect
 
 
 @contextlib.asynccontextmanager
-async def archiving(url: str, prefix: str, **flags: object) -> AsyncIterator[None]:
+async def archiving(url: str, prefix: str, **flags: Any) -> AsyncIterator[None]:
     """Does the memory's long work; flags are settings, as `connect` takes them."""
     async with connect(url, bus__prefix=prefix, **flags) as own:
         worker = Worker(agent, own, WorkerOptions(concurrency=4, grace=1.0))
