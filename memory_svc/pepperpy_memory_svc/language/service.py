@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Literal, Self, TypeVar
 
+from pepperpy_bus.config.values import DetectorName
 from pepperpy_bus.services.service import Call, Endpoint
 from pepperpy_memory_svc.language.analyser import analyser
 from pepperpy_memory_svc.language.detection import detect
-from pepperpy_memory_svc.language.detector import Name
 from pepperpy_memory_svc.language.detectors import load_detector
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_memory_svc.language.pipeline import analyse
@@ -54,8 +54,8 @@ class LanguageService:
         threads: Threads that compute.
     """
 
-    def __init__(self, *, detector: Name = "langdetect", threads: int = THREADS) -> None:
-        self._detector: Name = detector
+    def __init__(self, *, detector: DetectorName = "langdetect", threads: int = THREADS) -> None:
+        self._detector: DetectorName = detector
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="language")
 
     async def __aenter__(self) -> Self:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Final, Protocol
 
+from pepperpy_bus.config.values import DetectorName
 from pepperpy_schemas.language import Analysis, Engines, Pipeline, Token
 
 
@@ -38,7 +39,14 @@ class Analyser(Protocol):
 
 
 class LanguageAnalyser:
-    """Takes words as their language has them: by their roots, without the empty ones."""
+    """Takes words as their language has them: by their roots, without the empty ones.
+
+    Args:
+        detector: What is asked for the language.
+    """
+
+    def __init__(self, detector: DetectorName = "langdetect") -> None:
+        self._detector = detector
 
     def version(self, pipeline: Pipeline) -> str:
         """See `Analyser.version`."""
@@ -49,13 +57,15 @@ class LanguageAnalyser:
     def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:
         """See `Analyser.analyse`."""
         from pepperpy_memory_svc.language.analyser import analyser
+        from pepperpy_memory_svc.language.detectors import load_detector
         from pepperpy_memory_svc.language.languages import LANGUAGES
         from pepperpy_memory_svc.language.pipeline import analyse
 
         if lang and lang not in LANGUAGES:
             plain = analyser("", pipeline)
             return Analysis(lang=lang, confidence=1.0, tokens=plain.tokens(text))
-        return analyse(text, lang=lang, main=main, pipeline=pipeline)
+        detector = load_detector(self._detector)
+        return analyse(text, lang=lang, main=main, pipeline=pipeline, detector=detector)
 
     def find(
         self, text: str, lexemes: Collection[str], *, lang: str, main: str, pipeline: Pipeline

