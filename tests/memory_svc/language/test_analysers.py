@@ -1,5 +1,5 @@
 import functools
-import gc
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -58,9 +58,9 @@ def test_all_analysers_together_keep_a_bounded_number_of_words() -> None:
         for fold in (False, True):
             used = analyser("", Pipeline(fold=fold, bigrams=bigrams))
             assert len(used.tokens(text)) == REMEMBERED // 2
-    # Wherever they are kept: of what an analyser remembers no answer tells.
-    memories = [one for one in gc.get_objects() if type(one) is functools._lru_cache_wrapper]
-    ours = [one for one in memories if one.__module__ == Analyser.__module__]
+    # Whichever keep them: of what an analyser remembers no answer tells.
+    everything = vars(sys.modules[Analyser.__module__]).values()
+    ours = [one for one in everything if isinstance(one, functools._lru_cache_wrapper)]
     kept = max(one.cache_info().currsize for one in ours)
     assert kept == REMEMBERED
     assert sum(one.cache_info().currsize for one in ours) < 1.2 * REMEMBERED
