@@ -10,6 +10,7 @@ from pepperpy_bus.config import Settings, load
 from pepperpy_bus.options import connection_options, limits_of
 from pepperpy_bus.trust.principals import ROLES, inbox_prefix
 from pepperpy_schemas.errors import BadConfig
+from tests.requirements import missing
 
 
 def settings(**flags: Any) -> Settings:
@@ -22,7 +23,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate and its key."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("there is no openssl")
+        missing("there is no openssl")
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pepperpy.__main__ import COMMANDS, main
+from tests.requirements import missing
 
 SCRIPT = Path(sys.executable).parent / "pepperpy"
 
@@ -62,8 +63,9 @@ def test_every_shell_gets_its_own_form() -> None:
     assert '"check":"Compare' in completed("pepperpy bus ", shell="zsh")[2]
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_bash_takes_the_script_and_completes_by_it() -> None:
+    if shutil.which("bash") is None:
+        missing("there is no bash")
     script = (
         f'eval "$({SCRIPT} completion bash 2>/dev/null)"\n'
         "complete -p pepperpy\n"

@@ -5,6 +5,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from pepperpy_schemas.errors import BadPayload
+from pepperpy_schemas.memory import Scalar
 
 FieldKind: TypeAlias = Literal["text", "number", "flag", "time", "list", "metadata"]
 
@@ -67,3 +68,16 @@ def field_of(text: str, path: str) -> Field:
         hint=f"name one of {', '.join(OWN)}, or metadata.KEY, metadata.KEY.KEY",
         context={"path": path},
     )
+
+
+def is_of_kind(value: Scalar, field: Field) -> bool:
+    """Returns whether a value is of the field's kind; one that is not equals nothing of it."""
+    match value:
+        case None:
+            return False
+        case bool():
+            return field.kind == "flag"
+        case str():
+            return field.kind in {"text", "time"}
+        case _:
+            return field.kind == "number"

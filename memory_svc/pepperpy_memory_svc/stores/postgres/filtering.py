@@ -11,7 +11,7 @@ import msgspec
 
 from pepperpy_memory_svc.stores.checking import check_condition, instant
 from pepperpy_memory_svc.stores.conditions import Leaf, compile_test
-from pepperpy_memory_svc.stores.fields import Field, field_of
+from pepperpy_memory_svc.stores.fields import Field, field_of, is_of_kind
 from pepperpy_schemas.memory import (
     AllOf,
     AnyOf,
@@ -103,7 +103,7 @@ class _Filter:
 
     def _among(self, values: Sequence[Scalar], field: Field, column: str) -> str:
         kind = _kind(field)
-        fitting = [_own_value(each, field) for each in values if _fits(each, field)]
+        fitting = [_own_value(each, field) for each in values if is_of_kind(each, field)]
         parts = [f"({column} IS NULL)"] if None in values else []
         if fitting and kind:
             among = f"{column} = ANY({self._bind(fitting, f'{kind}[]')})"
@@ -116,7 +116,7 @@ class _Filter:
             value = getattr(condition, name)
             if value is None:
                 continue
-            if not _fits(value, field) or field.kind == "flag":
+            if not is_of_kind(value, field) or field.kind == "flag":
                 return _FALSE
             parts.append(
                 f"{column} {operator} {self._bind(_own_value(value, field), _kind(field))}"
@@ -208,19 +208,6 @@ def _kind(field: Field) -> str:
             return "timestamptz"
         case _:
             return ""
-
-
-def _fits(value: Scalar, field: Field) -> bool:
-    """Says whether a value is of the field's kind; one that is not equals nothing of it."""
-    match value:
-        case None:
-            return False
-        case bool():
-            return field.kind == "flag"
-        case str():
-            return field.kind in {"text", "time"}
-        case _:
-            return field.kind == "number"
 
 
 def _own_value(value: Scalar, field: Field) -> Any:

@@ -13,7 +13,7 @@ import msgspec
 
 from pepperpy_memory_svc.stores.checking import check_condition, instant
 from pepperpy_memory_svc.stores.conditions import Leaf, compile_test
-from pepperpy_memory_svc.stores.fields import Field, field_of
+from pepperpy_memory_svc.stores.fields import Field, field_of, is_of_kind
 from pepperpy_memory_svc.stores.qdrant.filters import (
     ALL,
     NOTHING,
@@ -140,10 +140,10 @@ def _among(values: Sequence[Scalar], field: Field, namespace: str) -> Bounds:
             every_value = [*given, None] if None in values else given
             parts.append(_said(field, "=", every_value))
         case "number" | "time":
-            parts += [_equal(each, field) for each in given if _fits(each, field)]
+            parts += [_equal(each, field) for each in given if is_of_kind(each, field)]
         case "text" | "flag":
             parts.append(
-                _own_text([each for each in given if _fits(each, field)], field, namespace)
+                _own_text([each for each in given if is_of_kind(each, field)], field, namespace)
             )
     return _either(parts)
 
@@ -181,7 +181,8 @@ def _range(condition: Range, field: Field) -> Bounds:
     bounds = {name: value for name, value in given.items() if value is not None}
     if field.kind == "metadata":
         return _inside_range(bounds, field)
-    if field.kind in {"flag", "list"} or not all(_fits(each, field) for each in bounds.values()):
+    of_kind = all(is_of_kind(each, field) for each in bounds.values())
+    if field.kind in {"flag", "list"} or not of_kind:
         return _NEVER
     if field.kind == "text":
         return _UNKNOWN
@@ -231,19 +232,6 @@ def _said(field: Field, said: Said, values: Sequence[Scalar]) -> Bounds:
     if field.kind != "metadata":
         return _exact(Has("is", listed))
     return Bounds(Has("is", [*listed, WIDE]), Has("is", listed))
-
-
-def _fits(value: Scalar, field: Field) -> bool:
-    """Says whether a value is of the field's kind; one that is not equals nothing of it."""
-    match value:
-        case None:
-            return False
-        case bool():
-            return field.kind == "flag"
-        case str():
-            return field.kind in {"text", "time"}
-        case _:
-            return field.kind == "number"
 
 
 def _number(value: Scalar, field: Field) -> float:
