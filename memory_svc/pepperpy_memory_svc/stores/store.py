@@ -49,10 +49,14 @@ class Entries(Protocol):
         """Returns those that are there, by id."""
 
     async def delete(self, namespace: str, ids: Sequence[str], *, now: datetime) -> list[str]:
-        """Deletes entries with their history; returns the ids that were there, in order of id."""
+        """Deletes entries with their history; returns the ids that were there, in order of id.
+
+        Many are deleted in portions: one that is interrupted leaves the rest, and the same call
+        goes on with it.
+        """
 
     async def delete_where(self, namespace: str, where: Condition | None, *, now: datetime) -> int:
-        """Deletes all that fulfil a condition, or all; returns how many were there."""
+        """Deletes all that fulfil a condition, or all, as `delete`; returns how many were there."""
 
     async def touch(self, namespace: str, ids: Sequence[str], *, now: datetime) -> int:
         """Begins the time of those that have a ``ttl`` anew; returns how many have one."""

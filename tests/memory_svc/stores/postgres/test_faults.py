@@ -3,8 +3,7 @@
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Sized
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it has no types
@@ -14,7 +13,8 @@ import pytest_asyncio
 from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
 from pepperpy_memory_svc.stores.postgres import Limits, PostgresStore
 from pepperpy_memory_svc.stores.rows import Filling
-from pepperpy_schemas.errors import BadConfig, Overloaded, PepperError, Unavailable
+from pepperpy_schemas.errors import BadConfig, Overloaded, Unavailable
+from tests.memory_svc.stores.killing import written_under_kills
 from tests.memory_svc.stores.making import NOW, Filled, entry, filled, server_folder
 
 
@@ -31,38 +31,7 @@ async def test_no_acknowledged_write_is_lost_when_the_server_is_killed_under_loa
 ) -> None:
     async with PostgresStore(own.url) as store:
         memory = await filled(store)
-        acknowledged: set[str] = set()
-        refused: list[PepperError] = []
-        done = asyncio.Event()
-
-        async def write(writer: int) -> None:
-            number = 0
-            while not done.is_set():
-                ids = [f"w{writer}-{number}-{part}" for part in range(3)]
-                rows = [memory.row(entry(id_), [1, 0, 0, 0], ["word"]) for id_ in ids]
-                try:
-                    await store.put("ours", rows, now=NOW)
-                    acknowledged.update(ids)
-                    number += 1
-                except Unavailable as error:
-                    refused.append(error)
-                    await asyncio.sleep(0.01)
-
-        writers = [asyncio.create_task(write(each)) for each in range(3)]
-        for _ in range(2):
-            await _more(acknowledged, 30)
-            os.kill(own.pid, signal.SIGKILL)
-            await _more(refused, 1)
-            killed = time.monotonic()
-            await _more(acknowledged, 1)
-            assert time.monotonic() - killed < 5
-        done.set()
-        await asyncio.gather(*writers)
-        there = {each.id for each in await store.scan("ours", now=NOW, limit=10_000)}
-        assert acknowledged <= there
-        # A call's rows are all there or none is.
-        parts = [id_.rpartition("-")[0] for id_ in there]
-        assert {parts.count(each) for each in parts} == {3}
+        there = await written_under_kills(memory, lambda: os.kill(own.pid, signal.SIGKILL))
         await _check_sums(memory, len(there))
 
 
@@ -74,13 +43,6 @@ async def _check_sums(memory: Filled, number: int) -> None:
     async with connection.connection() as inside:
         docs, length = await inside.fetchrow("SELECT docs, length FROM corpus")
     assert (docs, length) == (number, number)
-
-
-async def _more(grows: Sized, by: int) -> None:
-    wanted, deadline = len(grows) + by, time.monotonic() + 20
-    while len(grows) < wanted:
-        assert time.monotonic() < deadline, "it never came"
-        await asyncio.sleep(0.005)
 
 
 async def test_every_operation_says_that_the_server_is_away(own: EmbeddedPostgres) -> None:

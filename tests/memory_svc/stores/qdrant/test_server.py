@@ -3,8 +3,7 @@
 import asyncio
 import json
 import socket
-import time
-from collections.abc import AsyncIterator, Sized
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -21,6 +20,7 @@ from pepperpy_schemas.errors import (
     PepperError,
     Unavailable,
 )
+from tests.memory_svc.stores.killing import written_under_kills
 from tests.memory_svc.stores.making import NOW, entry, filled, server_folder
 from tests.memory_svc.stores.qdrant.server import QdrantServer
 
@@ -38,48 +38,9 @@ async def test_no_acknowledged_write_is_lost_when_the_server_is_killed_under_loa
 ) -> None:
     async with qdrant_store(own.address) as store:
         memory = await filled(store)
-        acknowledged: set[str] = set()
-        refused: list[PepperError] = []
-        done = asyncio.Event()
-
-        async def write(writer: int) -> None:
-            number = 0
-            while not done.is_set():
-                ids = [f"w{writer}-{number}-{part}" for part in range(3)]
-                rows = [memory.row(entry(id_), [1, 0, 0, 0], ["word"]) for id_ in ids]
-                try:
-                    await store.put("ours", rows, now=NOW)
-                    acknowledged.update(ids)
-                    number += 1
-                except Unavailable as error:
-                    refused.append(error)
-                    await asyncio.sleep(0.01)
-
-        writers = [asyncio.create_task(write(each)) for each in range(3)]
-        for _ in range(2):
-            await _more(acknowledged, 30)
-            own.kill()
-            await _more(refused, 1)
-            await own.start()
-            ready = time.monotonic()
-            await _more(acknowledged, 1)
-            assert time.monotonic() - ready < 5
-        done.set()
-        await asyncio.gather(*writers)
-        there = {each.id for each in await store.scan("ours", now=NOW, limit=10_000)}
-        assert acknowledged <= there
-        # A call's rows are all there or none is.
-        parts = [id_.rpartition("-")[0] for id_ in there]
-        assert {parts.count(each) for each in parts} == {3}
+        there = await written_under_kills(memory, own.kill, own.start)
         found = await memory.find([1, 0, 0, 0], ["word"], limit=10_000)
         assert len(found.words) == len(found.vector) == len(there)
-
-
-async def _more(grows: Sized, by: int) -> None:
-    wanted, deadline = len(grows) + by, time.monotonic() + 30
-    while len(grows) < wanted:
-        assert time.monotonic() < deadline, "it never came"
-        await asyncio.sleep(0.005)
 
 
 async def test_every_operation_says_that_the_server_is_away(own: QdrantServer) -> None:

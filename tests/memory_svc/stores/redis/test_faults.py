@@ -1,16 +1,16 @@
 """The server is killed, away, or too slow: typed errors, nothing acknowledged is lost."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Sized
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from pepperpy_memory_svc.stores.redis import Limits, RedisStore
 from pepperpy_memory_svc.stores.rows import Filling
-from pepperpy_schemas.errors import BadConfig, Overloaded, PepperError, Unavailable
+from pepperpy_schemas.errors import BadConfig, Overloaded, Unavailable
 from pepperpy_schemas.memory import Eq
+from tests.memory_svc.stores.killing import written_under_kills
 from tests.memory_svc.stores.making import NOW, Filled, after, entry, filled, fresh, server_folder
 from tests.memory_svc.stores.redis.server import RedisServer
 
@@ -29,42 +29,7 @@ async def test_no_acknowledged_write_is_lost_when_the_server_is_killed_under_loa
 ) -> None:
     async with RedisStore(f"{own.url}?index={index}") as store:
         memory = await filled(store)
-        acknowledged: set[str] = set()
-        refused: list[PepperError] = []
-        done = asyncio.Event()
-
-        async def write(writer: int) -> None:
-            number = 0
-            while not done.is_set():
-                ids = [f"w{writer}-{number}-{part}" for part in range(3)]
-                rows = [
-                    memory.row(entry(id_, metadata={"writer": writer}), [1, 0, 0, 0], ["word"])
-                    for id_ in ids
-                ]
-                try:
-                    await store.put("ours", rows, now=NOW)
-                    acknowledged.update(ids)
-                    number += 1
-                except Unavailable as error:
-                    refused.append(error)
-                    await asyncio.sleep(0.01)
-
-        writers = [asyncio.create_task(write(each)) for each in range(3)]
-        for _ in range(2):
-            await _more(acknowledged, 60)
-            own.kill()
-            await _more(refused, 1)
-            await own.start()
-            back = time.monotonic()
-            await _more(acknowledged, 1)
-            assert time.monotonic() - back < 5
-        done.set()
-        await asyncio.gather(*writers)
-        there = {each.id for each in await store.scan("ours", now=NOW, limit=10_000)}
-        assert acknowledged <= there
-        # A call's rows are all there or none is.
-        parts = [id_.rpartition("-")[0] for id_ in there]
-        assert {parts.count(each) for each in parts} == {3}
+        there = await written_under_kills(memory, own.kill, own.start)
         await _found_by_everything(memory, there)
 
 
@@ -78,13 +43,6 @@ async def _found_by_everything(memory: Filled, there: set[str]) -> None:
     await memory.store.put("calm", rows, now=NOW)
     calm = await memory.find(lexemes=["word"], namespace="calm", limit=10_000)
     assert [each.score for each in calm.words] == [each.score for each in found.words]
-
-
-async def _more(grows: Sized, by: int) -> None:
-    wanted, deadline = len(grows) + by, time.monotonic() + 20
-    while len(grows) < wanted:
-        assert time.monotonic() < deadline, "it never came"
-        await asyncio.sleep(0.005)
 
 
 async def test_every_operation_says_that_the_server_is_away(own: RedisServer) -> None:
