@@ -68,7 +68,8 @@ async def searches(filled: Filled, count: int) -> dict[str, Took]:
         began = time.perf_counter()
         reply = await kinds[kind](text)
         seconds = time.perf_counter() - began
-        assert len(reply.hits) == LIMIT
+        # A question of seldom words, or of stop words alone, has fewer entries with its words.
+        assert kind == "text" or len(reply.hits) == LIMIT, (kind, text)
         if number >= _WARM * len(kinds):
             took[kind].whole.append(seconds * 1000)
             took[kind].store.append(filled.store.seconds * 1000)
