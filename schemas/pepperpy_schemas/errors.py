@@ -2,7 +2,8 @@
 
 Every error has a stable ``code`` that travels on the wire, a ``category``, whether a retry can
 help, a ``hint`` that says what to do, a ``context`` of named values and a ``cause``. The table in
-``docs/reference/errors.md`` is generated from the classes below and in `upstream_errors`.
+``docs/reference/errors.md`` is generated from the classes below, in `upstream_errors` and in
+`tool_errors`.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,13 @@ from collections.abc import Iterator
 import msgspec
 
 from pepperpy_schemas.error import ErrorInfo, HandlerError, PepperError, info_of
+from pepperpy_schemas.tool_errors import (
+    BadArguments,
+    NotGranted,
+    ToolFailed,
+    ToolTimeout,
+    UnknownTool,
+)
 from pepperpy_schemas.upstream_errors import (
     BadOutput,
     ContentFiltered,
@@ -25,6 +33,7 @@ from pepperpy_schemas.upstream_errors import (
 )
 
 __all__ = [
+    "BadArguments",
     "BadConfig",
     "BadGraph",
     "BadHeader",
@@ -52,6 +61,7 @@ __all__ = [
     "NoAnswer",
     "NoTargetLeft",
     "NotFound",
+    "NotGranted",
     "Overloaded",
     "PepperError",
     "PermissionDenied",
@@ -65,9 +75,12 @@ __all__ = [
     "StreamBroken",
     "TaskTimeout",
     "TooLarge",
+    "ToolFailed",
+    "ToolTimeout",
     "TopologyDrift",
     "Unavailable",
     "UnknownModel",
+    "UnknownTool",
     "UnknownTopic",
     "Unreachable",
     "UnsupportedType",
@@ -366,7 +379,7 @@ class RemoteError(PepperError):
         return msgspec.structs.replace(self._info, cause=self._info.cause or cause)
 
 
-_MODULES = frozenset({__name__, HandlerError.__module__, UpstreamFailed.__module__})
+_MODULES = frozenset(cls.__module__ for cls in (BadName, HandlerError, UpstreamFailed, UnknownTool))
 
 
 def error_types() -> Iterator[type[PepperError]]:

@@ -1,0 +1,6 @@
+"""Tools: what models may call, under grants, time-outs and limits."""
+
+from pepperpy_agents.tools.scopes import Grants, Scope
+from pepperpy_agents.tools.tool import Tool, ToolUse
+
+__all__ = ["Grants", "Scope", "Tool", "ToolUse"]
