@@ -4,31 +4,23 @@ The values of an answer stand in no error: errors are told in events, which show
 """
 
 import re
-from functools import lru_cache
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from pepperpy_provider_svc.guards.effort import Effort, TooMuchWork
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, ResponseFormat
 from pepperpy_schemas.codec import encode
-from pepperpy_schemas.errors import BadOutput, BadPayload
-
-if TYPE_CHECKING:
-    import jsonschema_rs
+from pepperpy_schemas.errors import BadOutput
+from pepperpy_schemas.schema_check import SchemaCheck, TooMuchWork, schema_check
 
 _MOST = 8  # problems that the model is told at once
-_COUNTED = 100  # problems that are looked for
-_STEPS = 10_000  # of a regular expression that cannot be matched in one go
 _FENCED: Final = re.compile(r"```[a-zA-Z]*\s*\n(.*?)\n?\s*```", re.DOTALL)
-_MASK: Final = "the value"
 
 
 def refuse_bad_schema(request: ChatRequest) -> None:
     """Raises BadPayload when the schema of the answer is none, or more than can be checked."""
     if request.response_format is not None:
-        _validator(encode(request.response_format.schema))
+        _check_of(request.response_format.schema)
 
 
 def check(form: ResponseFormat, text: str) -> BadOutput | None:
@@ -39,17 +31,14 @@ def check(form: ResponseFormat, text: str) -> BadOutput | None:
     Raises:
         BadPayload: The schema is none.
     """
-    validator, effort = _validator(encode(form.schema))
+    against = _check_of(form.schema)
     found = json_in(text)
     if found is None:
         return _misfit(form, ["$: the answer is no JSON"])
-    value = msgspec.json.decode(found)
     try:
-        effort.refuse(value, len(found))
+        problems = against.problems(msgspec.json.decode(found), len(found))
     except TooMuchWork:
         return _misfit(form, ["$: the answer is too large, or too deep, to be checked"])
-    errors = islice(validator.iter_errors(value), _COUNTED)
-    problems = [f"{_path(error.instance_path)}: {error.message}" for error in errors]
     return _misfit(form, problems) if problems else None
 
 
@@ -116,29 +105,5 @@ def _is_json(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=64)
-def _validator(schema: bytes) -> "tuple[jsonschema_rs.Validator, Effort]":
-    import jsonschema_rs
-
-    declared = msgspec.json.decode(schema)
-    try:
-        # Offline: a $ref must not have this process read files or addresses for the caller.
-        validator = jsonschema_rs.validator_for(
-            declared,
-            offline=True,
-            mask=_MASK,
-            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_STEPS),
-        )
-    except (ValueError, RecursionError) as error:
-        message, path = getattr(error, "message", str(error)), getattr(error, "instance_path", [])
-        where = _path(path).replace("$", "response_format.schema", 1)
-        raise BadPayload(
-            f"{where} is no JSON Schema: {message}",
-            hint="mend the schema; references must stay inside it",
-            context={"path": where},
-        ) from None
-    return validator, Effort(declared)
-
-
-def _path(places: list[Any]) -> str:
-    return "$" + "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in places)
+def _check_of(schema: dict[str, Any]) -> SchemaCheck:
+    return schema_check(encode(schema), "response_format.schema")

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pepperpy_provider_svc.guards.effort import Effort, TooMuchWork
 from pepperpy_provider_svc.guards.structured import check, refuse_bad_schema
 from pepperpy_schemas.chat import ChatMessage, ChatRequest, ResponseFormat
+from pepperpy_schemas.effort import Effort, TooMuchWork
 from pepperpy_schemas.errors import BadPayload
 
 ANY_JSON: dict[str, Any] = {

@@ -53,6 +53,7 @@ class Effort:
 
     Args:
         schema: The schema; its references lead somewhere inside it.
+        what: What the schema is, for errors.
 
     Attributes:
         rules: Its rules, each as often as it is used for one place of a value; 0 when it refers to
@@ -62,8 +63,9 @@ class Effort:
         BadPayload: It has too many rules, or references that cannot be followed.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    def __init__(self, schema: dict[str, Any], what: str = "the schema") -> None:
         self._root = schema
+        self._what = what
         old = "draft-04" in str(schema.get("$schema", ""))
         self._id = "id" if old else "$id"
         self._anchors: dict[str, Any] = {}
@@ -75,10 +77,10 @@ class Effort:
             rules = self._rules(schema, {})
         except (TooMuchWork, RecursionError):
             raise BadPayload(
-                f"response_format.schema has more than {MOST_RULES} rules, "
+                f"{what} has more than {MOST_RULES} rules, "
                 "each counted as often as a $ref leads to it",
                 hint="let references not double at every step",
-                context={"path": "response_format.schema"},
+                context={"path": what},
             ) from None
         self.rules = 0 if self._recursive else rules
 
@@ -142,7 +144,7 @@ class Effort:
 
     def _read(self, schema: Mapping[str, Any]) -> Iterator[_Part]:
         if schema is not self._root and isinstance(schema.get(self._id), str):
-            raise _elsewhere(schema[self._id])
+            raise self._elsewhere(schema[self._id])
         for word in _REFERENCES:
             if isinstance(schema.get(word), str):
                 yield word, None, self._target(schema[word])
@@ -158,11 +160,11 @@ class Effort:
     def _target(self, reference: str) -> Any:
         base, _, fragment = reference.partition("#")
         if base and base != str(self._root.get(self._id, "")).partition("#")[0]:
-            raise _elsewhere(reference)
+            raise self._elsewhere(reference)
         place = unquote(fragment)
         if place and not place.startswith("/"):
             if place not in self._anchors:
-                raise _elsewhere(reference)
+                raise self._elsewhere(reference)
             return self._anchors[place]
         at: Any = self._root
         try:
@@ -170,7 +172,7 @@ class Effort:
                 key = step.replace("~1", "/").replace("~0", "~")
                 at = at[int(key)] if isinstance(at, list) else at[key]
         except (LookupError, TypeError, ValueError):
-            raise _elsewhere(reference) from None
+            raise self._elsewhere(reference) from None
         return at
 
     def _find_anchors(self, at: Any) -> None:
@@ -183,6 +185,13 @@ class Effort:
                 waiting.extend(at.values())
                 names = (at.get("$anchor"), at.get("$dynamicAnchor"))
                 self._anchors |= {name: at for name in names if isinstance(name, str)}
+
+    def _elsewhere(self, reference: str) -> BadPayload:
+        return BadPayload(
+            f"{self._what}: {reference!r:.80} cannot be followed",
+            hint="let references be # and a path inside the schema, such as #/$defs/place",
+            context={"path": self._what},
+        )
 
 
 def _own(schema: Mapping[str, Any]) -> int:
@@ -229,11 +238,3 @@ def _of_list(
     else:
         first = schema.get("prefixItems" if word == "items" else "items")
         yield from value[len(first) if isinstance(first, list) else 0 :]
-
-
-def _elsewhere(reference: str) -> BadPayload:
-    return BadPayload(
-        f"response_format.schema: {reference!r:.80} cannot be followed",
-        hint="let references be # and a path inside the schema, such as #/$defs/place",
-        context={"path": "response_format.schema"},
-    )
