@@ -2,7 +2,7 @@
 
 Such a schema may be a trap: its references lead out of it, it asks for more checks than can be
 done, or has a pattern that takes for ever. Nothing is fetched here, and what is too much work is
-refused before it begins. No error has a value in it: errors are told in events, which show no content.
+refused before it begins. No error has a value in it: events tell errors, and show no content.
 """
 
 from functools import lru_cache

@@ -1,0 +1,51 @@
+"""What a model gets of a call: the tool's value as text, or an error that it can act upon."""
+
+from typing import Any, Final
+
+from pepperpy_bus.bodies import to_json
+from pepperpy_bus.redaction import escape, scrub
+from pepperpy_schemas.chat import ToolCall, ToolResult
+from pepperpy_schemas.errors import BadPayload, PepperError, ToolFailed
+
+_LONGEST: Final = 2000
+"""Characters of an error."""
+
+
+def content_of(value: Any, most: int) -> str:
+    """Returns a tool's value as the text that the model reads.
+
+    Args:
+        value: A text, or what JSON can carry.
+        most: Characters above which it is cut, with a note.
+
+    Raises:
+        ToolFailed: JSON cannot carry it.
+    """
+    text = _text(value)
+    # File names may hold what is no text; a lone surrogate would break the request to the model.
+    text = text.encode("utf-8", "replace").decode()
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\n[cut here: these are the first {most} of {len(text)} characters]"
+
+
+def failure(call: ToolCall, error: BaseException) -> ToolResult:
+    """Returns what a model is told of a call that was refused or failed."""
+    if not isinstance(error, PepperError):
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        error = ToolFailed(said)
+    hint = f" ({error.hint})" if error.hint and error.category == "input" else ""
+    text = scrub(escape(f"{error.message}{hint}"))
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} […]"
+    return ToolResult(call.id, f"{error.code}: {cut}", error=True)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    try:
+        return to_json(value).decode()
+    except BadPayload as error:
+        raise ToolFailed(f"what it returned {error}") from None

@@ -1,0 +1,222 @@
+"""Running tools for models: what the model or the tool does wrong becomes a result, never a fault.
+
+A call is read, checked and granted before anything is done; then it is told of, done under a limit
+of calls at once and of time, and told of again.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from pepperpy_agents.tools.arguments import read_arguments
+from pepperpy_agents.tools.auditing import Audited
+from pepperpy_agents.tools.results import content_of, failure
+from pepperpy_agents.tools.scopes import Grants, Scope
+from pepperpy_agents.tools.timing import within
+from pepperpy_agents.tools.tool import Tool, ToolUse
+from pepperpy_bus.events import Emitter
+from pepperpy_schemas.chat import ToolCall, ToolResult, ToolSpec
+from pepperpy_schemas.errors import (
+    BadArguments,
+    BadConfig,
+    NotGranted,
+    PepperError,
+    ToolFailed,
+    ToolTimeout,
+    UnknownTool,
+)
+
+CONCURRENCY: Final = 8
+"""Calls of one toolbox that run at once."""
+
+
+class ToolLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call may be, and its result.
+
+    Attributes:
+        arguments: Bytes of its arguments.
+        depth: Levels of lists and objects in them.
+        result: Characters of its result; what is more is cut, and the model told so.
+    """
+
+    arguments: int = 131_072
+    depth: int = 32
+    result: int = 65_536
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A call that may be made.
+
+    Attributes:
+        tool: The tool.
+        arguments: Its arguments, checked.
+        scopes: What it needs, all of it granted.
+    """
+
+    tool: Tool
+    arguments: dict[str, Any]
+    scopes: tuple[str, ...]
+
+
+class Toolbox:
+    """The tools of one agent, with what it was granted.
+
+    Args:
+        tools: The tools; no two may have the same name, as they are called or as models see them.
+        grants: What their calls may do. It is this that counts, whatever a `ToolUse` says.
+        concurrency: Calls that run at once; others wait for their turn.
+        limits: What a call may be.
+        emitter: Tells of calls that belong to no task.
+
+    Raises:
+        BadConfig: Two tools have the same name.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Tool] = (),
+        *,
+        grants: Grants | Iterable[str] = Grants(),  # noqa: B008 - it is frozen
+        concurrency: int = CONCURRENCY,
+        limits: ToolLimits = ToolLimits(),  # noqa: B008 - it is frozen
+        emitter: Emitter | None = None,
+    ) -> None:
+        self.grants = grants if isinstance(grants, Grants) else Grants.of(grants)
+        self._tools: dict[str, Tool] = {}
+        for one in tools:
+            if (other := self._tools.setdefault(one.alias, one)) is not one:
+                raise BadConfig(
+                    f"two tools have the name {one.alias}: {other.name} and {one.name}",
+                    hint='give one of them another: @tool(name="…")',
+                )
+        self._slots = asyncio.Semaphore(concurrency)
+        self._limits = limits
+        self._emitter = emitter
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
+
+    def specs(self) -> list[ToolSpec]:
+        """Returns the tools as a model is told of them."""
+        return [one.spec for one in self]
+
+    def find(self, name: str) -> Tool | None:
+        """Returns the tool that a model, or a person, calls by this name."""
+        return self._tools.get(name.replace(".", "_"))
+
+    def prepare(self, call: ToolCall) -> Prepared:
+        """Returns what a call would do, when it may be made; nothing is done yet.
+
+        Raises:
+            UnknownTool: There is no such tool.
+            BadArguments: The arguments are none that it takes.
+            NotGranted: It needs a scope that is not granted.
+        """
+        return self._prepare(call, None)
+
+    async def run(self, call: ToolCall, use: ToolUse) -> ToolResult:
+        """Returns what a call of a model returned, or what was wrong with it.
+
+        A tool that journals what it does (`Tool.journaled`) lets pass what its task must see: that
+        the task waits, has another worker, or that the broker is away. All other errors become
+        results, which the model can act upon.
+
+        Args:
+            call: The call.
+            use: Who calls, until when, and for which task.
+        """
+        audited = Audited(call, use, self._emitter)
+        began = time.perf_counter()
+        try:
+            prepared = self._prepare(call, audited)
+        except Exception as error:
+            await audited.tell("refused", code=code_of(error))
+            return failure(call, error)
+        use = msgspec.structs.replace(use, grants=self.grants)
+        if prepared.tool.journaled:
+            return await self._run_journaled(call, prepared, use, audited)
+        try:
+            content = await self._run(prepared, use, audited)
+        except Exception as error:
+            result = failure(call, error)
+            await audited.tell("failed", ms=_ms(began), code=code_of(error))
+            return result
+        await audited.tell("completed", ms=_ms(began))
+        return ToolResult(call.id, content)
+
+    def _prepare(self, call: ToolCall, audited: Audited | None) -> Prepared:
+        tool = self.find(call.name)
+        if tool is None:
+            raise UnknownTool(
+                f"there is no tool {call.name!r:.80}",
+                hint=f"there are: {', '.join(self._tools)}" if self._tools else "there are none",
+                context={"tools": list(self._tools)},
+            )
+        limits = self._limits
+        arguments = read_arguments(
+            tool, call.arguments, most=limits.arguments, deepest=limits.depth
+        )
+        needed = _needs(tool, arguments)
+        if audited is not None:
+            audited.knows(tool.name, needed)
+        for scope in needed:
+            refuse(tool.name, scope, self.grants)
+        return Prepared(tool, arguments, needed)
+
+    async def _run(self, prepared: Prepared, use: ToolUse, audited: Audited) -> str:
+        """A call from its turn to its result."""
+        try:
+            async with asyncio.timeout_at(use.deadline):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise ToolTimeout("the task's time is over") from None
+        try:
+            await audited.tell("called")
+            value = await within(prepared.tool, prepared.arguments, use)
+            return content_of(value, self._limits.result)
+        finally:
+            self._slots.release()
+
+    async def _run_journaled(
+        self, call: ToolCall, prepared: Prepared, use: ToolUse, audited: Audited
+    ) -> ToolResult:
+        """A call that takes its places in the task's journal: at once, and in no other's turn."""
+        assert use.ctx is not None, "a task's handler calls it"
+        audited.repeats(use.ctx.task_id)
+        try:
+            value = await prepared.tool.call(prepared.arguments, use)
+            content = content_of(value, self._limits.result)
+        except (ToolFailed, BadArguments) as error:
+            await audited.tell("called")
+            await audited.tell("failed", code=error.code)
+            return failure(call, error)
+        await audited.tell("called")
+        await audited.tell("completed")
+        return ToolResult(call.id, content)
+
+
+def refuse(tool: str, scope: str, grants: Grants) -> None:
+    """Raises NotGranted unless a scope that a tool needs is granted."""
+    try:
+        needed = Scope.parse(scope)
+    except BadConfig as error:
+        raise NotGranted(f"{tool}: {error}", hint=error.hint, context={"scopes": [scope]}) from None
+    if not grants.allow(needed):
+        raise NotGranted(f"{tool} needs {scope}, which is not granted", context={"scopes": [scope]})
+
+
+def code_of(error: BaseException) -> str:
+    """Returns the code that a failed call is told of with."""
+    return error.code if isinstance(error, PepperError) else ToolFailed.code
+
+
+def _needs(tool: Tool, arguments: dict[str, Any]) -> tuple[str, ...]:
+    needed: Sequence[str] = tool.needs(arguments)
+    return (needed,) if isinstance(needed, str) else tuple(needed)
+
+
+def _ms(began: float) -> float:
+    return round((time.perf_counter() - began) * 1e3, 3)
