@@ -95,7 +95,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         source: Where it is from.
         trusted: Whether its source is trusted.
         by: The principal that wrote this version, true by permission.
-        version: How often it was written, from 1.
+        version: One more with every writing; what is put after a deletion begins above.
         at: When it happened.
         created: When it was put first.
         updated: When it was changed last.

@@ -259,7 +259,7 @@ class ImportRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Entries of an export, to be remembered as they were; those that are there are replaced.
 
     Attributes:
-        entries: The entries; whose they are and their versions are not taken over.
+        entries: The entries; whose they are is not taken over, nor are versions below those there.
         namespace: Where to put them.
     """
 

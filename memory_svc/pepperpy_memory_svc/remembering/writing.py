@@ -110,8 +110,9 @@ async def _linked(parts: Parts, place: Place, request: LinkRequest) -> Entry:
 
 
 async def take_over(parts: Parts, place: Place, request: ImportRequest) -> ImportReply:
-    """Stores entries of an export as they were, but for whose they are and their versions.
+    """Stores entries of an export as they were, but for whose they are.
 
+    Versions go on where nothing is, so that nobody takes an entry for what it was before.
     What somebody else vouched for is trusted only if the caller may vouch for it, too.
 
     Raises:

@@ -63,7 +63,7 @@ class MemoryStore(MemoryGenerations):
         held = self._namespaces.get(namespace) or Namespace()
         planned = held.plan(rows, now)
         for row, entry in planned:
-            held.put(row, entry, self._generations)
+            held.put(row, entry, self._generations, now)
         self._namespaces[namespace] = held
         return [entry for _, entry in planned]
 

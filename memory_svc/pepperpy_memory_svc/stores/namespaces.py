@@ -16,6 +16,7 @@ class Namespace:
     """What a namespace holds; nothing here waits, so each change is seen whole."""
 
     def __init__(self) -> None:
+        self.gone = 0
         self.entries: dict[str, Entry] = {}
         self.earlier: dict[str, list[Earlier]] = {}
         self.vectors: dict[int, Vectors] = {}
@@ -36,7 +37,8 @@ class Namespace:
         for row in rows:
             session = row.entry.session
             highest = last.get(session, self._last(session) if session else 0)
-            entry = stored(row, self.there(row.entry.id, now), highest)
+            before = self.entries.get(row.entry.id)
+            entry = stored(row, before, now=now, last=highest, gone=self.gone)
             last[session] = max(highest, entry.seq)
             planned.append((row, entry))
         return planned
@@ -45,15 +47,15 @@ class Namespace:
         seqs = (each.seq for each in self.entries.values() if each.session == session)
         return max(seqs, default=0)
 
-    def put(self, row: Row, entry: Entry, generations: Iterable[Generation]) -> None:
+    def put(self, row: Row, entry: Entry, generations: Iterable[Generation], now: datetime) -> None:
         """Stores an entry that was planned."""
-        before = self.entries.get(entry.id)
-        if entry.version == 1:
+        before = self.there(entry.id, now)
+        if before is None:
             self.earlier.pop(entry.id, None)
-        elif before is not None:
+        else:
             past = [Earlier(before, entry.updated), *self.earlier.get(entry.id, [])]
             self.earlier[entry.id] = past[:KEPT_VERSIONS]
-        same = entry.version > 1 and before is not None and before.text == entry.text
+        same = before is not None and before.text == entry.text
         self.entries[entry.id] = entry
         for generation in generations:
             self._index(row, generation, keep=same)
@@ -71,7 +73,9 @@ class Namespace:
 
     def remove(self, id: str) -> None:  # noqa: A002 - as in Entry
         """Removes an entry, its history and what makes it findable."""
-        self.entries.pop(id, None)
+        entry = self.entries.pop(id, None)
+        if entry is not None:
+            self.gone = max(self.gone, entry.version)
         self.earlier.pop(id, None)
         for number in (*self.vectors, *self.postings):
             self.unindex(id, number)

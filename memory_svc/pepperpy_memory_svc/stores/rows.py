@@ -45,8 +45,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """An entry with what makes it findable.
 
     Attributes:
-        entry: The entry. The store sets ``version``, ``created`` of one that is there, and ``seq``
-            of one that is new in a conversation and has none.
+        entry: The entry. The store sets ``created`` of one that is there, ``seq`` of one that is
+            new in a conversation and has none, and ``version``: the next of one that is there,
+            else above all that were ever there, and not below the one it brings.
         vectors: Its vector by the number of the generation, None where it has none. A generation
             that is not named here has yet to be filled. None instead of a mapping leaves what is
             there, for entries whose text stays.

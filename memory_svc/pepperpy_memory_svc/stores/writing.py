@@ -14,6 +14,8 @@ MAX_NAME = 100_000
 """Longest name of a generation, which says how each namespace's words were made."""
 MAX_DIMS = 16_000
 """Most numbers of a vector."""
+MAX_BROUGHT = 2**30
+"""Highest version that an entry may bring: the next ones have to fit in 32 bits, too."""
 
 
 def alive(entry: Entry | None, now: datetime) -> Entry | None:
@@ -23,24 +25,39 @@ def alive(entry: Entry | None, now: datetime) -> Entry | None:
     return entry
 
 
-def stored(row: Row, before: Entry | None, last: int) -> Entry:
+def stored(row: Row, before: Entry | None, *, now: datetime, last: int, gone: int) -> Entry:
     """Returns the entry as it is stored in the place of another one.
+
+    What comes where one was deleted or has expired is another entry, so it begins above every
+    version that was there: who still expects one of those, or made vectors of it, is told so.
 
     Args:
         row: What is put.
-        before: The version that is there and not expired.
+        before: What its place has, expired or not.
+        now: The time that it may have expired by.
         last: The highest place that is taken in its conversation.
+        gone: The highest version of all that was removed from the namespace.
 
     Raises:
         Conflict: Another version is there than expected.
     """
-    there = 0 if before is None else before.version
-    if row.expected is not None and row.expected != there:
-        raise conflict(row, there)
-    created = row.entry.created if before is None else before.created
+    there = alive(before, now)
+    expected = 0 if there is None else there.version
+    if row.expected is not None and row.expected != expected:
+        raise conflict(row, expected)
+    if there is not None:
+        version, created = there.version + 1, there.created
+    else:
+        last_there = 0 if before is None else before.version
+        version, created = max(brought(row.entry), last_there + 1, gone + 1), row.entry.created
     return msgspec.structs.replace(
-        row.entry, version=there + 1, created=created, seq=_seq(row.entry, before, last)
+        row.entry, version=version, created=created, seq=_seq(row.entry, there, last)
     )
+
+
+def brought(entry: Entry) -> int:
+    """Returns the version that an entry begins with at least: the one of an export goes on."""
+    return min(entry.version, MAX_BROUGHT)
 
 
 def conflict(row: Row, there: int) -> Conflict:

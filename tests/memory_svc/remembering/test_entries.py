@@ -203,6 +203,7 @@ async def test_an_export_is_taken_over_as_it_was_but_for_whose_it_is(
         for number in range(7):
             await talk.put(f"entry {number}", id=f"e{number}", metadata={"n": number})
         await ana.put("soon over", id="f", ttl=5.0)
+        await ana.update("e4", importance=0.9)
         entries = [one async for one in ana.export()]
         assert [one.id for one in entries] == [*(f"e{n}" for n in range(7)), "f"]
         clock.move(10)
@@ -212,7 +213,9 @@ async def test_an_export_is_taken_over_as_it_was_but_for_whose_it_is(
         assert [(one.text, one.seq, one.namespace, one.by) for one in taken] == [
             ("entry 4", 5, "bob", "bob")
         ]
-        assert taken[0].created == entries[4].created
+        assert (taken[0].created, taken[0].version) == (entries[4].created, 2)
+        with pytest.raises(Conflict):
+            await bob.update("e4", importance=0.1, expected=1)
         assert (await bob.import_(ana.export())).imported == 7
         assert [one.id async for one in bob.export(after="e4")] == ["e5", "e6"]
 

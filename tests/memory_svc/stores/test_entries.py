@@ -1,9 +1,12 @@
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from pepperpy_memory_svc.stores.rows import Row, Turn
 from pepperpy_memory_svc.stores.store import KEPT_VERSIONS
+from pepperpy_memory_svc.stores.writing import MAX_BROUGHT
 from pepperpy_schemas.errors import Conflict
 from pepperpy_schemas.memory import Contains, Entry, Eq, Link
 from tests.memory_svc.stores.making import NOW, Filled, after, entry, row
@@ -154,8 +157,84 @@ async def test_in_the_place_of_an_expired_entry_comes_a_new_one(memory: Filled) 
     await memory.put(entry("a", expires=after(10)))
     later = after(20)
     put = await memory.put(entry("a", created=later, updated=later), expected=0, now=later)
-    assert (put.version, put.created) == (1, later)
+    assert (put.version, put.created) == (3, later)
     assert await memory.store.history("ours", "a", now=later) == []
+
+
+async def _deleted(memory: Filled, now: datetime) -> None:
+    assert await memory.store.delete("ours", ["a"], now=now) == ["a"]
+
+
+async def _deleted_by_condition(memory: Filled, now: datetime) -> None:
+    assert await memory.store.delete_where("ours", Eq("id", "a"), now=now) == 1
+
+
+async def _expired(memory: Filled, now: datetime) -> None:
+    assert await memory.store.get("ours", ["a"], now=now + LIFE) == {}
+
+
+async def _purged(memory: Filled, now: datetime) -> None:
+    assert await memory.store.purge(now=now + LIFE) == 1
+
+
+LIFE = timedelta(seconds=10)
+END = pytest.mark.parametrize("end", [_deleted, _deleted_by_condition, _expired, _purged])
+"""Whatever may become of an entry."""
+
+
+@END
+async def test_no_version_is_given_to_two_entries(
+    memory: Filled, end: Callable[[Filled, datetime], Awaitable[None]]
+) -> None:
+    versions, now = [], NOW
+    for number in range(3):
+        mortal = entry("a", created=now, updated=now, expires=now + LIFE)
+        for expected in (0, None, None)[: number + 1]:
+            versions.append((await memory.put(mortal, expected=expected, now=now)).version)
+        await end(memory, now)
+        now += LIFE
+        await memory.put(entry(f"b{number}"), now=now)
+    last = await memory.put(entry("a", created=now, updated=now), expected=0, now=now)
+    versions.append(last.version)
+    assert versions == sorted(set(versions))
+    assert await memory.store.history("ours", "a", now=now) == []
+
+
+@END
+async def test_a_change_of_what_was_there_before_does_not_reach_what_came_after(
+    memory: Filled, end: Callable[[Filled, datetime], Awaitable[None]]
+) -> None:
+    later = NOW + LIFE
+    before = await memory.put(entry("a", text="old", expires=later), [1, 0, 0, 0], ["old"])
+    await end(memory, NOW)
+    again = await memory.put(entry("a", text="new"), [0, 1, 0, 0], ["new"], now=later)
+    changed = msgspec.structs.replace(before, importance=1.0, expires=None)
+    late = Row(entry=changed, vectors=None, lexemes=None, expected=before.version)
+    with pytest.raises(Conflict):
+        await memory.store.put("ours", [late], now=later)
+    assert (await memory.store.get("ours", ["a"], now=later))["a"] == again
+    assert (await memory.find([0, 1, 0, 0], ["new"], now=later)).entries == {"a": again}
+
+
+async def test_what_was_removed_in_another_namespace_changes_no_version(memory: Filled) -> None:
+    for _ in range(3):
+        await memory.put(entry("a", namespace="theirs"))
+    assert await memory.store.delete_where("theirs", None, now=NOW) == 1
+    assert (await memory.put(entry("a"))).version == 1
+    assert (await memory.put(entry("a", namespace="theirs"))).version == 4
+
+
+async def test_an_exported_version_goes_on_where_nothing_is(memory: Filled) -> None:
+    brought = entry("a", version=7)
+    assert (await memory.put(brought, expected=0)).version == 7
+    assert (await memory.put(brought)).version == 8
+    (past,) = await memory.store.history("ours", "a", now=NOW)
+    assert past.entry.version == 7
+    await memory.store.delete("ours", ["a"], now=NOW)
+    assert (await memory.put(brought)).version == 9
+    huge = await memory.put(entry("b", version=2**52))
+    assert huge.version == MAX_BROUGHT
+    assert (await memory.put(huge)).version == MAX_BROUGHT + 1
 
 
 async def test_touching_begins_the_time_anew(memory: Filled) -> None:

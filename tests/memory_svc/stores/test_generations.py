@@ -127,6 +127,28 @@ async def test_a_changed_entry_has_to_be_filled_anew(memory: Filled) -> None:
     assert await memory.store.flip(new.number, now=NOW) == 0
 
 
+@pytest.mark.parametrize("end", ["delete", "expire", "purge"])
+async def test_what_was_made_of_an_entry_is_not_taken_for_the_one_put_after_it(
+    memory: Filled, end: str
+) -> None:
+    store, later = memory.store, after(20)
+    new = await store.begin("embedding", "new", dims=2)
+    words = await store.begin("analyser", "new")
+    await memory.put(entry("a", text="old", expires=after(10)))
+    (read,) = await store.unfilled(new.number, now=NOW)
+    match end:
+        case "delete":
+            assert await store.delete("ours", ["a"], now=NOW) == ["a"]
+        case "purge":
+            assert await store.purge(now=later) == 1
+    again = await memory.put(entry("a", text="new"), now=later)
+    assert await store.fill(new.number, [filling(read, vector=[1, 0])]) == 0
+    assert await store.fill(words.number, [filling(read, lexemes=["old"])]) == 0
+    for generation in (new, words):
+        assert await store.unfilled(generation.number, now=later) == [again]
+        assert await store.flip(generation.number, now=later) == 1
+
+
 async def test_filling_what_is_not_there_fills_nothing(memory: Filled) -> None:
     gone = entry("gone", namespace="nowhere", version=1)
     assert await memory.store.fill(memory.embedding, [filling(gone, vector=[1, 0, 0, 0])]) == 0

@@ -115,7 +115,7 @@ STEPS = st.one_of(
     st.tuples(st.just("delete"), IDS),
     st.tuples(st.just("wait"), st.sampled_from([0.5, 1.0, 2.999999])),
     st.tuples(st.just("purge")),
-    st.tuples(st.just("expect"), IDS, st.integers(0, 3)),
+    st.tuples(st.just("expect"), IDS, st.integers(0, 5)),
 )
 
 
@@ -124,6 +124,7 @@ class Model:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self.given: dict[str, set[int]] = {}
         self.now = NOW
 
     def live(self) -> dict[str, Entry]:
@@ -135,6 +136,15 @@ class Model:
 
     def version(self, id_: str) -> int:
         return self.live()[id_].version if id_ in self.live() else 0
+
+    def put(self, one: Entry) -> None:
+        given = self.given.setdefault(one.id, set())
+        # Neither is one given twice, nor does one go back.
+        assert one.version > max(given, default=0)
+        if self.version(one.id):
+            assert one.version == self.version(one.id) + 1
+        given.add(one.version)
+        self.entries[one.id] = one
 
 
 @several
@@ -153,9 +163,7 @@ async def _take(memory: Filled, namespace: str, model: Model, step: tuple[Any, .
     match step:
         case ("put", id_, ttl, refresh):
             one = _mortal(namespace, id_, now, ttl, refresh=refresh)
-            put = await memory.put(one, [1, 0, 0, 0], ["word"], now=now)
-            assert put.version == model.version(id_) + 1
-            model.entries[id_] = put
+            model.put(await memory.put(one, [1, 0, 0, 0], ["word"], now=now))
         case ("touch", id_):
             there = model.live().get(id_)
             renews = there is not None and there.ttl is not None
@@ -175,7 +183,7 @@ async def _take(memory: Filled, namespace: str, model: Model, step: tuple[Any, .
         case ("expect", id_, version):
             one = _mortal(namespace, id_, now, None, refresh=False)
             if version == model.version(id_):
-                model.entries[id_] = await memory.put(one, expected=version, now=now)
+                model.put(await memory.put(one, expected=version, now=now))
             else:
                 with pytest.raises(Conflict):
                     await memory.put(one, expected=version, now=now)

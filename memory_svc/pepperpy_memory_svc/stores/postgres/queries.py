@@ -119,7 +119,7 @@ WHERE {HERE} AND e.id = ANY($3::text[]) AND v.emb IS NOT NULL"""
 # --- writing --------------------------------------------------------------------------------------
 
 # Writers of a namespace take turns, so that versions, places and sums are what they read.
-LOCK_NAMESPACE: Final = "SELECT nr FROM namespace WHERE name = $1 FOR NO KEY UPDATE"
+LOCK_NAMESPACE: Final = "SELECT nr, gone FROM namespace WHERE name = $1 FOR NO KEY UPDATE"
 ADD_NAMESPACE: Final = "INSERT INTO namespace (name) VALUES ($1) ON CONFLICT DO NOTHING"
 
 # A flip waits for the writers that know the generation before it, and the other way round.
@@ -138,7 +138,10 @@ WHERE ns = $1 AND session <> '' AND session = ANY($2::text[]) GROUP BY session""
 
 NUMBERS: Final = "SELECT nextval('entry_nr') AS nr FROM generate_series(1, $1)"
 
-REMOVE_ENTRIES: Final = "DELETE FROM entry WHERE nr = ANY($1::bigint[])"
+REMOVE_ENTRIES: Final = """
+WITH removed AS (DELETE FROM entry WHERE nr = ANY($1::bigint[]) RETURNING ns, version),
+highest AS (SELECT ns, max(version) AS version FROM removed GROUP BY ns)
+UPDATE namespace n SET gone = h.version FROM highest h WHERE n.nr = h.ns AND n.gone < h.version"""
 REMOVE_VECTORS: Final = "DELETE FROM vector_{gen} WHERE nr = ANY($1::bigint[])"
 REMOVE_WORDS: Final = """
 WITH gone AS (DELETE FROM doc_{gen} WHERE nr = ANY($1::bigint[]) RETURNING nr, ns, len, lexemes),

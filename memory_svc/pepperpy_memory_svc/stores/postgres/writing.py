@@ -43,11 +43,8 @@ class _Planned(msgspec.Struct, frozen=True):
     entry: Entry
     before: Entry | None
     """What its place has now, expired or not."""
-
-    @property
-    def replaces(self) -> bool:
-        """Whether it is a new version of what is there."""
-        return self.entry.version > 1
+    replaces: bool
+    """Whether it is a new version of what is there."""
 
     def keeps(self, generation: Generation) -> bool:
         """Whether what the generation has for it stays."""
@@ -74,8 +71,8 @@ class PostgresWriting:
         async with self._pool.writing(namespace) as connection:
             generations = await shared_generations(connection)
             check_generations(rows, generations)
-            ns = await _locked(connection, namespace)
-            planned = await _plan(connection, ns, rows, now)
+            ns, gone = await _locked(connection, namespace)
+            planned = await _plan(connection, ns, rows, now, gone)
             await _store(connection, ns, planned, generations)
         return [each.entry for each in planned]
 
@@ -87,17 +84,17 @@ class PostgresWriting:
         return int(done.split()[-1])
 
 
-async def _locked(connection: Connection, namespace: str) -> int:
-    """Returns the namespace's number, its writers' turn being ours."""
-    ns = await connection.fetchval(queries.LOCK_NAMESPACE, namespace)
-    if ns is None:
+async def _locked(connection: Connection, namespace: str) -> tuple[int, int]:
+    """Returns the namespace's number and highest version that is gone; the turn is ours."""
+    found = await connection.fetch(queries.LOCK_NAMESPACE, namespace)
+    if not found:
         await connection.execute(queries.ADD_NAMESPACE, namespace)
-        ns = await connection.fetchval(queries.LOCK_NAMESPACE, namespace)
-    return int(ns)
+        found = await connection.fetch(queries.LOCK_NAMESPACE, namespace)
+    return found[0]["nr"], found[0]["gone"]
 
 
 async def _plan(
-    connection: Connection, ns: int, rows: Sequence[Row], now: datetime
+    connection: Connection, ns: int, rows: Sequence[Row], now: datetime, gone: int
 ) -> list[_Planned]:
     found = await connection.fetch(queries.BEFORE, ns, [row.entry.id for row in rows])
     places = {each["id"]: (each["nr"], entry_of(each)) for each in found}
@@ -108,9 +105,10 @@ async def _plan(
     for row in rows:
         nr, before = places.get(row.entry.id) or (next(numbers), None)
         session = row.entry.session
-        entry = stored(row, None if before is None else alive(before, now), last.get(session, 0))
+        entry = stored(row, before, now=now, last=last.get(session, 0), gone=gone)
         last[session] = max(last.get(session, 0), entry.seq)
-        planned.append(_Planned(row, nr, entry, before))
+        replaces = alive(before, now) is not None
+        planned.append(_Planned(row, nr, entry, before, replaces))
     return planned
 
 

@@ -10,6 +10,7 @@ from pepperpy_memory_svc.stores.qdrant.committing import Change, commit
 from pepperpy_memory_svc.stores.qdrant.desk import Desk
 from pepperpy_memory_svc.stores.qdrant.engine import Point
 from pepperpy_memory_svc.stores.qdrant.filters import Filter, Has, Named, Within, every
+from pepperpy_memory_svc.stores.qdrant.gone import highest_gone, note_gone
 from pepperpy_memory_svc.stores.qdrant.indexing import Indexed, WordsIndex
 from pepperpy_memory_svc.stores.qdrant.points import (
     WRITTEN,
@@ -41,11 +42,8 @@ class _Planned(msgspec.Struct, frozen=True):
     """What its place has now, expired or not."""
     before: Entry | None
     """The entry of it."""
-
-    @property
-    def replaces(self) -> bool:
-        """Whether it is a new version of what is there."""
-        return self.entry.version > 1
+    replaces: bool
+    """Whether it is a new version of what is there."""
 
     def keeps(self, generation: Generation) -> bool:
         """Whether what the generation has for it stays."""
@@ -87,15 +85,18 @@ class QdrantWriting(Desk):
         whole = keeps or not self.engine.exclusive
         ids = [row.entry.id for row in rows]
         found = await self.points(namespace, ids, True if whole else WRITTEN, whole)
+        new = len(found) < len(ids)
+        gone = await highest_gone(self.engine, namespace) if new else 0
         last = await self._last_turns(namespace, rows)
         planned = []
         for row in rows:
             point = found.get(row.entry.id)
             before = None if point is None else entry_of(point)
             session = row.entry.session
-            entry = stored(row, alive(before, now), last.get(session, 0))
+            entry = stored(row, before, now=now, last=last.get(session, 0), gone=gone)
             last[session] = max(last.get(session, 0), entry.seq)
-            planned.append(_Planned(row, entry, point, before))
+            replaces = alive(before, now) is not None
+            planned.append(_Planned(row, entry, point, before, replaces))
         return planned
 
     async def _last_turns(self, namespace: str, rows: Sequence[Row]) -> dict[str, int]:
@@ -153,7 +154,7 @@ class QdrantWriting(Desk):
                 for id_, point in found.items()
                 if alive(entry_of(point), now) is not None
             }
-            await self._remove(list(gone.values()))
+            await self._remove(namespace, list(gone.values()))
         return sorted(gone)
 
     async def delete_where(self, namespace: str, where: Condition | None, *, now: datetime) -> int:
@@ -162,7 +163,7 @@ class QdrantWriting(Desk):
         async with self.writing(namespace):
             entries = self.fitting(namespace, where, now=now, fields=WRITTEN)
             gone = [point async for point, _ in entries]
-            await self._remove(gone)
+            await self._remove(namespace, gone)
         return len(gone)
 
     async def purge(self, *, now: datetime, limit: int = 10_000) -> int:
@@ -184,17 +185,21 @@ class QdrantWriting(Desk):
                     gone.append(each)
                 if len(gone) == limit:
                     break
-            await self._remove(gone)
+            await self._remove(namespace, gone)
         return len(gone)
 
-    async def _remove(self, gone: Sequence[Point]) -> None:
+    async def _remove(self, namespace: str, gone: Sequence[Point]) -> None:
         """Removes entries, then their histories, which are shown by nothing from then on."""
         for begin in range(0, len(gone), _AT_ONCE):
             part = gone[begin : begin + _AT_ONCE]
+            versions = [entry_of(each).version for each in part]
+            await note_gone(self.engine, namespace, max(versions))
             await self.engine.remove(self._still(part))
-            versions = [each for one in part for each in past_ids(one, entry_of(one).version)]
-            if versions:
-                await self.engine.remove(Named(versions))
+            past = [
+                id_ for each, one in zip(part, versions, strict=True) for id_ in past_ids(each, one)
+            ]
+            if past:
+                await self.engine.remove(Named(past))
 
     def _still(self, points: Sequence[Point]) -> Filter:
         ids = Named([each.id for each in points])

@@ -13,6 +13,7 @@ from pepperpy_memory_svc.stores.exact import unit
 from pepperpy_memory_svc.stores.redis.facts import facts_of
 from pepperpy_memory_svc.stores.rows import Brief, Earlier, Lexemes, Row, Vector
 from pepperpy_memory_svc.stores.values import cut
+from pepperpy_memory_svc.stores.writing import brought
 from pepperpy_schemas.memory import Entry
 
 HALF: Final = np.dtype("<f2")
@@ -124,6 +125,7 @@ def asked_row(row: Row, beside: Beside) -> dict[str, Any]:
         "id": entry.id,
         "session": entry.session,
         "seq": str(entry.seq),
+        "brought": str(brought(entry)),
         "created": str(micros(entry.created)),
         "updated": str(micros(entry.updated)),
         "digest": _digest(entry.text),

@@ -6,6 +6,7 @@
 --                               whether the index has taken in all that was there before it
 --   generations                 hash: number -> generation, packed
 --   namespaces                  hash: name -> number
+--   gone                        hash: NS -> the highest version of an entry that was removed
 --   ids:NS                      hash: id -> number of the entry
 --   order:NS                    ids in order
 --   entry:NS:NR                 hash: the entry, its facts and what is asked for by the index

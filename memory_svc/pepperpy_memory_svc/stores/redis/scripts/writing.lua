@@ -30,10 +30,19 @@ local function place(ns, row, before, nr, seq)
   if row.session ~= '' then call('ZADD', key('session', ns, row.session), seq, nr) end
 end
 
+-- What comes where one was removed or has expired begins above every version that was there.
+local function version_of(ns, row, before)
+  local version = (before and tonumber(before.version) or 0) + 1
+  if not (before and before.alive) then
+    version = math.max(version, tonumber(row.brought), tonumber(call('HGET', key('gone'), ns) or 0) + 1)
+  end
+  return string.format('%.0f', version)
+end
+
 local function store(ns, row, before, nr, seq)
   local entry = key('entry', ns, nr)
   local again = before and before.alive
-  local version = again and tostring(tonumber(before.version) + 1) or '1'
+  local version = version_of(ns, row, before)
   local created = again and before.created or row.created
   local fields = row.fields
   for _, each in ipairs({ 'ns', ns, 'version', version, 'seq', seq, 'created', created }) do
@@ -104,7 +113,10 @@ end
 
 local function remove(ns, nr, known)
   local entry = key('entry', ns, nr)
-  local held = call('HMGET', entry, 'id', 'session')
+  local held = call('HMGET', entry, 'id', 'session', 'version')
+  if tonumber(held[3]) > tonumber(call('HGET', key('gone'), ns) or 0) then
+    call('HSET', key('gone'), ns, held[3])
+  end
   for _, one in ipairs(known) do
     unindex(one, ns, nr)
     call('ZREM', key('unfilled', one.gen), ns .. ':' .. nr)
