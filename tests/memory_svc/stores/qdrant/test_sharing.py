@@ -262,6 +262,31 @@ async def test_what_is_put_while_another_deletes_stays(qdrant_server: str) -> No
         assert there["a"].text == "changed"
 
 
+async def test_a_version_that_another_removed_is_not_given_again(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        for _ in range(3):
+            await one.put(entry("a"))
+        await one.put(entry("b"))
+        assert await other.store.delete("ours", ["a"], now=NOW) == ["a"]
+        # A lower one that is removed later changes nothing.
+        assert await one.store.delete("ours", ["b"], now=NOW) == ["b"]
+        assert (await one.put(entry("a"))).version == 4
+        assert (await other.put(entry("b"))).version == 4
+
+
+async def test_what_is_deleted_while_another_puts_it_begins_above(qdrant_server: str) -> None:
+    async with two(qdrant_server) as (one, other):
+        read = await one.put(entry("a"))
+
+        async def delete() -> None:
+            assert await one.store.delete("ours", ["a"], now=NOW) == ["a"]
+
+        once_before(engine_of(other), "read", delete)
+        assert (await other.put(entry("a", text="new"))).version == 2
+        with pytest.raises(Conflict):
+            await one.put(entry("a", text="late"), expected=read.version)
+
+
 async def test_two_that_begin_the_same_get_the_same(qdrant_server: str) -> None:
     async with two(qdrant_server) as (one, other):
         begun = await asyncio.gather(
