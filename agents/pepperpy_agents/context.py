@@ -92,6 +92,11 @@ class Context:
         return self._task.order and (self._task.order << 16) + self.attempt
 
     @property
+    def client(self) -> Client:
+        """The client that the worker has: to look things up with; what it sends is no child."""
+        return self._client
+
+    @property
     def registry(self) -> Registry:
         """The live agents."""
         return self._client.registry

@@ -21,7 +21,7 @@ def load_agent(reference: str) -> Agent:
         BadConfig: There is no such module or agent; the message says what was found instead.
     """
     place, attribute = _split(reference)
-    module = _import(place)
+    module = import_place(place)
     agents = {name: one for name, one in vars(module).items() if isinstance(one, Agent)}
     if attribute:
         if attribute in agents:
@@ -48,7 +48,12 @@ def _told(error: Exception, fact: str) -> str:
     return f"{place}: {fact}" if place else fact
 
 
-def _import(place: str) -> ModuleType:
+def import_place(place: str) -> ModuleType:
+    """Returns the module of a name, or of a file; its folder is on the path then.
+
+    Raises:
+        BadConfig: There is none, or it cannot be imported; the message says where.
+    """
     if place.endswith(".py") or "/" in place:
         path = Path(place).resolve()
         if not path.is_file():

@@ -78,6 +78,7 @@ class ShadowContext:
         self.fence = 0
         self.given_ms = 0.0
         self.registry = client.registry
+        self.client = client
         self.log = log
         self._client = client
         self._runner = runner

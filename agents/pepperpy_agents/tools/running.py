@@ -7,12 +7,13 @@ of calls at once and of time, and told of again.
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from pepperpy_agents.tools.arguments import read_arguments
 from pepperpy_agents.tools.auditing import Audited
+from pepperpy_agents.tools.looking_up import Lookup
 from pepperpy_agents.tools.results import content_of, failure
 from pepperpy_agents.tools.scopes import Grants, Scope
 from pepperpy_agents.tools.timing import within
@@ -28,6 +29,12 @@ from pepperpy_schemas.errors import (
     ToolTimeout,
     UnknownTool,
 )
+
+if TYPE_CHECKING:
+    from pepperpy_bus.client import Client
+
+_TOLD: Final = (BadArguments, NotGranted, ToolFailed)
+"""What a model is told of a journaled call; all else is its task's business."""
 
 CONCURRENCY: Final = 8
 """Calls of one toolbox that run at once."""
@@ -85,19 +92,28 @@ class Toolbox:
         emitter: Emitter | None = None,
     ) -> None:
         self.grants = grants if isinstance(grants, Grants) else Grants.of(grants)
-        self._tools: dict[str, Tool] = {}
-        for one in tools:
-            if (other := self._tools.setdefault(one.alias, one)) is not one:
-                raise BadConfig(
-                    f"two tools have the name {one.alias}: {other.name} and {one.name}",
-                    hint='give one of them another: @tool(name="…")',
-                )
+        self._given = tuple(tools)
+        self._tools = _by_alias(self._given)
+        self._lookup = Lookup(self._given)
         self._slots = asyncio.Semaphore(concurrency)
         self._limits = limits
         self._emitter = emitter
 
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
+
+    async def look_up(self, client: "Client") -> None:
+        """Finds on the bus what tools stand for: what services and other agents take.
+
+        What was found holds for a minute. Before, and of what is not there, a tool says no more
+        than its name.
+
+        Args:
+            client: The client to look with.
+        """
+        found = await self._lookup.done(client)
+        if found is not None:
+            self._tools = _by_alias(found)
 
     def specs(self) -> list[ToolSpec]:
         """Returns the tools as a model is told of them."""
@@ -128,24 +144,40 @@ class Toolbox:
             call: The call.
             use: Who calls, until when, and for which task.
         """
+        tool = self.find(call.name)
+        told = _TOLD if tool is not None and tool.journaled else Exception
+        try:
+            return ToolResult(call.id, await self.do(call, use))
+        except told as error:
+            return failure(call, error)
+
+    async def do(self, call: ToolCall, use: ToolUse) -> str:
+        """Returns what a call returned, as the model reads it; `run` that raises.
+
+        Raises:
+            UnknownTool: There is no such tool.
+            BadArguments: The arguments are none that it takes.
+            NotGranted: It needs a scope that is not granted.
+            ToolTimeout: It did not end in time.
+            Exception: What the tool itself raised.
+        """
         audited = Audited(call, use, self._emitter)
         began = time.perf_counter()
         try:
             prepared = self._prepare(call, audited)
         except Exception as error:
             await audited.tell("refused", code=code_of(error))
-            return failure(call, error)
+            raise
         use = msgspec.structs.replace(use, grants=self.grants)
         if prepared.tool.journaled:
-            return await self._run_journaled(call, prepared, use, audited)
+            return await self._do_journaled(prepared, use, audited)
         try:
-            content = await self._run(prepared, use, audited)
+            content = await self._do(prepared, use, audited)
         except Exception as error:
-            result = failure(call, error)
             await audited.tell("failed", ms=_ms(began), code=code_of(error))
-            return result
+            raise
         await audited.tell("completed", ms=_ms(began))
-        return ToolResult(call.id, content)
+        return content
 
     def _prepare(self, call: ToolCall, audited: Audited | None) -> Prepared:
         tool = self.find(call.name)
@@ -166,7 +198,7 @@ class Toolbox:
             refuse(tool.name, scope, self.grants)
         return Prepared(tool, arguments, needed)
 
-    async def _run(self, prepared: Prepared, use: ToolUse, audited: Audited) -> str:
+    async def _do(self, prepared: Prepared, use: ToolUse, audited: Audited) -> str:
         """A call from its turn to its result."""
         try:
             async with asyncio.timeout_at(use.deadline):
@@ -180,22 +212,21 @@ class Toolbox:
         finally:
             self._slots.release()
 
-    async def _run_journaled(
-        self, call: ToolCall, prepared: Prepared, use: ToolUse, audited: Audited
-    ) -> ToolResult:
+    async def _do_journaled(self, prepared: Prepared, use: ToolUse, audited: Audited) -> str:
         """A call that takes its places in the task's journal: at once, and in no other's turn."""
-        assert use.ctx is not None, "a task's handler calls it"
+        if use.ctx is None:
+            raise ToolFailed(f"{prepared.tool.name} works for a task only, and is called by none")
         audited.repeats(use.ctx.task_id)
         try:
             value = await prepared.tool.call(prepared.arguments, use)
             content = content_of(value, self._limits.result)
-        except (ToolFailed, BadArguments) as error:
+        except ToolFailed as error:
             await audited.tell("called")
             await audited.tell("failed", code=error.code)
-            return failure(call, error)
+            raise
         await audited.tell("called")
         await audited.tell("completed")
-        return ToolResult(call.id, content)
+        return content
 
 
 def refuse(tool: str, scope: str, grants: Grants) -> None:
@@ -211,6 +242,17 @@ def refuse(tool: str, scope: str, grants: Grants) -> None:
 def code_of(error: BaseException) -> str:
     """Returns the code that a failed call is told of with."""
     return error.code if isinstance(error, PepperError) else ToolFailed.code
+
+
+def _by_alias(tools: Iterable[Tool]) -> dict[str, Tool]:
+    named: dict[str, Tool] = {}
+    for one in tools:
+        if (other := named.setdefault(one.alias, one)) is not one:
+            raise BadConfig(
+                f"two tools have the name {one.alias}: {other.name} and {one.name}",
+                hint='give one of them another: @tool(name="…")',
+            )
+    return named
 
 
 def _needs(tool: Tool, arguments: dict[str, Any]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pepperpy_schemas.errors import BadConfig
 
 if TYPE_CHECKING:
     from pepperpy_agents.context import Context
+    from pepperpy_bus.client import Client
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds that a call may take unless its tool says otherwise."""
@@ -60,6 +61,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds that a call may take.
         check: Makes the tool's arguments of what the model wrote; by default they are checked
             against ``parameters``, and stay what they are.
+        find: Returns the tools that this one stands for, with what is known of them on the bus;
+            None for one that is known wholly. See `Toolbox.look_up`.
         journaled: Whether a call writes in the task's journal what it does (a child task, a wait):
             it is made in the handler then, and not within a step, and has no time-out.
     """
@@ -71,6 +74,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     needs: Callable[[Arguments], Sequence[str]] = nothing_needed
     timeout: float = DEFAULT_TIMEOUT
     check: Check | None = None
+    find: "Callable[[Client], Awaitable[Sequence[Tool]]] | None" = None
     journaled: bool = False
 
     def __post_init__(self) -> None:

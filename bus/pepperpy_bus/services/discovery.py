@@ -46,7 +46,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         description: One sentence.
         started: When it started, RFC 3339.
         metadata: Named values.
-        endpoints: Subject and description of each operation.
+        endpoints: Subject of each operation, and what is told of it by name.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     started: str
     metadata: dict[str, str]
-    endpoints: dict[str, tuple[str, str]]
+    endpoints: dict[str, tuple[str, dict[str, str]]]
 
 
 def subjects(name: str, id_: str) -> tuple[str, str, str]:
@@ -96,8 +96,7 @@ def answer(
 
 
 def _endpoint(op: str, profile: Profile) -> dict[str, Any]:
-    subject, doc = profile.endpoints[op]
-    metadata = {"description": doc} if doc else {}
+    subject, metadata = profile.endpoints[op]
     return {"name": op, "subject": subject, "queue_group": QUEUE, "metadata": metadata}
 
 

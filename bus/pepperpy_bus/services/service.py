@@ -93,6 +93,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         doc: One sentence for those who discover it.
         probe: The type of those items of a streamed answer that ask whether the caller is still
             there; when nobody is, the answer is cancelled.
+        metadata: Named values for those who discover it.
     """
 
     op: str
@@ -101,6 +102,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     handler: Handler
     doc: str = ""
     probe: type | None = None
+    metadata: Mapping[str, str] = {}
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What those read who discover it."""
+        return {**({"description": self.doc} if self.doc else {}), **self.metadata}
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -165,7 +172,7 @@ class Service:
             description=description,
             started=format_time(now()),
             metadata=dict(metadata or {}),
-            endpoints={op: (self._subject(op), e.doc) for op, e in self._endpoints.items()},
+            endpoints={op: (self._subject(op), e.told) for op, e in self._endpoints.items()},
         )
         self._figures = {op: Figures() for op in self._endpoints}
         self._slots = asyncio.Semaphore(concurrency)

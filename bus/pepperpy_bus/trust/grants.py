@@ -8,6 +8,7 @@ import msgspec
 from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.events import AUDIT, COUNT
+from pepperpy_schemas.catalog.server import MICRO
 from pepperpy_schemas.catalog.services import SERVICE, STOP
 from pepperpy_schemas.provider import METRICS
 from pepperpy_schemas.subjects import Subject, bucket_name, stream_name
@@ -80,6 +81,16 @@ class Grants:
         """Add to counters, but to none of those that say what was spent on models."""
         spent = (COUNT.pattern(self._prefix, metric=metric) for metric in METRICS)
         return self.publishes(COUNT) + Permissions(withheld=tuple(spent))
+
+    def withholds(self, service: str) -> Permissions:
+        """Ask a service nothing."""
+        return Permissions(
+            withheld=(SERVICE.pattern(self._prefix, service=service, principal=self._principal),)
+        )
+
+    def finds(self, service: str) -> Permissions:
+        """Ask which replicas of a service there are, and what they can do."""
+        return Permissions(publish=(f"{MICRO}.INFO.{service}",))
 
     def hears(self, *subjects: Subject[Any]) -> Permissions:
         """Subscribe these subjects as they are published."""

@@ -36,15 +36,20 @@ from pepperpy_schemas.catalog.tasks import (
     TASK_BARE,
     TOKEN,
 )
+from pepperpy_schemas.catalog.tools import TOOL_SERVICE
 
 _WORKERS_BUCKETS: Final = ("registry", "schemas", "state", "questions")
 
 SERVES: Final[dict[Role, tuple[str, ...]]] = {
+    "worker": (TOOL_SERVICE,),
     "memory": ("memory", "language"),
     "provider": ("provider",),
     "monitor": ("monitor",),
 }
 """The services that only this role may offer."""
+
+ASK_TOOLS: Final[tuple[Role, ...]] = ("worker", "operator")
+"""Who may call tools: a tool acts with the rights of its own process."""
 
 
 def permissions(
@@ -64,8 +69,12 @@ def permissions(
     """
     at = Grants(prefix, principal or role)
     granted = _GRANTS[role](at) + at.everybody()
+    if role not in ASK_TOOLS:
+        granted += at.withholds(TOOL_SERVICE)
     if role in SERVES:
-        granted += at.serves(SERVES[role], principals)
+        # Workers answer calls of tools, and those who may call none get nothing from them.
+        deaf = {ANONYMOUS, *ROLES}.difference(ASK_TOOLS) if role == "worker" else ()
+        granted += at.serves(SERVES[role], [one for one in principals if one not in deaf])
     return granted
 
 
@@ -121,6 +130,8 @@ def _worker(at: Grants) -> Permissions:
         + at.hears(CANCEL, AGENT_CONTROL)
         # A shadow hears what the live version pulls; a worker may pull it itself.
         + at.hears(TASK)
+        # Which tools there are on the bus.
+        + at.finds(TOOL_SERVICE)
         # Keyed tasks are noticed when they are sent, set aside while their key is held, and pulled
         # by the owner of their shard alone.
         + at.hears(KEYED_TASK, SHARD_CONTROL)

@@ -69,6 +69,7 @@ from pepperpy_schemas.catalog.tasks import (
     TASK_BARE,
     TOKEN,
 )
+from pepperpy_schemas.catalog.tools import TOOL_CALL
 from pepperpy_schemas.subjects import Subject
 
 CATALOG: Final[tuple[Subject[Any], ...]] = (
@@ -114,6 +115,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     MEMORY_REINDEX,
     MEMORY_IMPORT,
     MEMORY_INGEST,
+    TOOL_CALL,
     CANCEL,
     STOP,
     AGENT_CONTROL,

@@ -34,6 +34,7 @@ from pepperpy_schemas.catalog.provider import (
     PROVIDER_STREAM,
 )
 from pepperpy_schemas.catalog.services import SERVICE
+from pepperpy_schemas.catalog.tools import TOOL_CALL
 from pepperpy_schemas.chat import ChatItem, ChatReply
 from pepperpy_schemas.language import Analysis, DetectReply, WordsReply
 from pepperpy_schemas.memory import Entry, SearchReply
@@ -49,6 +50,7 @@ from pepperpy_schemas.memory_requests import (
 from pepperpy_schemas.messages import ServiceReply
 from pepperpy_schemas.provider import CountReply, EmbedReply, ModelList, ProviderStatus
 from pepperpy_schemas.subjects import Subject
+from pepperpy_schemas.tools import ToolReply
 
 SERVICE_REPLY: Final = Subject(
     "ServiceReply",
@@ -106,6 +108,13 @@ REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     ),
     MEMORY_IMPORT: Subject(
         "MemoryImported", "{inbox}", ImportReply, "How many entries were taken over."
+    ),
+    TOOL_CALL: Subject(
+        "ToolReply",
+        "{inbox}",
+        ToolReply,
+        "What a tool returned.",
+        examples=('{"result":"sunny, 24 °C"}',),
     ),
 }
 """What comes back to the inbox of a request, so that no subject of the catalog carries it."""
