@@ -230,6 +230,16 @@ class MemorySection(_Section):
     )
 
 
+class ToolsSection(_Section):
+    """What the built-in tools of agents work with."""
+
+    databases: Path | None = _setting(
+        None,
+        "TOML file of the databases that `postgres.query` asks, one a line: "
+        '`crm = "postgresql://…"`; only its owner may read it.',
+    )
+
+
 class LogSection(_Section):
     """What is logged and in which form."""
 
@@ -266,6 +276,7 @@ class SettingsModel(BaseModel):
     shards: ShardsSection = ShardsSection()
     provider: ProviderSection = ProviderSection()
     memory: MemorySection = MemorySection()
+    tools: ToolsSection = ToolsSection()
     log: LogSection = LogSection()
     stack: StackSection = StackSection()
 

@@ -124,6 +124,12 @@ class MemorySettings(_Section, frozen=True, kw_only=True):
     grace: float
 
 
+class ToolsSettings(_Section, frozen=True, kw_only=True):
+    """What the built-in tools of agents work with."""
+
+    databases: Path | None
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """What is logged and in which form."""
 
@@ -150,6 +156,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     shards: ShardsSettings
     provider: ProviderSettings
     memory: MemorySettings
+    tools: ToolsSettings
     log: LogSettings
     stack: StackSettings
 

@@ -1,0 +1,238 @@
+"""Files: read, listed, searched and written beneath the folders that were granted.
+
+Every tool's scope is its own name with a path, ``files.read:/data``. Links are not followed, and
+only regular files are opened (see `beneath`).
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final
+
+from pepperpy_agents.tools.builtin.beneath import (
+    Place,
+    absolute,
+    open_beneath,
+    regular,
+)
+from pepperpy_agents.tools.builtin.schema import integer, parameters, string
+from pepperpy_agents.tools.builtin.writing import Writer
+from pepperpy_agents.tools.threads import in_thread
+from pepperpy_agents.tools.tool import Tool, ToolUse
+from pepperpy_bus.units import parse_size
+from pepperpy_schemas.errors import BadArguments
+
+MOST_NAMES: Final = 1000
+"""Entries that a listing has at most."""
+MOST_HITS: Final = 100
+"""Lines that a search finds at most."""
+MOST_FILES: Final = 10_000
+"""Files that a search looks into at most."""
+LARGEST_SEARCHED: Final = 4 * 1024 * 1024
+"""Bytes of a file above which a search passes it over."""
+_LINE: Final = 300
+"""Characters that are shown of a line."""
+
+
+def file_tools(
+    *, page: str | int = "32KiB", largest: str | int = "1MiB", quota: str | int = "64MiB"
+) -> tuple[Tool, ...]:
+    """Returns ``files.read``, ``files.list``, ``files.search`` and ``files.write``.
+
+    Args:
+        page: Bytes that one call reads at most; the next call may go on where it ended.
+        largest: Bytes that a written file may have.
+        quota: Bytes that files may grow by in one process, all of them together.
+    """
+    writer = Writer(largest=parse_size(largest), quota=parse_size(quota))
+    bytes_at_once = parse_size(page)
+
+    def read(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
+        place = Place(use.grants, "files.read", arguments["path"])
+        return _read(place, arguments.get("offset", 0), bytes_at_once)
+
+    def write(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
+        place = Place(use.grants, "files.write", arguments["path"])
+        return writer.write(place, arguments["text"], arguments.get("mode", "replace"))
+
+    return (
+        Tool(
+            name="files.read",
+            description="Reads a text file. A long one comes in pages: go on with offset = next.",
+            parameters=parameters(
+                path=_PATH,
+                offset=integer("Byte to begin at", minimum=0),
+                required=("path",),
+            ),
+            call=_in_thread(read),
+            needs=_needs("files.read"),
+        ),
+        Tool(
+            name="files.list",
+            description="Lists what is in a folder: names, kinds (file, folder, other), sizes.",
+            parameters=parameters(path=_PATH, required=("path",)),
+            call=_in_thread(_list),
+            needs=_needs("files.list"),
+        ),
+        Tool(
+            name="files.search",
+            description="Finds the lines with a text, word for word, in all files of a folder.",
+            parameters=parameters(
+                path=_PATH,
+                text=string("What to look for; upper and lower case differ", longest=1000),
+                required=("path", "text"),
+            ),
+            call=_in_thread(_search),
+            needs=_needs("files.search"),
+        ),
+        Tool(
+            name="files.write",
+            description="Writes a text file, and the folders above it where they are missing.",
+            parameters=parameters(
+                path=_PATH,
+                text=string("What it shall contain"),
+                mode={
+                    "type": "string",
+                    "enum": ["replace", "append", "create"],
+                    "description": "create refuses a file that is there; replace by default",
+                },
+                required=("path", "text"),
+            ),
+            call=_in_thread(write),
+            needs=_needs("files.write"),
+        ),
+    )
+
+
+def _read(place: Place, offset: int, page: int) -> dict[str, Any]:
+    with place.folder() as (folder, name), _opened(folder, name) as file:
+        size = regular(file, place.path).st_size
+        data = os.pread(file, page, offset)
+    text, used = _text(data, last=offset + len(data) >= size, path=place.path)
+    following = offset + used
+    return {
+        "path": place.path,
+        "text": text,
+        "size": size,
+        "next": following if data and following < size else None,
+    }
+
+
+def _text(data: bytes, *, last: bool, path: str) -> tuple[str, int]:
+    """Returns the text, and of how many bytes it is: a character is not cut in two."""
+    if b"\0" in data:
+        raise BadArguments(f"{path} is no text: there are zero bytes in it")
+    if not last:
+        for back in range(1, min(4, len(data)) + 1):
+            if data[-back] >= 0xC0:
+                whole = back >= (2 if data[-back] < 0xE0 else 3 if data[-back] < 0xF0 else 4)
+                data = data if whole else data[:-back]
+                break
+    return data.decode(errors="replace"), len(data)
+
+
+def _list(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
+    place = Place(use.grants, "files.list", arguments["path"])
+    entries = []
+    with _folder(place) as folder, os.scandir(folder) as found:
+        for entry in found:
+            facts = entry.stat(follow_symlinks=False)
+            entries.append({"name": entry.name, **_facts(facts)})
+            if len(entries) > MOST_NAMES:
+                break
+    entries.sort(key=lambda entry: str(entry["name"]))
+    return {
+        "path": place.path,
+        "entries": entries[:MOST_NAMES],
+        "more": len(entries) > MOST_NAMES,
+    }
+
+
+def _facts(facts: os.stat_result) -> dict[str, Any]:
+    if stat.S_ISREG(facts.st_mode):
+        return {"kind": "file", "size": facts.st_size}
+    return {"kind": "folder" if stat.S_ISDIR(facts.st_mode) else "other"}
+
+
+def _search(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
+    place = Place(use.grants, "files.search", arguments["path"])
+    hits: list[dict[str, Any]] = []
+    looked_into = 0
+    with _folder(place) as folder:
+        for path, data in _contents(folder, place.path):
+            looked_into += 1
+            hits.extend(_lines_with(arguments["text"], path, data, MOST_HITS + 1 - len(hits)))
+            if len(hits) > MOST_HITS or looked_into == MOST_FILES:
+                break
+    return {
+        "hits": hits[:MOST_HITS],
+        "more": len(hits) > MOST_HITS or looked_into == MOST_FILES,
+    }
+
+
+def _contents(folder: int, path: str) -> Iterator[tuple[str, bytes]]:
+    """The texts beneath a folder; what cannot be read, or is none, is passed over."""
+    for beneath, folders, names, at in os.fwalk(".", dir_fd=folder):
+        folders.sort()
+        for name in sorted(names):
+            full = os.path.normpath(f"{path}/{beneath}/{name}")
+            with contextlib.suppress(OSError), _opened(at, name) as file:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    continue
+                if regular(file, full).st_size <= LARGEST_SEARCHED:
+                    data = os.pread(file, LARGEST_SEARCHED, 0)
+                    if b"\0" not in data:
+                        yield full, data
+
+
+def _lines_with(text: str, path: str, data: bytes, most: int) -> list[dict[str, Any]]:
+    wanted = text.encode()
+    if wanted not in data:
+        return []
+    hits = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if wanted in line:
+            shown = line.decode(errors="replace")[:_LINE]
+            hits.append({"path": path, "line": number, "text": shown})
+            if len(hits) >= most:
+                break
+    return hits
+
+
+@contextlib.contextmanager
+def _folder(place: Place) -> Iterator[int]:
+    with place.folder() as (above, name):
+        folder = open_beneath(above, name, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield folder
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def _opened(folder: int, name: str) -> Iterator[int]:
+    file = open_beneath(folder, name, os.O_RDONLY)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _needs(action: str) -> Callable[[Mapping[str, Any]], tuple[str, ...]]:
+    return lambda arguments: (f"{action}:{absolute(arguments['path'])}",)
+
+
+def _in_thread(
+    function: Callable[[dict[str, Any], ToolUse], dict[str, Any]],
+) -> Callable[[dict[str, Any], ToolUse], Awaitable[dict[str, Any]]]:
+    async def call(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
+        found: dict[str, Any] = await in_thread(function, arguments=arguments, use=use)
+        return found
+
+    return call
+
+
+_PATH: Final = string("Path of the file or folder", longest=4000)
+
+READ, LIST, SEARCH, WRITE = file_tools()
