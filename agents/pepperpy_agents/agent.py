@@ -1,6 +1,5 @@
 """An agent: a name, a version, and what it does with which tasks and events."""
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar, Unpack
 
@@ -13,7 +12,7 @@ from pepperpy_bus.events import event_subjects
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_bus.where import compile_where
 from pepperpy_schemas.errors import BadConfig
-from pepperpy_schemas.tokens import check_token, check_topic
+from pepperpy_schemas.tokens import SEMVER, check_token, check_topic
 
 F = TypeVar("F", bound=Callable[..., Any])
 Mode = Literal["shared", "broadcast"]
@@ -21,8 +20,6 @@ AgentHook = Callable[[], Awaitable[None] | None]
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds that an attempt may take unless its task says otherwise."""
-
-_SEMVER = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 
 
 class TaskSpec(msgspec.Struct, frozen=True):
@@ -87,7 +84,7 @@ class Agent:
         self, name: str, *, version: str = "0.1.0", capabilities: tuple[str, ...] | list[str] = ()
     ) -> None:
         self.name = check_token(name, what="agent name")
-        if _SEMVER.fullmatch(version) is None:
+        if SEMVER.fullmatch(version) is None:
             raise BadConfig(
                 f"agent {name}: version {version!r} is not a semantic version",
                 hint='write three numbers, for example "1.2.0"',

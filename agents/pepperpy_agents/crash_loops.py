@@ -38,7 +38,7 @@ from pepperpy_schemas.errors import BadName, BadPayload, CrashLoop, PepperError,
 from pepperpy_schemas.headers import ATTEMPT, TOPIC
 from pepperpy_schemas.messages import MaxDeliveries, Result
 from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import HIGH_LANE
+from pepperpy_schemas.tokens import topic_of
 
 log = get_log("pepperpy.worker")
 
@@ -212,7 +212,7 @@ async def _task(
     """The task with its journal; None when what was given up is the wake of none that is known."""
     prefix = client.prefix
     if not woken:
-        topic = delivery.subject.split(".")[2].removesuffix(HIGH_LANE)
+        topic = topic_of(delivery.subject.split(".")[2])
         task = read_task(delivery, topic)[0]
         return task, await _journal(client, instance, task.id)
     task_id = RESUME.parse(prefix, delivery.subject)["id"]

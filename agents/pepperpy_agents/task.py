@@ -7,6 +7,7 @@ import msgspec
 from pepperpy_bus.events import Heard
 from pepperpy_bus.streams.clock import ServerClock, to_datetime
 from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.tasks.lanes import as_queued
 from pepperpy_schemas.budgets import read_budget
 from pepperpy_schemas.errors import BadHeader
 from pepperpy_schemas.headers import ID, KEY, NO_HEADERS, TaskHeaders, read_task_headers
@@ -92,6 +93,7 @@ def read_task(delivery: Delivery, topic: str) -> tuple[Task, BadHeader | None]:
     wrong: BadHeader | None = None
     headers = NO_HEADERS
     if delivery.headers:
+        delivery = as_queued(delivery)
         try:
             headers = read_task_headers(delivery.headers)
             if headers.budget:

@@ -19,6 +19,9 @@ from pepperpy_agents.listening import Listening
 from pepperpy_agents.runner import Runner
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.sharding.keyed_tasks import KeyedTasks
+from pepperpy_agents.versions.knowing import SideBySide
+from pepperpy_agents.versions.lanes import VersionLanes
+from pepperpy_agents.versions.passing_on import PassingOn
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
@@ -30,6 +33,7 @@ from pepperpy_bus.streams.provision import ensure_consumer, patience_of
 from pepperpy_bus.streams.pull import Work, WorkPuller
 from pepperpy_bus.streams.topology import Config
 from pepperpy_bus.units import now
+from pepperpy_bus.versions.splits import Splits
 from pepperpy_schemas.catalog.tasks import RESUME, TASK
 from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name
@@ -50,6 +54,24 @@ class _Lane(msgspec.Struct, frozen=True):
     spec: TaskSpec
     puller: WorkPuller
     high: bool
+
+
+class _Pulling:
+    """All lanes of one topic, or of what takes its place, while they are pulled from."""
+
+    def __init__(self, all_lanes: list[_Lane]) -> None:
+        self._all = all_lanes
+        self._own: list[_Lane] = []
+
+    def add(self, lane: _Lane) -> None:
+        self._own.append(lane)
+        self._all.append(lane)
+
+    async def stop(self) -> None:
+        for lane in self._own:
+            if lane in self._all:
+                self._all.remove(lane)
+        await asyncio.gather(*(lane.puller.stop() for lane in self._own))
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +121,14 @@ class Worker:
             f"{agent.name}/{self.instance}",
             self._in_hand,
         )
+        self._beside = SideBySide(client, agent.version, agent.tasks, self._arrange)
+        self._passing_on = PassingOn(client, self._executor, self._beside)
+        self._version_lanes = VersionLanes(
+            self._beside,
+            Splits(client.connection, client.prefix),
+            agent.tasks.values(),
+            self._pull_all,
+        )
         self._keyed = KeyedTasks(
             client,
             agent.tasks.values(),
@@ -109,6 +139,7 @@ class Worker:
             self._in_hand,
             options.sharding,
             self._keyed_slots(),
+            self._beside,
         )
         self.lifecycle.on_transition(self._tell)
 
@@ -177,6 +208,8 @@ class Worker:
         )
         # Before the first task: none may be started here that has been canceled.
         await stack.enter_async_context(carried_out(self._client, self._emitter, self._executor))
+        # Before the first task: it may be another version's.
+        await stack.enter_async_context(self._beside.running())
         # Before the first task: nothing that it tells is missed.
         await stack.enter_async_context(self._keyed.running())
         for listener in self.agent.listeners:
@@ -193,9 +226,9 @@ class Worker:
         if self.agent.composites:
             await self._look_for_composites(stack)
         for spec in self.agent.tasks.values():
-            await self._open_lane(stack, spec, high=True)
-            await self._open_lane(stack, spec, high=False)
-            await self._open_resumed(stack, spec)
+            pulling = await self._pull_all(spec, spec.topic)
+            stack.push_async_callback(pulling.stop)
+        stack.push_async_callback(self._version_lanes.close)
         await stack.enter_async_context(self._in_hand.pulsing())
         instance, keys = f"{self.agent.name}/{self.instance}", self._executor.keys
         await stack.enter_async_context(ended_by_us(self._client, self._emitter, instance, keys))
@@ -225,6 +258,7 @@ class Worker:
             log.warning("worker.grace_over", released=released)
 
     async def _finish_tasks(self, grace: float) -> int:
+        await self._version_lanes.close()
         await asyncio.gather(self._keyed.leave(), *(lane.puller.stop() for lane in self._lanes))
         return await self._in_hand.finish(grace)
 
@@ -237,34 +271,28 @@ class Worker:
         slots = spec.concurrency or self._options.concurrency
         return -(-slots // HIGH_SHARE) if high else slots
 
-    async def _open_lane(
-        self, stack: contextlib.AsyncExitStack, spec: TaskSpec, *, high: bool
-    ) -> None:
-        """Pulls one lane of one topic.
+    async def _pull_all(self, spec: TaskSpec, lane: str) -> _Pulling:
+        """Pulls from both priorities and from the wakes of a topic, or of a version's lane.
 
-        Each lane has slots of its own: a backlog of normal tasks, however long they run, never
-        keeps a high one waiting.
+        Each has slots of its own: a backlog of normal tasks, however long they run, never keeps a
+        high one waiting, nor new ones those that go on.
         """
-        config = task_consumer(self._client.prefix, spec.topic, high=high)
-        work = partial(self._executor.execute, spec)
-        await self._pull(stack, spec, TASK.stream, config, work, high=high)
-
-    async def _open_resumed(self, stack: contextlib.AsyncExitStack, spec: TaskSpec) -> None:
-        """Pulls the suspended tasks of a topic that go on; new ones do not keep them waiting."""
-        config = resume_consumer(self._client.prefix, spec.topic)
-        work = partial(self._executor.resume, spec)
-        await self._pull(stack, spec, RESUME.stream, config, work, high=True)
+        prefix, work = self._client.prefix, partial(self._passing_on.take, spec)
+        high, normal = (task_consumer(prefix, lane, high=high) for high in (True, False))
+        woken, go_on = resume_consumer(prefix, lane), partial(self._passing_on.take_wake, spec)
+        pulling = _Pulling(self._lanes)
+        try:
+            pulling.add(await self._pull(spec, TASK.stream, high, work, high=True))
+            pulling.add(await self._pull(spec, TASK.stream, normal, work, high=False))
+            pulling.add(await self._pull(spec, RESUME.stream, woken, go_on, high=True))
+        except BaseException:
+            await pulling.stop()
+            raise
+        return pulling
 
     async def _pull(
-        self,
-        stack: contextlib.AsyncExitStack,
-        spec: TaskSpec,
-        suffix: str,
-        config: Config,
-        work: Work,
-        *,
-        high: bool,
-    ) -> None:
+        self, spec: TaskSpec, suffix: str, config: Config, work: Work, *, high: bool
+    ) -> _Lane:
         connection, stream = self._client.connection, stream_name(self._client.prefix, suffix)
         ensure = partial(ensure_consumer, connection, stream, config)
         await ensure()
@@ -279,8 +307,13 @@ class Worker:
             ensure=ensure,
             pulse=min(PULSE, patience / 3),
         )
-        self._lanes.append(_Lane(spec, puller, high))
-        await stack.enter_async_context(puller)
+        if self.lifecycle.state is State.PAUSED:
+            puller.pause()
+        await puller.__aenter__()
+        return _Lane(spec, puller, high)
+
+    async def _arrange(self) -> None:
+        await self._version_lanes.arrange()
 
     async def _look_for_composites(self, stack: contextlib.AsyncExitStack) -> None:
         from pepperpy_bus.composites.recognizer import Recognizer

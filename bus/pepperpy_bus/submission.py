@@ -16,7 +16,7 @@ from pepperpy_schemas import headers as h
 from pepperpy_schemas.budgets import Budget, budget_of, write_budget
 from pepperpy_schemas.catalog.tasks import KEYED_TASK, RESUME, TASK
 from pepperpy_schemas.errors import BadHeader, Conflict
-from pepperpy_schemas.tokens import HIGH_LANE, check_token, key_token
+from pepperpy_schemas.tokens import HIGH_LANE, check_token, key_token, topic_of
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -147,7 +147,7 @@ async def earlier(connection: Connection, results: Results, task_id: str, ack: P
     """Returns the fingerprint of the task that took an id before; empty if nothing tells it."""
     queued = await message_at(connection, ack.stream, ack.seq)
     if queued is not None:
-        topic = queued.subject.split(".")[2].removesuffix(HIGH_LANE)
+        topic = topic_of(queued.subject.split(".")[2])
         return fingerprint(topic, queued.body, queued.headers)
     ended = await results.get(task_id)
     return ended.fingerprint if ended is not None else ""

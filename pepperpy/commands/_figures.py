@@ -22,7 +22,7 @@ from pepperpy_schemas.catalog.tasks import DEAD_LETTER, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName, NotFound, PepperError, PermissionDenied
 from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import HIGH_LANE
+from pepperpy_schemas.tokens import HIGH_LANE, topic_of
 
 RECENT = 10
 """Events shown."""
@@ -150,7 +150,7 @@ class Looker:
         state = (await self._stream_info("TASKS", subjects_filter=tree))["state"]
         waiting: dict[str, int] = {}
         for subject, count in (state.get("subjects") or {}).items():
-            topic = subject.split(".")[2].removesuffix(HIGH_LANE)
+            topic = topic_of(subject.split(".")[2])
             if topic not in lanes:
                 waiting[topic] = waiting.get(topic, 0) + int(count)
         return waiting
@@ -208,7 +208,7 @@ def _by_topic(consumers: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
     lanes: dict[str, list[dict[str, Any]]] = {}
     for one in consumers:
         if one["name"].startswith("w_"):
-            topic = one["name"].removeprefix("w_").removesuffix(HIGH_LANE)
+            topic = topic_of(one["name"].removeprefix("w_"))
             lanes.setdefault(topic, []).append(one)
     return lanes
 

@@ -12,7 +12,7 @@ from pepperpy_bus.streams.figures import StreamFigures, stream_figures, subjects
 from pepperpy_schemas.catalog.tasks import TASK
 from pepperpy_schemas.messages import AgentInstance
 from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import HIGH_LANE
+from pepperpy_schemas.tokens import topic_of
 
 
 async def check_workers(connection: Connection, settings: Settings) -> Finding:
@@ -67,7 +67,7 @@ def _by_topic(prefix: str, subjects: Mapping[str, int]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for subject, count in subjects.items():
         if subject.startswith(root):
-            topic = subject[len(root) :].split(".")[0].removesuffix(HIGH_LANE)
+            topic = topic_of(subject[len(root) :].split(".")[0])
             counts[topic] = counts.get(topic, 0) + count
     return counts
 
@@ -81,7 +81,7 @@ def _topic(prefix: str, consumer: str) -> str:
     mark = str(task_consumer(prefix, "")["name"])
     if not consumer.startswith(mark):
         return ""
-    return consumer[len(mark) :].removesuffix(HIGH_LANE)
+    return topic_of(consumer[len(mark) :])
 
 
 def _people(up: list[AgentInstance]) -> str:

@@ -22,6 +22,7 @@ class ShardMember(msgspec.Struct, frozen=True, omit_defaults=True):
         capacity: The most keyed tasks that it runs at once.
         min_free: Below this much free capacity it gets no new shard.
         held: The keyed tasks that it has in hand, of all topics.
+        version: The version of its agent.
     """
 
     beat: Instant
@@ -29,6 +30,7 @@ class ShardMember(msgspec.Struct, frozen=True, omit_defaults=True):
     capacity: Count
     min_free: Count = 0
     held: Count = 0
+    version: str = ""
 
     def has_failed(self, now: datetime) -> bool:
         """Whether it has missed its heartbeats."""

@@ -15,9 +15,17 @@ import string
 from pepperpy_schemas.errors import BadName
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SEMVER = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+"""A semantic version."""
 HIGH_LANE = "-hi"
+_VERSION_LANE = re.compile(r"(.+?)-v(?:[0-9]+_[0-9]+_[0-9]+(?:-[0-9A-Za-z_-]+)?|x[0-9a-f]{12})")
+_PLAIN_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?")
 MAX_KEY = 256
 """Characters of a key."""
+MAX_MARK = 14
+"""Characters of a version in the name of its lane; of a longer one a hash stands there."""
+MAX_SPLIT_TOPIC = 64 - len("-") - MAX_MARK - len(HIGH_LANE)
+"""Characters of a topic that can be split among versions."""
 
 
 def check_token(value: str, *, what: str) -> str:
@@ -60,9 +68,15 @@ def check_topic(topic: str) -> str:
     """Returns the topic when users may use it.
 
     Raises:
-        BadName: It is not a token, or it ends in ``-hi``, which names the high-priority lane.
+        BadName: It is not a token, it ends in ``-hi``, which names the high-priority lane, or as
+            ``-v1_2_0``, which names the lane of a version.
     """
     check_token(topic, what="topic")
+    if _VERSION_LANE.fullmatch(topic) is not None:
+        raise BadName(
+            f"topic {topic!r} ends as the lane of a version does",
+            hint=f"publish to {topic_of(topic)!r}: its workers know whose turn it is",
+        )
     if topic.endswith(HIGH_LANE):
         raise BadName(
             f"topic {topic!r} ends in {HIGH_LANE!r}, which is kept for the high-priority lane",
@@ -70,6 +84,35 @@ def check_topic(topic: str) -> str:
             "with priority high",
         )
     return topic
+
+
+def version_lane(topic: str, version: str) -> str:
+    """Returns the lane of one version of a topic, which takes a topic's place in subjects.
+
+    Raises:
+        BadName: The topic is too long to have lanes.
+    """
+    told = f"v{version.replace('.', '_')}"
+    if (
+        _PLAIN_VERSION.fullmatch(version) is None
+        or told.endswith(HIGH_LANE)
+        or len(told) > MAX_MARK
+    ):
+        told = f"vx{hashlib.sha256(version.encode()).hexdigest()[:12]}"
+    lane = f"{topic}-{told}"
+    if TOKEN.fullmatch(lane + HIGH_LANE) is None:
+        raise BadName(
+            f"topic {topic!r:.80} is too long to be split among versions",
+            hint=f"topics of {MAX_SPLIT_TOPIC} characters can be",
+        )
+    return lane
+
+
+def topic_of(lane: str) -> str:
+    """Returns the topic of a lane: of the high-priority one, or of a version's; or the topic."""
+    lane = lane.removesuffix(HIGH_LANE)
+    of_version = _VERSION_LANE.fullmatch(lane)
+    return lane if of_version is None else of_version[1]
 
 
 class _Ids:

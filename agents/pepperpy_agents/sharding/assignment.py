@@ -3,9 +3,12 @@
 Every worker computes this from the same table and writes it by compare-and-set, so no process is
 in charge. What belongs to nobody is given to whoever has the least to do; of what belongs to
 somebody alive, only the owner itself gives away.
+
+While the topic is split among versions, each shard has a home: the version that its keys go to. It
+belongs to a worker of that version as long as there is one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from math import inf
 from typing import Final, Literal
@@ -13,6 +16,7 @@ from typing import Final, Literal
 import msgspec
 
 from pepperpy_bus.streams.topology import SHARDS
+from pepperpy_bus.versions.sharing_out import homes, in_force
 from pepperpy_schemas.sharding import MISSED_BEATS, Shard, ShardMember, ShardTable
 
 WEIGHT: Final = 0.05
@@ -66,10 +70,14 @@ class Balance:
     Args:
         table: The table; None before there was any.
         now: The moment, by the server's clock.
+        weights: The weights of the versions that share the topic; none when it is not split.
     """
 
-    def __init__(self, table: ShardTable | None, now: datetime) -> None:
+    def __init__(
+        self, table: ShardTable | None, now: datetime, weights: Mapping[str, int] | None = None
+    ) -> None:
         self._now = now
+        self._weights = weights or {}
         self.members: dict[str, ShardMember] = dict(table.members) if table else {}
         self.shards: list[Shard] = list(table.shards) if table else []
         self.shards += [Shard()] * (SHARDS - len(self.shards))
@@ -103,7 +111,7 @@ class Balance:
         """Removes a member that stops, and gives what it owned to the others."""
         self.members.pop(member, None)
         for n in self._by_weight(self.owned(member)):
-            taker = self._taker()
+            taker = self._taker(n)
             if taker:
                 self._give(n, taker, "moved")
             else:
@@ -132,16 +140,25 @@ class Balance:
         """Gives what belongs to nobody to whoever has the least to do and may take more."""
         free = [n for n, shard in enumerate(self.shards) if not shard.owner]
         for n in self._by_weight(free):
-            taker = self._taker()
-            if not taker:
-                return
-            self._give(n, taker, "assigned")
+            taker = self._taker(n)
+            if taker:
+                self._give(n, taker, "assigned")
+
+    def send_home(self, giver: str) -> None:
+        """Gives those shards of a member away whose keys go to another version."""
+        homes = self._homes()
+        for n in self._by_weight(self.owned(giver)):
+            if homes[n] and homes[n] != self.members[giver].version:
+                taker = self._taker(n)
+                if taker:
+                    self._give(n, taker, "moved")
 
     def even_out(self, giver: str, threshold: float) -> None:
         """Moves shards of a member to those that have less to do, while the gap is too large."""
-        while taker := self._taker(other_than=giver):
+        peers = self._peers(giver)
+        while taker := self._least_loaded(peers - {giver}):
             gap = self.load(giver) - self.load(taker)
-            mean = sum(map(self.load, self.members)) / len(self.members)
+            mean = sum(map(self.load, peers)) / len(peers)
             if gap <= threshold * mean:
                 return
             # Only what narrows the gap, best by half of it.
@@ -158,12 +175,29 @@ class Balance:
     def _since(self, n: int) -> datetime:
         return self.shards[n].since or datetime.min.replace(tzinfo=self._now.tzinfo)
 
-    def _taker(self, *, other_than: str = "") -> str:
+    def _homes(self) -> Sequence[str]:
+        versions = {one.version for one in self.members.values()}
+        return homes(in_force(self._weights, versions), len(self.shards))
+
+    def _peers(self, member: str) -> set[str]:
+        """Who may have the shards that a member has: all, or those of its version."""
+        version = self.members[member].version
+        split = in_force(self._weights, {one.version for one in self.members.values()})
+        return {name for name, one in self.members.items() if not split or one.version == version}
+
+    def _taker(self, n: int) -> str:
+        """Who gets a shard: the least loaded of those that may have it; empty for none."""
+        home = self._homes()[n]
+        return self._least_loaded(
+            {name for name, one in self.members.items() if home in ("", one.version)}
+        )
+
+    def _least_loaded(self, among: Set[str]) -> str:
         """The member with the least load of those that may get one more; empty for none."""
         able = [
             name
             for name, one in self.members.items()
-            if name != other_than and one.free - self._given.get(name, 0.0) >= max(1, one.min_free)
+            if name in among and one.free - self._given.get(name, 0.0) >= max(1, one.min_free)
         ]
         return min(able, key=lambda name: (self.load(name), name), default="")
 

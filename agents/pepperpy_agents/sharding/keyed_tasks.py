@@ -13,6 +13,7 @@ from pepperpy_agents.agent import TaskSpec
 from pepperpy_agents.execution import Executor
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.sharding.slots import Slots
+from pepperpy_agents.versions.knowing import SideBySide
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.link.message import Message
@@ -47,6 +48,7 @@ class KeyedTasks:
         in_hand: Where deliveries are kept alive.
         options: How it takes part.
         slots: How many tasks of each topic may run at once, keyed ones on their own.
+        beside: What is known of other versions.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class KeyedTasks:
         in_hand: InHand,
         options: ShardingOptions,
         slots: dict[str, int],
+        beside: SideBySide,
     ) -> None:
+        self._beside = beside
         self._client = client
         self._specs = {spec.topic: spec for spec in specs}
         self._executor = executor
@@ -178,7 +182,15 @@ class KeyedTasks:
             shards = TopicShards(
                 client,
                 topic,
-                Ownership(client, topic, self._instance, self._emitter, self._clock),
+                Ownership(
+                    client,
+                    topic,
+                    self._instance,
+                    self._emitter,
+                    self._clock,
+                    self._beside.version,
+                    partial(self._beside.declared, topic),
+                ),
                 self._executor.keys,
                 self._in_hand,
                 self._work(topic),

@@ -32,6 +32,8 @@ class Ownership:
         instance: The worker's instance, ``agent/instance``.
         emitter: Where events go.
         clock: The server's clock.
+        version: The version of the worker's agent.
+        weights: Gives the weights of the versions that share the topic; none without a split.
 
     Attributes:
         owned: The shards that this worker owned when it looked last.
@@ -39,7 +41,14 @@ class Ownership:
     """
 
     def __init__(
-        self, client: Client, topic: str, instance: str, emitter: Emitter, clock: ServerClock
+        self,
+        client: Client,
+        topic: str,
+        instance: str,
+        emitter: Emitter,
+        clock: ServerClock,
+        version: str,
+        weights: Callable[[], Mapping[str, int]],
     ) -> None:
         self._connection = client.connection
         self._cells = Cells(client.connection, client.prefix)
@@ -49,6 +58,8 @@ class Ownership:
         self._instance = instance
         self._emitter = emitter
         self._clock = clock
+        self._version = version
+        self._weights = weights
         self.owned: frozenset[int] = frozenset()
         self.next_look = 0.0
         self._unowned = 0
@@ -74,6 +85,7 @@ class Ownership:
             balance.join(self._instance, self._vitals(options, held))
             balance.measure(self._instance, loads)
             balance.drop_failed()
+            balance.send_home(self._instance)
             balance.place()
             balance.even_out(self._instance, options.rebalance_threshold)
             failing = balance.next_failure(other_than=self._instance)
@@ -106,7 +118,7 @@ class Ownership:
         def edited(before: bytes | None) -> bytes | None:
             nonlocal unowned
             table = None if before is None else SHARD_TABLE.decode(before)
-            balance = Balance(table, self._clock.now())
+            balance = Balance(table, self._clock.now(), self._weights())
             edit(balance)
             changes[:] = balance.changes
             owned[:] = balance.owned(self._instance)
@@ -140,6 +152,7 @@ class Ownership:
             options.capacity,
             options.min_free_capacity,
             held,
+            self._version,
         )
 
     async def _tell(self, changes: list[Change]) -> None:

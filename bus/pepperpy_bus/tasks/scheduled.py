@@ -12,7 +12,7 @@ from pepperpy_bus.units import now, parse_time
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.catalog.tasks import DUE_TASK, DUE_TASK_BARE, SCHEDULE
 from pepperpy_schemas.errors import BadName
-from pepperpy_schemas.tokens import HIGH_LANE
+from pepperpy_schemas.tokens import HIGH_LANE, topic_of
 
 # A task that comes again and again is no part of what its first submission belonged to.
 _NOT_REPEATED: Final = frozenset(
@@ -94,7 +94,7 @@ def read_schedule(prefix: str, stored: Stored) -> Schedule | None:
     own = (h.PAUSED.lower(), h.SCHEDULE.lower())
     return Schedule(
         id=SCHEDULE.parse(prefix, stored.subject)["id"],
-        topic=lane.removesuffix(HIGH_LANE),
+        topic=topic_of(lane),
         timing=Timing(spec or paused or "", fields.get(h.SCHEDULE_TIME_ZONE.lower(), "")),
         paused=not spec,
         stored=parse_time(stored.time),

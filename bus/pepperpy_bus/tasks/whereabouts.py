@@ -18,7 +18,7 @@ from pepperpy_schemas.catalog.tasks import RESUME, SCHEDULE, TASK, TASK_BARE
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.headers import ID, ROOT
 from pepperpy_schemas.subjects import stream_name
-from pepperpy_schemas.tokens import HIGH_LANE
+from pepperpy_schemas.tokens import topic_of
 
 Read: TypeAlias = Callable[[Connection, str, Mapping[str, Any]], Awaitable[Stored | None]]
 """Reads one message of a stream, from its leader or from any replica."""
@@ -166,4 +166,4 @@ async def _last(
 
 
 def _topic(subject: str) -> str:
-    return subject.split(".")[2].removesuffix(HIGH_LANE)
+    return topic_of(subject.split(".")[2])

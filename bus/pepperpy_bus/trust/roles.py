@@ -37,6 +37,7 @@ from pepperpy_schemas.catalog.tasks import (
     TOKEN,
 )
 from pepperpy_schemas.catalog.tools import TOOL_SERVICE
+from pepperpy_schemas.catalog.versions import SPLIT_CONTROL
 
 _WORKERS_BUCKETS: Final = ("registry", "schemas", "state", "questions")
 
@@ -127,7 +128,7 @@ def _worker(at: Grants) -> Permissions:
         + at.follows("STEPS", "RESULTS", "ANSWERS")
         + at.looks_up(*WORK_QUEUES, "SCHED")
         + at.inspects(*LOGS)
-        + at.hears(CANCEL, AGENT_CONTROL)
+        + at.hears(CANCEL, AGENT_CONTROL, SPLIT_CONTROL)
         # A shadow hears what the live version pulls; a worker may pull it itself.
         + at.hears(TASK)
         # Which tools there are on the bus.

@@ -70,6 +70,7 @@ from pepperpy_schemas.catalog.tasks import (
     TOKEN,
 )
 from pepperpy_schemas.catalog.tools import TOOL_CALL
+from pepperpy_schemas.catalog.versions import SPLIT, SPLIT_CONTROL
 from pepperpy_schemas.subjects import Subject
 
 CATALOG: Final[tuple[Subject[Any], ...]] = (
@@ -134,6 +135,8 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     QUESTION,
     SHARD_TABLE,
     KEY_HOLD,
+    SPLIT,
+    SPLIT_CONTROL,
     BREAKER,
     RATE,
     TENANT_LEDGER,
