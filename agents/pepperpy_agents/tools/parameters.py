@@ -44,6 +44,8 @@ class Parameters:
     """
 
     def __init__(self, function: Callable[..., Any], alias: str, means: dict[str, str]) -> None:
+        from pydantic.errors import PydanticUserError
+
         name = getattr(function, "__qualname__", repr(function))
         hints = _hints(function, name)
         self.given: dict[str, type] = {}
@@ -63,7 +65,7 @@ class Parameters:
         try:
             self._model = _model_of(self._taken, means)
             self.schema = _schema_of(self._model, self._taken, means)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, PydanticUserError) as error:
             told = str(error).partition("\n")[0]
             raise BadConfig(
                 f"tool {name}: JSON cannot carry what it takes: {told}",
