@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "models": Entry("Models", "List the models that you may ask for, and what they cost."),
     "provider": Entry("Models", "Show targets, limits and spending; run the provider service."),
     "memory": Entry("Memory", "Remember, find and take in texts; run the memory service."),
+    "templates": Entry("Models", "List, show and render prompt templates."),
     "publish": Entry("Tasks", "Submit a task, and wait for its result when asked to."),
     "result": Entry("Tasks", "Print what a task returned."),
     "watch": Entry("Tasks", "Follow one task: events, live output, end."),
