@@ -18,7 +18,9 @@ def command(
     agents: Annotated[
         list[str],
         typer.Argument(
-            metavar="AGENT...", help="module:agent or path/to/file.py:agent.", show_default=False
+            metavar="AGENT...",
+            help="module:agent, path/to/file.py:agent or agent.yaml.",
+            show_default=False,
         ),
     ],
     concurrency: Annotated[

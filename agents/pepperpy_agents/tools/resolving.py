@@ -98,7 +98,7 @@ def _built_in(head: str) -> list[str]:
 
 
 def _from_module(spec: str, base: Path | None) -> Tool:
-    from pepperpy_agents.loading import import_place
+    from pepperpy_agents.importing import import_place
 
     place, _, attribute = spec.rpartition(":")
     if base is not None and place.endswith(".py"):

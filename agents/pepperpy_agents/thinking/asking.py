@@ -1,0 +1,127 @@
+"""One question to the model: streamed to watchers while it is answered, and kept as a whole."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+from pepperpy_agents.context import Context
+from pepperpy_agents.thinking.limits import Limits, Spent, reached, refusals
+from pepperpy_agents.thinking.showing import Showing
+from pepperpy_agents.thinking.wording import last_words
+from pepperpy_bus.llm.assembling import assemble
+from pepperpy_bus.llm.options import ChatOptions
+from pepperpy_schemas.chat import (
+    ChatMessage,
+    ChatReply,
+    Delta,
+    End,
+    Reset,
+    ResponseFormat,
+    ToolSpec,
+)
+from pepperpy_schemas.errors import BadOutput
+
+
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one question to the model led to, as the journal keeps it.
+
+    What was decided by limits and clocks stands in it, too: a repeated attempt comes by the same
+    way, however late it is and whatever the limits have become.
+
+    Attributes:
+        reply: The answer; None when the provider service had none that fits its form.
+        seconds: How long it took.
+        stopped: The limit at which no tools were offered; empty when they were.
+        refused: For each call of the answer the limit that forbids it, or an empty text.
+        problems: What was wrong with the answer that is missing.
+    """
+
+    reply: ChatReply | None
+    seconds: float
+    stopped: str = ""
+    refused: list[str] = []
+    problems: list[str] = []
+
+
+class Asking:
+    """Asks the model of one agent, for one task.
+
+    Args:
+        ctx: The task's context.
+        model: The alias, or ``provider/model``.
+        limits: The task's limits.
+    """
+
+    def __init__(self, ctx: Context, model: str, limits: Limits) -> None:
+        self._ctx = ctx
+        self._model = model
+        self._limits = limits
+
+    async def ask(
+        self, messages: Sequence[ChatMessage], options: ChatOptions, spent: Spent
+    ) -> Turn:
+        """Asks once and returns what came of it; a limit that is reached takes the tools away.
+
+        Args:
+            messages: The conversation.
+            options: What the request says besides, its tools among them.
+            spent: What the task has used.
+
+        Raises:
+            PepperError: The provider service has no answer.
+        """
+        stopped = reached(self._limits, spent, self._left())
+        talk = list(messages)
+        if stopped:
+            talk.append(last_words(stopped))
+            if options.get("tools"):
+                options = {**options, "tool_choice": "none"}
+        await self._tell(spent)
+        began = time.monotonic()
+        try:
+            reply = await self._shown(talk, options)
+        except BadOutput as error:
+            problems = [str(one) for one in error.context.get("problems", [error.message])]
+            return Turn(None, time.monotonic() - began, stopped, problems=problems)
+        calls = [] if stopped else reply.tool_calls
+        refused = refusals(self._limits, spent, calls)
+        return Turn(reply, time.monotonic() - began, stopped, refused)
+
+    async def _shown(self, talk: list[ChatMessage], options: ChatOptions) -> ChatReply:
+        stream = self._ctx.llm.stream(talk, model=self._model, **options)
+        async with contextlib.aclosing(stream) as items:
+            return await assemble(_said(items, Showing(self._ctx)))
+
+    async def _tell(self, spent: Spent) -> None:
+        done = spent.turns / (self._limits.turns + 1)
+        await self._ctx.progress(done, f"turn {spent.turns + 1}")
+
+    def _left(self) -> float | None:
+        deadline = self._ctx.deadline
+        return None if deadline is None else (deadline - self._ctx.now).total_seconds()
+
+
+async def _said(
+    items: AsyncIterator[Delta | Reset | End], showing: Showing
+) -> AsyncIterator[Delta | Reset | End]:
+    """The same items, shown as they come."""
+    async for item in items:
+        match item:
+            case Delta(text=text) if text:
+                await showing.say(text)
+            case Reset():
+                await showing.take_back(item.code)
+            case _:
+                pass
+        yield item
+
+
+def with_all(
+    options: ChatOptions, specs: Sequence[ToolSpec], form: ResponseFormat | None
+) -> ChatOptions:
+    """Returns the options with tools and a form of the answer, where there are any."""
+    if specs:
+        options = {**options, "tools": specs}
+    return options if form is None else {**options, "response_format": form}

@@ -1,0 +1,237 @@
+"""One task of an agent that thinks: from the question to the answer, a row of journaled steps."""
+
+from typing import Any
+
+import msgspec
+
+from pepperpy_agents.context import Context
+from pepperpy_agents.thinking.answers import Answer
+from pepperpy_agents.thinking.approval import Approval
+from pepperpy_agents.thinking.asking import Asking, Turn, with_all
+from pepperpy_agents.thinking.calling import Calling
+from pepperpy_agents.thinking.forms import Form, Misfit
+from pepperpy_agents.thinking.handoffs import Handoff, conversation, handed_on, open_to
+from pepperpy_agents.thinking.instructions import Instructions
+from pepperpy_agents.thinking.limits import Limits, Spent, sameness
+from pepperpy_agents.thinking.questions import Question
+from pepperpy_agents.thinking.recalling import Recall
+from pepperpy_agents.thinking.sessions import Session, Sessions
+from pepperpy_agents.thinking.wording import mending, refused, system_prompt
+from pepperpy_agents.tools.running import Toolbox
+from pepperpy_bus.bodies import to_json
+from pepperpy_bus.llm.options import ChatOptions
+from pepperpy_schemas.chat import ChatMessage, ToolCall
+from pepperpy_schemas.codec import decode
+from pepperpy_schemas.errors import BadOutput, ChildFailed
+
+
+class Mind(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent thinks with; the same for all of its tasks.
+
+    Attributes:
+        name: The agent's name.
+        instructions: Its instructions.
+        model: The alias, or ``provider/model``.
+        options: What every request to the model says besides.
+        toolbox: Runs tools.
+        limits: Where a task is stopped.
+        form: What an answer must be.
+        approval: Which calls people must agree to.
+        recall: Where memories are looked for; None for nowhere.
+        sessions: How conversations are kept; None where they are not.
+        handoffs: Who may be handed the question.
+        details: Whether the result is an `Answer`.
+    """
+
+    name: str
+    instructions: Instructions
+    model: str
+    options: ChatOptions
+    toolbox: Toolbox
+    limits: Limits
+    form: Form
+    approval: Approval
+    recall: Recall | None
+    sessions: Sessions | None
+    handoffs: tuple[Handoff, ...]
+    details: bool
+
+
+class Thinking:
+    """One attempt at one task.
+
+    Every attempt comes by the same way: what an earlier one has paid for is in the journal.
+
+    Args:
+        mind: What the agent thinks with.
+        ctx: The task's context.
+        question: The task.
+    """
+
+    def __init__(self, mind: Mind, ctx: Context, question: Question) -> None:
+        self._mind = mind
+        self._ctx = ctx
+        self._question = question
+        self._spent = Spent()
+        key = question.session or ctx.key
+        sessions = mind.sessions if key else None
+        self._session = Session(sessions, ctx, mind.name, key) if sessions else None
+        self._handoffs = {one.tool: one for one in open_to(mind.handoffs, ctx.topic, question)}
+        self._asking = Asking(ctx, mind.model, mind.limits)
+        self._calling = Calling(ctx, mind.name, mind.toolbox, mind.approval)
+        self._options = mind.options
+        self._talk: list[ChatMessage] = []
+        self._before: list[ChatMessage] = []
+
+    async def run(self) -> Any:
+        """Returns the answer.
+
+        Raises:
+            BadOutput: No answer fits the form, however often it was asked for.
+            PepperError: The provider service, or the memory, has no answer.
+        """
+        await self._begin()
+        answer = await self._answer()
+        if self._session is not None:
+            await self._session.remember(self._question.text, _as_text(answer.output))
+        await self._ctx.emit(
+            "agent.answered",
+            scope=self._mind.name,
+            event_id=f"{self._ctx.task_id}:answered",
+            **answer.told,
+        )
+        if not self._mind.details:
+            return answer.output
+        # Within a Struct there may be no pydantic model.
+        return msgspec.structs.replace(answer, output=decode(to_json(answer.output), Any))
+
+    async def _begin(self) -> None:
+        """Puts together what the model is told first."""
+        mind, question = self._mind, self._question
+        await mind.toolbox.look_up(self._ctx.client)
+        specs = [*mind.toolbox.specs(), *(one.spec for one in self._handoffs.values())]
+        self._options = with_all(mind.options, specs, mind.form.asked)
+        self._before = list(question.before)
+        if self._session is not None:
+            past, reply = await self._session.past(mind.model)
+            self._before = [*past.messages, *self._before]
+            if reply is not None:
+                self._spent.pay(reply)
+        recalled = await mind.recall.messages(self._ctx, question.text) if mind.recall else []
+        self._talk = [
+            system_prompt(mind.instructions.render(question)),
+            *self._before,
+            *recalled,
+            ChatMessage("user", question.text),
+        ]
+
+    async def _answer(self) -> Answer:
+        """Asks, and has tools called, until there is an answer."""
+        while True:
+            turn = await self._turn()
+            calls = turn.reply.tool_calls if turn.reply and not turn.stopped else []
+            # With a call that hands on, the others of its turn are not made.
+            handing = next((one for one in calls if one.name in self._handoffs), None)
+            if handing is not None:
+                handed = await self._hand_on(handing, calls)
+                if handed is not None:
+                    return handed
+                continue
+            if calls:
+                await self._call(calls, turn.refused)
+                continue
+            try:
+                if turn.reply is None:
+                    raise Misfit(turn.problems)
+                output = self._mind.form.read(turn.reply.text)
+            except Misfit as misfit:
+                self._mend(misfit)
+            else:
+                return Answer.of(output, self._spent, stopped=turn.stopped)
+
+    async def _turn(self) -> Turn:
+        """Asks the model once."""
+        spent = self._spent
+        name = f"model {spent.turns + 1}"
+        turn: Turn = await self._ctx.step(
+            name, self._asking.ask, self._talk, self._options, spent, type=Turn
+        )
+        spent.turns += 1
+        spent.seconds += turn.seconds
+        spent.longest = max(spent.longest, turn.seconds)
+        if turn.reply is not None:
+            spent.pay(turn.reply)
+            self._talk.append(turn.reply.message)
+        return turn
+
+    async def _call(self, calls: list[ToolCall], limits: list[str]) -> None:
+        """Makes the calls of a turn, and tells the model what came of them."""
+        spent = self._spent
+        called = await self._calling.make(calls, limits, self._seconds_left())
+        for call, limit in zip(calls, limits, strict=True):
+            if not limit:
+                spent.tool_calls += 1
+                spent.calls[sameness(call)] += 1
+        spent.refused = next(filter(None, limits), "")
+        spent.seconds += max(one.seconds for one in called)
+        self._talk.append(ChatMessage("tool", [one.result for one in called]))
+
+    def _mend(self, misfit: Misfit) -> None:
+        """Has the model try again, unless it has too often.
+
+        Raises:
+            BadOutput: It has.
+        """
+        self._spent.repairs += 1
+        if self._spent.repairs > self._mind.limits.repairs:
+            raise BadOutput(
+                f"no answer of {self._mind.name} fits: {misfit.problems[0]}",
+                hint="let the output type ask for less, or ask a larger model",
+                context={"problems": misfit.problems},
+            )
+        form = self._mind.form.asked is not None
+        self._talk.append(mending(misfit.problems, form=form))
+
+    # --- handing on -----------------------------------------------------------------------------
+
+    async def _hand_on(self, call: ToolCall, calls: list[ToolCall]) -> Answer | None:
+        """Has another agent answer, and returns its answer.
+
+        That it failed is told to the model, which goes on without it.
+        """
+        ctx, mind = self._ctx, self._mind
+        handoff = self._handoffs[call.name]
+        asked = msgspec.structs.replace(self._question, before=conversation(self._before))
+        session = self._session_key
+        task = handed_on(asked, agent=mind.name, topic=ctx.topic, call=call, session=session)
+        child = await ctx.submit(handoff.topic, task)
+        await ctx.emit(
+            "agent.handed_on",
+            scope=mind.name,
+            event_id=f"{ctx.task_id}:handed:{child}",
+            to=handoff.topic,
+            task=child,
+        )
+        [output] = await ctx.gather(child, type=mind.form.type, return_exceptions=True)
+        if not isinstance(output, ChildFailed):
+            return Answer.of(output, self._spent, handed_to=handoff.topic)
+        del self._handoffs[call.name]
+        why = f"{handoff.topic} could not answer: {output}. Go on without it"
+        results = [refused(one, why) for one in calls]
+        self._talk.append(ChatMessage("tool", list(results)))
+        return None
+
+    @property
+    def _session_key(self) -> str:
+        return self._question.session or self._ctx.key
+
+    def _seconds_left(self) -> float | None:
+        limit, deadline = self._mind.limits.seconds, self._ctx.deadline
+        left = [] if limit is None else [limit - self._spent.seconds]
+        if deadline is not None:
+            left.append((deadline - self._ctx.now).total_seconds())
+        return max(0.0, min(left)) if left else None
+
+
+def _as_text(output: Any) -> str:
+    return output if isinstance(output, str) else to_json(output).decode()
