@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
+    from pepperpy_agents.thinking import Limits, LLMAgent
+    from pepperpy_agents.tools import Tool, tool
     from pepperpy_bus.client import Client
     from pepperpy_bus.events import Heard
     from pepperpy_bus.graphs.graph import Graph
@@ -25,12 +27,16 @@ _HOMES = {
     "Graph": "pepperpy_bus.graphs.graph",
     "Group": "pepperpy_bus.routing",
     "Heard": "pepperpy_bus.events",
+    "LLMAgent": "pepperpy_agents.thinking",
+    "Limits": "pepperpy_agents.thinking",
     "PepperError": "pepperpy_schemas.errors",
     "Rejected": "pepperpy_schemas.errors",
     "RetryPolicy": "pepperpy_agents",
+    "Tool": "pepperpy_agents.tools",
     "Update": "pepperpy_bus.tasks.watch",
     "connect": "pepperpy_bus.opening",
     "connect_sync": "pepperpy_bus.sync",
+    "tool": "pepperpy_agents.tools",
 }
 
 __all__ = [
@@ -41,12 +47,16 @@ __all__ = [
     "Graph",
     "Group",
     "Heard",
+    "LLMAgent",
+    "Limits",
     "PepperError",
     "Rejected",
     "RetryPolicy",
+    "Tool",
     "Update",
     "connect",
     "connect_sync",
+    "tool",
 ]
 
 

@@ -17,7 +17,7 @@ from pepperpy_agents.thinking.recalling import Recall
 from pepperpy_agents.thinking.sessions import Sessions
 from pepperpy_agents.thinking.thinking import Mind, Thinking
 from pepperpy_agents.tools.resolving import Spec, resolve_all
-from pepperpy_agents.tools.running import Toolbox
+from pepperpy_agents.tools.running import CONCURRENCY, Toolbox
 from pepperpy_agents.tools.scopes import Grants, Scope
 from pepperpy_bus.llm.options import DEFAULT, ChatOptions
 from pepperpy_bus.units import Duration
@@ -46,6 +46,7 @@ class LLMAgent(Agent):
         topics: The topics whose tasks it takes; its name by default.
         version: Semantic version.
         capabilities: What it can do, for look-ups in the registry.
+        tool_concurrency: Calls of tools at once in one process; others wait for their turn.
         limits: Where a task is stopped: one answer without tools is then asked for.
         approve: Names of tools that people must agree to be called: ``"http.get"``, ``"http"`` for
             all below it, ``"*"``.
@@ -89,6 +90,7 @@ class LLMAgent(Agent):
         topics: Sequence[str] | None = None,
         version: str = "0.1.0",
         capabilities: tuple[str, ...] | list[str] = (),
+        tool_concurrency: int = CONCURRENCY,
         limits: Limits | None = None,
         approve: Sequence[str] = (),
         approve_within: Duration | None = None,
@@ -103,7 +105,7 @@ class LLMAgent(Agent):
         concurrency: int | None = None,
     ) -> None:
         super().__init__(name, version=version, capabilities=capabilities)
-        toolbox = _toolbox(tools, grants)
+        toolbox = _toolbox(tools, grants, tool_concurrency)
         others = tuple(Handoff(one) if isinstance(one, str) else one for one in handoffs)
         _refuse_equal(toolbox, others)
         self.mind = Mind(
@@ -141,11 +143,13 @@ class LLMAgent(Agent):
         return think
 
 
-def _toolbox(tools: Sequence[Spec], grants: Iterable[str | Scope]) -> Toolbox:
+def _toolbox(tools: Sequence[Spec], grants: Iterable[str | Scope], concurrency: int) -> Toolbox:
     if isinstance(tools, str):
         raise BadConfig(f"tools are a list, not the text {tools!r:.80}", hint="put it in [ ]")
+    if concurrency < 1:
+        raise BadConfig(f"tool_concurrency is {concurrency}", hint="use 1 or more")
     found, named = resolve_all(tools)
-    return Toolbox(found, grants=Grants.of(grants) + named)
+    return Toolbox(found, grants=Grants.of(grants) + named, concurrency=concurrency)
 
 
 def _options(given: ChatOptions | None, key: str) -> ChatOptions:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pepperpy_agents.tools.running import CONCURRENCY
 from pepperpy_bus.config.settings import Duration
 
 Whole = Annotated[int, Field(ge=1, strict=True)]
@@ -110,6 +111,7 @@ class AgentTable(_Table):
         default=[], description="Names of tools; with a scope, that is granted: files.read:./papers"
     )
     grants: list[str] = Field(default=[], description="Scopes that tools may need besides.")
+    tool_concurrency: Whole = Field(default=CONCURRENCY, description="Calls of tools at once.")
     memory: MemoryTable | None = Field(default=None)
     sessions: SessionsTable | bool = Field(default=False)
     output: dict[str, Any] | None = Field(

@@ -123,6 +123,7 @@ def _made(table: AgentTable, folder: Path) -> LLMAgent:
             topics=table.topics or None,
             version=table.version,
             capabilities=table.capabilities,
+            tool_concurrency=table.tool_concurrency,
             limits=Limits(**table.budget.model_dump()),
             approve=table.approve,
             approve_within=table.approve_within,
