@@ -1,5 +1,7 @@
 """What a model gets of a call: the tool's value as text, or an error that it can act upon."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pepperpy_bus.bodies import to_json
@@ -29,15 +31,24 @@ def content_of(value: Any, most: int) -> str:
     return f"{text[:most]}\n[cut here: these are the first {most} of {len(text)} characters]"
 
 
-def failure(call: ToolCall, error: BaseException) -> ToolResult:
+def failure(call: ToolCall, error: PepperError) -> ToolResult:
     """Returns what a model is told of a call that was refused or failed."""
-    if not isinstance(error, PepperError):
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        error = ToolFailed(said)
     hint = f" ({error.hint})" if error.hint and error.category == "input" else ""
     text = scrub(escape(f"{error.message}{hint}"))
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} […]"
     return ToolResult(call.id, f"{error.code}: {cut}", error=True)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Makes an error that is none of ours a ToolFailed with its words, secrets hidden."""
+    try:
+        yield
+    except PepperError:
+        raise
+    except Exception as error:
+        name = type(error).__name__
+        raise ToolFailed(scrub(f"{name}: {error}" if str(error) else name)) from error
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from pepperpy_agents.tools.arguments import read_arguments
 from pepperpy_agents.tools.auditing import Audited
 from pepperpy_agents.tools.looking_up import Lookup
-from pepperpy_agents.tools.results import content_of, failure
+from pepperpy_agents.tools.results import content_of, failure, translated
 from pepperpy_agents.tools.scopes import Grants, Scope
 from pepperpy_agents.tools.timing import within
 from pepperpy_agents.tools.tool import Tool, ToolUse
@@ -131,7 +131,8 @@ class Toolbox:
             BadArguments: The arguments are none that it takes.
             NotGranted: It needs a scope that is not granted.
         """
-        return self._prepare(call, None)
+        with translated():
+            return self._prepare(call, None)
 
     async def run(self, call: ToolCall, use: ToolUse) -> ToolResult:
         """Returns what a call of a model returned, or what was wrong with it.
@@ -145,7 +146,7 @@ class Toolbox:
             use: Who calls, until when, and for which task.
         """
         tool = self.find(call.name)
-        told = _TOLD if tool is not None and tool.journaled else Exception
+        told = _TOLD if tool is not None and tool.journaled else PepperError
         try:
             return ToolResult(call.id, await self.do(call, use))
         except told as error:
@@ -159,22 +160,25 @@ class Toolbox:
             BadArguments: The arguments are none that it takes.
             NotGranted: It needs a scope that is not granted.
             ToolTimeout: It did not end in time.
-            Exception: What the tool itself raised.
+            ToolFailed: The tool raised an error that is none of ours.
+            PepperError: What else the tool raised.
         """
         audited = Audited(call, use, self._emitter)
         began = time.perf_counter()
         try:
-            prepared = self._prepare(call, audited)
-        except Exception as error:
-            await audited.tell("refused", code=code_of(error))
+            with translated():
+                prepared = self._prepare(call, audited)
+        except PepperError as error:
+            await audited.tell("refused", code=error.code)
             raise
         use = msgspec.structs.replace(use, grants=self.grants)
         if prepared.tool.journaled:
             return await self._do_journaled(prepared, use, audited)
         try:
-            content = await self._do(prepared, use, audited)
-        except Exception as error:
-            await audited.tell("failed", ms=_ms(began), code=code_of(error))
+            with translated():
+                content = await self._do(prepared, use, audited)
+        except PepperError as error:
+            await audited.tell("failed", ms=_ms(began), code=error.code)
             raise
         await audited.tell("completed", ms=_ms(began))
         return content
@@ -237,11 +241,6 @@ def refuse(tool: str, scope: str, grants: Grants) -> None:
         raise NotGranted(f"{tool}: {error}", hint=error.hint, context={"scopes": [scope]}) from None
     if not grants.allow(needed):
         raise NotGranted(f"{tool} needs {scope}, which is not granted", context={"scopes": [scope]})
-
-
-def code_of(error: BaseException) -> str:
-    """Returns the code that a failed call is told of with."""
-    return error.code if isinstance(error, PepperError) else ToolFailed.code
 
 
 def _by_alias(tools: Iterable[Tool]) -> dict[str, Tool]:
