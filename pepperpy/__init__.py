@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
     from pepperpy_agents.thinking import Limits, LLMAgent
-    from pepperpy_agents.tools import Tool, tool
+    from pepperpy_agents.tools import Tool, ToolUse, tool
     from pepperpy_bus.client import Client
     from pepperpy_bus.events import Heard
     from pepperpy_bus.graphs.graph import Graph
@@ -33,6 +33,7 @@ _HOMES = {
     "Rejected": "pepperpy_schemas.errors",
     "RetryPolicy": "pepperpy_agents",
     "Tool": "pepperpy_agents.tools",
+    "ToolUse": "pepperpy_agents.tools",
     "Update": "pepperpy_bus.tasks.watch",
     "connect": "pepperpy_bus.opening",
     "connect_sync": "pepperpy_bus.sync",
@@ -53,6 +54,7 @@ __all__ = [
     "Rejected",
     "RetryPolicy",
     "Tool",
+    "ToolUse",
     "Update",
     "connect",
     "connect_sync",
