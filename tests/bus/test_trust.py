@@ -186,6 +186,7 @@ MAY_SUBSCRIBE: dict[str, set[str]] = {
     "pp.>": {"operator"},
     "pp.task.>": WORK,  # shadows hear what workers may pull
     "pp.svc.>": {"operator"},
+    "pp.svc.tool.>": WORK,
     "pp.svc.memory.>": {"memory", "operator"},
     "pp.svc.provider.>": {"provider", "operator"},
     "pp.svc.monitor.>": {"monitor", "operator"},
@@ -193,7 +194,7 @@ MAY_SUBSCRIBE: dict[str, set[str]] = {
     "pp.result.*": SUBMIT | {"monitor"},
     "pp.tok.id1": SUBMIT | {"monitor"},
     "pp.ctl.cancel.*": WORK,
-    "pp.ctl.stop.*": SERVE | {"operator"},
+    "pp.ctl.stop.*": SERVE | WORK,
     "pp.ctl.agent.echo.*": WORK,
     "pp.ctl.shards.echo": WORK,
     "pp.key.echo.*.*": WORK,

@@ -131,8 +131,9 @@ def _worker(at: Grants) -> Permissions:
         + at.hears(CANCEL, AGENT_CONTROL, SPLIT_CONTROL)
         # A shadow hears what the live version pulls; a worker may pull it itself.
         + at.hears(TASK)
-        # Which tools there are on the bus.
+        # Which tools there are on the bus; calls of those it offers may be canceled.
         + at.finds(TOOL_SERVICE)
+        + at.hears(STOP)
         # Keyed tasks are noticed when they are sent, set aside while their key is held, and pulled
         # by the owner of their shard alone.
         + at.hears(KEYED_TASK, SHARD_CONTROL)
