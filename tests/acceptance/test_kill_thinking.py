@@ -69,7 +69,7 @@ TURNS: dict[int, tuple[int, ...]] = {
     **{1: (1,), 2: (), 3: (2, 3), 4: (4,), 5: (), 6: (5,)},
     **{7: (), 8: (6,), 9: (7,), 10: (), 11: (8,), 12: ()},
 }
-"""What each of the model's twelve answers calls; one without calls has not the form, but the last."""
+"""What each answer of the model calls; those without calls have not the form, but the last."""
 STEPS = [
     step
     for turn, calls in TURNS.items()

@@ -1,27 +1,30 @@
 """An agent that thinks, as users write it: a name, instructions, a model and tools."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pepperpy_agents.agent import DEFAULT_TIMEOUT, Agent
 from pepperpy_agents.context import Context
-from pepperpy_agents.templates import Template
 from pepperpy_agents.thinking.answers import Answer
 from pepperpy_agents.thinking.approval import Approval
 from pepperpy_agents.thinking.forms import Form
 from pepperpy_agents.thinking.handoffs import Handoff
 from pepperpy_agents.thinking.instructions import Instructions
 from pepperpy_agents.thinking.limits import Limits
+from pepperpy_agents.thinking.mind import Mind
 from pepperpy_agents.thinking.questions import read_question
 from pepperpy_agents.thinking.recalling import Recall
 from pepperpy_agents.thinking.sessions import Sessions
-from pepperpy_agents.thinking.thinking import Mind, Thinking
+from pepperpy_agents.thinking.thinking import Thinking
 from pepperpy_agents.tools.resolving import Spec, resolve_all
 from pepperpy_agents.tools.running import CONCURRENCY, Toolbox
 from pepperpy_agents.tools.scopes import Grants, Scope
 from pepperpy_bus.llm.options import DEFAULT, ChatOptions
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.errors import BadConfig
+
+if TYPE_CHECKING:
+    from pepperpy_agents.templates import Template
 
 _OWN = ("tools", "tool_choice", "response_format")
 
@@ -79,7 +82,7 @@ class LLMAgent(Agent):
     def __init__(
         self,
         name: str,
-        instructions: str | Template,
+        instructions: "str | Template",
         *,
         model: str = DEFAULT,
         tools: Sequence[Spec] = (),

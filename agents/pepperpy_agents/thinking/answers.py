@@ -14,7 +14,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         output: The answer, in the form that the agent gives.
         stopped: The limit that ended the work: ``turns``, ``tool_calls``, ``repeats``, ``tokens``,
-            ``usd``, ``seconds``, ``deadline``; empty when the model was done.
+            ``usd``, ``seconds``, ``deadline``; ``length`` or ``content_filter`` where the provider
+            cut the answer off; empty when the model was done.
         handed_to: The topic whose agent has answered instead, or empty.
         turns: Answers of the model.
         tool_calls: Calls of tools.

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from pepperpy_agents.context import Context
+from pepperpy_bus.redaction import escape
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas.chat import ToolCall
 from pepperpy_schemas.errors import BadConfig
@@ -63,7 +64,8 @@ class Approval(msgspec.Struct, frozen=True):
             return ""
         if len(call.arguments) > _SHOWN:
             return f"its arguments have more than {_SHOWN} characters, too many to be agreed to"
-        text = f"{caller} wants to call {tool} with {call.arguments}. May it?"
+        # Written out: nobody shall be shown one thing and agree to another.
+        text = f"{caller} wants to call {tool} with {escape(call.arguments)}. May it?"
         if self.within is None:
             said = await ctx.ask(text, choices=["yes", "no"], type=str)
         else:

@@ -8,6 +8,7 @@ import msgspec
 
 from pepperpy_agents.context import Context
 from pepperpy_agents.thinking.limits import Limits, Spent, reached, refusals
+from pepperpy_agents.thinking.shortening import shortened
 from pepperpy_agents.thinking.showing import Showing
 from pepperpy_agents.thinking.wording import last_words
 from pepperpy_bus.llm.assembling import assemble
@@ -21,7 +22,7 @@ from pepperpy_schemas.chat import (
     ResponseFormat,
     ToolSpec,
 )
-from pepperpy_schemas.errors import BadOutput
+from pepperpy_schemas.errors import BadOutput, ContextTooLong
 
 
 class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,6 +37,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
         stopped: The limit at which no tools were offered; empty when they were.
         refused: For each call of the answer the limit that forbids it, or an empty text.
         problems: What was wrong with the answer that is missing.
+        shortened: How often the conversation was shortened before it was not too long.
     """
 
     reply: ChatReply | None
@@ -43,6 +45,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     stopped: str = ""
     refused: list[str] = []
     problems: list[str] = []
+    shortened: int = 0
 
 
 class Asking:
@@ -79,15 +82,23 @@ class Asking:
             if options.get("tools"):
                 options = {**options, "tool_choice": "none"}
         await self._tell(spent)
-        began = time.monotonic()
-        try:
-            reply = await self._shown(talk, options)
-        except BadOutput as error:
-            problems = [str(one) for one in error.context.get("problems", [error.message])]
-            return Turn(None, time.monotonic() - began, stopped, problems=problems)
-        calls = [] if stopped else reply.tool_calls
-        refused = refusals(self._limits, spent, calls)
-        return Turn(reply, time.monotonic() - began, stopped, refused)
+        began, cuts = time.monotonic(), 0
+        while True:
+            try:
+                reply = await self._shown(talk, options)
+            except BadOutput as error:
+                told = [str(one) for one in error.context.get("problems", [error.message])]
+                took = time.monotonic() - began
+                return Turn(None, took, stopped, problems=told, shortened=cuts)
+            except ContextTooLong:
+                less = shortened(talk)
+                if less is None:
+                    raise
+                talk, cuts = less, cuts + 1
+                continue
+            calls = [] if stopped else reply.tool_calls
+            refused = refusals(self._limits, spent, calls)
+            return Turn(reply, time.monotonic() - began, stopped, refused, shortened=cuts)
 
     async def _shown(self, talk: list[ChatMessage], options: ChatOptions) -> ChatReply:
         stream = self._ctx.llm.stream(talk, model=self._model, **options)

@@ -1,11 +1,13 @@
 """Instructions of an agent: a text, or a template that is filled with the question's values."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pepperpy_agents.templates import Template
 from pepperpy_agents.thinking.questions import Question
 from pepperpy_schemas.errors import BadConfig
+
+if TYPE_CHECKING:
+    from pepperpy_agents.templates import Template
 
 
 class Instructions:
@@ -19,7 +21,7 @@ class Instructions:
         BadConfig: Values are given that nothing takes, or the template makes no single text.
     """
 
-    def __init__(self, source: str | Template, given: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, source: "str | Template", given: Mapping[str, Any] | None = None) -> None:
         self._source = source
         self._given = dict(given or {})
         if isinstance(source, str):

@@ -6,55 +6,21 @@ import msgspec
 
 from pepperpy_agents.context import Context
 from pepperpy_agents.thinking.answers import Answer
-from pepperpy_agents.thinking.approval import Approval
 from pepperpy_agents.thinking.asking import Asking, Turn, with_all
 from pepperpy_agents.thinking.calling import Calling
-from pepperpy_agents.thinking.forms import Form, Misfit
-from pepperpy_agents.thinking.handoffs import Handoff, conversation, handed_on, open_to
-from pepperpy_agents.thinking.instructions import Instructions
-from pepperpy_agents.thinking.limits import Limits, Spent, sameness
+from pepperpy_agents.thinking.forms import Misfit
+from pepperpy_agents.thinking.handoffs import conversation, handed_on, open_to
+from pepperpy_agents.thinking.limits import Spent, sameness
+from pepperpy_agents.thinking.mind import Mind
 from pepperpy_agents.thinking.questions import Question
-from pepperpy_agents.thinking.recalling import Recall
-from pepperpy_agents.thinking.sessions import Session, Sessions
-from pepperpy_agents.thinking.wording import mending, refused, system_prompt
-from pepperpy_agents.tools.running import Toolbox
+from pepperpy_agents.thinking.sessions import Session
+from pepperpy_agents.thinking.shortening import shortened
+from pepperpy_agents.thinking.wording import mending, refused, said, system_prompt
+from pepperpy_agents.tools.agents import deeper
 from pepperpy_bus.bodies import to_json
-from pepperpy_bus.llm.options import ChatOptions
 from pepperpy_schemas.chat import ChatMessage, ToolCall
 from pepperpy_schemas.codec import decode
-from pepperpy_schemas.errors import BadOutput, ChildFailed
-
-
-class Mind(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent thinks with; the same for all of its tasks.
-
-    Attributes:
-        name: The agent's name.
-        instructions: Its instructions.
-        model: The alias, or ``provider/model``.
-        options: What every request to the model says besides.
-        toolbox: Runs tools.
-        limits: Where a task is stopped.
-        form: What an answer must be.
-        approval: Which calls people must agree to.
-        recall: Where memories are looked for; None for nowhere.
-        sessions: How conversations are kept; None where they are not.
-        handoffs: Who may be handed the question.
-        details: Whether the result is an `Answer`.
-    """
-
-    name: str
-    instructions: Instructions
-    model: str
-    options: ChatOptions
-    toolbox: Toolbox
-    limits: Limits
-    form: Form
-    approval: Approval
-    recall: Recall | None
-    sessions: Sessions | None
-    handoffs: tuple[Handoff, ...]
-    details: bool
+from pepperpy_schemas.errors import BadOutput, ChildFailed, ToolFailed
 
 
 class Thinking:
@@ -147,7 +113,7 @@ class Thinking:
             except Misfit as misfit:
                 self._mend(misfit)
             else:
-                return Answer.of(output, self._spent, stopped=turn.stopped)
+                return Answer.of(output, self._spent, stopped=turn.stopped or _cut_off(turn))
 
     async def _turn(self) -> Turn:
         """Asks the model once."""
@@ -159,9 +125,12 @@ class Thinking:
         spent.turns += 1
         spent.seconds += turn.seconds
         spent.longest = max(spent.longest, turn.seconds)
+        for _ in range(turn.shortened):
+            # What did not fit once would not fit again.
+            self._talk = shortened(self._talk) or self._talk
         if turn.reply is not None:
             spent.pay(turn.reply)
-            self._talk.append(turn.reply.message)
+            self._talk += said(turn.reply.message, calls=not turn.stopped)
         return turn
 
     async def _call(self, calls: list[ToolCall], limits: list[str]) -> None:
@@ -204,7 +173,12 @@ class Thinking:
         asked = msgspec.structs.replace(self._question, before=conversation(self._before))
         session = self._session_key
         task = handed_on(asked, agent=mind.name, topic=ctx.topic, call=call, session=session)
-        child = await ctx.submit(handoff.topic, task)
+        try:
+            headers = deeper(ctx)
+        except ToolFailed as error:
+            self._not_handed(call, calls, str(error))
+            return None
+        child = await ctx.submit(handoff.topic, task, headers=headers)
         await ctx.emit(
             "agent.handed_on",
             scope=mind.name,
@@ -212,14 +186,23 @@ class Thinking:
             to=handoff.topic,
             task=child,
         )
-        [output] = await ctx.gather(child, type=mind.form.type, return_exceptions=True)
-        if not isinstance(output, ChildFailed):
-            return Answer.of(output, self._spent, handed_to=handoff.topic)
+        [output] = await ctx.gather(child, return_exceptions=True)
+        if isinstance(output, ChildFailed):
+            self._not_handed(call, calls, f"{handoff.topic} could not answer: {output}")
+            return None
+        try:
+            fitting = mind.form.read(_as_text(output))
+        except Misfit as misfit:
+            why = f"{handoff.topic} has answered in another form: {misfit}"
+            self._not_handed(call, calls, why)
+            return None
+        return Answer.of(fitting, self._spent, handed_to=handoff.topic)
+
+    def _not_handed(self, call: ToolCall, calls: list[ToolCall], why: str) -> None:
+        """Tells the model that it has to go on by itself."""
         del self._handoffs[call.name]
-        why = f"{handoff.topic} could not answer: {output}. Go on without it"
-        results = [refused(one, why) for one in calls]
+        results = [refused(one, f"{why}. Go on without it") for one in calls]
         self._talk.append(ChatMessage("tool", list(results)))
-        return None
 
     @property
     def _session_key(self) -> str:
@@ -231,6 +214,12 @@ class Thinking:
         if deadline is not None:
             left.append((deadline - self._ctx.now).total_seconds())
         return max(0.0, min(left)) if left else None
+
+
+def _cut_off(turn: Turn) -> str:
+    """Why the model did not end its answer itself, or an empty text."""
+    finish = turn.reply.finish if turn.reply else "stop"
+    return finish if finish in ("length", "content_filter") else ""
 
 
 def _as_text(output: Any) -> str:

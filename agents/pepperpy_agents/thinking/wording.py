@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pepperpy_agents.thinking.limits import in_words
-from pepperpy_schemas.chat import ChatMessage, ToolCall, ToolResult
+from pepperpy_schemas.chat import ChatMessage, Text, ToolCall, ToolResult
 from pepperpy_schemas.memory import Entry
 
 DATA_RULE: Final = (
@@ -22,8 +22,24 @@ _RECALLED: Final = (
 
 
 def system_prompt(instructions: str) -> ChatMessage:
-    """Returns the first message of every conversation."""
-    return ChatMessage("system", f"{instructions.strip()}\n\n{DATA_RULE}".strip())
+    """Returns the first message of every conversation, which providers may keep."""
+    text = f"{instructions.strip()}\n\n{DATA_RULE}".strip()
+    return ChatMessage("system", [Text(text, cache=True)])
+
+
+def said(message: ChatMessage, *, calls: bool) -> list[ChatMessage]:
+    """Returns an answer as a part of the conversation; one that says nothing is no part of it.
+
+    Args:
+        message: The answer.
+        calls: Whether its calls are made: providers refuse calls that have no result.
+    """
+    parts = [one for one in message.parts if calls or not isinstance(one, ToolCall)]
+    if not any(
+        isinstance(one, ToolCall) or (isinstance(one, Text) and one.text.strip()) for one in parts
+    ):
+        return []
+    return [message if len(parts) == len(message.parts) else ChatMessage("assistant", parts)]
 
 
 def summary_message(summary: str) -> ChatMessage:

@@ -127,12 +127,47 @@ async def test_what_the_other_agent_gives_must_have_the_form(
     async def bill(data: dict[str, Any]) -> dict[str, Any]:
         return {"euros": 7} if data["text"] == "good" else {"dollars": 7}
 
-    model.plan = deque([calls(TRANSFER)])
-    desk = LLMAgent("desk", "Help.", handoffs=["billing"], output_type=Bill, retries=0)
+    model.plan = deque([calls(TRANSFER), calls(TRANSFER), says('{"euros": 8}')])
+    desk = LLMAgent("desk", "Help.", handoffs=["billing"], output_type=Bill)
     async with working(billing), working(desk):
         assert await client.run("desk", "good", wait="20s") == {"euros": 7}
-        with pytest.raises(Exception, match="euros"):
-            await client.run("desk", "bad", wait="20s")
+        assert await client.run("desk", "bad", wait="20s") == {"euros": 8}
+    [result] = model.asked[2][1].messages[-1].parts
+    assert isinstance(result, ToolResult)
+    assert "in another form: $.euros" in result.content
+
+
+async def test_an_agent_of_texts_hands_on_to_one_of_objects(
+    client: Client, working: Working, model: Planned
+) -> None:
+    billing = Agent("billing")
+
+    @billing.task("billing")
+    async def bill(data: dict[str, Any]) -> dict[str, Any]:
+        return {"euros": 7}
+
+    model.plan = deque([calls(TRANSFER)])
+    async with working(billing), working(LLMAgent("desk", "Help.", handoffs=["billing"])):
+        assert await client.run("desk", "What?", wait="20s") == '{"euros":7}'
+
+
+async def test_agents_that_ask_one_another_come_to_an_end(
+    client: Client, working: Working, model: Planned
+) -> None:
+    """Asked as a tool, an agent does not know who has had the question; the depth still counts."""
+    model.plan = deque([calls(TRANSFER)])
+    desk = LLMAgent("desk", "Help.", tools=["agent:desk2"], handoffs=["billing"])
+    billing = Agent("billing")
+
+    @billing.task("billing")
+    async def bill(data: dict[str, Any], ctx: Context) -> str:
+        return ctx.headers["agent-depth"]
+
+    async with working(billing), working(desk):
+        assert await client.run("desk", "What?", headers={"Agent-Depth": "3"}, wait="20s") == "4"
+        model.plan = deque([calls(TRANSFER), says("No more.")])
+        given = {"Agent-Depth": "8"}
+        assert await client.run("desk", "What?", headers=given, wait="20s") == "No more."
 
 
 async def test_a_worker_that_knows_nothing_but_the_wire_answers(

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
 import pytest
 
-from pepperpy import Client
+from pepperpy import Agent, Client
 from pepperpy_agents.thinking import Answer, Limits, LLMAgent
 from pepperpy_agents.tools import ToolUse, tool
-from pepperpy_schemas.chat import ToolResult
+from pepperpy_provider_svc.upstreams.upstream import Chunk
+from pepperpy_schemas.chat import ChatRequest, ToolResult
 from pepperpy_schemas.errors import BadConfig
-from pepperpy_schemas.upstream_errors import UpstreamFailed
+from pepperpy_schemas.upstream_errors import ContextTooLong, UpstreamFailed
 from tests.agents.conftest import Seen, Working
-from tests.agents.thinking.speaking import calls, says
-from tests.provider_svc.asking import Planned, fails
+from tests.agents.thinking.speaking import USED, calls, says
+from tests.provider_svc.asking import Planned, Step, fails
 
 
 @tool
@@ -179,6 +181,121 @@ async def test_watchers_see_text_and_tools_once(
     assert texts == "One moment. Here it is."
     states = [one.get("state") or one.get("fraction") for one in said if isinstance(one, dict)]
     assert states == ["called", 0.5, "done"]
+
+
+async def test_other_agents_are_asked_at_the_same_time_as_tools(
+    client: Client, working: Working, model: Planned
+) -> None:
+    """Children wait without a slot: the handler comes by the same calls again, and makes none."""
+    made: list[int] = []
+
+    @tool
+    async def note(number: int) -> str:
+        """Notes a number."""
+        made.append(number)
+        return "noted"
+
+    zoo = Agent("zoo")
+    both = asyncio.Barrier(2)
+
+    @zoo.task("legs")
+    async def legs(animal: str) -> int:
+        await both.wait()
+        return {"otter": 4, "crane": 2}[animal]
+
+    @zoo.task("wings", retries=0)
+    async def wings(animal: str) -> int:
+        raise ValueError("wings are on holiday")
+
+    model.plan = deque(
+        [
+            calls(
+                ("agent_legs", {"input": "otter"}),
+                ("note", {"number": 1}),
+                ("agent_legs", {"input": "crane"}),
+                ("agent_wings", {"input": "crane"}),
+            ),
+            calls(("note", {"number": 2})),
+            says("Four and two."),
+        ]
+    )
+    asking = LLMAgent("asking", "Ask.", tools=[note, "agent:legs", "agent:wings"])
+    async with working(zoo), working(asking):
+        assert await client.run("asking", "Go.", wait="20s") == "Four and two."
+    assert made == [1, 2]
+    legs_spec = next(one for one in model.asked[0][1].tools if one.name == "agent_legs")
+    assert legs_spec.parameters["properties"]["input"]["type"] == "string"
+    results = (await results_in(model, 1))[:4]
+    assert [one.content for one in results[:3]] == ["4", "noted", "2"]
+    assert "wings are on holiday" in results[3].content
+    assert len(model.asked) == 3
+
+
+async def test_what_does_not_fit_the_model_is_left_out(
+    client: Client, working: Working, model: Planned
+) -> None:
+    @tool
+    def page(number: int) -> str:
+        """Shows a page."""
+        return f"page {number} " + "word " * 1000
+
+    def fits(most: int, then: Step) -> Step:
+        def step(request: ChatRequest) -> Any:
+            size = sum(
+                len(p.content)
+                for m in request.messages
+                for p in m.parts
+                if isinstance(p, ToolResult)
+            )
+            return fails(ContextTooLong("too long"))(request) if size > most else then(request)
+
+        return step
+
+    model.plan = deque(
+        [
+            calls(("page", {"number": 1})),
+            calls(("page", {"number": 2})),
+            fits(7000, says("")),
+            fits(7000, calls(("page", {"number": 3}))),
+            fits(7000, says("")),
+            fits(7000, says("Read.")),
+        ]
+    )
+    async with working(LLMAgent("reader", "Read.", tools=[page], retries=0)):
+        assert await client.run("reader", "Go.", wait="20s") == "Read."
+    first, second, third = (one.content for one in await results_in(model))
+    assert first.startswith("page 1 word")
+    assert "was left out" in first
+    assert "was left out" in second
+    assert third.endswith("word ")
+
+
+async def test_an_answer_that_was_cut_off_says_so(
+    client: Client, working: Working, model: Planned
+) -> None:
+    async def cut(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        yield Chunk(text="Once upon a")
+        yield Chunk(finish="length", usage=USED)
+
+    model.plan = deque([cut])
+    async with working(LLMAgent("teller", "Tell.", details=True)):
+        answer = await client.run("teller", "Go.", type=Answer, wait="20s")
+    assert (answer.output, answer.stopped) == ("Once upon a", "length")
+
+
+async def test_calls_that_are_not_made_are_no_part_of_the_conversation(
+    client: Client, working: Working, model: Planned
+) -> None:
+    """Providers refuse a call that has no result."""
+    limits = Limits(turns=1)
+    again = calls(("double", {"number": 2}))
+    model.plan = deque([calls(("double", {"number": 1})), again, says("Two.")])
+    async with working(LLMAgent("maths", "Calculate.", tools=[double], limits=limits)):
+        assert await client.run("maths", "Double 1.", wait="20s") == "Two."
+    last = model.asked[2][1].messages
+    wanted = [call.id for one in last for call in one.tool_calls]
+    assert wanted == [one.id for one in await results_in(model)]
+    assert len(wanted) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""What is left out of a conversation that has become too long for the model. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from pepperpy_schemas.chat import ChatMessage, Part, ToolResult
+
+_LEFT: Final = 200
+"""Characters that are left of a tool's result."""
+_NOTE: Final = "[the rest was left out: the conversation became too long]"
+
+
+def shortened(messages: Sequence[ChatMessage]) -> list[ChatMessage] | None:
+    """Returns the conversation with less in it, or None when nothing can be left out.
+
+    First the results of tools are cut but for those of the last turn, then these, too. Every call
+    keeps a result: providers refuse a conversation with calls that have none.
+    """
+    turns = [n for n, one in enumerate(messages) if one.role == "tool"]
+    for chosen in (turns[:-1], turns[-1:]):
+        cut = [_cut(one) if n in chosen else one for n, one in enumerate(messages)]
+        if cut != list(messages):
+            return cut
+    return None
+
+
+def _cut(message: ChatMessage) -> ChatMessage:
+    return ChatMessage(message.role, [_cut_part(one) for one in message.parts])
+
+
+def _cut_part(part: Part) -> Part:
+    if not isinstance(part, ToolResult) or len(part.content) <= _LEFT + len(_NOTE) + 1:
+        return part
+    return msgspec.structs.replace(part, content=f"{part.content[:_LEFT]}\n{_NOTE}")
