@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "init": Entry("Run", "Write a new project with an agent, a test and a compose file."),
     "chat": Entry("Models", "Ask a model: one question, or a conversation at the terminal."),
     "models": Entry("Models", "List the models that you may ask for, and what they cost."),
+    "tools": Entry("Models", "List, show and try the tools that models may call."),
     "provider": Entry("Models", "Show targets, limits and spending; run the provider service."),
     "memory": Entry("Memory", "Remember, find and take in texts; run the memory service."),
     "templates": Entry("Models", "List, show and render prompt templates."),
