@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Iterable
-from functools import partial
 
 import msgspec
 
-from pepperpy_agents.agent import Agent, AgentHook, TaskSpec
+from pepperpy_agents.agent import Agent, AgentHook
 from pepperpy_agents.announcing import announced
 from pepperpy_agents.cancels import carried_out
 from pepperpy_agents.commands import obeyed
 from pepperpy_agents.crash_loops import ended_by_us
 from pepperpy_agents.execution import Executor
+from pepperpy_agents.lanes import Lanes
 from pepperpy_agents.lifecycle import Lifecycle, State
 from pepperpy_agents.listening import Listening
 from pepperpy_agents.runner import Runner
@@ -27,16 +27,10 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.registry import Vitals, describe_process, heartbeat
 from pepperpy_bus.streams.clock import ServerClock
-from pepperpy_bus.streams.consumers import PULSE, resume_consumer, task_consumer
 from pepperpy_bus.streams.in_hand import InHand
-from pepperpy_bus.streams.provision import ensure_consumer, patience_of
-from pepperpy_bus.streams.pull import Work, WorkPuller
-from pepperpy_bus.streams.topology import Config
 from pepperpy_bus.units import now
 from pepperpy_bus.versions.splits import Splits
-from pepperpy_schemas.catalog.tasks import RESUME, TASK
 from pepperpy_schemas.messages import AgentInstance
-from pepperpy_schemas.subjects import stream_name
 
 log = get_log("pepperpy.worker")
 
@@ -44,34 +38,6 @@ MAX_THREADS = 256
 """Threads of one worker; they are made only as plain handlers need them."""
 FLUSH = 2.0
 """Seconds to wait at the end until the broker has the last events."""
-HIGH_SHARE = 4
-"""The high-priority lane of a topic has this part of its slots, in addition to them."""
-
-
-class _Lane(msgspec.Struct, frozen=True):
-    """One lane of one topic."""
-
-    spec: TaskSpec
-    puller: WorkPuller
-    high: bool
-
-
-class _Pulling:
-    """All lanes of one topic, or of what takes its place, while they are pulled from."""
-
-    def __init__(self, all_lanes: list[_Lane]) -> None:
-        self._all = all_lanes
-        self._own: list[_Lane] = []
-
-    def add(self, lane: _Lane) -> None:
-        self._own.append(lane)
-        self._all.append(lane)
-
-    async def stop(self) -> None:
-        for lane in self._own:
-            if lane in self._all:
-                self._all.remove(lane)
-        await asyncio.gather(*(lane.puller.stop() for lane in self._own))
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +61,12 @@ class Worker:
         agent: The agent.
         client: A connected client.
         options: How it works.
+
+    Attributes:
+        agent: The agent.
+        lifecycle: The states that it goes through.
+        instance: Its id.
+        beside: What it knows of other versions of its topics.
     """
 
     def __init__(self, agent: Agent, client: Client, options: WorkerOptions) -> None:
@@ -104,7 +76,6 @@ class Worker:
         self._options = options
         self.instance = secrets.token_hex(5)
         self._host, self._pid, self._started = describe_process()
-        self._lanes: list[_Lane] = []
         self._listening: list[Listening] = []
         self._in_hand = InHand()
         self._stop = asyncio.Event()
@@ -121,13 +92,20 @@ class Worker:
             f"{agent.name}/{self.instance}",
             self._in_hand,
         )
-        self._beside = SideBySide(client, agent.version, agent.tasks, self._arrange)
-        self._passing_on = PassingOn(client, self._executor, self._beside)
+        self.beside = SideBySide(client, agent.version, agent.tasks, self._arrange)
+        self._passing_on = PassingOn(client, self._executor, self.beside)
+        self._lanes = Lanes(
+            client,
+            self._in_hand,
+            options.concurrency,
+            self._passing_on.take,
+            self._passing_on.take_wake,
+        )
         self._version_lanes = VersionLanes(
-            self._beside,
+            self.beside,
             Splits(client.connection, client.prefix),
             agent.tasks.values(),
-            self._pull_all,
+            self._lanes.pull,
         )
         self._keyed = KeyedTasks(
             client,
@@ -139,7 +117,7 @@ class Worker:
             self._in_hand,
             options.sharding,
             self._keyed_slots(),
-            self._beside,
+            self.beside,
         )
         self.lifecycle.on_transition(self._tell)
 
@@ -176,8 +154,7 @@ class Worker:
     def change(self, options: WorkerOptions) -> None:
         """Works by other options from now on; running tasks are not touched."""
         self._options = options
-        for lane in self._lanes:
-            lane.puller.resize(self._slots(lane.spec, high=lane.high))
+        self._lanes.resize(options.concurrency)
         self._keyed.change(options.sharding, self._keyed_slots())
         self._beat_soon()
 
@@ -209,7 +186,7 @@ class Worker:
         # Before the first task: none may be started here that has been canceled.
         await stack.enter_async_context(carried_out(self._client, self._emitter, self._executor))
         # Before the first task: it may be another version's.
-        await stack.enter_async_context(self._beside.running())
+        await stack.enter_async_context(self.beside.running())
         # Before the first task: nothing that it tells is missed.
         await stack.enter_async_context(self._keyed.running())
         for listener in self.agent.listeners:
@@ -226,7 +203,7 @@ class Worker:
         if self.agent.composites:
             await self._look_for_composites(stack)
         for spec in self.agent.tasks.values():
-            pulling = await self._pull_all(spec, spec.topic)
+            pulling = await self._lanes.pull(spec, spec.topic)
             stack.push_async_callback(pulling.stop)
         stack.push_async_callback(self._version_lanes.close)
         await stack.enter_async_context(self._in_hand.pulsing())
@@ -259,58 +236,14 @@ class Worker:
 
     async def _finish_tasks(self, grace: float) -> int:
         await self._version_lanes.close()
-        await asyncio.gather(self._keyed.leave(), *(lane.puller.stop() for lane in self._lanes))
+        await asyncio.gather(self._keyed.leave(), self._lanes.stop())
         return await self._in_hand.finish(grace)
 
     # --- tasks ----------------------------------------------------------------------------------
 
     def _keyed_slots(self) -> dict[str, int]:
-        return {topic: self._slots(spec, high=False) for topic, spec in self.agent.tasks.items()}
-
-    def _slots(self, spec: TaskSpec, *, high: bool) -> int:
-        slots = spec.concurrency or self._options.concurrency
-        return -(-slots // HIGH_SHARE) if high else slots
-
-    async def _pull_all(self, spec: TaskSpec, lane: str) -> _Pulling:
-        """Pulls from both priorities and from the wakes of a topic, or of a version's lane.
-
-        Each has slots of its own: a backlog of normal tasks, however long they run, never keeps a
-        high one waiting, nor new ones those that go on.
-        """
-        prefix, work = self._client.prefix, partial(self._passing_on.take, spec)
-        high, normal = (task_consumer(prefix, lane, high=high) for high in (True, False))
-        woken, go_on = resume_consumer(prefix, lane), partial(self._passing_on.take_wake, spec)
-        pulling = _Pulling(self._lanes)
-        try:
-            pulling.add(await self._pull(spec, TASK.stream, high, work, high=True))
-            pulling.add(await self._pull(spec, TASK.stream, normal, work, high=False))
-            pulling.add(await self._pull(spec, RESUME.stream, woken, go_on, high=True))
-        except BaseException:
-            await pulling.stop()
-            raise
-        return pulling
-
-    async def _pull(
-        self, spec: TaskSpec, suffix: str, config: Config, work: Work, *, high: bool
-    ) -> _Lane:
-        connection, stream = self._client.connection, stream_name(self._client.prefix, suffix)
-        ensure = partial(ensure_consumer, connection, stream, config)
-        await ensure()
-        patience = await patience_of(connection, stream, config["name"])
-        puller = WorkPuller(
-            connection,
-            stream,
-            config["name"],
-            slots=self._slots(spec, high=high),
-            work=work,
-            in_hand=self._in_hand,
-            ensure=ensure,
-            pulse=min(PULSE, patience / 3),
-        )
-        if self.lifecycle.state is State.PAUSED:
-            puller.pause()
-        await puller.__aenter__()
-        return _Lane(spec, puller, high)
+        specs = self.agent.tasks.values()
+        return {spec.topic: self._lanes.slots(spec, high=False) for spec in specs}
 
     async def _arrange(self) -> None:
         await self._version_lanes.arrange()
@@ -345,7 +278,7 @@ class Worker:
             capabilities=sorted(self.agent.capabilities),
             load=self._vitals.measure(
                 in_flight=self.in_flight,
-                slots=sum(lane.puller.slots for lane in self._lanes),
+                slots=self._lanes.total,
                 done=self._executor.done,
                 failed=self._executor.failed,
                 lag=self._in_hand.lag,
@@ -360,15 +293,13 @@ class Worker:
     async def _obey(self, command: str) -> None:
         match command:
             case "pause" if self.lifecycle.state is State.RUNNING:
-                for lane in self._lanes:
-                    lane.puller.pause()
+                self._lanes.pause()
                 for listening in self._listening:
                     listening.pause()
                 await self._keyed.leave()
                 await self.lifecycle.to(State.PAUSED)
             case "resume" if self.lifecycle.state is State.PAUSED:
-                for lane in self._lanes:
-                    lane.puller.resume()
+                self._lanes.resume()
                 for listening in self._listening:
                     listening.resume()
                 self._keyed.come_back()

@@ -1,10 +1,12 @@
-"""`pepperpy agents`: who is up and how busy, and telling them to pause, resume or drain."""
+"""`pepperpy agents`: who is up and how busy; pausing, resuming, draining; versions by weight."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from pepperpy.commands._versions import split
 
 if TYPE_CHECKING:
     from pepperpy_bus.control import Command
@@ -28,7 +30,8 @@ class ListByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="List the running agents (without a command: ls); pause, resume and drain them.",
+    help="List the running agents (without a command: ls); pause, resume and drain them; "
+    "split a topic among their versions.",
     rich_markup_mode=None,
 )
 
@@ -220,3 +223,4 @@ app.command("pause", help="Take no new tasks; running ones go on, waiting ones w
 )
 app.command("resume", help="Take tasks again after a pause.")(_steering("resume"))
 app.command("drain", help="Take no new tasks, finish the running ones and end.")(_steering("drain"))
+app.command("split")(split)

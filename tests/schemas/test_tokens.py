@@ -1,7 +1,16 @@
 import pytest
 
 from pepperpy_schemas.errors import BadName
-from pepperpy_schemas.tokens import _Ids, check_token, check_topic, new_id
+from pepperpy_schemas.tokens import (
+    HIGH_LANE,
+    MAX_SPLIT_TOPIC,
+    _Ids,
+    check_token,
+    check_topic,
+    new_id,
+    topic_of,
+    version_lane,
+)
 
 # Rows 8, 11 and 12 of the table of bad inputs.
 BAD_TOKENS = [
@@ -57,3 +66,28 @@ def test_no_id_looks_like_an_option() -> None:
     for _ in range(500):
         ids.renew()
         assert ids.next()[0].isalpha()
+
+
+@pytest.mark.parametrize("topic", ["triage", "a-v1", "x-v1_1", "t" * MAX_SPLIT_TOPIC])
+@pytest.mark.parametrize(
+    "version",
+    ["1.2.0", "1.0.0-rc.1", "1.0.0-hi", "1.0.0+build.5", "10.20.30-alpha.1.2.3", "1.1.0-v1.0.0"],
+)
+def test_the_lane_of_a_version_is_a_name_that_tells_the_topic(topic: str, version: str) -> None:
+    lane = version_lane(topic, version)
+    assert check_token(lane + HIGH_LANE, what="lane")
+    assert topic_of(lane) == topic_of(lane + HIGH_LANE) == topic
+    assert lane != version_lane(topic, version + ".1" if "-" in version else version + "-0")
+    with pytest.raises(BadName, match="lane of a version"):
+        check_topic(lane)
+
+
+def test_a_topic_without_a_version_is_its_own_lane() -> None:
+    assert version_lane("triage", "1.2.0") == "triage-v1_2_0"
+    assert topic_of("triage") == topic_of("triage-hi") == "triage"
+    assert topic_of("a-v1_2") == "a-v1_2"
+
+
+def test_a_topic_that_is_too_long_has_no_lanes() -> None:
+    with pytest.raises(BadName, match="too long"):
+        version_lane("t" * 60, "1.2.0")

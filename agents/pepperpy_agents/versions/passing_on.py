@@ -5,6 +5,7 @@ task to the lane of its version. There it is run, and there it is tried again.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from pepperpy_agents.agent import TaskSpec
 from pepperpy_agents.execution import Executor
@@ -41,28 +42,36 @@ class PassingOn:
         self._executor = executor
         self._beside = beside
 
-    async def take(self, spec: TaskSpec, delivery: Delivery) -> None:
+    def take(self, spec: TaskSpec, delivery: Delivery) -> Awaitable[None]:
         """Takes one delivery of a task, from the topic's queue or a lane."""
-        if self._beside.is_split(spec.topic) and not self._executor.stopping:
-            try:
-                if await self._moved(spec, delivery):
-                    return
-            except PepperError as error:
-                # It comes again, and is moved or run then.
-                log.warning("task.unsettled", subject=delivery.subject, error=str(error))
-                return
-        await self._executor.execute(spec, delivery)
+        if self._is_shared(spec.topic):
+            return self._move_or(self._moved, self._executor.execute, spec, delivery)
+        return self._executor.execute(spec, delivery)
 
-    async def take_wake(self, spec: TaskSpec, delivery: Delivery) -> None:
+    def take_wake(self, spec: TaskSpec, delivery: Delivery) -> Awaitable[None]:
         """Takes one wake of a suspended task, from the topic's queue or a lane."""
-        if self._beside.is_split(spec.topic) and not self._executor.stopping:
-            try:
-                if await self._moved_wake(spec, delivery):
-                    return
-            except PepperError as error:
-                log.warning("task.unsettled", subject=delivery.subject, error=str(error))
+        if self._is_shared(spec.topic):
+            return self._move_or(self._moved_wake, self._executor.resume, spec, delivery)
+        return self._executor.resume(spec, delivery)
+
+    def _is_shared(self, topic: str) -> bool:
+        return self._beside.is_split(topic) and not self._executor.stopping
+
+    async def _move_or(
+        self,
+        moved: Callable[[TaskSpec, Delivery], Awaitable[bool]],
+        run: Callable[[TaskSpec, Delivery], Awaitable[None]],
+        spec: TaskSpec,
+        delivery: Delivery,
+    ) -> None:
+        try:
+            if await moved(spec, delivery):
                 return
-        await self._executor.resume(spec, delivery)
+        except PepperError as error:
+            # It comes again, and is moved or run then.
+            log.warning("task.unsettled", subject=delivery.subject, error=str(error))
+            return
+        await run(spec, delivery)
 
     async def _moved(self, spec: TaskSpec, delivery: Delivery) -> bool:
         """Whether a task was given to its version."""

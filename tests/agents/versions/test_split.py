@@ -1,47 +1,281 @@
-"""Two versions of one topic side by side, in the proportion that was set."""
+"""A topic that is split: which version does which task."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
+from datetime import datetime
+from functools import partial
 from typing import Any
 
+import pytest
+
 from pepperpy import Agent, Client, Context
+from pepperpy_agents.sharding.assignment import ShardingOptions
+from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.units import now
 from pepperpy_bus.versions.splits import Splits
-from tests.agents.conftest import Working, wait_until
+from pepperpy_schemas.catalog.tasks import TASK_BARE
+from pepperpy_schemas.codec import decode
+from pepperpy_schemas.errors import BadConfig, BadName, QueueFull
+from pepperpy_schemas.subjects import stream_name
+from tests.agents.conftest import Seen, Working, wait_until
+from tests.agents.versions.conftest import Split, versioned
 
 
-def versioned(version: str, topic: str = "triage") -> Agent:
-    """An agent whose tasks come to its version."""
+async def done_by(client: Client, ids: list[str]) -> Counter[str]:
+    """How many of the tasks each version did."""
+    return Counter(await asyncio.gather(*(client.result(one, wait=30) for one in ids)))
+
+
+async def submit(client: Client, count: int, name: str = "t", **options: Any) -> list[str]:
+    ids = [f"{name}{n}" for n in range(count)]
+    return list(await asyncio.gather(*(client.submit("triage", n, id=n, **options) for n in ids)))
+
+
+async def test_a_thousand_tasks_go_to_two_versions_by_weight(
+    client: Client, working: Working, split: Split
+) -> None:
+    async with working(versioned("1.0.0")) as old, working(versioned("1.1.0")) as new:
+        await split({"1.0.0": 90, "1.1.0": 10}, old, new)
+        done = await done_by(client, await submit(client, 1000))
+    assert done.total() == 1000
+    assert 80 <= done["1.1.0"] <= 120
+
+
+async def test_tasks_of_bare_publishers_are_split(
+    client: Client, working: Working, split: Split
+) -> None:
+    subject = TASK_BARE.of(client.prefix, topic="triage")
+    async with working(versioned("1.0.0")) as old, working(versioned("1.1.0")) as new:
+        await split({"1.0.0": 50, "1.1.0": 50}, old, new)
+        acks = [await client.connection.request(subject, b"{}") for _ in range(200)]
+        stored = [decode(ack.body, dict[str, Any]) for ack in acks]
+        ids = [f"{one['stream']}-{one['seq']}" for one in stored]
+        done = await done_by(client, ids)
+    assert done.total() == 200
+    assert 60 <= done["1.1.0"] <= 140
+
+
+async def test_weights_change_while_the_versions_run(
+    client: Client, working: Working, split: Split
+) -> None:
+    async with working(versioned("1.0.0")) as old, working(versioned("1.1.0")) as new:
+        await split({"1.0.0": 100, "1.1.0": 0}, old, new)
+        assert await done_by(client, await submit(client, 50, "a")) == {"1.0.0": 50}
+        await split({"1.1.0": 1}, old, new)
+        assert await done_by(client, await submit(client, 50, "b")) == {"1.1.0": 50}
+        await Splits(client.connection, client.prefix).set("triage", {})
+        await wait_until(lambda: not old.beside.is_split("triage"))
+        assert (await done_by(client, await submit(client, 50, "c"))).total() == 50
+
+
+async def test_a_version_that_has_gone_gets_nothing_and_its_part_falls_to_the_others(
+    client: Client, working: Working, split: Split
+) -> None:
+    async with working(versioned("1.0.0")) as old, working(versioned("1.1.0")) as newer:
+        async with working(versioned("2.0.0")) as newest:
+            await split({"1.0.0": 45, "1.1.0": 45, "2.0.0": 10}, old, newer, newest)
+            assert len(await done_by(client, await submit(client, 100, "a"))) == 3
+        await split({"1.0.0": 45, "1.1.0": 45, "2.0.0": 10}, old, newer)
+        done = await done_by(client, await submit(client, 200, "b"))
+    assert set(done) == {"1.0.0", "1.1.0"}
+    assert 70 <= done["1.1.0"] <= 130
+
+
+async def test_what_waits_in_the_lane_of_a_version_goes_to_those_with_a_weight(
+    client: Client, working: Working, split: Split
+) -> None:
+    gate = asyncio.Event()
+    stuck = Agent("support", version="1.1.0")
+
+    @stuck.task("triage")
+    async def wait(_: Any) -> str:
+        await gate.wait()
+        return "1.1.0"
+
+    async with working(versioned("1.0.0")) as old, working(stuck, concurrency=2) as new:
+        await split({"1.1.0": 1}, old, new)
+        ids = await submit(client, 20)
+        await wait_until(lambda: new.in_flight == 2)
+        await split({"1.0.0": 1}, old, new)
+        gate.set()  # its slots are free now: it sees that the rest is not its own any more
+        done = await done_by(client, ids)
+    assert done == {"1.1.0": 2, "1.0.0": 18}
+
+
+async def test_an_ended_split_leaves_no_task_behind(
+    client: Client, working: Working, split: Split
+) -> None:
+    async with working(versioned("1.1.0")) as new:
+        await split({"1.1.0": 1}, new)
+    # Given to a version that is gone before it could do it.
+    splits = Splits(client.connection, client.prefix)
+    left = f"{client.prefix}.task.triage-v1_1_0.left"
+    await client.connection.request(left, b"{}")
+    assert await splits.waiting("triage", "1.1.0")
+    after = await splits.set("triage", {})
+    assert after.lanes == ["1.1.0"]
+    async with working(versioned("3.0.0")):
+        assert await client.result("left", wait=20) == "3.0.0"
+    assert (await splits.set("triage", {})).lanes == []
+
+
+async def test_a_version_without_a_weight_works_only_when_no_other_is_up(
+    client: Client, working: Working, split: Split
+) -> None:
+    async with working(versioned("0.9.0")) as other:
+        await split({"1.0.0": 1}, other)
+        assert await done_by(client, await submit(client, 3, "a")) == {"0.9.0": 3}
+        async with working(versioned("1.0.0")) as named:
+            await split({"1.0.0": 1}, named, other)
+            assert await done_by(client, await submit(client, 50, "b")) == {"1.0.0": 50}
+
+
+async def test_all_tasks_of_a_key_go_to_one_version(
+    client: Client, working: Working, split: Split
+) -> None:
+    options = ShardingOptions(heartbeat_interval=0.5)
+    by_key: dict[str, set[str]] = defaultdict(set)
+    async with (
+        working(versioned("1.0.0"), sharding=options) as old,
+        working(versioned("1.1.0"), sharding=options) as new,
+    ):
+        await split({"1.0.0": 3, "1.1.0": 1}, old, new)
+
+        async def at_home() -> bool:
+            await client.run("triage", 0, key="first", wait=20)
+            return (old._keyed.shards, new._keyed.shards) == (24, 8)
+
+        await wait_until(at_home, within=20)
+        keys = [f"customer-{n}" for n in range(64)]
+        for _ in range(3):
+            ran = await asyncio.gather(*(client.run("triage", 0, key=key, wait=30) for key in keys))
+            for key, version in zip(keys, ran, strict=True):
+                by_key[key].add(version)
+    assert all(len(versions) == 1 for versions in by_key.values())
+    assert {version for versions in by_key.values() for version in versions} == {"1.0.0", "1.1.0"}
+
+
+def trying(version: str, ran: list[str]) -> Agent:
+    """An agent whose first attempts fail after a step."""
     agent = Agent("support", version=version)
 
-    @agent.task(topic, retries=0)
-    async def handle(data: Any) -> str:
-        return version
+    @agent.task("triage", retries=2, retry_delay=0.1)
+    async def handle(_: Any, ctx: Context) -> Any:
+        ran.append(version)
+
+        def pay() -> str:
+            ran.append("paid")
+            return version
+
+        paid = await ctx.step("pay", pay)
+        if ctx.attempt < 3:
+            raise OSError("again")
+        return [paid, version, ctx.attempt]
 
     return agent
 
 
-async def split(client: Client, topic: str, **weights: int) -> None:
-    """Sets weights: ``v1_0_0=90``."""
-    told = {name[1:].replace("_", "."): weight for name, weight in weights.items()}
-    await Splits(client.connection, client.prefix).set(topic, told)
-
-
-async def counted(client: Client, ids: list[str]) -> Counter[str]:
-    """How many of the tasks each version did."""
-    done = await asyncio.gather(*(client.result(one, wait=30) for one in ids))
-    return Counter(done)
-
-
-async def test_a_thousand_tasks_go_to_two_versions_by_weight(
-    client: Client, working: Working
+async def test_a_task_is_tried_again_by_the_version_that_began_with_it(
+    client: Client, working: Working, split: Split
 ) -> None:
-    async with working(versioned("1.0.0")) as old, working(versioned("1.1.0")) as new:
-        await split(client, "triage", v1_0_0=90, v1_1_0=10)
-        await wait_until(lambda: old._beside.is_split("triage") and new._beside.is_split("triage"))
-        await wait_until(lambda: len(old._beside.weights("triage")) == 2)
-        await wait_until(lambda: len(new._beside.weights("triage")) == 2)
-        ids = [await client.submit("triage", n, id=f"t{n}") for n in range(1000)]
-        done = await counted(client, ids)
-    print(done)
-    assert done["1.0.0"] + done["1.1.0"] == 1000
-    assert 70 <= done["1.1.0"] <= 130
+    ran: list[str] = []
+    async with (
+        working(trying("1.0.0", ran)) as old,
+        working(trying("1.1.0", ran)) as new,
+    ):
+        await split({"1.0.0": 50, "1.1.0": 50}, old, new)
+        for n in range(6):
+            ran.clear()
+            paid, version, attempt = await client.run("triage", 0, id=f"try{n}", wait=20)
+            assert (paid, attempt) == (version, 3)
+            assert ran == [version, "paid", version, version]
+
+
+async def test_a_suspended_task_goes_on_with_its_version_when_the_weights_have_changed(
+    client: Client, working: Working, split: Split
+) -> None:
+    def asking(version: str) -> Agent:
+        agent = Agent("support", version=version)
+
+        @agent.task("triage")
+        async def handle(_: Any, ctx: Context) -> Any:
+            began = await ctx.step("began", lambda: version)
+            await ctx.ask("Well?")
+            return [began, version]
+
+        return agent
+
+    async with working(asking("1.0.0")) as old, working(asking("1.1.0")) as new:
+        await split({"1.0.0": 50, "1.1.0": 50}, old, new)
+        ids = await submit(client, 10)
+        for one in ids:
+            await wait_until(partial(client.question, one))
+        await split({"1.1.0": 1}, old, new)
+        for one in ids:
+            await client.answer(one, "yes")
+        done = [await client.result(one, wait=20) for one in ids]
+    assert all(began == version for began, version in done)
+    assert {version for _, version in done} == {"1.0.0", "1.1.0"}
+
+
+async def test_what_is_moved_keeps_its_priority_its_deadline_and_its_attempts(
+    client: Client, working: Working, split: Split, seen: Seen
+) -> None:
+    def telling(version: str) -> Agent:
+        agent = Agent("support", version=version)
+
+        @agent.task("triage")
+        async def handle(_: Any, ctx: Context) -> Any:
+            assert ctx.deadline is not None
+            return [ctx.attempt, ctx.deadline.isoformat()]
+
+        return agent
+
+    async with working(telling("1.0.0")) as old, working(telling("1.1.0")) as new:
+        await split({"1.1.0": 1}, old, new)
+        before = now()
+        task_id = await client.submit("triage", 0, priority="high", timeout="5m")
+        attempt, deadline = await client.result(task_id, wait=20)
+        assert attempt == 1
+        assert abs((datetime.fromisoformat(deadline) - before).total_seconds() - 300) < 10
+        (started,) = await seen.named(task_id, "task.started")
+        assert started.event.priority == "high"
+
+
+async def test_a_full_queue_does_not_stop_a_split_topic(
+    client: Client, working: Working, split: Split
+) -> None:
+    gate = asyncio.Event()
+    old_agent, new_agent = (Agent("support", version=one) for one in ("1.0.0", "1.1.0"))
+    for agent in (old_agent, new_agent):
+
+        @agent.task("triage")
+        async def handle(_: Any) -> str:
+            await gate.wait()
+            return "done"
+
+    stream = stream_name(client.prefix, "TASKS")
+    async with working(old_agent, concurrency=4) as old, working(new_agent) as new:
+        await split({"1.0.0": 50, "1.1.0": 50}, old, new)
+        info = await api(client.connection, f"STREAM.INFO.{stream}")
+        await api(client.connection, f"STREAM.UPDATE.{stream}", {**info["config"], "max_msgs": 12})
+        ids: list[str] = []
+
+        async def fill() -> None:
+            for n in range(100):
+                ids.append(await client.submit("triage", n, id=f"full{n}"))
+
+        with pytest.raises(QueueFull):
+            await fill()
+        gate.set()
+        assert (await done_by(client, ids)).total() == len(ids) >= 8
+
+
+async def test_weights_that_cannot_be_are_refused(client: Client) -> None:
+    splits = Splits(client.connection, client.prefix)
+    for weights in ({"1.0": 1}, {"1.0.0": -1}, {"1.0.0": 0, "1.1.0": 0}):
+        with pytest.raises(BadConfig):
+            await splits.set("triage", weights)
+    with pytest.raises(BadName, match="too long"):
+        await splits.set("t" * 60, {"1.0.0": 1})
+    assert await splits.get("triage") is None
