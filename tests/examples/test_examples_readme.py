@@ -42,6 +42,7 @@ def test_the_lock_file_names_no_registry():
         ("node/worker.mjs", 40),
         ("node/bus.mjs", 25),
         ("node/ask.mjs", 25),
+        ("node/tool.mjs", 40),
         ("go/worker.go", 60),
         ("go/bus.go", 65),
     ],
