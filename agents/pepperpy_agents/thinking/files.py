@@ -156,6 +156,9 @@ def _instructions(said: str, folder: Path) -> str | Template:
             f"instructions: there is no file {said.strip()}",
             hint=f"it is looked for in {folder}; or write the instructions themselves",
         )
+    text = path.read_text("utf-8")
+    if not text.startswith("---") and not any(mark in text for mark in ("{{", "{%", "{#")):
+        return text
     return load_template(path)
 
 

@@ -13,7 +13,7 @@ from pepperpy_agents.thinking import Answer, Limits, LLMAgent
 from pepperpy_agents.thinking.limits import Spent, reached, refusals, sameness
 from pepperpy_agents.tools import tool
 from pepperpy_schemas.chat import ToolCall, ToolResult, Usage
-from tests.agents.conftest import Working
+from tests.agents.conftest import Working, wait_until
 from tests.agents.thinking.speaking import calls, says
 from tests.provider_svc.asking import Planned
 from tests.provider_svc.gateway.conftest import SCRIPT, Serving, planned
@@ -161,3 +161,33 @@ def test_no_limit_is_reached_before_anything_was_spent() -> None:
     assert reached(Limits(), spent, left=2.1) == ""
     assert reached(Limits(), spent, left=1.9) == "deadline"
     assert reached(Limits(tokens=1), spent, left=None) == "tokens"
+
+
+async def test_a_running_task_goes_by_its_journal_whatever_the_limits_have_become(
+    client: Client, working: Working, model: Planned
+) -> None:
+    looking = Counting()
+
+    def agent(limits: Limits) -> LLMAgent:
+        tools, approve = [looking.tool], ["look"]
+        return LLMAgent(
+            "looking", "Look.", tools=tools, approve=approve, limits=limits, details=True
+        )
+
+    async def asked() -> Any:
+        return [one for one in await client.questions() if not one.answered]
+
+    looks = [calls(("look", {"page": page})) for page in (1, 2)]
+    model.plan = deque([*looks, says("Two pages.")])
+    async with working(agent(Limits())):
+        task_id = await client.submit("looking", "Go.")
+        await wait_until(asked)
+        await client.answer(task_id, "yes")
+        await wait_until(lambda: looking.made == [1])
+        await wait_until(asked)
+    # By the new limits the second call, and even the first one, would not have been allowed.
+    await client.answer(task_id, "yes")
+    async with working(agent(Limits(turns=1, tool_calls=0))):
+        answer = await client.result(task_id, type=Answer, wait="20s")
+    assert (answer.output, answer.stopped, answer.turns) == ("Two pages.", "turns", 3)
+    assert looking.made == [1, 2]
