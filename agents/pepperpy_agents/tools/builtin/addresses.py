@@ -5,7 +5,7 @@ mapped into IPv6) ends at the same one.
 """
 
 import re
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +23,8 @@ _UNICAST: Final = IPv6Network("2000::/3")
 _DOCUMENTATION: Final = IPv6Network("3fff::/20")
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 """Where NAT64 puts the addresses of IPv4 (RFC 6052)."""
+_PROTOCOLS_OWN: Final = IPv4Network("192.0.0.0/24")
+"""Reserved by the IETF as a whole; Pythons differ in what they think of it."""
 _CLOUDS_OWN: Final = frozenset({IPv4Address("168.63.129.16")})
 """Public by their number, and answered by the machine's own cloud: Azure's platform."""
 
@@ -102,7 +104,8 @@ def not_public(address: Address) -> str | None:
         return "a link-local address, where clouds have their metadata"
     if address.is_multicast:
         return "a multicast address"
-    return None if address.is_global else "a private or reserved address"
+    public = address.is_global and address not in _PROTOCOLS_OWN
+    return None if public else "a private or reserved address"
 
 
 def _not_public_6(address: IPv6Address) -> str | None:

@@ -22,9 +22,10 @@ from pepperpy_schemas.errors import BadArguments, NotFound, NotGranted, PepperEr
 _OPENAT2: Final = 437
 """The number of the system call, the same on every architecture."""
 _NO_LINKS_BENEATH: Final = 0x02 | 0x04 | 0x08  # RESOLVE_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH
-_UNHURT: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_UNHURT: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 """Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever."""
-_FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
+_PATH: Final = getattr(os, "O_PATH", 0)
+_FOLDER: Final = _PATH | os.O_DIRECTORY
 
 _KERNELS_OWN: Final = {
     0x9FA0: "proc",
@@ -114,7 +115,8 @@ def open_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
     Raises:
         OSError: It is not there, or there is a link on the way (``ELOOP``).
     """
-    flags |= _UNHURT
+    # A folder that is only passed through takes no other flags.
+    flags |= os.O_CLOEXEC if flags & _PATH else _UNHURT
     if sys.platform == "linux":
         how = struct.pack("QQQ", flags, mode if flags & os.O_CREAT else 0, _NO_LINKS_BENEATH)
         found: int = ctypes.CDLL(None, use_errno=True).syscall(
@@ -134,10 +136,10 @@ def walk_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
     at = os.dup(folder)
     try:
         for name in above:
-            below = _step(name, _FOLDER | _UNHURT, 0, at)
+            below = _step(name, _FOLDER | os.O_CLOEXEC, 0, at)
             os.close(at)
             at = below
-        return _step(last, flags | _UNHURT, mode, at)
+        return _step(last, flags, mode, at)
     finally:
         os.close(at)
 
@@ -195,7 +197,7 @@ _KINDS: Final = (
 
 def _step(name: str, flags: int, mode: int, at: int) -> int:
     try:
-        return os.open(name, flags, mode, dir_fd=at)
+        return os.open(name, flags | os.O_NOFOLLOW, mode, dir_fd=at)
     except NotADirectoryError:
         # What the kernel says of a link where a folder is wanted.
         if stat.S_ISLNK(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):

@@ -6,6 +6,7 @@ resolve for themselves.
 """
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
@@ -127,7 +128,7 @@ async def _hop(request: Request, guard: Guard, limits: Limits) -> Answer | Reque
         scope = f"http.{request.method}:{target.resource}"
         raise NotGranted(f"{target.url} is not granted: {scope}", context={"scopes": [scope]})
     pool = httpcore2.AsyncConnectionPool(
-        ssl_context=ssl.create_default_context(),
+        ssl_context=trusted() if target.scheme == "https" else None,
         network_backend=_Checked(guard, request.method),
         max_connections=1,
     )
@@ -171,6 +172,12 @@ def _redirected(request: Request, target: Target, location: str, status: int) ->
     if status in _KEEP_METHOD or request.method == "get":
         return msgspec.structs.replace(request, url=url)
     return Request(method="get", url=url)
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """Returns the authorities that this machine trusts, read once."""
+    return ssl.create_default_context()
 
 
 async def resolve_by_system(host: str, port: int) -> Iterable[str]:

@@ -210,10 +210,18 @@ def _ended(program: str, said: Mapping[str, Any], outputs: "_Outputs") -> Ended:
     return Ended(
         code=said.get("code"),
         killed=killed,
-        stdout=outputs.kept[0].decode(errors="replace"),
-        stderr=outputs.kept[1].decode(errors="replace"),
+        stdout=_text(outputs.kept[0]),
+        stderr=_text(outputs.kept[1]),
         cut=outputs.cut,
     )
+
+
+def _text(data: bytes | bytearray) -> str:
+    # In JSON a control character has six.
+    return data.decode(errors="replace").translate(_CONTROLS)
+
+
+_CONTROLS: Final = {sign: 0xFFFD for sign in range(32) if chr(sign) not in "\t\n\r"}
 
 
 class _Outputs:
@@ -249,7 +257,7 @@ class _Outputs:
 
     def last(self) -> str:
         """What it wrote last, for an error."""
-        text = bytes(self.kept[1] or self.kept[0]).decode(errors="replace").strip()
+        text = _text(self.kept[1] or self.kept[0]).strip()
         return f"; it had written: {text[-_SHOWN:]}" if text else ""
 
 

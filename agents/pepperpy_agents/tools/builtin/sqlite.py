@@ -18,11 +18,18 @@ from pepperpy_agents.tools.builtin.schema import parameters, string
 from pepperpy_agents.tools.threads import in_thread
 from pepperpy_agents.tools.tool import Tool, ToolUse
 from pepperpy_bus.units import Duration, parse_duration
-from pepperpy_schemas.errors import BadArguments, NotGranted, ToolFailed, ToolTimeout
+from pepperpy_schemas.errors import (
+    BadArguments,
+    NotGranted,
+    PepperError,
+    ToolFailed,
+    ToolTimeout,
+)
 
 LONGEST: Final = 10_000
 """Characters of a statement."""
-_LARGEST_VALUE: Final = 4 * 1024 * 1024
+_LARGEST_VALUE: Final = 256 * 1024
+"""Bytes: functions on texts take a time that grows with the square, and have no breaks in it."""
 _STEPS: Final = 5_000
 """Of SQLite's machine between two looks at the clock: well below a millisecond."""
 
@@ -31,7 +38,10 @@ _PRAGMAS: Final = frozenset(
     {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"}
 )
 """What describes the tables; all others are refused."""
-_FORBIDDEN: Final = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
+_FORBIDDEN: Final = frozenset(
+    {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "printf", "format"}
+)
+"""Those that reach out; and those that count to any number in one step, which nothing ends."""
 
 
 def sqlite_tool(*, time_limit: Duration = "10s") -> Tool:
@@ -82,14 +92,18 @@ def _query(connection: sqlite3.Connection, statement: str, values: list[Any]) ->
         cursor = connection.execute(statement, values)
         columns = [str(column[0]) for column in cursor.description or ()]
         return shown(columns, map(list, cursor.fetchmany(MOST_ROWS + 1)))
-    except sqlite3.OperationalError as error:
-        if str(error) == "interrupted":
-            raise ToolTimeout("the statement ran out of its time", retryable=False) from None
-        raise BadArguments(f"SQLite: {error}") from None
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-        if str(error).startswith(("not authorized", "access to", "prohibited")):
-            raise NotGranted(f"SQLite: {error}; only reading is allowed", hint=_HINT) from None
-        raise BadArguments(f"SQLite: {error}") from None
+        raise _explained(error) from None
+
+
+def _explained(error: Exception) -> PepperError:
+    said = str(error)
+    if said == "interrupted":
+        return ToolTimeout("the statement ran out of its time", retryable=False)
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_AUTH", "SQLITE_READONLY")) or said.startswith("not authorized"):
+        return NotGranted(f"SQLite: {said}; only reading is allowed", hint=_HINT)
+    return BadArguments(f"SQLite: {said}")
 
 
 @contextlib.contextmanager
@@ -119,6 +133,7 @@ def _confine(connection: sqlite3.Connection, end: float) -> None:
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.set_authorizer(_authorize)
     connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)

@@ -44,6 +44,7 @@ class Writer:
         return {"path": place.path, "size": size}
 
     def _append(self, folder: int, name: str, data: bytes, path: str) -> int:
+        _existing(folder, name, path)
         file = open_beneath(folder, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             facts = regular(file, path)
