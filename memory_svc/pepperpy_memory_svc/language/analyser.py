@@ -1,7 +1,7 @@
 """One language's analyser under one pipeline: from a text to its lexemes."""
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Final
 
@@ -25,6 +25,8 @@ PASSAGE: Final = 1000
 
 _Word = tuple[int, int, str, bool]
 """Where a word begins and ends, its lexeme, and whether it is a stop word."""
+_Spans = Callable[[str], Iterable[words.Span]]
+"""Finds where words are."""
 _making: Final = Lock()
 
 
@@ -54,40 +56,40 @@ class Analyser:
         """Returns the words of a text; when all of them are stop words, these."""
         return [
             Token(text[start:end], start, end, lexeme)
-            for start, end, lexeme, _ in _meant(self._words(text))
+            for start, end, lexeme, _ in _meant(self._words(text, words.words))
         ]
 
     def find(self, text: str, lexemes: Collection[str]) -> list[Token]:
         """Returns those of a text's `tokens` that have one of these lexemes."""
-        words = _read(self, text) if len(text) <= PASSAGE else self._words(text)
+        read = _read if len(text) <= PASSAGE else _read.__wrapped__
         return [
             Token(text[start:end], start, end, lexeme)
-            for start, end, lexeme, _ in _meant(words)
+            for start, end, lexeme, _ in _meant(read(self, text))
             if lexeme in lexemes
         ]
 
-    def _words(self, text: str) -> tuple[_Word, ...]:
+    def _words(self, text: str, spans: _Spans) -> tuple[_Word, ...]:
         """The words that have a lexeme."""
         stops = self._pipeline.stop
-        words: list[_Word] = []
-        for start, end, root, function in self._cut(text):
+        found: list[_Word] = []
+        for start, end, root, function in self._cut(text, spans):
             lexeme, stop = _seen(self, text[start : min(end, start + MAX_WORD)], root)
             if lexeme:
-                words.append((start, end, lexeme, stop or (function and stops)))
-        return tuple(words)
+                found.append((start, end, lexeme, stop or (function and stops)))
+        return tuple(found)
 
     def roots(self, listed: Iterable[str]) -> list[str]:
         """Returns the root of each word, though it may be a stop word."""
         return [self._root_of(word) for word in listed]
 
-    def _cut(self, text: str) -> Iterator[tuple[int, int, str, bool]]:
+    def _cut(self, text: str, spans: _Spans) -> Iterator[tuple[int, int, str, bool]]:
         if self._segmenter is not None:
             return self._segmenter.cut(text)
-        spans = words.words(text)
+        found = spans(text)
         if self._language.code == "tr":
             # İstanbul'un: what follows an apostrophe is an ending.
-            spans = (one for one in spans if not words.follows_apostrophe(text, one[0]))
-        return ((start, end, "", False) for start, end in spans)
+            found = (one for one in found if not words.follows_apostrophe(text, one[0]))
+        return ((start, end, "", False) for start, end in found)
 
     def _root_of(self, word: str) -> str:
         """The root of a word that stands alone; of several in it the first that means something."""
@@ -138,7 +140,7 @@ def _seen(of: Analyser, word: str, root: str) -> tuple[str, bool]:
 
 @functools.lru_cache(READ)
 def _read(of: Analyser, text: str) -> tuple[_Word, ...]:
-    return of._words(text)
+    return of._words(text, words.places)
 
 
 def _meant(words: Sequence[_Word]) -> Sequence[_Word]:

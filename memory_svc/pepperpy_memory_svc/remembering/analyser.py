@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Final, Protocol
 
 from pepperpy_bus.config.values import DetectorName
-from pepperpy_schemas.language import Analysis, Engines, Pipeline, Token
+from pepperpy_schemas.language import Analysis, Detection, Engines, Pipeline, Token
 
 
 class Analyser(Protocol):
@@ -13,6 +13,14 @@ class Analyser(Protocol):
 
     def version(self, pipeline: Pipeline) -> str:
         """Returns what lexemes depend on: equal versions make equal ones."""
+
+    def language(self, text: str, *, main: str) -> Detection:
+        """Returns the language of a text; it takes milliseconds, and may be called in a thread.
+
+        Args:
+            text: The text.
+            main: The language of a text that is too short to tell.
+        """
 
     def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:
         """Returns the words of a text; it takes milliseconds, and may be called in a thread.
@@ -54,6 +62,13 @@ class LanguageAnalyser:
 
         return version_of(pipeline)
 
+    def language(self, text: str, *, main: str) -> Detection:
+        """See `Analyser.language`."""
+        from pepperpy_memory_svc.language.detection import detect
+        from pepperpy_memory_svc.language.detectors import load_detector
+
+        return detect(text, main=main, detector=load_detector(self._detector))
+
     def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:
         """See `Analyser.analyse`."""
         from pepperpy_memory_svc.language.analyser import analyser
@@ -85,6 +100,10 @@ class PlainAnalyser:
     def version(self, pipeline: Pipeline) -> str:  # noqa: ARG002 - as the others
         """See `Analyser.version`."""
         return "plain-1"
+
+    def language(self, text: str, *, main: str) -> Detection:  # noqa: ARG002 - as the others
+        """See `Analyser.language`."""
+        return Detection(main)
 
     def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:  # noqa: ARG002 - as the others
         """See `Analyser.analyse`."""

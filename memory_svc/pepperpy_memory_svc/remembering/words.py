@@ -2,12 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
 
 from pepperpy_memory_svc.remembering.analyser import Analyser
 from pepperpy_memory_svc.remembering.treatments import Treatment
-from pepperpy_schemas.language import Analysis, Pipeline, Token
+from pepperpy_schemas.language import Analysis, Detection, Pipeline, Token
 from pepperpy_schemas.memory import Entry
 
 KEPT: Final = 1024
@@ -17,7 +20,12 @@ SHORT: Final = 1000
 AT_ONCE: Final = 0.003
 """Seconds of work for which the event loop is not left: a thread would cost more."""
 
+T = TypeVar("T")
+
 _Asked: TypeAlias = tuple[str, str, Treatment]
+_Work: TypeAlias = tuple[str, Pipeline | None]
+"""The words of a language; without a pipeline, which language it is."""
+_DETECTING: Final[_Work] = ("", None)
 
 
 class Words:
@@ -31,7 +39,7 @@ class Words:
         self._analyser = analyser
         self._asked: dict[_Asked, Analysis] = {}
         # Engines take seconds to load, and those of some languages are slow: a thread finds out.
-        self._quick: set[tuple[str, Pipeline]] = set()
+        self._quick: set[_Work] = set()
 
     def of(self, treatment: Treatment, text: str, lang: str) -> Analysis:
         """Returns the words of a text; blocks."""
@@ -47,12 +55,35 @@ class Words:
         key = text, lang, treatment
         words = self._asked.pop(key, None)
         if words is None:
-            words = await asyncio.to_thread(self.of, treatment, text, lang)
+            words = await self._analysed(treatment, text, lang)
         if len(text) <= SHORT:
             self._asked[key] = words
         if len(self._asked) > KEPT:
             del self._asked[next(iter(self._asked))]
         return words
+
+    async def _analysed(self, treatment: Treatment, text: str, lang: str) -> Analysis:
+        main, pipeline = treatment.main, treatment.pipeline
+        if lang:
+            found = Detection(lang, 1.0)
+        else:
+            detect = partial(self._analyser.language, text, main=main)
+            found = await self._done(_DETECTING, text, detect)
+        analyse = partial(self.of, treatment, text, found.lang)
+        said = await self._done((found.lang or main, pipeline), text, analyse)
+        return msgspec.structs.replace(said, lang=found.lang, confidence=found.confidence)
+
+    async def _done(self, kind: _Work, text: str, work: Callable[[], T]) -> T:
+        if len(text) <= SHORT and kind in self._quick:
+            return self._timed(kind, text, work)
+        return await asyncio.to_thread(self._timed, kind, text, work)
+
+    def _timed(self, kind: _Work, text: str, work: Callable[[], T]) -> T:
+        began = time.thread_time()
+        done = work()
+        quick = time.thread_time() - began < AT_ONCE * max(1, len(text) / SHORT)
+        (self._quick.add if quick else self._quick.discard)(kind)
+        return done
 
     async def found(
         self, treatment: Treatment, entries: Sequence[Entry], lexemes: Collection[str]
@@ -61,18 +92,16 @@ class Words:
         main, pipeline = treatment.main, treatment.pipeline
 
         def find(entry: Entry) -> list[Token]:
-            began = time.thread_time()
-            tokens = self._analyser.find(
-                entry.text, lexemes, lang=entry.lang, main=main, pipeline=pipeline
+            text, lang = entry.text, entry.lang
+            work = partial(
+                self._analyser.find, text, lexemes, lang=lang, main=main, pipeline=pipeline
             )
-            quick = time.thread_time() - began < AT_ONCE * max(1, len(entry.text) / SHORT)
-            (self._quick.add if quick else self._quick.discard)((entry.lang, pipeline))
-            return tokens
+            return self._timed((lang or main, pipeline), text, work)
 
         found: list[list[Token]] = []
         until = time.thread_time() + AT_ONCE
         for entry in entries:
-            quick = len(entry.text) <= SHORT and (entry.lang, pipeline) in self._quick
+            quick = len(entry.text) <= SHORT and (entry.lang or main, pipeline) in self._quick
             if not quick or time.thread_time() > until:
                 break
             found.append(find(entry))

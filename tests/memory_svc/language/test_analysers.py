@@ -40,6 +40,11 @@ def test_words_are_where_nltk_sees_them(text: str) -> None:
     assert list(words._spans(text)) == list(plain)
 
 
+@given(JOINED | st.text(st.characters(max_codepoint=127)))
+def test_words_that_are_only_shown_are_in_the_same_places(text: str) -> None:
+    assert list(words.places(text)) == list(words.words(text))
+
+
 @ALL
 def test_what_is_found_are_the_words_with_these_lexemes(lang: str) -> None:
     used, pair = analyser(lang, STEMS), SENTENCES[lang]

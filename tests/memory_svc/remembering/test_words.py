@@ -10,7 +10,7 @@ from pepperpy_memory_svc.remembering import words
 from pepperpy_memory_svc.remembering.analyser import PlainAnalyser
 from pepperpy_memory_svc.remembering.treatments import Treatment
 from pepperpy_memory_svc.remembering.words import AT_ONCE, SHORT, Words
-from pepperpy_schemas.language import Analysis, Pipeline, Token
+from pepperpy_schemas.language import Analysis, Detection, Pipeline, Token
 from pepperpy_schemas.memory import Entry
 from tests.memory_svc.stores.making import entry
 
@@ -23,20 +23,35 @@ class Watched(PlainAnalyser):
     def __init__(self) -> None:
         self.analysed = 0
         self.threads: list[bool] = []
+        self.asked: list[bool] = []
         self.slow = ""
+
+    def language(self, text: str, *, main: str) -> Detection:
+        self.asked.append(elsewhere())
+        return Detection("de" if "lampe" in text else "", 0.7)
 
     def analyse(self, text: str, *, lang: str, main: str, pipeline: Pipeline) -> Analysis:
         self.analysed += 1
+        self.asked.append(elsewhere())
+        self.work(lang)
         return super().analyse(text, lang=lang, main=main, pipeline=pipeline)
 
     def find(
         self, text: str, lexemes: Collection[str], *, lang: str, main: str, pipeline: Pipeline
     ) -> list[Token]:
-        self.threads.append(threading.current_thread() is not threading.main_thread())
-        until = time.thread_time() + 2 * AT_ONCE
-        while lang == self.slow and time.thread_time() < until:
-            pass
+        self.threads.append(elsewhere())
+        self.work(lang)
         return super().find(text, lexemes, lang=lang, main=main, pipeline=pipeline)
+
+    def work(self, lang: str) -> None:
+        until = time.thread_time() + 2 * AT_ONCE
+        while lang and lang == self.slow and time.thread_time() < until:
+            pass
+
+
+def elsewhere() -> bool:
+    """Whether this is not the thread of the event loop."""
+    return threading.current_thread() is not threading.main_thread()
 
 
 def text(lang: str = "en", size: int = 20) -> Entry:
@@ -65,6 +80,27 @@ async def test_the_questions_that_were_asked_last_are_kept(monkeypatch: pytest.M
     await asked.asked(PLAIN, "x" * (SHORT + 1))
     await asked.asked(PLAIN, "x" * (SHORT + 1))
     assert analyser.analysed == 6
+
+
+async def test_a_question_leaves_the_loop_until_its_language_is_known_to_be_quick() -> None:
+    analyser = Watched()
+    analyser.slow = "de"
+    asked = Words(analyser)
+    for question in ("where is the lamp", "wo ist die lampe", "was the lamp lit"):
+        await asked.asked(PLAIN, question)
+    # First its language is asked for, then its words.
+    assert analyser.asked == [True, True, False, True, False, False]
+    await asked.asked(PLAIN, "eine lampe")
+    await asked.asked(PLAIN, "a lamp " * SHORT)
+    assert analyser.asked[6:] == [False, True, True, True]
+
+
+async def test_the_words_of_a_question_say_its_language_and_how_sure_that_is() -> None:
+    asked = Words(Watched())
+    words = await asked.asked(PLAIN, "wo ist die lampe")
+    assert (words.lang, words.confidence) == ("de", 0.7)
+    words = await asked.asked(PLAIN, "wo ist die lampe", "nl")
+    assert (words.lang, words.confidence) == ("nl", 1.0)
 
 
 async def test_short_texts_are_looked_through_at_once_when_their_language_is_quick() -> None:

@@ -1,13 +1,14 @@
-"""Candidates of both legs in one statement: exact among few entries, by the index among many."""
+"""Candidates of both legs: exact among few entries, by the index among many."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from pepperpy_memory_svc.stores.postgres import queries
-from pepperpy_memory_svc.stores.postgres.connection import Connection, Record
+from pepperpy_memory_svc.stores.postgres.connection import Record
 from pepperpy_memory_svc.stores.postgres.entries import entry_of, half_vector, vector_of
 from pepperpy_memory_svc.stores.postgres.filtering import Bound, filter_sql
 from pepperpy_memory_svc.stores.postgres.indexing import known_generations
@@ -34,6 +35,10 @@ class _Plan(msgspec.Struct, frozen=True):
     where: str
 
 
+_Leg: TypeAlias = Callable[[_Plan, Bound, str | None], str]
+"""Makes the text of a leg: of the plan, of what is bound, and of what stands for the few."""
+
+
 class PostgresSearching:
     """The searching half of the store.
 
@@ -53,80 +58,99 @@ class PostgresSearching:
             return Candidates([], [], {})
         bound = Bound(wanted.namespace, now)
         plan = _Plan(wanted, bound, filter_sql(wanted.where, wanted.namespace, bound))
-        async with self._pool.connection() as connection:
-            await self._check(connection, wanted)
-            few = await self._few(connection, plan)
-            if few == []:
-                return Candidates([], [], {})
-            found = await _search(connection, plan, few)
-            if few is None and wanted.vector is not None and len(found.vector) < wanted.limit:
-                # The index found fewer than are wanted; whether there are more, all of them say.
-                found = await _search(connection, plan, await _all(connection, plan))
+        await self._check(wanted)
+        few = await self._few(plan)
+        found = await self._found(plan, few)
+        if few is None and wanted.vector is not None and len(found.vector) < wanted.limit:
+            # The index found fewer than are wanted; whether there are more, all of them say.
+            found = await self._found(plan, await self._probed(plan, "ALL"))
         return found
 
-    async def _check(self, connection: Connection, wanted: Wanted) -> None:
+    async def _check(self, wanted: Wanted) -> None:
         if wanted.vector is not None:
-            generation = await self._generation(connection, wanted.embedding)
+            generation = await self._generation(wanted.embedding)
             check_vector(wanted.vector, generation_of(wanted.embedding, "embedding", generation))
         if wanted.lexemes:
-            generation = await self._generation(connection, wanted.analyser)
+            generation = await self._generation(wanted.analyser)
             generation_of(wanted.analyser, "analyser", generation)
 
-    async def _generation(self, connection: Connection, number: int) -> list[Generation]:
+    async def _generation(self, number: int) -> list[Generation]:
         """Returns the generation, remembered: but for its state it never changes."""
         if number not in self._known:
-            self._known = {each.number: each for each in await known_generations(connection)}
+            async with self._pool.connection() as connection:
+                self._known = {each.number: each for each in await known_generations(connection)}
         return [self._known[number]] if number in self._known else []
 
-    async def _few(self, connection: Connection, plan: _Plan) -> list[int] | None:
+    async def _few(self, plan: _Plan) -> list[int] | None:
         """Returns the numbers of the entries that may be candidates, or None for many."""
         whole = plan.wanted.where is None
         if whole and plan.wanted.namespace in self._large:
             return None
-        probe = queries.PROBE.format(where=plan.where, limit=FEW + 1)
-        found: list[int] = await connection.fetchval(probe, *plan.bound.values) or []
+        found = await self._probed(plan, FEW + 1)
         if len(found) <= FEW:
             return found
         if whole:
             self._large.add(plan.wanted.namespace)
         return None
 
+    async def _probed(self, plan: _Plan, limit: int | str) -> list[int]:
+        probe = queries.PROBE.format(where=plan.where, limit=limit)
+        async with self._pool.connection() as connection:
+            found: list[int] | None = await connection.fetchval(probe, *plan.bound.values)
+        return found or []
+
+    async def _found(self, plan: _Plan, few: Sequence[int] | None) -> Candidates:
+        if few is not None and not few:
+            return Candidates([], [], {})
+        legs = _legs(plan.wanted)
+        # Among many each leg takes its time, so they run beside each other. Few are compared by one
+        # statement, which is told once who they are.
+        statements = [[leg] for leg in legs] if few is None else [legs]
+        found = await asyncio.gather(*(self._fetched(plan, few, each) for each in statements))
+        return _candidates([row for rows in found for row in rows], plan.wanted)
+
+    async def _fetched(
+        self, plan: _Plan, few: Sequence[int] | None, legs: Sequence[_Leg]
+    ) -> list[Record]:
+        bound = Bound(*plan.bound.values)
+        among = None if few is None else bound.bind(few, "bigint[]")
+        query = " UNION ALL ".join(f"({leg(plan, bound, among)})" for leg in legs)
+        async with self._pool.connection() as connection:
+            return await connection.fetch(query, *bound.values)
+
     async def vectors(
         self, namespace: str, ids: Sequence[str], *, embedding: int, now: datetime
     ) -> dict[str, Vector]:
         """See `Search.vectors`."""
         check_namespace(namespace)
+        known = await self._generation(embedding)
+        number = generation_of(embedding, "embedding", known).number
         async with self._pool.connection() as connection:
-            known = await self._generation(connection, embedding)
-            number = generation_of(embedding, "embedding", known).number
             found = await connection.fetch(
                 queries.VECTORS.format(gen=number), namespace, now, check_ids(ids)
             )
         return {each["id"]: vector_of(each["emb"]) for each in found}
 
 
-async def _all(connection: Connection, plan: _Plan) -> list[int]:
-    probe = queries.PROBE.format(where=plan.where, limit="ALL")
-    found: list[int] = await connection.fetchval(probe, *plan.bound.values) or []
-    return found
+def _legs(wanted: Wanted) -> list[_Leg]:
+    return [
+        *([_nearest] if wanted.vector is not None else []),
+        *([_best] if wanted.lexemes else []),
+    ]
 
 
-async def _search(connection: Connection, plan: _Plan, few: Sequence[int] | None) -> Candidates:
-    bound = Bound(*plan.bound.values)
-    among = None if few is None else bound.bind(few, "bigint[]")
-    wanted = plan.wanted
-    legs = []
-    if wanted.vector is not None:
-        query = queries.NEAREST if few is None else queries.NEAREST_OF_FEW
-        vector = bound.bind(half_vector(wanted.vector), "halfvec")
-        legs.append(_leg(query, plan, among, gen=wanted.embedding, vector=vector))
-    if wanted.lexemes:
-        lexemes = bound.bind(sorted(set(cut(wanted.lexemes))), "text[]")
-        part = "" if few is None else queries.AMONG_FEW.format(few=among)
-        words = queries.WORDS.format(gen=wanted.analyser, lexemes=lexemes, among=part)
-        legs.append(_leg(queries.BEST, plan, among, words=words))
-    query = " UNION ALL ".join(f"({each})" for each in legs)
-    return _candidates(await connection.fetch(query, *bound.values), wanted)
+def _nearest(plan: _Plan, bound: Bound, few: str | None) -> str:
+    assert plan.wanted.vector is not None, "it is a leg"
+    query = queries.NEAREST if few is None else queries.NEAREST_OF_FEW
+    vector = bound.bind(half_vector(plan.wanted.vector), "halfvec")
+    return _leg(query, plan, few, gen=plan.wanted.embedding, vector=vector)
+
+
+def _best(plan: _Plan, bound: Bound, few: str | None) -> str:
+    lexemes = bound.bind(sorted(set(cut(plan.wanted.lexemes))), "text[]")
+    among = "" if few is None else queries.AMONG_FEW.format(few=few)
+    words = queries.WORDS.format(gen=plan.wanted.analyser, lexemes=lexemes, among=among)
+    return _leg(queries.BEST, plan, few, words=words)
 
 
 def _leg(query: str, plan: _Plan, few: str | None, **values: object) -> str:
