@@ -24,6 +24,7 @@ AGENT = """
 import os, urllib.request
 from pydantic import BaseModel, field_validator
 from pepperpy import LLMAgent, tool
+from pepperpy_agents.tools import ToolUse
 from pepperpy_agents.thinking import Limits
 
 class Report(BaseModel):
@@ -37,10 +38,10 @@ class Report(BaseModel):
         return value
 
 @tool
-def effect(task: int, number: int) -> str:
+def effect(task: int, number: int, use: ToolUse) -> str:
     "Has an effect."
     url = f"{os.environ['EFFECTS']}/effect/{task}/{number}"
-    with urllib.request.urlopen(url, data=b"") as answer:
+    with urllib.request.urlopen(url, data=use.key.encode()) as answer:
         return answer.read().decode()
 
 agent = LLMAgent(
@@ -86,12 +87,15 @@ class World:
     def __init__(self) -> None:
         self.asked: Counter[tuple[int, str, int]] = Counter()
         self.answered: Counter[tuple[int, str, int]] = Counter()
+        self.keys: dict[tuple[int, str, int], set[bytes]] = {}
         self.holding = True
 
     async def act(self, exchange: Exchange) -> None:
         place = self._place(exchange)
         self.asked[place] += 1
         task, kind, number = place
+        if kind == "effect":
+            self.keys.setdefault(place, set()).add(exchange.body)
         if self.holding and task != WHOLE and STEPS[task] == (kind, number):
             # Its worker is killed meanwhile: nobody ever gets this answer.
             await exchange.gone()
@@ -223,6 +227,9 @@ async def test_a_killed_agent_pays_for_no_answer_and_does_no_effect_twice(
     # Asked for again was only what had no answer when the worker died.
     again = Counter({(n, *STEPS[n]): 1 for n in range(len(STEPS))})
     assert world.asked == everything + again
+    # Who is asked for an effect again can know it.
+    keys = [key for one in world.keys.values() for key in one]
+    assert len(set(keys)) == len(keys) == len(world.keys) == 8 * len(numbers)
 
 
 def _before(task: int) -> int:

@@ -93,13 +93,13 @@ class Calling:
         tool = self._toolbox.find(call.name)
         if tool is not None and tool.journaled:
             # Its children and waits take places of the journal themselves.
-            result = await self._toolbox.run(call, self._use(None, seconds))
+            result = await self._toolbox.run(call, self._use(None, number, seconds))
             return Called(result, 0.0)
         step = f"tool {call.name[:_NAME]} {number}"
-        called: Called = await self._ctx.step(step, self._run, call, seconds, type=Called)
+        called: Called = await self._ctx.step(step, self._run, call, number, seconds, type=Called)
         return called
 
-    async def _run(self, call: ToolCall, seconds: float | None) -> Called:
+    async def _run(self, call: ToolCall, number: int, seconds: float | None) -> Called:
         showing = Showing(self._ctx)
 
         async def tell(fraction: float, line: str) -> None:
@@ -107,12 +107,15 @@ class Calling:
 
         await showing.called(call)
         began = time.monotonic()
-        result = await self._toolbox.run(call, self._use(tell, seconds))
+        result = await self._toolbox.run(call, self._use(tell, number, seconds))
         await showing.ended(call, result)
         return Called(result, time.monotonic() - began)
 
     def _use(
-        self, tell: Callable[[float, str], Awaitable[None]] | None, seconds: float | None
+        self,
+        tell: Callable[[float, str], Awaitable[None]] | None,
+        number: int,
+        seconds: float | None,
     ) -> ToolUse:
         now = asyncio.get_running_loop().time()
         return ToolUse(
@@ -121,6 +124,7 @@ class Calling:
             deadline=None if seconds is None else now + seconds,
             ctx=self._ctx,
             tell=tell,
+            key=f"{self._ctx.task_id}-tool-{number}",
         )
 
 

@@ -34,6 +34,8 @@ class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
         deadline: When nobody waits any more, by the loop's clock; None for no end.
         ctx: The context of the task that the call belongs to, where there is one.
         tell: Tells those who watch how far the call is: a fraction from 0 to 1, and a line.
+        key: Equal whenever this very call is made again, after a crash, and different for all
+            others; empty where none is made again. What takes such keys does nothing twice.
     """
 
     caller: str
@@ -41,6 +43,7 @@ class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None = None
     ctx: "Context | None" = None
     tell: Callable[[float, str], Awaitable[None]] | None = None
+    key: str = ""
 
 
 def nothing_needed(arguments: Arguments) -> Sequence[str]:  # noqa: ARG001 - as other needs
