@@ -5,15 +5,14 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from pepperpy_agents.factory.watching import changes, check_can_watch
 from pepperpy_agents.probing import Probes
 from pepperpy_bus.children import Crashes, die_with_parent
-from pepperpy_bus.installing import install
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.process.health import serve_health
-from pepperpy_schemas.errors import BadConfig
 
 log = get_log("pepperpy.pool")
 
@@ -36,6 +35,7 @@ class Pool:
         self._probes = Probes()
         self._children: dict[int, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
+        self._soon = asyncio.Event()
         self._reloading = False
 
     async def run(self, watch: Sequence[Path] = ()) -> int:
@@ -44,7 +44,7 @@ class Pool:
         A pool that is killed takes its processes along: they drain (on Linux).
 
         Args:
-            watch: Folders whose changed Python files restart the processes.
+            watch: Folders whose changed files restart the processes: code, agents and templates.
 
         Returns:
             0 when every process drained, else the first code that was not 0.
@@ -53,7 +53,7 @@ class Pool:
             BadConfig: The port of the health checks is taken, or watchfiles is missing.
         """
         if watch:
-            _require_watchfiles()
+            check_can_watch()
         async with contextlib.AsyncExitStack() as stack:
             if self._health is not None:
                 host, port = self._health
@@ -89,6 +89,8 @@ class Pool:
         crashes = Crashes()
         while True:
             crashes.begin()
+            if not self._stopping.is_set():
+                self._soon.clear()
             own = self._probes.admit(number) if self._health else {}
             child = await asyncio.create_subprocess_exec(
                 *self._command, env={**os.environ, **own}, preexec_fn=die_with_parent()
@@ -106,16 +108,26 @@ class Pool:
             if code:
                 wait = crashes.add()
                 log.error("pool.process_died", number=number, code=code, restart_in=wait)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), wait)
+                if await self._rest(wait):
                     return abs(code)
+
+    async def _rest(self, seconds: float) -> bool:
+        """Waits before a process that died comes back; returns whether it is told to stop.
+
+        Who has just mended what it died of does not wait for that.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._soon.wait()
+        return self._stopping.is_set()
 
     async def _reload_on_change(self, folders: Sequence[Path]) -> None:
         if not folders:
             return
-        async for changed in _changes(folders):
+        async for changed in changes(folders):
             log.info("pool.reload", files=sorted(changed))
             self._reloading = True
+            self._soon.set()
             children = list(self._children.values())
             self._signal_all(signal.SIGTERM)
             await asyncio.gather(*(child.wait() for child in children))
@@ -127,6 +139,7 @@ class Pool:
         def on_signal(number: signal.Signals) -> None:
             # The second one is passed on too: the children end at once then.
             self._stopping.set()
+            self._soon.set()
             self._signal_all(signal.SIGTERM if number == signal.SIGINT else number)
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,20 +151,6 @@ class Pool:
         for child in self._children.values():
             with contextlib.suppress(ProcessLookupError):
                 child.send_signal(number)
-
-
-def _require_watchfiles() -> None:
-    try:
-        import watchfiles  # noqa: F401 - only whether it is there
-    except ImportError:
-        raise BadConfig("--reload needs watchfiles", hint=install("reload")) from None
-
-
-async def _changes(folders: Sequence[Path]) -> AsyncIterator[set[str]]:
-    from watchfiles import PythonFilter, awatch
-
-    async for changes in awatch(*folders, watch_filter=PythonFilter()):
-        yield {path for _, path in changes}
 
 
 def command_of_this_process(drop: Sequence[str]) -> list[str]:

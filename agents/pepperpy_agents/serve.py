@@ -6,13 +6,15 @@ import gc
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from pepperpy_agents.agent import Agent
+from pepperpy_agents.factory.making import Made
 from pepperpy_agents.runner import THREADS
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_agents.watchdog import watchdog
 from pepperpy_agents.worker import Worker, WorkerOptions
+from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
 from pepperpy_bus.config.reload import Reloader
 from pepperpy_bus.logs import configure, get_log
@@ -22,18 +24,26 @@ from pepperpy_schemas.errors import Unreachable
 
 log = get_log("pepperpy.worker")
 
+_TOLD_WITHIN = 2.0
+"""Seconds that telling of the agents' making may hold up the end."""
 
-def run(agents: Sequence[Agent], reloader: Reloader) -> None:
+
+def run(agents: Sequence[Agent], reloader: Reloader, *, made: Sequence[Made] = ()) -> None:
     """Runs agents in this process until SIGTERM or SIGINT; a second signal ends it at once.
 
     SIGHUP reads the settings again and applies those that may change while it runs.
+
+    Args:
+        agents: The agents.
+        reloader: The settings.
+        made: How they were made, to be told.
 
     Raises:
         Unreachable: The broker closed the connection for good.
         PepperError: An agent could not start.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serve(agents, reloader))
+        runner.run(serve(agents, reloader, made=made))
     if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
         # The interpreter would wait for handlers that were given up after the grace.
         log.warning("worker.threads_given_up")
@@ -42,7 +52,11 @@ def run(agents: Sequence[Agent], reloader: Reloader) -> None:
 
 
 async def serve(
-    agents: Sequence[Agent], reloader: Reloader, *, stop: asyncio.Event | None = None
+    agents: Sequence[Agent],
+    reloader: Reloader,
+    *,
+    stop: asyncio.Event | None = None,
+    made: Sequence[Made] = (),
 ) -> None:
     """Runs agents until the event is set, or a signal arrives; call it in the main thread."""
     stopping = stop or asyncio.Event()
@@ -68,9 +82,26 @@ async def serve(
                 )
             )
             log.info("worker.health", host=settings.worker.health_host, port=port)
+        if made:
+            await stack.enter_async_context(_told(client, made))
         await _run_all(workers, stopping, closed)
         if closed.is_set() and not stopping.is_set():
             raise Unreachable("the broker closed the connection for good")
+
+
+@contextlib.asynccontextmanager
+async def _told(client: Client, made: Sequence[Made]) -> AsyncIterator[None]:
+    """Tells how the agents were made, beside their start."""
+    from pepperpy_agents.factory.telling import tell_made
+
+    telling = asyncio.create_task(tell_made(client, made), name="tell-made")
+    try:
+        yield
+    finally:
+        # What a process that ends at once has begun to tell is told.
+        await asyncio.wait([telling], timeout=_TOLD_WITHIN)
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 def options_from(settings: Settings) -> WorkerOptions:

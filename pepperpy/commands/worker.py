@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,7 +30,8 @@ def command(
         int | None, typer.Option("--processes", min=1, help="Processes to run.")
     ] = None,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Restart when a Python file here changes.")
+        bool,
+        typer.Option("--reload", help="Restart when code, agents or templates here change."),
     ] = False,
     health_port: Annotated[
         int | None,
@@ -66,15 +66,22 @@ def command(
     settings = loaded.settings
     configure(settings.log.level, settings.log.format)
     if settings.worker.processes > 1 or reload:
-        _run_pool(settings, reload=reload)
+        _run_pool(settings, agents if reload else [])
         return
-    from pepperpy_agents.loading import load_agent
+    from pepperpy_agents.factory.making import Factory
     from pepperpy_agents.serve import run
-    from pepperpy_schemas.errors import PermissionDenied
+    from pepperpy_schemas.errors import PepperError, PermissionDenied
 
-    found = [load_agent(reference) for reference in agents]
+    factory = Factory()
     try:
-        run(found, Reloader(loaded, again))
+        found = [factory.create(reference) for reference in agents]
+    except PepperError:
+        from pepperpy_agents.factory.telling import tell_failures
+
+        tell_failures(settings, factory.made)
+        raise
+    try:
+        run(found, Reloader(loaded, again), made=factory.made)
     except PermissionDenied:
         # A stack that was still starting has its login there now.
         login = login_beside(loaded)
@@ -82,10 +89,12 @@ def command(
             raise
         say(f"the local stack's worker login is used: --context {login}")
         again = partial(again, context=login)
-        run(found, Reloader(again(), again))
+        run(found, Reloader(again(), again), made=factory.made)
 
 
-def _run_pool(settings: "Settings", *, reload: bool) -> None:
+def _run_pool(settings: "Settings", watched: list[str]) -> None:
+    """Runs the processes; a change of what the watched agents are made of restarts them."""
+    from pepperpy_agents.factory.watching import folders_of
     from pepperpy_agents.pool import Pool, command_of_this_process, single_process_environment
 
     single_process_environment()
@@ -95,7 +104,7 @@ def _run_pool(settings: "Settings", *, reload: bool) -> None:
     async def work() -> int:
         command = command_of_this_process(_DROPPED)
         pool = Pool(command, worker.processes, health=health)
-        return await pool.run([Path.cwd()] if reload else [])
+        return await pool.run(folders_of(watched) if watched else [])
 
     code = asyncio.run(work())
     if code:

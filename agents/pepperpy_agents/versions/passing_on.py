@@ -5,10 +5,12 @@ task to the lane of its version. There it is run, and there it is tried again.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from pepperpy_agents.agent import TaskSpec
 from pepperpy_agents.execution import Executor
+from pepperpy_agents.pauses import UNANSWERED, pause
 from pepperpy_agents.task import read_task
 from pepperpy_agents.versions.knowing import SideBySide
 from pepperpy_bus.client import Client
@@ -67,9 +69,16 @@ class PassingOn:
         try:
             if await moved(spec, delivery):
                 return
+        except asyncio.CancelledError:
+            # The grace is over, and nothing has begun.
+            await delivery.nak()
+            raise
         except PepperError as error:
-            # It comes again, and is moved or run then.
+            # It comes again, by itself when the broker is away, and is moved or run then.
             log.warning("task.unsettled", subject=delivery.subject, error=str(error))
+            if self._client.connection.connected:
+                with contextlib.suppress(PepperError):
+                    await delivery.nak(delay=pause(delivery.deliveries, UNANSWERED))
             return
         await run(spec, delivery)
 
@@ -90,9 +99,6 @@ class PassingOn:
         except QueueFull:
             # What would empty the queue must not wait for room in it.
             return False
-        except asyncio.CancelledError:
-            await delivery.nak()
-            raise
         return True
 
     async def _moved_wake(self, spec: TaskSpec, delivery: Delivery) -> bool:
