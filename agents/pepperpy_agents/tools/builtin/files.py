@@ -18,6 +18,7 @@ from pepperpy_agents.tools.builtin.beneath import (
 )
 from pepperpy_agents.tools.builtin.schema import integer, parameters, string
 from pepperpy_agents.tools.builtin.writing import Writer
+from pepperpy_agents.tools.scopes import Grants
 from pepperpy_agents.tools.threads import in_thread
 from pepperpy_agents.tools.tool import Tool, ToolUse
 from pepperpy_bus.units import parse_size
@@ -70,10 +71,13 @@ def file_tools(
         ),
         Tool(
             name="files.list",
-            description="Lists what is in a folder: names, kinds (file, folder, other), sizes.",
-            parameters=parameters(path=_PATH, required=("path",)),
+            description=(
+                "Lists what is in a folder: names, kinds (file, folder, other), sizes. Without a "
+                "path it tells the folders that may be used."
+            ),
+            parameters=parameters(path=_PATH),
             call=_in_thread(_list),
-            needs=_needs("files.list"),
+            needs=lambda given: _needs("files.list")(given) if "path" in given else (),
         ),
         Tool(
             name="files.search",
@@ -133,6 +137,8 @@ def _text(data: bytes, *, last: bool, path: str) -> tuple[str, int]:
 
 
 def _list(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
+    if "path" not in arguments:
+        return {"granted": _granted(use.grants)}
     place = Place(use.grants, "files.list", arguments["path"])
     entries = []
     with _folder(place) as folder, os.scandir(folder) as found:
@@ -147,6 +153,11 @@ def _list(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
         "entries": entries[:MOST_NAMES],
         "more": len(entries) > MOST_NAMES,
     }
+
+
+def _granted(grants: Grants) -> list[str]:
+    """What may be done where: nobody else tells a model."""
+    return [str(one) for one in grants.scopes if one.names[0] == "files"]
 
 
 def _facts(facts: os.stat_result) -> dict[str, Any]:

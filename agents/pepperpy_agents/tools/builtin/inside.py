@@ -190,6 +190,10 @@ def _die_with_parent(parent: int | None = None) -> None:
 
 def _file_system(order: dict[str, Any], uid: int, gid: int) -> None:
     size = order["limits"]["scratch"]
+    programs, reading, writing = order["programs"], order["read"], order["write"]
+    # Links lead elsewhere once the root has changed: what they lead to is looked up before.
+    shown = (*_SYSTEM, *_SETTINGS, *programs, *reading, *writing)
+    real = {path: os.path.realpath(path) for path in shown}
     _mount(None, "/", None, _REC | _PRIVATE)
     # The old root moves below the new one first: what is to be shown may lie in /tmp itself.
     _mount("tmpfs", "/tmp", "tmpfs", _NOSUID | _NODEV, "size=64k,mode=0755")
@@ -198,11 +202,11 @@ def _file_system(order: dict[str, Any], uid: int, gid: int) -> None:
     _pivot("/tmp", "/tmp/old")
     os.chdir("/")
     _mount("tmpfs", "/new", "tmpfs", _NOSUID | _NODEV, f"size={size},nr_inodes=16384,mode=0755")
-    for path in (*_SYSTEM, *_SETTINGS, *order["programs"]):
+    for path in (*_SYSTEM, *_SETTINGS, *programs):
         if os.path.islink(f"/old{path}") and path in _SYSTEM:
             os.symlink(os.readlink(f"/old{path}"), f"/new{path}")
-        elif os.path.exists(f"/old{path}"):
-            _show(path, read_only=True)
+        elif os.path.exists(f"/old{real[path]}"):
+            _show(real[path], path, read_only=True)
     for name in _DEVICES:
         _bind(f"/old/dev/{name}", f"/new/dev/{name}")
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
@@ -211,10 +215,10 @@ def _file_system(order: dict[str, Any], uid: int, gid: int) -> None:
         os.makedirs(f"/new{path}", exist_ok=True)
         os.chown(f"/new{path}", uid, gid)
         os.chmod(f"/new{path}", 0o700)
-    for path in order["read"]:
-        _show(path, read_only=True)
-    for path in order["write"]:
-        _show(path, read_only=False)
+    for path in reading:
+        _show(real[path], path, read_only=True)
+    for path in writing:
+        _show(real[path], path, read_only=False)
     os.makedirs("/new/proc", exist_ok=True)
     # A container that hides parts of /proc gives no new one: then there is none.
     with contextlib.suppress(OSError):
@@ -225,8 +229,8 @@ def _file_system(order: dict[str, Any], uid: int, gid: int) -> None:
     os.chdir("/")
 
 
-def _show(path: str, *, read_only: bool) -> None:
-    _bind(f"/old{path}", f"/new{path}")
+def _show(source: str, path: str, *, read_only: bool) -> None:
+    _bind(f"/old{source}", f"/new{path}")
     flags = _ATTR_NOSUID | _ATTR_NODEV | (_ATTR_READ_ONLY if read_only else 0)
     # struct mount_attr: what to set, what to clear, propagation, user namespace.
     attributes = (ctypes.c_uint64 * 4)(flags, 0, 0, 0)

@@ -75,6 +75,12 @@ async def test_modes_of_writing(call: Caller, tmp_path: Path) -> None:
     assert [one.name for one in Path(path).parent.iterdir()] == ["a.txt"]
 
 
+async def test_a_model_learns_what_it_may_use(tmp_path: Path) -> None:
+    grants = [f"files.read:{tmp_path}", "http.get", f"files.write:{tmp_path}/out"]
+    call = Caller(file_tools(), grants)
+    assert await call("files.list") == {"granted": [grants[0], grants[2]]}
+
+
 async def test_a_search_finds_lines_word_for_word(call: Caller, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.txt").write_text("one\na.*b (here)\n")

@@ -174,13 +174,14 @@ async def test_granted_folders_are_seen_and_writable_ones_written(tmp_path: Path
         folder.mkdir()
         folder.chmod(0o777)
     (reading / "a.txt").write_text("seen")
-    call = caller(f"files.read:{reading}", f"files.write:{writing}")
+    (tmp_path / "link").symlink_to(reading)
+    call = caller(f"files.read:{tmp_path}/link", f"files.write:{writing}")
     code = (
         "from pathlib import Path\n"
-        f"text = Path('{reading}/a.txt').read_text()\n"
+        f"text = Path('{tmp_path}/link/a.txt').read_text()\n"
         f"Path('{writing}/b.txt').write_text(text)\n"
         "try:\n"
-        f"    Path('{reading}/c.txt').write_text(text)\n"
+        f"    Path('{tmp_path}/link/c.txt').write_text(text)\n"
         "except OSError as error:\n"
         "    print(error.strerror)\n"
     )
