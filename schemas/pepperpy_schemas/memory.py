@@ -250,6 +250,8 @@ class SearchRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
         mode: ``hybrid``, vectors alone (``semantic``), or words alone (``text``).
         namespace: Where to look; the caller's own by default.
         fusion: How the legs of a hybrid search are put together.
+        feedback: How many of the best hits are taken for answers: a second search looks for what
+            they have in common, and both count the same. 0 searches once.
         scopes: Of whom; all that the other fields allow by default.
         session: Only of this conversation, and what is for all.
         agent: Only of this agent, and what is for all.
@@ -272,6 +274,7 @@ class SearchRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     mode: Literal["hybrid", "semantic", "text"] = "hybrid"
     namespace: str = ""
     fusion: MinMax | Rrf = MinMax()
+    feedback: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
     scopes: list[Scope] = []
     session: str = ""
     agent: str = ""
@@ -294,8 +297,9 @@ class Hit(msgspec.Struct, frozen=True, omit_defaults=True):
         entry: The entry.
         score: How well it fits; higher is better, comparable within one answer only.
         snippet: A part of its text, with the words that were found between ``**``.
-        parts: How the score came about: ``vector``, ``words``, ``neighbours``, ``recency``,
-            ``importance``, ``links``, as they were added; and ``vector_raw``, ``words_raw``.
+        parts: How the score came about: ``vector``, ``words``, ``feedback``, ``neighbours``,
+            ``recency``, ``importance``, ``links``, as they were added; and ``vector_raw``,
+            ``words_raw``.
     """
 
     entry: Entry

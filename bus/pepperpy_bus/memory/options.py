@@ -85,6 +85,7 @@ class SearchOptions(TypedDict, total=False):
         mode: ``hybrid``, vectors alone (``semantic``), or words alone (``text``).
         namespace: Where to look; the caller's own by default.
         fusion: How the legs of a hybrid search are put together.
+        feedback: How many of the best hits are taken for answers, and asked for what they say.
         scopes: Of whom.
         session: Only of this conversation, and what is for all.
         agent: Only of this agent, and what is for all.
@@ -106,6 +107,7 @@ class SearchOptions(TypedDict, total=False):
     mode: Literal["hybrid", "semantic", "text"]
     namespace: str
     fusion: MinMax | Rrf | Mapping[str, Any]
+    feedback: int
     scopes: Sequence[Scope]
     session: str
     agent: str

@@ -18,7 +18,7 @@ and numbers for the most part, and what is spelled alike by chance."""
 Parts: TypeAlias = dict[str, float]
 """How a score came about: what is added, and ``…_raw`` for what is not."""
 
-ADDED: Final = ("vector", "words", "neighbours", "links", "recency", "importance")
+ADDED: Final = ("vector", "words", "feedback", "neighbours", "links", "recency", "importance")
 """The parts that are added."""
 
 

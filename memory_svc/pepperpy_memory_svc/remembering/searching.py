@@ -8,10 +8,12 @@ from typing import Final
 import msgspec
 
 from pepperpy_memory_svc.ranking.context import add_links, add_neighbours, givers, links, turns
+from pepperpy_memory_svc.ranking.feedback import add_feedback
 from pepperpy_memory_svc.ranking.fusion import Parts as Scores
 from pepperpy_memory_svc.ranking.fusion import fused, head
 from pepperpy_memory_svc.ranking.ranking import Ranked, add_bonuses, check_page, pool, ranked
 from pepperpy_memory_svc.remembering.access import Place
+from pepperpy_memory_svc.remembering.feedback import second_look
 from pepperpy_memory_svc.remembering.index import Current
 from pepperpy_memory_svc.remembering.parts import Parts
 from pepperpy_memory_svc.remembering.showing import shown, snippets
@@ -206,6 +208,13 @@ async def _ranked(
     entries = dict(candidates.known)
     # Only these get more than their place in a leg, so that pages neither lose nor repeat a hit.
     first = {id_: scores[id_] for id_ in head(candidates)}
+    if request.feedback:
+        best = [one.entry.id for one in ranked(first, entries, None)[: request.feedback]]
+        second = await second_look(parts, wanted, asked.treatment, best)
+        if second is not None:
+            for id_, known in second.known.items():
+                entries.setdefault(id_, known)
+            add_feedback(first, second, request)
     if request.neighbours is not None or request.links:
         await _add_context(parts, place, request, asked.where, first, entries)
     add_bonuses(first, entries, request, parts.clock())

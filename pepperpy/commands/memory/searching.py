@@ -22,6 +22,9 @@ def search(
         Literal["hybrid", "semantic", "text"],
         typer.Option(help="By meaning and words, or by one of both."),
     ] = "hybrid",
+    feedback: Annotated[
+        int, typer.Option(min=0, max=10, help="Best hits whose likes are looked for, too.")
+    ] = 0,
     session: Annotated[str, typer.Option(metavar="NAME", help="The conversation.")] = "",
     agent: Annotated[str, typer.Option(metavar="NAME", help="The agent.")] = "",
     neighbours: Annotated[
@@ -44,6 +47,7 @@ def search(
 
     options: SearchOptions = {
         "mode": mode,
+        "feedback": feedback,
         "session": session,
         "agent": agent,
         "neighbours": Neighbours() if neighbours else None,

@@ -101,9 +101,10 @@ async def test_pages_together_are_the_whole(ana: Memory) -> None:
     assert len(set(whole)) == 60
 
 
+@pytest.mark.parametrize("feedback", [0, 3])
 @pytest.mark.parametrize("mode", ["hybrid", "semantic", "text"])
 async def test_deep_pages_neither_lose_nor_repeat_a_hit_whatever_is_added(
-    ana: Memory, clock: Clock, mode: Literal["hybrid", "semantic", "text"]
+    ana: Memory, clock: Clock, mode: Literal["hybrid", "semantic", "text"], feedback: int
 ) -> None:
     await ana.put_many(
         [
@@ -124,6 +125,7 @@ async def test_deep_pages_neither_lose_nor_repeat_a_hit_whatever_is_added(
         reply = await ana.search(
             "ferry",
             mode=mode,
+            feedback=feedback,
             limit=50,
             offset=len(pages),
             recency=Recency(half_life=3e5, weight=0.5),
@@ -134,6 +136,41 @@ async def test_deep_pages_neither_lose_nor_repeat_a_hit_whatever_is_added(
         pages += [hit.entry.id for hit in reply.hits]
         more = reply.more
     assert len(pages) == len(set(pages)) == 450
+
+
+async def test_feedback_finds_what_has_the_words_of_the_best_hit_alone(ana: Memory) -> None:
+    texts = {
+        "asked": "The ferry carries otters over the bay.",
+        "related": "Otters need a bay with fish.",
+        "other": "Bananas are rich in potassium.",
+    }
+    await ana.put_many([{"id": id_, "text": text} for id_, text in texts.items()])
+    assert await ids(ana, "ferry", mode="text") == ["asked"]
+    assert await ids(ana, "ferry", mode="text", feedback=1) == ["asked", "related"]
+    where = Exists("metadata.n")
+    assert await ids(ana, "ferry", mode="text", feedback=3, where=where) == []
+    (best, next_, *_) = (await ana.search("ferry", feedback=2, explain=True)).hits
+    assert (best.entry.id, next_.entry.id) == ("asked", "related")
+    for hit in (best, next_):
+        added = sum(v for name, v in hit.parts.items() if not name.endswith("_raw"))
+        assert hit.score == pytest.approx(added)
+        assert hit.parts["feedback"] > 0
+
+
+async def test_feedback_shows_nothing_that_expired(ana: Memory, clock: Clock) -> None:
+    await ana.put("The ferry carries otters.", id="stays")
+    await ana.put("Otters need fish.", id="goes", ttl=60)
+    assert await ids(ana, "ferry", mode="text", feedback=3) == ["stays", "goes"]
+    clock.move(60)
+    assert await ids(ana, "ferry", mode="text", feedback=3) == ["stays"]
+    clock.move(1e9)
+    assert await ids(ana, "nothing of it", feedback=3, mode="text") == []
+
+
+async def test_feedback_of_more_hits_than_allowed_is_refused(filled: Memory) -> None:
+    for count in (-1, 11):
+        with pytest.raises(BadPayload):
+            await filled.search("train", feedback=count)
 
 
 async def test_a_page_behind_all_that_is_ranked_is_refused(filled: Memory) -> None:
