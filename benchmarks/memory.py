@@ -9,6 +9,7 @@ and mem0 the same with the same vectors, from an environment of their own. `spee
 PostgreSQL of its own with made-up entries, whose vectors are given, and takes turns with plain SQL
 where there is something to compare with. `languages` counts texts a second. `--stores` asks other
 stores the same questions; `--million` fills one with up to a million entries, and draws a plot.
+`--quick` embeds few passages and asks few questions, and leaves out peers that are not installed.
 
 A machine that is busy makes all times longer: p10 is told beside p50, and ratios are of one run.
 The last line of `--json` is one flat object; a figure that could not be taken is null.
@@ -35,14 +36,17 @@ from pepperpy_memory_svc.language.languages import LANGUAGES
 
 PARTS = ("quality", "peers", "speed", "languages")
 OTHERS = {
+    "with feedback": "feedback",
     "dense only": "dense",
     "BM25 only": "bm25",
     "RRF60": "rrf60",
     "LangGraph's store": "langgraph",
     "mem0": "mem0",
     "sentence-transformers": "sentence_transformers",
+    "the same with feedback": "sentence_transformers_feedback",
 }
 """How the figures of what is not the default begin, by its name in the table."""
+_TORCH = ("sentence-transformers", "the same with feedback")
 KEYS = (
     *FIGURES,
     *(f"{prefix}_{name}" for prefix in OTHERS.values() for name in FIGURES),
@@ -50,8 +54,10 @@ KEYS = (
     *(f"{step}_{lang}" for step in ("detect", "tokenise", "stem") for lang in LANGUAGES),
     "durability",
 )
-_SAMPLE = 240
-"""Questions of a corpus that --quick asks at most."""
+_SAMPLE = 48
+"""Questions of a corpus that --quick asks at most, and passages that it keeps, if so few can."""
+_GRADED = 20
+"""The same where a question has many answers: all of their passages have to be embedded."""
 _GROWN = (10_000, 100_000, 1_000_000)
 
 Found = Mapping[str, Mapping[str, float]]
@@ -66,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not found:
         print(f"no cranfield, no xquad in {options.data}: quality is not measured", file=sys.stderr)
     if options.quick:
-        found = [sampled(corpus, _SAMPLE) for corpus in found]
+        found = [_fewer(corpus) for corpus in found]
     if found:
         figures |= asyncio.run(_quality(found, options))
     if "speed" in options.only:
@@ -81,6 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         asyncio.run(growth(options.million, [size for size in _GROWN if size <= options.most]))
     if options.json:
         print(json.dumps(figures))
+
+
+def _fewer(corpus: Corpus) -> Corpus:
+    count = _GRADED if corpus.graded else _SAMPLE
+    fewer = sampled(corpus, count, count)
+    asked, passages = len(fewer.questions), len(fewer.passages)
+    print(f"{corpus.name}: {asked} of {len(corpus.questions)} questions", end="")
+    print(f" and {passages} of {len(corpus.passages)} passages, which is easier")
+    return fewer
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -119,10 +134,10 @@ async def _quality(found: Sequence[Corpus], options: argparse.Namespace) -> dict
             found, default_embedder(), WAYS, store=options.store, kept=options.vectors
         )
         if (model := sentence_transformer(options.model)) is not None:
-            ways = {"sentence-transformers": WAYS["hybrid"]}
+            ways = dict(zip(_TORCH, (WAYS["hybrid"], WAYS["with feedback"]), strict=True))
             rows |= await quality(found, model, ways, store=options.store, kept=options.vectors)
     if "peers" in options.only:
-        rows |= await peers(found, default_embedder(), options.vectors)
+        rows |= await peers(found, default_embedder(), options.vectors, install=not options.quick)
     _show(rows)
     named: dict[str, float] = {}
     for way, row in rows.items():
@@ -133,9 +148,9 @@ async def _quality(found: Sequence[Corpus], options: argparse.Namespace) -> dict
 
 def _show(rows: Found) -> None:
     if rows:
-        print(f"{'':22}" + "".join(f"{name:>17}" for name in FIGURES))
+        print(f"{'':22}" + "".join(f"{name:>25}" for name in FIGURES))
     for way, row in rows.items():
-        shown = (f"{row[name]:17.3f}" if name in row else f"{'–':>17}" for name in FIGURES)
+        shown = (f"{row[name]:25.3f}" if name in row else f"{'–':>25}" for name in FIGURES)
         print(f"{way:22}" + "".join(shown))
 
 

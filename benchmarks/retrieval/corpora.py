@@ -2,15 +2,22 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 LANGS = ("en", "de", "ar")
 """Languages of XQuAD that are measured."""
-FIGURES = ("cranfield_ndcg10", *(f"xquad_{lang}" for lang in LANGS), "xquad_de_en")
-"""What is measured of each corpus."""
+FIGURES = (
+    "cranfield_ndcg10",
+    "cranfield_binary_ndcg10",
+    *(f"xquad_{lang}" for lang in LANGS),
+    "xquad_de_en",
+)
+"""What is measured of each corpus; of graded judgments also as if all were the same."""
 NO_INTEREST = 5
 """Cranfield's judgment of a passage that says nothing about the question."""
 
@@ -47,9 +54,11 @@ class Corpus:
     graded: bool = False
 
     @property
-    def figure(self) -> str:
-        """What its figure is called."""
-        return f"{self.name}_ndcg10" if self.graded else self.name
+    def figures(self) -> tuple[str, ...]:
+        """What its figures are called."""
+        if self.graded:
+            return f"{self.name}_ndcg10", f"{self.name}_binary_ndcg10"
+        return (self.name,)
 
 
 def cranfield(folder: Path) -> Corpus:
@@ -131,8 +140,20 @@ def corpora(data: Path | None) -> list[Corpus]:
     return found
 
 
-def sampled(corpus: Corpus, questions: int) -> Corpus:
-    """Returns a corpus with fewer questions, spread over all of them, and with all passages."""
-    step = max(1, len(corpus.questions) / questions)
-    places = range(min(questions, len(corpus.questions)))
-    return replace(corpus, questions=[corpus.questions[int(place * step)] for place in places])
+def sampled(corpus: Corpus, questions: int, passages: int) -> Corpus:
+    """Returns a corpus with fewer questions and passages, spread over all of them.
+
+    Of the passages those that answer a question that is left stay, however many they are. Fewer
+    passages are easier to tell apart: figures are better than those of the whole corpus.
+    """
+    asked = _spread(corpus.questions, questions)
+    kept = {id_ for question in asked for id_ in question.gains}
+    rest = [id_ for id_ in corpus.passages if id_ not in kept]
+    kept.update(_spread(rest, max(0, passages - len(kept))))
+    left = {id_: text for id_, text in corpus.passages.items() if id_ in kept}
+    return replace(corpus, questions=asked, passages=left)
+
+
+def _spread(all_of_them: Sequence[T], count: int) -> list[T]:
+    step = max(1, len(all_of_them) / max(1, count))
+    return [all_of_them[int(place * step)] for place in range(min(count, len(all_of_them)))]

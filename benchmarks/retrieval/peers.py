@@ -21,16 +21,17 @@ _BATCH = 32
 
 
 async def peers(
-    corpora: Sequence[Corpus], embedder: Embedder, kept: Path | None
+    corpora: Sequence[Corpus], embedder: Embedder, kept: Path | None, *, install: bool = True
 ) -> dict[str, dict[str, float]]:
-    """Returns the figure of every corpus by peer; none where they cannot be installed.
+    """Returns the figures of every corpus by peer; none where they cannot be installed.
 
     Args:
         corpora: The corpora.
         embedder: What embeds, not open yet.
         kept: Folder for vectors that are known; None for none.
+        install: Whether what is not installed yet is, which takes minutes.
     """
-    python = _python()
+    python = _python(install=install)
     if python is None:
         return {}
     figures: dict[str, dict[str, float]] = {name: {} for name in NAMES.values()}
@@ -41,7 +42,7 @@ async def peers(
                 for peer, name in NAMES.items():
                     rankings = _asked(python, peer, folder)
                     if rankings is not None:
-                        figures[name][corpus.figure] = judged(corpus, rankings)
+                        figures[name] |= judged(corpus, rankings)
     return figures
 
 
@@ -72,11 +73,14 @@ def _asked(python: Path, peer: str, folder: Path) -> list[list[str]] | None:
     return rankings
 
 
-def _python() -> Path | None:
+def _python(*, install: bool) -> Path | None:
     """The interpreter of their virtual environment, which is made when there is none."""
     venv = ROOT / "build/bench-memory"
     python = venv / "bin/python"
     if not (venv / "installed").exists():
+        if not install:
+            print("LangGraph's store and mem0 are not installed: left out", file=sys.stderr)
+            return None
         print("installing LangGraph's store and mem0 into build/bench-memory …", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check"]

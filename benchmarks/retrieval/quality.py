@@ -18,6 +18,7 @@ from pepperpy_schemas.memory import Rrf
 
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "hybrid": {},
+    "with feedback": {"feedback": 3},
     "dense only": {"mode": "semantic"},
     "BM25 only": {"mode": "text"},
     "RRF60": {"fusion": Rrf(k=60)},
@@ -28,16 +29,25 @@ _AT_A_TIME = 8
 _PUT = 100
 
 
-def judged(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> float:
-    """Returns nDCG@10 where answers are graded, else the share of questions answered at once.
+def judged(corpus: Corpus, rankings: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Returns a corpus' figures by their names.
+
+    They are nDCG@10 where answers are graded, with their grades and as if all were equally good;
+    else the share of questions answered at once.
 
     Args:
         corpus: The corpus.
         rankings: The ids found for each question, the best first.
     """
-    measure = ndcg if corpus.graded else success
-    pairs = zip(rankings, corpus.questions, strict=True)
-    return fmean(measure(ranking, question.gains) for ranking, question in pairs)
+    pairs = list(zip(rankings, (one.gains for one in corpus.questions), strict=True))
+    if not corpus.graded:
+        (name,) = corpus.figures
+        return {name: fmean(success(*pair) for pair in pairs)}
+    plain = [(ranking, dict.fromkeys(gains, 1.0)) for ranking, gains in pairs]
+    return {
+        name: fmean(ndcg(*pair) for pair in each)
+        for name, each in zip(corpus.figures, (pairs, plain), strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ async def quality(
     store: str,
     kept: Path | None,
 ) -> dict[str, dict[str, float]]:
-    """Returns the figure of every corpus, by the way it is asked.
+    """Returns the figures of every corpus, by the way it is asked.
 
     Args:
         corpora: The corpora.
@@ -100,10 +110,8 @@ async def quality(
         async with serving(opened, only, embedder.name, namespaces) as served:
             asked = Asked(served)
             await asked.fill(corpora)
-            return {
-                way: {
-                    corpus.figure: judged(corpus, await asked.rankings(corpus, options))
-                    for corpus in corpora
-                }
-                for way, options in ways.items()
-            }
+            rows: dict[str, dict[str, float]] = {way: {} for way in ways}
+            for way, options in ways.items():
+                for corpus in corpora:
+                    rows[way] |= judged(corpus, await asked.rankings(corpus, options))
+            return rows

@@ -66,9 +66,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_collections_are_read_with_their_judgments(data: Path) -> None:
-    found = {corpus.figure: corpus for corpus in corpora(data)}
-    assert list(found) == ["cranfield_ndcg10", "xquad_en", "xquad_de", "xquad_de_en"]
-    graded = found["cranfield_ndcg10"]
+    found = {corpus.name: corpus for corpus in corpora(data)}
+    assert list(found) == ["cranfield", "xquad_en", "xquad_de", "xquad_de_en"]
+    graded = found["cranfield"]
+    assert graded.figures == ("cranfield_ndcg10", "cranfield_binary_ndcg10")
     assert graded.passages == {
         "1": "wings of birds\nthey are light .",
         "2": "tails\nhow tails steer .",
@@ -79,10 +80,15 @@ def test_collections_are_read_with_their_judgments(data: Path) -> None:
     assert across.questions[1] == Question("Was tun sie?", {"p1": 1.0})
 
 
-def test_a_sample_is_spread_over_all_questions() -> None:
-    corpus = Corpus("c", "en", {}, [Question(str(number), {}) for number in range(10)])
-    assert [one.text for one in sampled(corpus, 4).questions] == ["0", "2", "5", "7"]
-    assert sampled(corpus, 99).questions == corpus.questions
+def test_a_sample_is_spread_over_all_questions_and_keeps_their_answers() -> None:
+    passages = {str(number): "" for number in range(20)}
+    asked = [Question(str(number), {str(19 - number): 1.0}) for number in range(10)]
+    corpus = Corpus("c", "en", passages, asked)
+    few = sampled(corpus, 4, 6)
+    assert [one.text for one in few.questions] == ["0", "2", "5", "7"]
+    assert list(few.passages) == ["0", "8", "12", "14", "17", "19"]
+    assert list(sampled(corpus, 4, 0).passages) == ["12", "14", "17", "19"]
+    assert sampled(corpus, 99, 99) == corpus
 
 
 def test_measures_are_those_of_the_textbook() -> None:
@@ -141,7 +147,7 @@ async def test_quality_is_asked_over_the_bus_in_every_way(data: Path) -> None:
     rows = await quality(found, HashingEmbedder(dims=64), WAYS, store="memory:", kept=None)
     assert list(rows) == list(WAYS)
     for row in rows.values():
-        assert list(row) == [corpus.figure for corpus in found]
+        assert list(row) == [name for corpus in found for name in corpus.figures]
         assert all(0 <= figure <= 1 for figure in row.values())
     # Words find the best answer of the first question and not the other, and that of the second.
     first = 4 / (4 + 1 / math.log2(3))
@@ -151,8 +157,12 @@ async def test_quality_is_asked_over_the_bus_in_every_way(data: Path) -> None:
 def test_rankings_are_judged_by_grades_or_by_the_first_place() -> None:
     asked = [Question("q", {"a": 4.0, "b": 1.0}), Question("r", {"b": 1.0})]
     plain, graded = (Corpus("c", "en", {}, asked, graded=each) for each in (False, True))
-    assert judged(plain, [["a"], ["a", "b"]]) == 0.5
-    assert judged(graded, [["a", "b"], ["b"]]) == 1
+    assert judged(plain, [["a"], ["a", "b"]]) == {"c": 0.5}
+    assert judged(graded, [["a", "b"], ["b"]]) == {"c_ndcg10": 1, "c_binary_ndcg10": 1}
+    # The worse answer first: 1 / log2(2) + 4 / log2(3) of 4 / log2(2) + 1 / log2(3) by grades.
+    swapped = judged(graded, [["b", "a"], ["b"]])
+    assert swapped["c_ndcg10"] == pytest.approx((0.7609 + 1) / 2, abs=1e-4)
+    assert swapped["c_binary_ndcg10"] == 1
 
 
 def test_speed_names_all_of_its_figures(capsys: pytest.CaptureFixture[str]) -> None:
