@@ -55,13 +55,25 @@ class Approval(msgspec.Struct, frozen=True):
         return wanted
 
     def covers(self, tool: str) -> bool:
-        """Returns whether people must agree to calls of a tool."""
-        return any(name in (ALL, tool) or tool.startswith(f"{name}.") for name in self.names)
+        """Returns whether people must agree to calls of a tool, by its name or the model's for it.
+
+        Nothing else counts, so that a repeated attempt comes by the same way.
+        """
+        called = _alias(tool)
+        return any(
+            name == ALL or called == _alias(name) or called.startswith(f"{_alias(name)}_")
+            for name in self.names
+        )
 
     async def refusal(self, ctx: Context, caller: str, tool: str, call: ToolCall) -> str:
-        """Asks where it must be, and returns why a call is not made, or an empty text."""
-        if not self.covers(tool):
-            return ""
+        """Asks people, and returns why a call is not made, or an empty text.
+
+        Args:
+            ctx: The task's context.
+            caller: The agent.
+            tool: The tool's name.
+            call: The call.
+        """
         if len(call.arguments) > _SHOWN:
             return f"its arguments have more than {_SHOWN} characters, too many to be agreed to"
         # Written out: nobody shall be shown one thing and agree to another.
@@ -73,3 +85,7 @@ class Approval(msgspec.Struct, frozen=True):
                 text, choices=["yes", "no"], deadline=self.within, default="no", type=str
             )
         return "" if said == "yes" else "a person has refused it; do not try it again"
+
+
+def _alias(name: str) -> str:
+    return name.replace(".", "_")

@@ -55,6 +55,7 @@ class Calling:
         self._toolbox = toolbox
         self._approval = approval
         self._made = 0
+        self._checked = 0
 
     async def make(
         self, calls: Sequence[ToolCall], limits: Sequence[str], seconds: float | None
@@ -82,12 +83,21 @@ class Calling:
 
     async def _refusal(self, call: ToolCall) -> str:
         """Why people do not want a call to be made, or an empty text."""
-        try:
-            tool = self._toolbox.prepare(call).tool
-        except PepperError:
-            # Nobody is asked for what cannot be: running it tells the model what is wrong.
+        if not self._approval.covers(call.name):
             return ""
-        return await self._approval.refusal(self._ctx, self._caller, tool.name, call)
+        self._checked += 1
+        step = f"check {call.name[:_NAME]} {self._checked}"
+        # A step: what tools take may be another thing when the answer is there.
+        tool = await self._ctx.step(step, self._possible, call, type=str)
+        # Nobody is asked for what cannot be: running it tells the model what is wrong.
+        return await self._approval.refusal(self._ctx, self._caller, tool, call) if tool else ""
+
+    async def _possible(self, call: ToolCall) -> str:
+        """The name of the tool that a call is one of; empty when it cannot be made."""
+        try:
+            return self._toolbox.prepare(call).tool.name
+        except PepperError:
+            return ""
 
     async def _make(self, call: ToolCall, number: int, seconds: float | None) -> Called:
         tool = self._toolbox.find(call.name)

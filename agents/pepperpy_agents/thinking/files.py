@@ -159,7 +159,9 @@ def _instructions(said: str, folder: Path) -> str | Template:
     text = path.read_text("utf-8")
     if not text.startswith("---") and not any(mark in text for mark in ("{{", "{%", "{#")):
         return text
-    return load_template(path)
+    template = load_template(path)
+    template.check()
+    return template
 
 
 # --- what is said of wrong keys -------------------------------------------------------------------

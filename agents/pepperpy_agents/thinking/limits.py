@@ -18,6 +18,8 @@ _WORDS: Final = {
     "seconds": "the most time",
     "deadline": "the end of the time in which an answer is of use",
 }
+_EARLY: Final = 0.01
+"""Seconds by which a timer may end a call before its time."""
 _ROUNDS: Final = 2.0
 """So many of its longest turns must be left before the deadline for another one."""
 
@@ -102,7 +104,7 @@ def reached(limits: Limits, spent: Spent, left: float | None) -> str:
         ("turns", spent.turns, limits.turns),
         ("tokens", spent.usage.total_tokens, limits.tokens),
         ("usd", spent.usd, limits.usd),
-        ("seconds", spent.seconds, limits.seconds),
+        ("seconds", spent.seconds + _EARLY, limits.seconds),
     )
     for name, so_far, most in used:
         if most is not None and so_far >= most:

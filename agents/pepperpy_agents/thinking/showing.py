@@ -31,18 +31,18 @@ class Showing:
         self._unsent += text
         while self._unsent:
             piece = self._unsent[:_PIECE]
-            if not await self._show(piece):
+            if not await self.show(piece):
                 return
             self._unsent = self._unsent[len(piece) :]
 
     async def take_back(self, why: str) -> None:
         """Says that the turn's text begins anew."""
         self._unsent = ""
-        await self._show({"reset": why})
+        await self.show({"reset": why})
 
     async def tool(self, call: ToolCall, **what: Any) -> None:
         """Tells of a call: its ``state``, or how far it is."""
-        await self._show({"tool": call.name[:_LINE], "id": call.id[:_LINE], **what})
+        await self.show({"tool": call.name[:_LINE], "id": call.id[:_LINE], **what})
 
     async def called(self, call: ToolCall) -> None:
         """Tells that a call begins."""
@@ -52,7 +52,8 @@ class Showing:
         """Tells how a call has ended."""
         await self.tool(call, state="failed" if result.error else "done")
 
-    async def _show(self, piece: Any) -> bool:
+    async def show(self, piece: Any) -> bool:
+        """Shows a piece; returns whether the broker is quick enough to take it."""
         try:
             await self._ctx.stream(piece)
         except QueueFull:

@@ -79,7 +79,7 @@ class Thinking:
         self._options = with_all(mind.options, specs, mind.form.asked)
         self._before = list(question.before)
         if self._session is not None:
-            past, reply = await self._session.past(mind.model)
+            past, reply = await self._session.past(mind.model, mind.options)
             self._before = [*past.messages, *self._before]
             if reply is not None:
                 self._spent.pay(reply)

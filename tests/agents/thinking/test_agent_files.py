@@ -131,7 +131,7 @@ def test_a_worker_refuses_a_wrong_one_with_its_line(
         ("researcher.md", "writer.md", 5, "there is no file templates/writer.md"),
         ("memory.search,", "memory.serach,", 6, "there is no tool 'memory.serach'"),
         ("files.read:./papers", '"files.read:"', 6, "'files.read:' is no scope"),
-        ("model: default", "variables: {tone: dry}", 4, "has no variable tone"),
+        ("model: default", "variables: {tone: dry}", 4, "take no variables: tone"),
         ("[str]", "[text]", 8, "output.sources[0] = 'text' is no form of an answer"),
         ("answer: str", "answer: []", 8, "output.answer = [] is no form of an answer"),
         ("[http.get]", "[http.post]", 10, "there is no tool 'http.post'"),
@@ -153,6 +153,15 @@ def test_a_slip_is_told_with_its_line(
         load_agent(path)
     assert str(refused.value).startswith(f"{path}:{line}: "), str(refused.value)
     assert words in str(refused.value)
+
+
+def test_a_template_that_is_wrong_is_told_before_the_first_task(folder: Path) -> None:
+    (folder / "templates" / "researcher.md").write_text("Answer\n{{ question }}.\n")
+    with pytest.raises(BadConfig) as refused:
+        load_agent(write(folder, RESEARCHER))
+    told = str(refused.value)
+    assert told.startswith(f"{folder}/researcher.yaml:5: {folder}/templates/researcher.md:2: ")
+    assert "question is not declared" in told
 
 
 def test_all_slips_are_told_at_once() -> None:

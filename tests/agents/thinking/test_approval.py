@@ -147,6 +147,8 @@ async def test_nobody_is_asked_for_a_call_that_cannot_be_made(
         (("http.get",), "http.get", True),
         (("http.get",), "http.post", False),
         (("ht",), "http.get", False),
+        (("http.get",), "http_get", True),
+        (("http",), "https.get", False),
         (("*",), "anything", True),
         ((), "http.get", False),
     ],

@@ -42,7 +42,6 @@ class Counting:
         (Limits(tool_calls=2), "tool_calls", 4, 2),
         (Limits(tool_calls=0), "tool_calls", 2, 0),
         (Limits(tokens=200), "tokens", 3, 2),
-        (Limits(seconds=0.04), "seconds", 2, 1),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
@@ -67,6 +66,29 @@ async def test_at_a_limit_one_answer_without_tools_is_given(
     assert {one.tool_choice for one in before} == {"auto"}
     assert last.tool_choice == "none"
     assert "Call no more tools" in last.messages[-1].text
+
+
+async def test_a_tool_has_no_more_than_the_seconds_that_are_left(
+    client: Client, working: Working, model: Planned
+) -> None:
+    ended: list[str] = []
+
+    @tool
+    async def stay() -> str:
+        """Stays."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("stay")
+        return ""
+
+    model.plan = deque([calls(("stay", {})), says("It took too long.")])
+    limits = Limits(seconds=2)
+    agent = LLMAgent("patient", "Wait.", tools=[stay], limits=limits, details=True)
+    async with working(agent):
+        answer = await client.run("patient", "Go.", type=Answer, wait="20s")
+    assert (answer.output, answer.stopped) == ("It took too long.", "seconds")
+    assert ended == ["stay"]
 
 
 async def test_money_is_a_limit_where_prices_are_known(
@@ -104,7 +126,7 @@ async def test_shortly_before_the_deadline_an_answer_is_asked_for(
     client: Client, working: Working, model: Planned
 ) -> None:
     async def slow(request: Any) -> Any:
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(3.0)
         async for one in calls(("look", {"page": 1}))(request):
             yield one
 
@@ -112,7 +134,7 @@ async def test_shortly_before_the_deadline_an_answer_is_asked_for(
     model.plan = deque([slow, says("In time.")])
     agent = LLMAgent("hasty", "Look.", tools=[looking.tool], details=True)
     async with working(agent):
-        answer = await client.run("hasty", "Go.", timeout="5.5s", type=Answer, wait="20s")
+        answer = await client.run("hasty", "Go.", timeout="8s", type=Answer, wait="20s")
     assert (answer.output, answer.stopped) == ("In time.", "deadline")
 
 

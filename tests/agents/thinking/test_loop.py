@@ -13,11 +13,11 @@ from pepperpy_agents.thinking import Answer, Limits, LLMAgent
 from pepperpy_agents.tools import ToolUse, tool
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import ChatRequest, ToolResult
-from pepperpy_schemas.errors import BadConfig
+from pepperpy_schemas.errors import BadConfig, Canceled
 from pepperpy_schemas.upstream_errors import ContextTooLong, UpstreamFailed
-from tests.agents.conftest import Seen, Working
+from tests.agents.conftest import Seen, Working, wait_until
 from tests.agents.thinking.speaking import USED, calls, says
-from tests.provider_svc.asking import Planned, Step, fails
+from tests.provider_svc.asking import Planned, Step, begins_late, fails
 
 
 @tool
@@ -268,6 +268,20 @@ async def test_what_does_not_fit_the_model_is_left_out(
     assert "was left out" in first
     assert "was left out" in second
     assert third.endswith("word ")
+
+
+async def test_a_canceled_task_asks_the_model_no_more(
+    client: Client, working: Working, model: Planned
+) -> None:
+    async with working(LLMAgent("patient", "Wait.")):
+        model.plan = deque([begins_late])
+        task_id = await client.submit("patient", "Go.")
+        await wait_until(lambda: model.open == 1)
+        await client.cancel(task_id)
+        with pytest.raises(Canceled):
+            await client.result(task_id, wait="20s")
+        await wait_until(lambda: model.open == 0)
+    assert model.calls == 1
 
 
 async def test_an_answer_that_was_cut_off_says_so(
