@@ -47,7 +47,9 @@ def _missing_pytest() -> list[str]:
     """The step that the environment of this command needs before it can run the tests."""
     from importlib.util import find_spec
 
-    return [] if find_spec("pytest") else ["python -m pip install pytest"]
+    needed = {"pytest": "pytest", "pytest-asyncio": "pytest_asyncio"}
+    missing = [name for name, module in needed.items() if not find_spec(module)]
+    return [f"python -m pip install {' '.join(missing)}"] if missing else []
 
 
 def _activation() -> list[str]:

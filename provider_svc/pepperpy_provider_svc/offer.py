@@ -2,9 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter
@@ -32,6 +32,9 @@ from pepperpy_provider_svc.upstreams.lent import Lent
 
 log = get_log("pepperpy.provider")
 
+Make: TypeAlias = Callable[[Declaration, Keys, Mapping[str, Lent]], dict[str, Lent]]
+"""Makes the upstreams of a declaration; see `make_upstreams`."""
+
 
 class Offer:
     """The parts in force, while its context is open.
@@ -40,6 +43,7 @@ class Offer:
         client: The connected client.
         path: The declaration's file; without one the environment decides.
         environ: The environment, where keys are.
+        make: Makes the upstreams of a declaration, with those that are known already.
 
     Attributes:
         parts: The parts in force.
@@ -47,10 +51,18 @@ class Offer:
 
     parts: Parts
 
-    def __init__(self, client: Client, path: Path | None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        path: Path | None,
+        environ: Mapping[str, str],
+        *,
+        make: Make = make_upstreams,
+    ) -> None:
         self._client = client
         self._path = path
         self._environ = environ
+        self._make = make
         self._stack = contextlib.AsyncExitStack()
         self._upstreams: dict[str, tuple[Provider, Lent]] = {}
 
@@ -154,7 +166,7 @@ class Offer:
             for name, (declared, upstream) in self._upstreams.items()
             if declaration.providers.get(name) == declared
         }
-        made = make_upstreams(declaration, keys, known)
+        made = self._make(declaration, keys, known)
         for name, upstream in made.items():
             if name not in known:
                 self._stack.push_async_callback(upstream.close)

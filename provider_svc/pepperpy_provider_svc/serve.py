@@ -15,7 +15,8 @@ from pepperpy_bus.process.serving import Serving
 from pepperpy_bus.services.service import Service
 from pepperpy_provider_svc.declared.reading import read_declaration
 from pepperpy_provider_svc.gateway.gateway import NAME, Gateway
-from pepperpy_provider_svc.offer import Offer
+from pepperpy_provider_svc.offer import Make, Offer
+from pepperpy_provider_svc.upstreams.declared import make_upstreams
 from pepperpy_schemas.tokens import new_id
 
 _CHATTY = ("httpx2", "httpcore2", "openai", "anthropic")
@@ -42,11 +43,15 @@ def run(reloader: Reloader, environ: Mapping[str, str] = os.environ) -> None:
 
 @contextlib.asynccontextmanager
 async def opened(
-    settings: Settings, environ: Mapping[str, str], client: Client
+    settings: Settings,
+    environ: Mapping[str, str],
+    client: Client,
+    *,
+    make: Make = make_upstreams,
 ) -> AsyncIterator[Serving]:
     """What this process serves, while its context is open."""
     provider = settings.provider
-    async with Offer(client, provider.declaration, environ) as offer:
+    async with Offer(client, provider.declaration, environ, make=make) as offer:
         replica = new_id()
         gateway = Gateway(lambda: offer.parts, replica=replica)
         service = Service(

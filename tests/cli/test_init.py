@@ -73,11 +73,12 @@ def test_it_names_the_files_that_it_writes_and_the_next_commands(
 def test_an_environment_without_pytest_gets_it_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pytest", None)  # as if it were not installed
+    for name in ("pytest", "pytest_asyncio"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     monkeypatch.chdir(tmp_path)
     assert main(["init", "--name", "hello"]) == 0
     steps = capsys.readouterr().err.splitlines()
-    assert steps[1:3] == ["  python -m pip install pytest", "  python -m pytest"]
+    assert steps[1:3] == ["  python -m pip install pytest pytest-asyncio", "  python -m pytest"]
 
 
 def test_here_is_the_default_and_needs_no_change_of_folder(
