@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
+    from pepperpy_agents.templates import Template, Templates
     from pepperpy_agents.thinking import Limits, LLMAgent
     from pepperpy_agents.tools import Tool, ToolUse, tool
     from pepperpy_bus.client import Client
@@ -32,6 +33,8 @@ _HOMES = {
     "PepperError": "pepperpy_schemas.errors",
     "Rejected": "pepperpy_schemas.errors",
     "RetryPolicy": "pepperpy_agents",
+    "Template": "pepperpy_agents.templates",
+    "Templates": "pepperpy_agents.templates",
     "Tool": "pepperpy_agents.tools",
     "ToolUse": "pepperpy_agents.tools",
     "Update": "pepperpy_bus.tasks.watch",
@@ -53,6 +56,8 @@ __all__ = [
     "PepperError",
     "Rejected",
     "RetryPolicy",
+    "Template",
+    "Templates",
     "Tool",
     "ToolUse",
     "Update",
