@@ -1,10 +1,11 @@
-"""`pepperpy agents split`: the versions of a topic, and which part of its tasks each gets."""
+"""`pepperpy agents split` and `made`: what each version gets, and how its making went."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pepperpy_bus.creations import Creations
     from pepperpy_bus.versions.look import VersionView
 
 
@@ -78,8 +79,30 @@ def _row(one: "VersionView") -> dict[str, Any]:
     }
 
 
-def _document(one: "VersionView") -> dict[str, Any]:
+def _document(one: "VersionView | Creations") -> dict[str, Any]:
     import msgspec
 
     document: dict[str, Any] = msgspec.to_builtins(one)
     return document
+
+
+def made(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show how often agents were made, by version, how often not, and how long it took."""
+    from pepperpy.commands._output import print_rows
+    from pepperpy.commands._session import run
+
+    found = run(_creations(ctx))
+    print_rows([_document(one) for one in found], as_json=as_json)
+    if not found and not as_json:
+        typer.echo("no agent was made so far", err=True)
+
+
+async def _creations(ctx: typer.Context) -> "list[Creations]":
+    from pepperpy.commands._link import open_link
+    from pepperpy_bus.creations import creations
+
+    async with open_link(ctx) as link:
+        return await creations(link.connection, link.prefix)

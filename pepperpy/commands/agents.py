@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pepperpy.commands._versions import split
+from pepperpy.commands._versions import made, split
 
 if TYPE_CHECKING:
     from pepperpy_bus.control import Command
@@ -224,3 +224,4 @@ app.command("pause", help="Take no new tasks; running ones go on, waiting ones w
 app.command("resume", help="Take tasks again after a pause.")(_steering("resume"))
 app.command("drain", help="Take no new tasks, finish the running ones and end.")(_steering("drain"))
 app.command("split")(split)
+app.command("made")(made)

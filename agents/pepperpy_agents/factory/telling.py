@@ -5,12 +5,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from pepperpy_agents.factory.making import Made
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
 from pepperpy_bus.counters import Counters
+from pepperpy_bus.creations import CREATED, FAILED, SPENT
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.opening import connect
@@ -19,33 +18,10 @@ from pepperpy_schemas.tokens import MAX_KEY, new_id
 
 log = get_log("pepperpy.factory")
 
-CREATED: Final = "agents_created"
-"""Agents made, by name and version: ``support 1.2.0``."""
-FAILED: Final = "agents_create_failed"
-"""Agents that could not be made, by name and version, or by reference."""
-SPENT: Final = "agents_create_us"
-"""Microseconds that the making of agents took, by name and version."""
-
 _WITHIN: Final = 5.0
 _FLUSH: Final = 2.0
 _BRIEFLY: Final = 1.5
 """Seconds that telling may keep somebody waiting who wants to see the error."""
-
-
-class Creations(msgspec.Struct, frozen=True):
-    """The making of agents of one name and version, in all processes so far.
-
-    Attributes:
-        label: Name and version, or the reference of what had neither yet.
-        created: How many were made.
-        failed: How many could not be.
-        mean_ms: Milliseconds that one took on average; 0 when none was made.
-    """
-
-    label: str
-    created: int
-    failed: int
-    mean_ms: float
 
 
 async def tell_made(client: Client, made: Iterable[Made]) -> None:
@@ -74,27 +50,6 @@ def tell_failures(settings: Settings, made: Iterable[Made]) -> None:
         asyncio.run(tell())
     except (PepperError, TimeoutError) as error:
         log.debug("factory.not_told", error=str(error))
-
-
-async def creations(client: Client) -> list[Creations]:
-    """Returns how the making of agents went, by name and version."""
-    counters = Counters(client.connection, client.prefix)
-    created = await _sums(counters, CREATED)
-    failed = await _sums(counters, FAILED)
-    spent = await _sums(counters, SPENT)
-    return [
-        Creations(
-            label,
-            created.get(label, 0),
-            failed.get(label, 0),
-            round(spent.get(label, 0) / created[label] / 1e3, 3) if created.get(label) else 0.0,
-        )
-        for label in sorted({*created, *failed})
-    ]
-
-
-async def _sums(counters: Counters, metric: str) -> dict[str, int]:
-    return {one.label: one.value for one in await counters.all(metric)}
 
 
 async def _emit(emitter: Emitter, one: Made, making: str) -> None:

@@ -24,7 +24,7 @@ from pepperpy_schemas.splits import Split
 
 log = get_log("pepperpy.versions")
 
-LOOK: Final = 10.0
+LOOK: Final = 5.0
 """Seconds between two looks while a topic is split; what is told of is looked at at once."""
 FORGOTTEN: Final = 4 * BEAT
 """Seconds without a heartbeat after which an instance is gone, also when nobody could say so."""

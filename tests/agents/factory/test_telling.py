@@ -1,11 +1,13 @@
 import asyncio
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from pepperpy import Client
 from pepperpy.stack.broker import Broker
-from pepperpy_agents.factory.telling import Creations, creations
+from pepperpy_bus.creations import Creations, creations
 from tests.agents.conftest import Seen, wait_until
 from tests.worker_processes import Start
 
@@ -29,15 +31,15 @@ async def test_created_agents_are_told_and_counted_with_their_versions(
         workers(broker.url, "one.py:agent", "two.py:agent")
 
     async def all_told() -> list[Creations]:
-        found = await creations(client)
+        found = await creations(client.connection, client.prefix)
         return found if sum(one.created for one in found) == 4 else []
 
     told: list[Creations] = await wait_until(all_told, within=20)
-    assert [(one.label, one.created, one.failed) for one in told] == [
+    assert [(one.agent, one.created, one.failed) for one in told] == [
         ("one 1.0.0", 2, 0),
         ("two 2.0.0", 2, 0),
     ]
-    assert all(one.mean_ms > 0 for one in told)
+    assert all(one.mean_ms for one in told)
 
     async def events() -> list[Any]:
         found = await seen.events("agent.created.one.*")
@@ -56,7 +58,15 @@ async def test_agents_that_could_not_be_made_are_told_and_counted(
     failed = workers(broker.url, "bad.py:agent", ready=False)
     assert await asyncio.to_thread(failed.ended) == 1
     assert "it needs nowhere_at_all" in failed.log
-    assert await creations(client) == [Creations("bad.py:agent", 0, 1, 0.0)]
+    command = [sys.executable, "-m", "pepperpy", "--nats", broker.url, "--prefix", client.prefix]
+    shown = await asyncio.to_thread(
+        subprocess.run, [*command, "agents", "made"], capture_output=True, text=True, check=True
+    )
+    head, row = shown.stdout.splitlines()
+    assert head.split() == ["AGENT", "CREATED", "FAILED", "MEAN", "MS"]
+    assert row.split() == ["bad.py:agent", "0", "1", "-"]
+    counted = await creations(client.connection, client.prefix)
+    assert counted == [Creations("bad.py:agent", 0, 1, None)]
     (event,) = await seen.events("agent.create_failed.*.*")
     assert event.scope == "bad_py_agent"
     assert event.event.data["code"] == "bad_config"

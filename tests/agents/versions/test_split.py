@@ -279,3 +279,44 @@ async def test_weights_that_cannot_be_are_refused(client: Client) -> None:
     with pytest.raises(BadName, match="too long"):
         await splits.set("t" * 60, {"1.0.0": 1})
     assert await splits.get("triage") is None
+
+
+async def test_each_task_runs_once_while_weights_change_and_versions_come_and_go(
+    client: Client, working: Working, split: Split
+) -> None:
+    ran: Counter[str] = Counter()
+
+    def counting(version: str) -> Agent:
+        agent = Agent("support", version=version)
+
+        @agent.task("triage")
+        async def handle(_: Any, ctx: Context) -> str:
+            ran[ctx.task_id] += 1
+            await asyncio.sleep(0.005)
+            return version
+
+        return agent
+
+    ids: list[str] = []
+
+    async def publish() -> None:
+        for n in range(600):
+            high = "high" if n % 7 == 0 else "normal"
+            ids.append(await client.submit("triage", n, id=f"t{n}", priority=high))
+
+    def ran_or_published(count: int) -> bool:
+        return len(ran) > count or publishing.done()
+
+    async with working(counting("1.0.0")) as old:
+        await split({"1.0.0": 50, "1.1.0": 50}, old)
+        publishing = asyncio.create_task(publish())
+        weights = Splits(client.connection, client.prefix)
+        for n in range(6):
+            async with working(counting("1.1.0")), working(counting("1.2.0")):
+                await weights.set("triage", {"1.0.0": n, "1.1.0": 5 - n, "1.2.0": 1})
+                await wait_until(partial(ran_or_published, 90 * n))
+            await weights.set("triage", {} if n % 2 else {"1.1.0": 1})
+        await publishing
+        done = await done_by(client, ids)
+    assert done.total() == 600
+    assert ran == dict.fromkeys(ids, 1)
