@@ -198,6 +198,26 @@ def test_a_type_that_json_cannot_carry_is_refused_when_it_is_declared() -> None:
         tool(strange)
 
 
+def test_two_types_of_one_name_are_refused_when_the_tool_is_declared() -> None:
+    other = msgspec.defstruct("Address", [("city", str)])
+
+    def move(old: Address, new: Any) -> None:
+        """Moves somebody."""
+
+    move.__annotations__["new"] = other
+    with pytest.raises(BadConfig, match="two types have the name Address"):
+        tool(move)
+
+
+def test_an_annotation_that_is_not_there_is_told() -> None:
+    def late(value: "Unheard") -> None:  # type: ignore[name-defined]  # noqa: F821 - that is it
+        """Takes what nobody has imported."""
+
+    with pytest.raises(BadConfig, match="has an annotation that cannot be read") as refused:
+        tool(late)
+    assert "TYPE_CHECKING" in refused.value.hint
+
+
 @pytest.mark.parametrize(
     "written", ["c43", "c42/../c43", "*", "c42\n", "", "c42:c43", "c42 ", "C42"]
 )

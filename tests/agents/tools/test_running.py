@@ -179,6 +179,16 @@ async def test_foreign_schemas_are_checked_and_their_bombs_refused() -> None:
     assert "has more than 20000 rules" in (await run(bomb, "far", {"n": 1})).content
     pattern = foreign(properties={"s": {"pattern": "^(?=(a+)+$)x"}})
     assert (await run(pattern, "far", {"s": "a" * 5000 + "b"})).error
+    anything = {
+        "anyOf": [{"type": "array", "items": {"$ref": "#/$defs/any"}}, {"$ref": "#/$defs/any"}]
+    }
+    wide = foreign(
+        **{"$defs": {"any": {"type": "array", "items": anything}}, "properties": {"a": anything}}
+    )
+    deep: Any = []
+    for _ in range(25):
+        deep = [deep] * 2 if len(str(deep)) < 20_000 else [deep]
+    assert "to be checked" in (await run(wide, "far", {"a": deep})).content
     for reference in ("file:///etc/passwd", "http://127.0.0.1:9/schema.json"):
         outside = foreign(properties={"s": {"$ref": reference}})
         assert "Retrieval is disabled" in (await run(outside, "far", {"s": 1})).content
