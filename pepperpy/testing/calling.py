@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from pepperpy.testing.model import Answer, ScriptedModel
-from pepperpy.testing.unit_context import START, Asked, Child, Step, Told, UnitContext
+from pepperpy.testing.noted import Asked, Child, Step, Told
+from pepperpy.testing.unit_context import START, UnitContext
 from pepperpy_agents.blocking import BlockingContext
 from pepperpy_agents.handler import decode_as, read_handler
 from pepperpy_bus.bodies import to_json

@@ -1,23 +1,19 @@
 """What the fixture ``pepper`` is: a bus of one test's own, with workers, models, and a record."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from pepperpy.testing import matching
-from pepperpy.testing.broker import VARIABLE, sweep
+from pepperpy.testing.broker import VARIABLE
 from pepperpy.testing.calling import unit
+from pepperpy.testing.crew import Crew
 from pepperpy.testing.model import ScriptedModel
-from pepperpy.testing.models import declare, served
 from pepperpy.testing.passing import Passing
 from pepperpy.testing.recording import Recorder
 from pepperpy_agents.handler import decode_as
 from pepperpy_agents.lifecycle import State
-from pepperpy_agents.worker import Worker, WorkerOptions
-from pepperpy_bus.opening import connect
 from pepperpy_bus.routing import Addressee
 from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.submitted import outcome
@@ -28,20 +24,19 @@ from pepperpy_schemas.states import TaskState
 
 if TYPE_CHECKING:
     from pepperpy_agents.agent import Agent
+    from pepperpy_agents.worker import Worker
     from pepperpy_bus.client import Client
     from pepperpy_bus.events import Heard
 
 WITHIN: Final = "10s"
 """How long things may take that a test waits for."""
-GRACE: Final = 1.0
-"""Seconds that tasks may still run when the test has ended."""
 _SOON: Final = 0.005
 
 _ENDED: Final = frozenset(f"task.{state.verb}" for state in TaskState if state.terminal)
 
 
 class Pepper:
-    """A bus of one test's own; `opened` makes one.
+    """A bus of one test's own; `opening.opened` makes one.
 
     Attributes:
         client: A connected client.
@@ -50,15 +45,22 @@ class Pepper:
         prefix: The first token of all subjects of this test.
     """
 
-    def __init__(self, client: "Client", backend: "Client", url: str, model: ScriptedModel) -> None:
+    def __init__(
+        self,
+        client: "Client",
+        url: str,
+        model: ScriptedModel,
+        recorder: Recorder,
+        passing: Passing,
+        crew: Crew,
+    ) -> None:
         self.client = client
         self.model = model
         self.url = url
         self.prefix = client.prefix
-        self._backend = backend
-        self._recorder = Recorder(backend)
-        self._passing = Passing()
-        self._workers: dict[asyncio.Task[None], Worker] = {}
+        self._recorder = recorder
+        self._passing = passing
+        self._crew = crew
         self._loop = asyncio.get_running_loop()
 
     unit = staticmethod(unit)
@@ -70,7 +72,7 @@ class Pepper:
 
     # --- workers --------------------------------------------------------------------------------
 
-    async def worker(self, agent: "Agent", *, concurrency: int = 16) -> Worker:
+    async def worker(self, agent: "Agent", *, concurrency: int = 16) -> "Worker":
         """Starts a worker of an agent in this process, until the test ends.
 
         Args:
@@ -84,24 +86,7 @@ class Pepper:
             PepperError: The agent could not start.
         """
         self._check_loop()
-        options = WorkerOptions(concurrency=concurrency, grace=GRACE)
-        with self._passing.clocks():
-            worker = Worker(agent, self._backend, options)
-            running = asyncio.create_task(worker.run(), name=f"worker-{agent.name}")
-        self._workers[running] = worker
-        begun = asyncio.Event()
-
-        async def look(_: State, after: State) -> None:
-            if after is State.RUNNING:
-                begun.set()
-
-        worker.lifecycle.on_transition(look)
-        running.add_done_callback(lambda _: begun.set())
-        await begun.wait()
-        if running.done():
-            del self._workers[running]
-            await running
-        return worker
+        return await self._crew.start(agent, concurrency=concurrency)
 
     async def wait_for_agent(self, name: str, *, within: Duration = "30s") -> None:
         """Waits until an agent is up that runs elsewhere, in a process that got `environ`.
@@ -178,7 +163,7 @@ class Pepper:
                 parse_duration(WITHIN),
             )
         if ended.result.ok:
-            kind = self._returned(topic or ended.topic) if type is None else type
+            kind = self._crew.returned(topic or ended.topic) if type is None else type
             return decode_as(bytes(ended.result.data), kind)
         try:
             return outcome(ended)
@@ -281,17 +266,11 @@ class Pepper:
 
     # --- below ----------------------------------------------------------------------------------
 
-    def _returned(self, topic: str | Addressee) -> Any:
-        for worker in self._workers.values():
-            if isinstance(topic, str) and topic in worker.agent.tasks:
-                return worker.agent.tasks[topic].handler.output
-        return Any
-
     async def _check_topic(self, topic: str) -> None:
-        served = {one for worker in self._workers.values() for one in worker.agent.tasks}
+        served = self._crew.topics
         if topic in served or await self.client.registry.instances(topic=topic):
             return
-        known = f"there is {', '.join(sorted(served))}" if served else "there is no worker at all"
+        known = f"there is {', '.join(served)}" if served else "there is no worker at all"
         raise BadConfig(
             f"no worker of this test takes tasks of topic {topic!r}; {known}",
             hint="start one: await pepper.worker(agent), or @pytest.mark.pepper('module:agent')",
@@ -304,54 +283,3 @@ class Pepper:
                 hint="give asyncio_default_test_loop_scope and asyncio_default_fixture_loop_scope "
                 'the same value, "function"',
             )
-
-    @contextlib.asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(sweep, self.client.connection, self.prefix)
-            await stack.enter_async_context(self._recorder.running())
-            with self._passing.clocks():
-                await stack.enter_async_context(served(self._backend, self.model))
-            stack.push_async_callback(self._stop_workers)
-            yield
-
-    async def _stop_workers(self) -> None:
-        for worker in self._workers.values():
-            worker.stop()
-        await asyncio.gather(*self._workers)
-
-
-@contextlib.asynccontextmanager
-async def opened(
-    url: str,
-    prefix: str,
-    folder: Path,
-    *,
-    agents: Sequence["Agent"] = (),
-    models: Sequence[str] = (),
-) -> AsyncIterator[Pepper]:
-    """Opens a bus of one test's own; everything of it is gone at the end.
-
-    Args:
-        url: The broker.
-        prefix: The first token of its subjects, which nobody else uses.
-        folder: Where it may write.
-        agents: Agents whose workers run from the beginning.
-        models: Models that are asked for besides ``default`` and ``embedding``.
-
-    Raises:
-        Unreachable: There is no broker.
-        PepperError: An agent could not start.
-    """
-    # What a project sets for its own deployment is not for a broker of one node.
-    flags: dict[str, Any] = {"bus__prefix": prefix, "bus__provision": "auto", "bus__replicas": 1}
-    file = str(declare(folder, models))
-    async with (
-        connect(url, source="test", **flags) as client,
-        connect(url, source="worker", provider__declaration=file, **flags) as backend,
-    ):
-        pepper = Pepper(client, backend, url, ScriptedModel())
-        async with pepper._running():
-            for agent in agents:
-                await pepper.worker(agent)
-            yield pepper

@@ -63,7 +63,7 @@ async def _pepper(
     """A bus of this test's own: real broker, workers, a model that says what the test wants."""
     import uuid
 
-    from pepperpy.testing.pepper import opened
+    from pepperpy.testing.opening import opened
 
     prefix = f"t{uuid.uuid4().hex[:12]}"
     agents, models = _wanted(request)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy.testing.model import ScriptedModel
+from pepperpy.testing.noted import Asked, Child, Step, Told
 from pepperpy.testing.unit_llm import UnitLLM
 from pepperpy_agents.context import Context
 from pepperpy_agents.durable.steps import result_type
@@ -23,37 +24,6 @@ from pepperpy_schemas.messages import Result
 START: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """When unit calls begin, unless they say otherwise: a Monday."""
 _ON_A_BUS: Final = "run it on a bus: await pepper.run(…)"
-
-
-class Step(msgspec.Struct, frozen=True):
-    """A step that was done: its name, and what it returned."""
-
-    name: str
-    value: Any
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A question to people, and the answer it got."""
-
-    text: str
-    choices: list[Any]
-    answer: Any
-
-
-class Told(msgspec.Struct, frozen=True):
-    """An event that was emitted: its name, and its values."""
-
-    name: str
-    data: dict[str, Any]
-
-
-class Child(msgspec.Struct, frozen=True):
-    """A task that was submitted."""
-
-    id: str
-    topic: str
-    data: Any
-    options: dict[str, Any]
 
 
 class UnitContext(Context):

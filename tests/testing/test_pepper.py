@@ -14,13 +14,22 @@ import subprocess
 import sys
 
 import pytest
-from pepperpy import Agent, Context, PepperError
+from pepperpy import Agent, Context, LLMAgent, PepperError, tool
 from pepperpy_schemas.chat import ToolSpec
 from pepperpy_schemas.errors import RequestRefused
 
 from support import Reply, Ticket, agent
 
 pytestmark = pytest.mark.pepper("support:agent")
+
+
+@tool
+def double(n: int) -> int:
+    "Doubles a number."
+    return 2 * n
+
+
+maths = LLMAgent("maths", "Calculate.", tools=[double])
 
 
 async def test_a_task_is_run_with_a_model_that_says_what_the_test_wants(pepper):
@@ -114,6 +123,14 @@ async def test_tools_are_called_by_the_name_that_the_request_has(pepper):
     assert last.text == "Ok."
 
 
+@pytest.mark.pepper(maths)
+async def test_an_agent_that_thinks_is_led_through_its_tools(pepper):
+    pepper.model.calls_tool("double", n=21).replies("It is 42.")
+    assert await pepper.run("maths", "Twice 21?") == "It is 42."
+    pepper.assert_events("llm.completed", "tool.called", "llm.completed", "task.completed")
+    assert pepper.model.requests[0].messages[0].text.startswith("Calculate.")
+
+
 async def test_models_answer_in_json_in_pieces_and_by_a_function(pepper):
     pepper.model.replies({"a": 1}).answers(lambda request: request.messages[-1].text.upper())
     assert (await pepper.client.llm.chat("x")).text == '{"a":1}'
@@ -195,7 +212,7 @@ async def test_marker(pepper):
 def test_a_suite_of_a_user_passes(suite: Suite) -> None:
     done = suite(PASSING)
     assert done.returncode == 0, done.stdout
-    assert "13 passed" in done.stdout
+    assert "14 passed" in done.stdout
 
 
 def test_failures_say_what_came_and_what_to_do(suite: Suite) -> None:
