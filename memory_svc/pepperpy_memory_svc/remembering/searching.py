@@ -37,6 +37,9 @@ from pepperpy_schemas.memory import (
 )
 
 _NOBODY: Final = Analysis(lang="")
+_TELLING: Final = 32
+"""Different words of a question that are looked for, at most. Whole texts that are looked for as
+questions have more, and are found no worse by those that tell most; the others take the time."""
 _SURE: Final = 0.9
 """Confidence from which on a question's language is taken for known."""
 
@@ -196,7 +199,8 @@ async def _ranked(
         namespace=place.name,
         vector=asked.vector,
         embedding=current.embedding.number,
-        lexemes=list(dict.fromkeys(lexemes(asked.words))),
+        lexemes=lexemes(asked.words),
+        telling=_TELLING,
         analyser=current.analyser.number,
         where=asked.where,
         limit=pool(request),

@@ -2,8 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 from pepperpy_memory_svc.stores.rows import Lexemes
 
@@ -11,6 +11,30 @@ K1: Final = 1.2
 """How soon more of the same word counts no more."""
 B: Final = 0.75
 """How much a long text's words count less."""
+
+L = TypeVar("L")
+
+
+def rarity(docs: int, holders: int) -> float:
+    """Returns how much a lexeme counts that so many of the documents have: its idf."""
+    return math.log(1 + (docs - holders + 0.5) / (holders + 0.5))
+
+
+def telling(often: Mapping[L, int], holders: Mapping[L, int], docs: int, most: int) -> list[L]:
+    """Returns the lexemes of a question that are looked for, of those that any document has.
+
+    A long text has many that are in most texts, which take long and tell little.
+
+    Args:
+        often: How often each is in the question; of equally telling ones the first are taken.
+        holders: How many documents have it.
+        docs: How many documents there are.
+        most: How many are looked for; 0 for all.
+    """
+    known = [each for each in often if holders.get(each)]
+    if not most or len(known) <= most:
+        return known
+    return sorted(known, key=lambda each: -often[each] * rarity(docs, holders[each]))[:most]
 
 
 class Postings:
@@ -45,11 +69,20 @@ class Postings:
         self._total -= self._lengths.pop(id, 0)
 
     def search(
-        self, lexemes: Iterable[str], allowed: Callable[[str], bool], limit: int
+        self, lexemes: Iterable[str], allowed: Callable[[str], bool], limit: int, most: int = 0
     ) -> list[tuple[str, float]]:
-        """Returns the best of the allowed entries that have one of these lexemes."""
+        """Returns the best of the allowed entries that have one of these lexemes.
+
+        Args:
+            lexemes: The lexemes, as often as they are in the question.
+            allowed: Says which entries may be found.
+            limit: How many entries.
+            most: How many lexemes are looked for, see `telling`.
+        """
+        often = Counter(sorted(lexemes))
+        holders = {each: len(self._holders.get(each, ())) for each in often}
         scores: dict[str, float] = {}
-        for lexeme in dict.fromkeys(lexemes):
+        for lexeme in telling(often, holders, len(self._entries), most):
             for id_, score in self._scores(lexeme):
                 scores[id_] = scores.get(id_, 0.0) + score
         found: list[tuple[str, float]] = []
@@ -62,7 +95,7 @@ class Postings:
 
     def _scores(self, lexeme: str) -> Iterable[tuple[str, float]]:
         holders = self._holders.get(lexeme, {})
-        rare = math.log(1 + (len(self._entries) - len(holders) + 0.5) / (len(holders) + 0.5))
+        rare = rarity(len(self._entries), len(holders))
         average = self._total / max(1, len(self._entries))
         for id_, number in holders.items():
             length = 1 - B + B * self._lengths[id_] / average

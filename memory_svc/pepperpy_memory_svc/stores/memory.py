@@ -173,7 +173,7 @@ class MemoryStore(MemoryGenerations):
             return []
         generation = self._of("analyser", wanted.analyser)
         postings = held.postings_of(generation.number)
-        found = postings.search(cut(wanted.lexemes), allowed, wanted.limit)
+        found = postings.search(cut(wanted.lexemes), allowed, wanted.limit, wanted.telling)
         return [Scored(id_, score) for id_, score in found]
 
     async def vectors(

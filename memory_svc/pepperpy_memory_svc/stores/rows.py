@@ -86,7 +86,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         namespace: Where to look.
         vector: The question's vector; None for no vector leg.
         embedding: The generation that the vector belongs to.
-        lexemes: The question's lexemes; none for no words leg. Repetition does not count.
+        lexemes: The question's lexemes; none for no words leg. How often one is repeated counts for
+            ``telling`` alone.
+        telling: Most lexemes that are looked for: those that tell most, by how often they are in
+            the question times how rare they are in the namespace; 0 for all.
         analyser: The generation that the lexemes belong to.
         where: A condition that every candidate fulfils, in both legs.
         limit: Most candidates of each leg.
@@ -98,6 +101,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     vector: Vector | None = None
     embedding: int = 0
     lexemes: Lexemes = ()
+    telling: int = 0
     analyser: int = 0
     where: Condition | None = None
     limit: int = 100

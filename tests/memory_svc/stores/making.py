@@ -93,6 +93,7 @@ class Filled(msgspec.Struct, frozen=True):
         where: Condition | None = None,
         namespace: str = "ours",
         limit: int = 100,
+        telling: int = 0,
         now: datetime = NOW,
     ) -> Candidates:
         wanted = Wanted(
@@ -100,6 +101,7 @@ class Filled(msgspec.Struct, frozen=True):
             vector=vector,
             embedding=self.embedding,
             lexemes=lexemes,
+            telling=telling,
             analyser=self.analyser,
             where=where,
             limit=limit,

@@ -101,6 +101,28 @@ async def test_both_legs_find_what_comparing_all_finds(
         assert all(each.text == texts[id_] for id_, each in found.entries.items())
 
 
+async def test_of_many_lexemes_those_that_tell_most_are_looked_for(memory: Filled) -> None:
+    rare, twice, common = ["rare"], ["b", "c", "twice"], ["common"]
+    held = [common, common, [*common, *twice], [*common, *twice], [*common, *rare], ["other"]]
+    rows = [memory.row(entry(f"e{n}"), None, lexemes) for n, lexemes in enumerate(held)]
+    await memory.store.put("ours", rows, now=NOW)
+    oracle = Oracle(rows, memory)
+    asked = ["unknown", "twice", "common", "rare", "c", "b", "common", "twice"]
+    # By how often they are asked for, times how rare they are; of b and c the first.
+    for telling, looked_for in (
+        (1, ["twice"]),
+        (2, ["twice", "rare"]),
+        (3, ["twice", "rare", "b"]),
+        (4, ["twice", "rare", "b", "c"]),
+        (5, ["twice", "rare", "b", "c", "common"]),
+        (0, ["twice", "rare", "b", "c", "common"]),
+    ):
+        found = await memory.find(None, asked, telling=telling)
+        same(found.words, oracle.worded(looked_for, None), 100, by=1e-6)
+        found = await memory.find(None, asked, telling=telling, where=Eq("id", "e4"))
+        same(found.words, oracle.worded(looked_for, Eq("id", "e4")), 100, by=1e-6)
+
+
 async def test_sums_stay_right_when_entries_come_change_and_go(memory: Filled) -> None:
     rows = rows_of(memory, 60)
     await memory.store.put("ours", rows, now=NOW)

@@ -91,20 +91,26 @@ WITH total AS MATERIALIZED (
         1.2::float8 * 0.75::float8 * docs / greatest(length, 1) AS by_length
     FROM corpus WHERE gen = {gen} AND ns = (SELECT nr FROM namespace WHERE name = $1)
 ), asked AS MATERIALIZED (
-    SELECT ns, fixed, by_length, lexeme,
-        2.2::float8 * ln(1::float8 + (docs - df + 0.5::float8) / (df + 0.5::float8)) AS weight
-    FROM (
-        SELECT total.*, lexeme, (
-            SELECT count(*)::float8 FROM posting_{gen} p
-            WHERE p.ns = total.ns AND p.lexeme = question.lexeme
-        ) AS df FROM total, unnest((SELECT {lexemes})) AS question(lexeme) OFFSET 0
-    ) counted WHERE df > 0
+    SELECT ns, fixed, by_length, lexeme, 2.2::float8 * rare AS weight FROM (
+        SELECT counted.*, ln(1::float8 + (docs - df + 0.5::float8) / (df + 0.5::float8)) AS rare
+        FROM (
+            SELECT total.*, lexeme, times, (
+                SELECT count(*)::float8 FROM posting_{gen} p
+                WHERE p.ns = total.ns AND p.lexeme = question.lexeme
+            ) AS df
+            FROM total, unnest((SELECT {lexemes}), (SELECT {times})) AS question(lexeme, times)
+            OFFSET 0
+        ) counted WHERE df > 0
+    ) weighed {telling}
 )
 SELECT p.nr, sum(asked.weight * p.tf / (p.tf + asked.fixed + asked.by_length * p.len)) AS score
 FROM asked, LATERAL (
     SELECT p.nr, p.tf, p.len FROM posting_{gen} p
     WHERE p.ns = asked.ns AND p.lexeme = asked.lexeme {among} OFFSET 0
 ) p GROUP BY p.nr"""
+
+# The sort is by code point, as the lexemes in the tables are.
+TELLING: Final = 'ORDER BY times * rare DESC, lexeme COLLATE "C" LIMIT {most}'
 
 # A part of the index's condition: of a common lexeme's postings only those are read.
 AMONG_FEW: Final = "AND p.nr = ANY({few})"

@@ -1,6 +1,7 @@
 """Candidates of both legs: exact among few entries, by the index among many."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -147,9 +148,15 @@ def _nearest(plan: _Plan, bound: Bound, few: str | None) -> str:
 
 
 def _best(plan: _Plan, bound: Bound, few: str | None) -> str:
-    lexemes = bound.bind(sorted(set(cut(plan.wanted.lexemes))), "text[]")
-    among = "" if few is None else queries.AMONG_FEW.format(few=few)
-    words = queries.WORDS.format(gen=plan.wanted.analyser, lexemes=lexemes, among=among)
+    wanted = plan.wanted
+    often = Counter(sorted(cut(wanted.lexemes)))
+    words = queries.WORDS.format(
+        gen=wanted.analyser,
+        lexemes=bound.bind(list(often), "text[]"),
+        times=bound.bind(list(often.values()), "float8[]"),
+        telling=queries.TELLING.format(most=int(wanted.telling)) if wanted.telling else "",
+        among="" if few is None else queries.AMONG_FEW.format(few=few),
+    )
     return _leg(queries.BEST, plan, few, words=words)
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from pepperpy_memory_svc.stores.qdrant.engine import Engine
 from pepperpy_memory_svc.stores.qdrant.points import of
-from pepperpy_memory_svc.stores.qdrant.words import Corpus, corpus_of, digest
+from pepperpy_memory_svc.stores.qdrant.words import Corpus, corpus_of
 
 _NAMESPACES: Final = 1000
 _LEXEMES: Final = 50_000
@@ -38,10 +38,10 @@ class Corpora:
             del self._known[key]
 
     async def frequencies(
-        self, namespace: str, gen: int, lexemes: Iterable[str]
+        self, namespace: str, gen: int, lexemes: Iterable[int]
     ) -> tuple[Corpus, dict[int, int]]:
-        """Returns a generation's corpus, and in how many texts each lexeme is, by its digest."""
-        asked = {digest(namespace, each) for each in lexemes}
+        """Returns a generation's corpus, and in how many texts each lexeme is, by their digests."""
+        asked = set(lexemes)
         changes = self._changes
         known = self._known.get((namespace, gen)) or _Known(await self._corpus(namespace, gen), {})
         missing = sorted(asked - set(known.frequencies))

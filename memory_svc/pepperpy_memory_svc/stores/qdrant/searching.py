@@ -13,7 +13,7 @@ from pepperpy_memory_svc.stores.qdrant.filters import Filter, every
 from pepperpy_memory_svc.stores.qdrant.gate import Limits
 from pepperpy_memory_svc.stores.qdrant.generating import QdrantGenerations
 from pepperpy_memory_svc.stores.qdrant.points import SHOWN, entry_of, here
-from pepperpy_memory_svc.stores.qdrant.words import Question, weigh
+from pepperpy_memory_svc.stores.qdrant.words import Question, digests, weigh
 from pepperpy_memory_svc.stores.rows import Candidates, Generation, Kind, Scored, Vector, Wanted
 from pepperpy_memory_svc.stores.values import (
     check_ids,
@@ -29,6 +29,8 @@ _MORE: Final = 4
 """How many times more are asked for when those that were found are too few."""
 _ROUNDED: Final = 1 + 1e-4
 """Qdrant adds in single precision."""
+_LOOKED_AT: Final = (*SHOWN, "id")
+"""Fields that tell the order of hits, and what they are."""
 
 Look: TypeAlias = Callable[[Point], Entry | None]
 Found: TypeAlias = list[tuple[Scored, Entry]]
@@ -75,7 +77,7 @@ class QdrantSearching(QdrantGenerations):
         name, vector = f"v{generation.number}", unit(wanted.vector).tolist()
         asked, exact = wanted.limit, self.engine.exact
         while True:
-            hits = await self.engine.search(name, vector, within, asked, SHOWN, exact=exact)
+            hits = await self.engine.search(name, vector, within, asked, _LOOKED_AT, exact=exact)
             found = _best(hits, [each.score for each in hits], look, wanted.limit)
             if len(found) == wanted.limit or (exact and len(hits) < asked):
                 return found
@@ -86,17 +88,16 @@ class QdrantSearching(QdrantGenerations):
         if not wanted.lexemes:
             return []
         gen = (await self._generation("analyser", wanted.analyser)).number
-        corpus, frequencies = await self.corpora.frequencies(
-            wanted.namespace, gen, cut(wanted.lexemes)
-        )
-        question = weigh(frequencies, corpus)
+        often = digests(wanted.namespace, sorted(cut(wanted.lexemes)))
+        corpus, frequencies = await self.corpora.frequencies(wanted.namespace, gen, often)
+        question = weigh(often, frequencies, corpus, wanted.telling)
         if question.vector is None:
             return []
         # About so many are needed: 120 to 170 of texts of 8 to 80 lexemes for the best hundred.
         asked = wanted.limit + wanted.limit // 2 + 20
         while True:
             hits = await self.engine.search(
-                f"w{gen}", question.vector, within, asked, (*SHOWN, f"w{gen}", f"l{gen}")
+                f"w{gen}", question.vector, within, asked, (*_LOOKED_AT, f"w{gen}", f"l{gen}")
             )
             found = _scored(hits, question, gen, look, wanted.limit)
             if len(hits) < asked or _decided(hits, found, question, wanted.limit):
@@ -139,15 +140,16 @@ def _scored(hits: list[Hit], question: Question, gen: int, look: Look, limit: in
 
 
 def _best(hits: Sequence[Hit], scores: Sequence[float], look: Look, limit: int) -> Found:
-    """Returns the best that fit; no more than have room are looked at."""
+    """Returns the best that fit, equal ones by id; no more than have room are looked at."""
     found: Found = []
-    for place in sorted(range(len(hits)), key=lambda each: -scores[each]):
+    ids = [each.point.fields["id"] for each in hits]
+    for place in sorted(range(len(hits)), key=lambda each: (-scores[each], ids[each])):
         entry = look(hits[place].point)
         if entry is not None:
             found.append((Scored(entry.id, scores[place]), entry))
             if len(found) == limit:
                 break
-    return sorted(found, key=lambda each: (-each[0].score, each[0].id))
+    return found
 
 
 def _decided(hits: list[Hit], found: Found, question: Question, limit: int) -> bool:

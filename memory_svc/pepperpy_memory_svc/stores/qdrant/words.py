@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pepperpy_memory_svc.stores.bm25 import K1, B
+from pepperpy_memory_svc.stores.bm25 import K1, B, rarity, telling
 from pepperpy_memory_svc.stores.qdrant.engine import Fields, Sparse
 from pepperpy_memory_svc.stores.rows import Lexemes
 from pepperpy_memory_svc.stores.values import cut
@@ -112,8 +112,12 @@ class Words(msgspec.Struct, frozen=True):
 
 def words_of(namespace: str, lexemes: Lexemes) -> Words:
     """Returns the lexemes of an entry."""
-    counted = Counter(digest(namespace, each) for each in cut(lexemes))
-    return Words(dict(counted), len(lexemes))
+    return Words(dict(digests(namespace, cut(lexemes))), len(lexemes))
+
+
+def digests(namespace: str, lexemes: Iterable[str]) -> Counter[int]:
+    """Returns how often each lexeme is there, by its digest, in their order."""
+    return Counter(digest(namespace, each) for each in lexemes)
 
 
 def _sparse(values: Iterable[tuple[int, float]]) -> Sparse | None:
@@ -152,11 +156,16 @@ class Question(msgspec.Struct, frozen=True):
         return scores
 
 
-def weigh(frequencies: Mapping[int, int], corpus: Corpus) -> Question:
-    """Returns a question from in how many texts each of its lexemes is."""
-    weights = {
-        each: math.log(1 + (corpus.texts - number + 0.5) / (number + 0.5))
-        for each, number in frequencies.items()
-        if number
-    }
-    return Question(weights, corpus)
+def weigh(
+    often: Mapping[int, int], frequencies: Mapping[int, int], corpus: Corpus, most: int = 0
+) -> Question:
+    """Returns a question from its lexemes.
+
+    Args:
+        often: How often each is in it.
+        frequencies: In how many texts each is.
+        corpus: The namespace.
+        most: How many are looked for, see `telling`.
+    """
+    looked_for = telling(often, frequencies, corpus.texts, most)
+    return Question({one: rarity(corpus.texts, frequencies[one]) for one in looked_for}, corpus)

@@ -1,5 +1,6 @@
 """Candidates of both legs: what they are made of in one call, their entries in the next."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -88,7 +89,7 @@ class RedisSearching(RedisWriting):
             return Candidates([], [], {})
         await self._generations_for(lambda known: _check(wanted, known))
         found, beside = await self._find(wanted, self._asked_of(wanted))
-        near, words = _nearest(wanted, found, beside), _worded(found, beside)
+        near, words = _nearest(wanted, found, beside), _worded(wanted, found, beside)
         fitting = Fitting(load, wanted.limit, found.span)
         await fitting.look(near, words)
         nearest = await fitting.best(near)
@@ -132,7 +133,7 @@ class RedisSearching(RedisWriting):
             "embedding": str(wanted.embedding),
             "analyser": str(wanted.analyser),
             "vector": int(wanted.vector is not None),
-            "lexemes": sorted(set(cut(wanted.lexemes))),
+            "lexemes": list(_often(wanted)),
             # A graph does not lead to all; among few, comparing them costs no more.
             "compare": self._walks,
         }
@@ -166,6 +167,11 @@ class RedisSearching(RedisWriting):
         return {id_: vector_of(each) for id_, each in zip(found.having, beside, strict=True)}
 
 
+def _often(wanted: Wanted) -> Counter[str]:
+    """How often each lexeme is in the question, in their order."""
+    return Counter(sorted(cut(wanted.lexemes)))
+
+
 def _check(wanted: Wanted, known: list[Generation]) -> None:
     if wanted.vector is not None:
         check_vector(wanted.vector, generation_of(wanted.embedding, "embedding", known))
@@ -183,9 +189,10 @@ def _nearest(wanted: Wanted, found: _Found, beside: Sequence[bytes]) -> Ranked:
     return Ranked.of(found.compared, (vectors.astype(np.float32) @ question).round(6))
 
 
-def _worded(found: _Found, beside: Sequence[bytes]) -> Ranked:
+def _worded(wanted: Wanted, found: _Found, beside: Sequence[bytes]) -> Ranked:
     postings = beside if found.compared is None else beside[1:]
-    ranked = score(postings, *found.corpus)
+    often = _often(wanted)
+    ranked = score(postings, list(often.values()), *found.corpus, most=wanted.telling)
     return ranked if found.few is None else ranked.among(found.few)
 
 

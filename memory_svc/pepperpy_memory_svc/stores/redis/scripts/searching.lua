@@ -88,7 +88,7 @@ local function search(asked)
     found.near = asked.vector > 0 and nearest(ns, asked, found.k) or {}
   end
   for _, lexeme in ipairs(asked.lexemes or {}) do
-    with[#with + 1] = call('GET', key('postings', asked.analyser, ns, lexeme)) or nil
+    with[#with + 1] = call('GET', key('postings', asked.analyser, ns, lexeme)) or ''
   end
   if asked.lexemes then found.corpus = sums(ns, asked.analyser) end
   return found, with
