@@ -64,7 +64,7 @@ async def _split(
     async with open_link(ctx) as link:
         if weights is not None:
             splits = Splits(link.connection, link.prefix)
-            await splits.set(topic, weights, by=source())
+            await splits.put(topic, weights, by=source())
         return await look_at_versions(link.connection, link.prefix, topic)
 
 

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pepperpy_agents.sharding.assignment import WEIGHT, Balance, ShardingOptions
 from pepperpy_bus.streams.topology import SHARDS
+from pepperpy_bus.versions.sharing_out import homes, in_force
 from pepperpy_schemas.sharding import Shard, ShardMember, ShardTable
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -202,3 +204,49 @@ def test_the_next_look_is_due_when_the_first_of_the_others_would_fail() -> None:
     both = ShardTable({"a": member(age=14), "b": member(age=4), "c": member()}, [])
     assert Balance(both, NOW).next_failure(other_than="a") == pytest.approx(11)
     assert Balance(None, NOW).next_failure(other_than="a") == float("inf")
+
+
+def of_version(version: str) -> ShardMember:
+    return msgspec.structs.replace(member(capacity=1000), version=version)
+
+
+def settled(weights: dict[str, int], versions: dict[str, str]) -> Balance:
+    """A table that every member of a version has brought into order, twice, by these weights."""
+    made: ShardTable | None = None
+    balance = Balance(made, NOW, weights)
+    for name in [*versions, *versions, *versions]:
+        balance = Balance(made, NOW, weights)
+        for one, version in versions.items():
+            balance.join(one, of_version(version))
+        balance.send_home(name)
+        balance.place()
+        balance.even_out(name, THRESHOLD)
+        made = balance.table
+    return balance
+
+
+@given(
+    st.dictionaries(st.sampled_from(["1.0.0", "1.1.0", "2.0.0"]), st.integers(0, 100)),
+    st.dictionaries(
+        st.sampled_from(NAMES), st.sampled_from(["1.0.0", "1.1.0", "2.0.0"]), min_size=1
+    ),
+)
+def test_each_shard_comes_to_a_member_of_the_version_that_it_belongs_to(
+    weights: dict[str, int], versions: dict[str, str]
+) -> None:
+    balance = settled(weights, versions)
+    wanted = homes(in_force(weights, set(versions.values())))
+    for shard, home in zip(balance.shards, wanted, strict=True):
+        assert shard.owner
+        assert home in ("", versions[shard.owner])
+
+
+def test_shards_of_a_version_that_has_gone_go_to_the_others() -> None:
+    weights = {"1.0.0": 75, "1.1.0": 25}
+    balance = settled(weights, {"a": "1.0.0", "b": "1.1.0"})
+    assert counts(balance) == {"a": 24, "b": 8}
+    left = Balance(balance.table, NOW, weights)
+    left.leave("b")
+    assert counts(left) == {"a": SHARDS}
+    back = settled(weights, {"a": "1.0.0", "b": "1.1.0", "c": "1.1.0"})
+    assert counts(back) == {"a": 24, "b": 4, "c": 4}

@@ -5,6 +5,7 @@ from typing import Final
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.registry import Registry
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.streams.consumers import resume_consumer, task_consumer
 from pepperpy_bus.streams.jetstream import api
@@ -47,10 +48,10 @@ class Splits:
         entry = await self._cells.get(self._cells.key(SPLIT, topic=topic))
         return None if entry is None else SPLIT.decode(entry.value)
 
-    async def set(self, topic: str, weights: Mapping[str, int], *, by: str = "") -> Split:
+    async def put(self, topic: str, weights: Mapping[str, int], *, by: str = "") -> Split:
         """Splits a topic among versions from now on; without weights it ends the split.
 
-        Versions that had a part keep a lane until their tasks have left it.
+        Versions that had a part keep their lanes until they have gone and the lanes are empty.
 
         Args:
             topic: The topic.
@@ -63,16 +64,17 @@ class Splits:
         """
         check_topic(topic)
         check_weights(topic, weights)
-        former = await self.get(topic)
-        lanes = set(weights)
-        for version in set(former.lanes if former is not None else ()) - lanes:
-            if await self.waiting(topic, version):
-                lanes.add(version)
-            else:
-                await self._forget(topic, version)
-        after = Split(dict(sorted(weights.items())), sorted(lanes), now(), by)
-        body = SPLIT.encode(after)
-        await self._cells.change(self._cells.key(SPLIT, topic=topic), lambda _: body)
+        empty = await self._forget_empty(topic, weights)
+        after = Split({})
+
+        def edit(before: bytes | None) -> bytes:
+            nonlocal after
+            former = () if before is None else SPLIT.decode(before).lanes
+            lanes = sorted({*former, *weights} - empty)
+            after = Split(dict(sorted(weights.items())), lanes, now(), by)
+            return SPLIT.encode(after)
+
+        await self._cells.change(self._cells.key(SPLIT, topic=topic), edit)
         await self._connection.publish(SPLIT_CONTROL.of(self._prefix, topic=topic), b"")
         await self._connection.flush()
         return after
@@ -90,6 +92,24 @@ class Splits:
             if await read_as_stored(self._connection, stream, query) is not None:
                 return True
         return False
+
+    async def _forget_empty(self, topic: str, weights: Mapping[str, int]) -> set[str]:
+        """Removes the empty lanes that nobody fills any more; returns their versions.
+
+        What a consumer has handed out when it is removed is handed out again. So it stays while a
+        version is up, or had a weight until now.
+        """
+        former = await self.get(topic)
+        if former is None:
+            return set()
+        up = await Registry(self._connection, self._prefix).instances(topic=topic)
+        kept = {one.version for one in up} | former.weights.keys() | weights.keys()
+        empty: set[str] = set()
+        for version in set(former.lanes) - kept:
+            if not await self.waiting(topic, version):
+                await self._forget(topic, version)
+                empty.add(version)
+        return empty
 
     async def _forget(self, topic: str, version: str) -> None:
         """Removes the consumers of empty lanes; who still pulls from them makes them anew."""

@@ -30,7 +30,7 @@ def split(client: Client) -> Split:
     """`await split({"1.0.0": 90, "1.1.0": 10}, worker, …)` returns when the workers know it."""
 
     async def set_(weights: dict[str, int], *workers: Worker, topic: str = "triage") -> None:
-        await Splits(client.connection, client.prefix).set(topic, weights, by="test")
+        await Splits(client.connection, client.prefix).put(topic, weights, by="test")
         up = {worker.agent.version for worker in workers}
         registry = Registry(client.connection, client.prefix)
 

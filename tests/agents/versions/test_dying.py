@@ -49,7 +49,7 @@ async def test_no_task_is_lost_when_a_version_is_killed(
             await set_consumer(client.connection, stream, config)
         new = workers(broker.url, "app.py:agent", "-c", "3")
         await asyncio.to_thread(new.wait_for, "worker.ready")
-        await Splits(client.connection, client.prefix).set("triage", {"1.0.0": 50, "1.1.0": 50})
+        await Splits(client.connection, client.prefix).put("triage", {"1.0.0": 50, "1.1.0": 50})
         await wait_until(lambda: len(one.beside.weights("triage")) == 2)
         ids = [await client.submit("triage", n, id=f"t{n}") for n in range(60)]
         await asyncio.to_thread(partial(new.wait_for, "has t", 3))

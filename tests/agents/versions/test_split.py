@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from pepperpy import Agent, Client, Context
+from pepperpy import Agent, Client, Context, connect
+from pepperpy.stack.broker import Broker
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.streams.reading import read_as_stored
+from pepperpy_bus.tasks.whereabouts import find_task
 from pepperpy_bus.units import now
 from pepperpy_bus.versions.splits import Splits
 from pepperpy_schemas.catalog.tasks import TASK_BARE
 from pepperpy_schemas.codec import decode
-from pepperpy_schemas.errors import BadConfig, BadName, QueueFull
+from pepperpy_schemas.errors import BadConfig, BadName, Canceled, QueueFull
 from pepperpy_schemas.subjects import stream_name
 from tests.agents.conftest import Seen, Working, wait_until
 from tests.agents.versions.conftest import Split, versioned
@@ -63,7 +66,7 @@ async def test_weights_change_while_the_versions_run(
         assert await done_by(client, await submit(client, 50, "a")) == {"1.0.0": 50}
         await split({"1.1.0": 1}, old, new)
         assert await done_by(client, await submit(client, 50, "b")) == {"1.1.0": 50}
-        await Splits(client.connection, client.prefix).set("triage", {})
+        await Splits(client.connection, client.prefix).put("triage", {})
         await wait_until(lambda: not old.beside.is_split("triage"))
         assert (await done_by(client, await submit(client, 50, "c"))).total() == 50
 
@@ -112,11 +115,11 @@ async def test_an_ended_split_leaves_no_task_behind(
     left = f"{client.prefix}.task.triage-v1_1_0.left"
     await client.connection.request(left, b"{}")
     assert await splits.waiting("triage", "1.1.0")
-    after = await splits.set("triage", {})
+    after = await splits.put("triage", {})
     assert after.lanes == ["1.1.0"]
     async with working(versioned("3.0.0")):
         assert await client.result("left", wait=20) == "3.0.0"
-    assert (await splits.set("triage", {})).lanes == []
+    assert (await splits.put("triage", {})).lanes == []
 
 
 async def test_a_version_without_a_weight_works_only_when_no_other_is_up(
@@ -275,9 +278,9 @@ async def test_weights_that_cannot_be_are_refused(client: Client) -> None:
     splits = Splits(client.connection, client.prefix)
     for weights in ({"1.0": 1}, {"1.0.0": -1}, {"1.0.0": 0, "1.1.0": 0}):
         with pytest.raises(BadConfig):
-            await splits.set("triage", weights)
+            await splits.put("triage", weights)
     with pytest.raises(BadName, match="too long"):
-        await splits.set("t" * 60, {"1.0.0": 1})
+        await splits.put("t" * 60, {"1.0.0": 1})
     assert await splits.get("triage") is None
 
 
@@ -313,10 +316,70 @@ async def test_each_task_runs_once_while_weights_change_and_versions_come_and_go
         weights = Splits(client.connection, client.prefix)
         for n in range(6):
             async with working(counting("1.1.0")), working(counting("1.2.0")):
-                await weights.set("triage", {"1.0.0": n, "1.1.0": 5 - n, "1.2.0": 1})
+                await weights.put("triage", {"1.0.0": n, "1.1.0": 5 - n, "1.2.0": 1})
                 await wait_until(partial(ran_or_published, 90 * n))
-            await weights.set("triage", {} if n % 2 else {"1.1.0": 1})
+            await weights.put("triage", {} if n % 2 else {"1.1.0": 1})
         await publishing
         done = await done_by(client, ids)
     assert done.total() == 600
     assert ran == dict.fromkeys(ids, 1)
+
+
+async def test_a_task_in_a_lane_is_found_and_canceled(
+    client: Client, working: Working, split: Split
+) -> None:
+    gate = asyncio.Event()
+    agent = Agent("support", version="1.1.0")
+
+    @agent.task("triage")
+    async def wait(_: Any) -> str:
+        await gate.wait()
+        return "done"
+
+    async with working(versioned("1.0.0")) as old, working(agent, concurrency=1) as new:
+        await split({"1.1.0": 1}, old, new)
+        first = await client.submit("triage", 0)
+        await wait_until(lambda: new.in_flight == 1)
+        ack = await client.connection.request(TASK_BARE.of(client.prefix, topic="triage"), b"{}")
+        told = decode(ack.body, dict[str, Any])
+        bare = f"{told['stream']}-{told['seq']}"
+
+        async def moved() -> bool:
+            found = await find_task(client.connection, client.prefix, bare, read_as_stored)
+            return found is not None and "triage-v1_1_0" in found.kept[0].message.subject
+
+        await wait_until(moved)
+        found = await find_task(client.connection, client.prefix, bare, read_as_stored)
+        assert found is not None
+        assert found.topic == "triage"
+        await client.cancel(bare)
+        with pytest.raises(Canceled):
+            await client.result(bare, wait=10)
+        gate.set()
+        assert await client.result(first, wait=10) == "done"
+        splits = Splits(client.connection, client.prefix)
+        await wait_until(lambda: not_waiting(splits))
+
+
+async def not_waiting(splits: Splits) -> bool:
+    return not await splits.waiting("triage", "1.1.0")
+
+
+async def test_a_split_outlives_a_broker_that_is_killed(
+    own_broker: Broker, working: Working, prefix: str
+) -> None:
+    async with (
+        connect(own_broker.url, bus__prefix=prefix, patient=True) as client,
+        working(versioned("1.0.0"), url=own_broker.url) as old,
+        working(versioned("1.1.0"), url=own_broker.url) as new,
+    ):
+        splits = Splits(client.connection, prefix)
+        await splits.put("triage", {"1.0.0": 50, "1.1.0": 50})
+        await wait_until(lambda: len(old.beside.weights("triage")) == 2)
+        await wait_until(lambda: len(new.beside.weights("triage")) == 2)
+        ids = await submit(client, 100, "before")
+        own_broker.kill()
+        await own_broker.start()
+        ids += await submit(client, 100, "after")
+        done = await asyncio.gather(*(client.result(one, wait=60) for one in ids))
+    assert 60 <= done.count("1.1.0") <= 140
