@@ -44,6 +44,20 @@ async def test_words_are_scored_exactly_though_the_texts_grew_longer(shard: Path
 
 
 @pytest.mark.parametrize("kind", ["qdrant", "qdrant-edge"])
+async def test_of_equal_entries_those_with_the_first_ids_have_room(kind: str, shard: Path) -> None:
+    engine = ClientEngine("tests", folder=":memory:") if kind == "qdrant" else EdgeEngine(shard)
+    ids = [f"e{number:02}" for number in range(60)]
+    shuffled = random.Random(4).sample(ids, len(ids))
+    async with QdrantStore(engine, Limits()) as store:
+        memory = await filled(store)
+        rows = [memory.row(entry(each), None, ["same", "words"]) for each in shuffled]
+        await store.put("ours", rows, now=NOW)
+        await memory.put(entry("z"), None, ["same", "same"])
+        found = await memory.find(lexemes=["same"], limit=6)
+        assert [each.id for each in found.words] == ["z", *ids[:5]]
+
+
+@pytest.mark.parametrize("kind", ["qdrant", "qdrant-edge"])
 async def test_an_entry_with_very_much_metadata_fulfils_what_it_does(
     kind: str, shard: Path
 ) -> None:
