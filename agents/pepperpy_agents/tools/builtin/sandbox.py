@@ -4,30 +4,21 @@ The sandbox itself is made by `inside`, in a process of its own; this is the wor
 """
 
 import asyncio
-import contextlib
-import json
 import os
-import shutil
 import signal
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from pepperpy_agents.tools.builtin.keeper import NOBODY, end, keeping, scratch
+from pepperpy_agents.tools.builtin.outputs import Outputs
 from pepperpy_agents.tools.scopes import Grants
 from pepperpy_schemas.errors import BadArguments, NotGranted, ToolFailed, ToolTimeout
 
-_SCRIPT: Final = str(Path(__file__).with_name("inside.py"))
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_NOBODY: Final = 65534
-"""Whom commands of a worker run as that is root itself."""
-_POURED_AWAY: Final = 64 * 1024 * 1024
-"""Bytes of output beyond the limit after which the command is ended."""
-_SHOWN: Final = 500
-"""Characters of the output that the error of a time-out shows."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,30 +149,10 @@ async def _run(
     *,
     confined: bool,
 ) -> Ended:
-    with _scratch(confined=confined) as folder:
-        order = {
-            "argv": list(argv),
-            "env": {"PATH": _PATH, "HOME": folder, "LANG": "C.UTF-8", "TMPDIR": folder},
-            "cwd": folder,
-            "confined": confined,
-            "network": rights.network,
-            "read": rights.read,
-            "write": rights.write,
-            "programs": list(programs),
-            "parent": os.getpid(),
-            "uid": os.geteuid() or _NOBODY,
-            "gid": os.getegid() if os.geteuid() else _NOBODY,
-            "limits": {
-                "cpu": limits.cpu,
-                "memory": limits.memory,
-                "processes": limits.processes,
-                "file": limits.file,
-                "open_files": limits.open_files,
-                "scratch": limits.scratch,
-            },
-        }
-        async with _started(order) as (process, told):
-            outputs = _Outputs(limits.output)
+    with scratch(confined=confined) as folder:
+        order = order_of(argv, rights, limits, programs, confined=confined, folder=folder)
+        async with keeping(order) as (process, told):
+            outputs = Outputs(limits.output, partial(end, process, confined=confined))
             try:
                 async with asyncio.timeout(limits.seconds):
                     await outputs.take(process, stdin)
@@ -193,7 +164,40 @@ async def _run(
     return _ended(argv[0], said, outputs)
 
 
-def _ended(program: str, said: Mapping[str, Any], outputs: "_Outputs") -> Ended:
+def order_of(
+    argv: Sequence[str],
+    rights: Rights,
+    limits: Limits,
+    programs: Sequence[str],
+    *,
+    confined: bool,
+    folder: str,
+) -> dict[str, Any]:
+    """Returns what the sandbox is told to do; see `inside`."""
+    return {
+        "argv": list(argv),
+        "env": {"PATH": _PATH, "HOME": folder, "LANG": "C.UTF-8", "TMPDIR": folder},
+        "cwd": folder,
+        "confined": confined,
+        "network": rights.network,
+        "read": rights.read,
+        "write": rights.write,
+        "programs": list(programs),
+        "parent": os.getpid(),
+        "uid": os.geteuid() or NOBODY,
+        "gid": os.getegid() if os.geteuid() else NOBODY,
+        "limits": {
+            "cpu": limits.cpu,
+            "memory": limits.memory,
+            "processes": limits.processes,
+            "file": limits.file,
+            "open_files": limits.open_files,
+            "scratch": limits.scratch,
+        },
+    }
+
+
+def _ended(program: str, said: Mapping[str, Any], outputs: Outputs) -> Ended:
     if "setup" in said:
         raise _NoSandbox(said["setup"])
     if "not_started" in said:
@@ -207,148 +211,11 @@ def _ended(program: str, said: Mapping[str, Any], outputs: "_Outputs") -> Ended:
         killed = signal.Signals(said["signal"]).name
     elif "code" not in said:
         raise ToolFailed(f"{program!r:.80} was ended from outside")
+    stdout, stderr = outputs.texts()
     return Ended(
         code=said.get("code"),
         killed=killed,
-        stdout=_text(outputs.kept[0]),
-        stderr=_text(outputs.kept[1]),
+        stdout=stdout,
+        stderr=stderr,
         cut=outputs.cut,
     )
-
-
-def _text(data: bytes | bytearray) -> str:
-    # In JSON a control character has six.
-    return data.decode(errors="replace").translate(_CONTROLS)
-
-
-_CONTROLS: Final = {sign: 0xFFFD for sign in range(32) if chr(sign) not in "\t\n\r"}
-
-
-class _Outputs:
-    """What a command writes, as much as is kept of it."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.kept = (bytearray(), bytearray())
-        self.cut = False
-        self.poured = False
-
-    async def take(self, process: asyncio.subprocess.Process, stdin: bytes) -> None:
-        """Gives it its input, and reads until both outputs end: all that could write is gone."""
-        assert process.stdin is not None, "it is a pipe"
-        outputs = [one for one in (process.stdout, process.stderr) if one is not None]
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_write(process.stdin, stdin), name="sandbox-stdin")
-            for stream, kept in zip(outputs, self.kept, strict=True):
-                tasks.create_task(self._keep(process, stream, kept), name="sandbox-output")
-
-    async def _keep(
-        self, process: asyncio.subprocess.Process, stream: asyncio.StreamReader, kept: bytearray
-    ) -> None:
-        away = 0
-        while piece := await stream.read(64 * 1024):
-            room = self._most - len(kept)
-            kept += piece[:room]
-            away += max(0, len(piece) - room)
-            self.cut = self.cut or away > 0
-            if away > _POURED_AWAY and not self.poured:
-                self.poured = True
-                _kill(process, signal.SIGKILL)
-
-    def last(self) -> str:
-        """What it wrote last, for an error."""
-        text = _text(self.kept[1] or self.kept[0]).strip()
-        return f"; it had written: {text[-_SHOWN:]}" if text else ""
-
-
-async def _write(stream: asyncio.StreamWriter, data: bytes) -> None:
-    # One that does not read its input is no failure.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(data)
-        await stream.drain()
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.close()
-        await stream.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def _started(
-    order: Mapping[str, Any],
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, "asyncio.Future[dict[str, Any]]"]]:
-    """Starts the keeper of a sandbox; whatever is left of it at the end is killed."""
-    reading, writing = os.pipe()
-    with contextlib.ExitStack() as files:
-        files.callback(os.close, reading)
-        with tempfile.TemporaryFile() as ordered:
-            ordered.write(json.dumps(order).encode())
-            ordered.seek(0)
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    _SCRIPT,
-                    str(ordered.fileno()),
-                    str(writing),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                    pass_fds=(ordered.fileno(), writing),
-                    env={},
-                    cwd="/",
-                    start_new_session=True,
-                )
-            finally:
-                os.close(writing)
-        told = asyncio.ensure_future(_told(process, reading))
-        try:
-            yield process, told
-        finally:
-            told.cancel()
-            await asyncio.shield(_end(process, confined=order["confined"]))
-
-
-async def _told(process: asyncio.subprocess.Process, reading: int) -> dict[str, Any]:
-    """What the sandbox said at its end; its first word is the fact."""
-    await process.wait()
-    os.set_blocking(reading, False)
-    try:
-        lines = os.read(reading, 65_536).splitlines()
-    except BlockingIOError:
-        return {}
-    said: dict[str, Any] = json.loads(lines[0]) if lines else {}
-    return said
-
-
-async def _end(process: asyncio.subprocess.Process, *, confined: bool) -> None:
-    if process.returncode is None and not confined:
-        # It alone knows the children that have detached themselves.
-        _kill(process, signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), 2.0)
-    if process.returncode is None:
-        _kill(process, signal.SIGKILL)
-        await process.wait()
-
-
-def _kill(process: asyncio.subprocess.Process, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        if number == signal.SIGTERM:
-            process.send_signal(number)
-        else:
-            os.killpg(process.pid, number)
-
-
-@contextlib.contextmanager
-def _scratch(*, confined: bool) -> Any:
-    """Gives the command's folder: one within the sandbox, or else one that is removed after it."""
-    if confined:
-        yield "/scratch"
-        return
-    folder = tempfile.mkdtemp(prefix="pepperpy-")
-    try:
-        if os.geteuid() == 0:
-            os.chown(folder, _NOBODY, _NOBODY)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pepperpy_agents.tools import ToolUse
-from pepperpy_agents.tools.builtin import sandbox
+from pepperpy_agents.tools.builtin import keeper, sandbox
 from pepperpy_agents.tools.builtin.python import python_tool
 from pepperpy_agents.tools.builtin.sandbox import Limits
 from pepperpy_agents.tools.builtin.shell import shell_tool
@@ -370,6 +373,31 @@ async def test_nobody_outside_is_reached() -> None:
     assert await good(call)
 
 
+CALLS = {
+    "ptrace": "libc.ptrace(0, 0, 0, 0)",
+    "unshare": "libc.unshare(0x10000000)",
+    "mount": "libc.mount(b'tmpfs', b'/tmp', b'tmpfs', 0, None)",
+    "keyctl": "libc.syscall(250, 0, -3, 0)",
+    "bpf": "libc.syscall(321, 0, 0, 0)",
+    "io_uring": "libc.syscall(425, 1, 0)",
+    "another way to call": "libc.syscall(0x40000000 + 39)",
+    "vsock": "libc.socket(40, 1, 0)",
+    "packet": "libc.socket(17, 3, 0)",
+    "alg": "libc.socket(38, 5, 0)",
+}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86-64")
+@pytest.mark.parametrize("asked", CALLS.values(), ids=CALLS)
+async def test_what_no_command_needs_the_kernel_refuses(asked: str) -> None:
+    code = (
+        "import ctypes\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        f"print({asked}, ctypes.get_errno())\n"
+    )
+    assert (await python(caller(), code))["stdout"] == "-1 1\n"
+
+
 # --- the network --------------------------------------------------------------------------------
 
 
@@ -411,12 +439,13 @@ async def test_all_programs_are_no_grant_of_the_network(port: int) -> None:
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine that gives no namespaces, as far as the script that asks for them can see."""
-    text = Path(sandbox._SCRIPT).read_text()
-    wanted = "if _libc.unshare(ctypes.c_int(kinds)) != 0:"
+    shutil.copytree(Path(keeper.FOLDER) / "inside", tmp_path / "inside")
+    script = tmp_path / "inside" / "namespaces.py"
+    wanted = "if libc.unshare(ctypes.c_int(kinds)) != 0:"
+    text = script.read_text()
     assert wanted in text
-    script = tmp_path / "inside.py"
     script.write_text(text.replace(wanted, "ctypes.set_errno(1)\n    if True:"))
-    monkeypatch.setattr(sandbox, "_SCRIPT", str(script))
+    monkeypatch.setattr(keeper, "FOLDER", str(tmp_path))
 
 
 @pytest.mark.usefixtures("bare")
@@ -435,12 +464,73 @@ async def test_what_is_run_without_one_leaves_nothing_either() -> None:
     assert CANARY not in ended["stdout"]
     assert not Path(ended["stdout"].split()[0]).exists()
     assert not sleepers()
+    script = f"setsid sleep {MARK} & yes"
+    ended = await call("shell.run", argv=["sh", "-c", script])
+    assert ended["killed"] == "output"
+    assert not sleepers()
     quick = caller("sandbox", limits=Limits(seconds=0.7))
     script = f"setsid sleep {MARK} & setsid setsid sleep {MARK} & sleep {MARK}"
     assert await quick("shell.run", argv=["sh", "-c", script]) is None
     assert quick.code == "tool_timeout"
     assert not sleepers()
     assert await good(call)
+
+
+# --- who the worker is ---------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="all other tests have run as this user already")
+def test_a_worker_that_is_not_root_has_the_same_sandbox(tmp_path: Path) -> None:
+    """The order goes to a Python that everybody may run, as a user who may do nothing."""
+    nobody, python = 65534, shutil.which("python3", path="/usr/local/bin:/usr/bin")
+    if python is None:
+        missing("there is no python3 that every user may run")
+    code = (
+        "import os, signal\n"
+        "print(os.getuid(), os.listdir('/scratch'), sorted(os.listdir('/')), len(os.environ))\n"
+        "n = 0\n"
+        "try:\n"
+        "    while n < 5000:\n"
+        "        if os.fork() == 0: signal.pause()\n"
+        "        n += 1\n"
+        "except OSError as error: print(error.errno, n < 16)\n"
+    )
+    order = sandbox.order_of(
+        [python, "-I", "-c", code], sandbox.Rights(), LIMITS, (), confined=True, folder="/scratch"
+    )
+    order |= {"uid": nobody, "gid": nobody}
+    shutil.copytree(Path(keeper.FOLDER) / "inside", tmp_path / "inside")
+    for path in (tmp_path, *tmp_path.parents):
+        if path.name.startswith(("test_", "pytest-")):
+            path.chmod(0o755)
+    ordered = tmp_path / "order.json"
+    ordered.write_text(json.dumps(order))
+    told, writing = os.pipe()
+    begin = [python, "-I", "-S", "-c", keeper.INSIDE]
+    with ordered.open("rb") as file:
+        ended = subprocess.run(
+            [*begin, str(tmp_path), str(file.fileno()), str(writing)],
+            check=False,
+            pass_fds=(file.fileno(), writing),
+            env={},
+            user=nobody,
+            group=nobody,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    os.close(writing)
+    said = os.read(told, 1000)
+    os.close(told)
+    assert json.loads(said.splitlines()[0]) == {"code": 0}
+    names = ["bin", "dev", "etc", "lib", "proc", "sbin", "scratch", "tmp", "usr"]
+    first, second = ended.stdout.splitlines()
+    assert first.startswith(f"{nobody} [] ")
+    assert first.endswith(" 4")
+    assert all(repr(name) in first for name in names)
+    assert "'root'" not in first
+    assert second == "11 True"
 
 
 # --- limits -------------------------------------------------------------------------------------
