@@ -29,6 +29,7 @@ class Lookup:
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = tools
+        self._known: list[Sequence[Tool]] = [[one] for one in tools]
         self._unknown = any(one.find is not None for one in tools)
         self._until = 0.0
         self._looking = asyncio.Lock()
@@ -47,8 +48,12 @@ class Lookup:
             parts = await asyncio.gather(*(_found(one, client) for one in self._tools))
             missing = any(part is None for part in parts)
             self._until = time.monotonic() + (AGAIN if missing else HOLDS)
-            pairs = zip(self._tools, parts, strict=True)
-            return [one for tool, part in pairs for one in ([tool] if part is None else part)]
+            # What is away for a moment stays what it was.
+            self._known = [
+                before if part is None else part
+                for before, part in zip(self._known, parts, strict=True)
+            ]
+            return [one for part in self._known for one in part]
 
 
 async def _found(tool: Tool, client: "Client") -> Sequence[Tool] | None:

@@ -12,7 +12,7 @@ from pepperpy_schemas.tokens import check_token
 
 PATIENCE: Final = 2.0
 """Seconds until the first answer."""
-QUIET: Final = 0.25
+QUIET: Final = 0.5
 """Seconds without another answer after which all have said what they are."""
 _MOST: Final = 1000
 

@@ -9,7 +9,7 @@ import pytest
 
 from pepperpy import Agent, Client, Context, connect
 from pepperpy.stack.broker import Broker
-from pepperpy_agents.tools import Grants, Toolbox, ToolUse, tool
+from pepperpy_agents.tools import Grants, Toolbox, ToolUse, looking_up, tool
 from pepperpy_agents.tools.agents import agent_tool
 from pepperpy_agents.tools.resolving import resolve_all
 from pepperpy_agents.tools.services import discover, serve_tools, service_tool
@@ -95,8 +95,9 @@ async def test_a_tool_over_there_has_no_more_time_than_its_caller(
 
 
 async def test_a_name_is_looked_up_when_the_toolbox_is_first_used(
-    client: Client, provider: Client
+    client: Client, provider: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(looking_up, "HOLDS", 0.0)
     box = Toolbox([service_tool("weather.today")], grants=["service:weather_today"])
     await box.look_up(client)  # nobody is there: a name, and no more
     assert box.specs()[0].parameters == {"type": "object"}
@@ -112,6 +113,9 @@ async def test_a_name_is_looked_up_when_the_toolbox_is_first_used(
         assert not (await run(fresh, "weather_today", {"city": "x"})).error
         narrow = Toolbox([*fresh], grants=["service:weather"])
         assert (await run(narrow, "weather_today", {"city": "x"})).content.startswith("not_granted")
+    await fresh.look_up(client)  # it is away, and still known
+    assert fresh.specs()[0].parameters == weather.parameters
+    assert (await run(fresh, "weather_today", {"city": "x"})).content.startswith("unavailable: ")
 
 
 def _endpoint(op: str, **metadata: str) -> Endpoint:
