@@ -5,11 +5,13 @@ its deliveries, so that its deadline, its journal and its attempts go on.
 """
 
 import contextlib
+import re
 
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.compare_and_set import compare_and_set
+from pepperpy_bus.streams.consumers import MAX_DELIVER
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.tasks.wakes import wake
 from pepperpy_schemas import headers as h
@@ -22,6 +24,8 @@ from pepperpy_schemas.tokens import HIGH_LANE, topic_of, version_lane
 _QUEUED = h.QUEUED.lower()
 _LANE_TOKENS = 4
 _NO_REASON = Resume("check")
+_FORM = re.compile(r"([0-9]{1,19});([0-9]{1,19});([0-9]{1,9})")
+_MOST_DELIVERIES = 100 * MAX_DELIVER
 
 
 async def move_task(
@@ -102,13 +106,13 @@ def is_of_version(lane: str) -> bool:
 
 
 def _queued(delivery: Delivery) -> tuple[int, int, int]:
-    """Place and time of the message that a task came as, and how often others were delivered."""
-    told = delivery.headers.get(_QUEUED, "").split(";")
-    numbers = [int(one) for one in told if one.isascii() and one.isdigit()]
-    if len(numbers) != len(_FORM):
-        return delivery.seq, delivery.time_ns, 0
-    came_as, stored, earlier = numbers
-    return came_as, stored, earlier
+    """Place and time of the message that a task came as, and how often others were delivered.
 
-
-_FORM = ("sequence", "nanoseconds", "deliveries")
+    Anybody may write the header; what cannot be is not believed.
+    """
+    found = _FORM.fullmatch(delivery.headers.get(_QUEUED, ""))
+    if found is not None and is_of_version(delivery.subject.split(".")[2]):
+        came_as, stored, earlier = map(int, found.groups())
+        if came_as <= delivery.seq and stored <= delivery.time_ns and earlier <= _MOST_DELIVERIES:
+            return came_as, stored, earlier
+    return delivery.seq, delivery.time_ns, 0
