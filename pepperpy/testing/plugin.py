@@ -39,13 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(name: str, obj: object) -> None:
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
     """Lets an ``async def`` test with ``pepper`` run without a marker of pytest-asyncio."""
     if not (_ASYNC and inspect.iscoroutinefunction(obj)):
         return
     if name.startswith("test") and "pepper" in inspect.signature(obj).parameters:
-        marked = {mark.name for mark in getattr(obj, "pytestmark", ())}
-        if not marked & {"asyncio", "anyio"}:
+        marks = [*getattr(obj, "pytestmark", ()), *collector.iter_markers()]
+        if not {mark.name for mark in marks} & {"asyncio", "anyio"}:
             pytest.mark.asyncio(obj)
 
 

@@ -246,6 +246,7 @@ def test_agents_can_be_named_in_the_settings_and_nothing_stays_on_the_broker(
 
     before = asyncio.run(named())
     done = suite(
+        "import pytest\n\npytestmark = pytest.mark.asyncio(loop_scope='function')\n\n\n"
         "async def test_it(pepper):\n"
         "    pepper.model.replies('Hi.')\n"
         "    assert (await pepper.run('triage', {'text': 'a', 'customer': 'b'})).text == 'Hi.'\n",
