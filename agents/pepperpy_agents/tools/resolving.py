@@ -3,6 +3,7 @@
 | written | the tool | what is granted |
 | --- | --- | --- |
 | a `Tool`, or a function | itself | nothing |
+| a tool of LangChain | itself, as one of ours | nothing |
 | ``calculator`` | a built-in one | nothing |
 | ``files.read:./papers`` | a built-in one | that scope |
 | ``files:./papers`` | all built-in ones of the area | that scope |
@@ -18,11 +19,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pepperpy_agents.tools.declaring import tool
+from pepperpy_agents.tools.foreign import ForeignTool, foreign_tool
 from pepperpy_agents.tools.scopes import Grants, Scope
 from pepperpy_agents.tools.tool import Tool
 from pepperpy_schemas.errors import BadConfig
 
-Spec = str | Tool | Callable[..., Any]
+Spec = str | Tool | ForeignTool | Callable[..., Any]
 
 _GUARDED: Final = ("memory",)
 """Areas whose service decides itself what who may do."""
@@ -41,7 +43,7 @@ def resolve(spec: Spec, *, base: Path | None = None) -> tuple[tuple[Tool, ...], 
     if isinstance(spec, Tool):
         return (spec,), Grants()
     if not isinstance(spec, str):
-        return (tool(spec),), Grants()
+        return (_from_object(spec),), Grants()
     head, colon, resource = spec.partition(":")
     if head == "agent" and colon:
         from pepperpy_agents.tools.agents import agent_tool
@@ -97,6 +99,15 @@ def _built_in(head: str) -> list[str]:
     return [head] if head in names else [one for one in names if one.startswith(f"{head}.")]
 
 
+def _from_object(given: Any) -> Tool:
+    found = foreign_tool(given)
+    if found is not None:
+        return found
+    if not callable(given):
+        raise BadConfig(f"{given!r:.80} is no tool", hint="give a function, a tool, or a name")
+    return tool(given)
+
+
 def _from_module(spec: str, base: Path | None) -> Tool:
     from pepperpy_agents.importing import import_place
 
@@ -109,7 +120,7 @@ def _from_module(spec: str, base: Path | None) -> Tool:
     if isinstance(found, Tool):
         return found
     if callable(found):
-        return tool(found)
+        return _from_object(found)
     raise BadConfig(
         f"{place} has no tool named {attribute!r}",
         hint="define one: @tool above a typed function",

@@ -1,0 +1,214 @@
+"""One run of a graph of LangGraph for a task: from its input, or from where it was left."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.errors import EmptyInputError, GraphRecursionError
+from langgraph.pregel import Pregel
+from langgraph.types import Command
+
+from pepperpy_agents.adapters.langchain.checkpoints import KEPT, BusSaver
+from pepperpy_agents.adapters.langchain.values import plain
+from pepperpy_agents.adapters.langchain.watching import Watching
+from pepperpy_agents.context import Context
+from pepperpy_bus.units import Duration
+from pepperpy_schemas.errors import BadPayload, Rejected
+
+if TYPE_CHECKING:
+    from langgraph.types import StateSnapshot
+    from typing_extensions import TypeIs
+
+TASK = "pepperpy_task"
+"""Says in the metadata of a checkpoint which task's graph wrote it."""
+
+
+class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """How the checkpoints of an agent's graph are kept.
+
+    Attributes:
+        allowed: Types besides plain ones and messages that the graph's state may have.
+        ttl: How long a checkpoint is kept after it was written.
+    """
+
+    allowed: tuple[type, ...] = ()
+    ttl: Duration = KEPT
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question of a graph, as the journal keeps it.
+
+    Attributes:
+        id: Id of the interrupt.
+        value: What the graph wants to know.
+    """
+
+    id: str
+    value: Any
+
+
+class GraphRun:
+    """Runs a graph for one attempt at a task.
+
+    Args:
+        graph: The graph.
+        ctx: The task's context.
+        config: What the graph is configured with.
+        watching: Who is told what happens in it.
+        checkpoints: How its checkpoints are kept; None leaves the graph its own checkpointer.
+    """
+
+    def __init__(
+        self,
+        graph: "Pregel[Any, Any, Any, Any]",
+        ctx: Context,
+        config: RunnableConfig,
+        watching: Watching,
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        if checkpoints is not None:
+            saver = BusSaver(
+                ctx.state.keyed,
+                allowed=checkpoints.allowed,
+                ttl=checkpoints.ttl,
+                writer=ctx.task_id,
+                attempt=ctx.attempt,
+            )
+            graph = graph.copy({"checkpointer": saver})
+        self._graph = graph
+        self._ctx = ctx
+        self._watching = watching
+        self._kept = bool(graph.checkpointer)
+        self._config = config
+        self._questions = 0
+        if self._kept:
+            named = {"thread_id": ctx.key or ctx.task_id, **config.get("configurable", {})}
+            about = {**config.get("metadata", {}), TASK: ctx.task_id}
+            self._config = {**config, "configurable": named, "metadata": about}
+
+    async def run(self, given: Any) -> Any:
+        """Returns what the graph ends with.
+
+        An interrupt of the graph is a question to people, as `Context.ask` asks it, and their
+        answer is what ``interrupt(…)`` returns.
+
+        Args:
+            given: The graph's input, for one that has not begun.
+
+        Raises:
+            Rejected: The graph has not ended within its steps.
+            BadPayload: The graph takes no such input.
+        """
+        try:
+            if not self._kept:
+                return await self._flow(given)
+            given, ended = await self._entry(given)
+            if ended is not None:
+                return ended
+            while True:
+                value = await self._flow(given)
+                state = await self._graph.aget_state(self._config)
+                if not state.interrupts:
+                    return value
+                given = await self._ask(Asked(state.interrupts[0].id, state.interrupts[0].value))
+        except GraphRecursionError as error:
+            raise Rejected(
+                f"the graph has not ended: {str(error).partition('.')[0]}",
+                hint='allow it more: config={"recursion_limit": 50}',
+            ) from error
+        except EmptyInputError as error:
+            raise BadPayload(f"the graph takes no such input: {error}") from error
+
+    async def _entry(self, given: Any) -> tuple[Any, Any]:
+        """What to go on with, and what the graph has ended with already."""
+        asked, answer = None, None
+        while self._ctx.replaying:
+            # The journal has what was asked: these are its questions again, with their answers.
+            asked, answer = await self._ask_once(None)
+        state = await self._graph.aget_state(self._config)
+        if (state.metadata or {}).get(TASK) != self._ctx.task_id:
+            return given, None
+        if state.interrupts:
+            open_ = [Asked(one.id, plain(one.value)) for one in state.interrupts]
+            # A node may ask twice under one id: what it wants to know tells them apart.
+            if asked is None or asked not in open_:
+                return await self._ask(open_[0]), None
+            return Command(resume={asked.id: answer}), None
+        if state.next:
+            return None, None
+        return None, self._outputs(state)
+
+    def _outputs(self, state: "StateSnapshot") -> Any:
+        wanted = self._graph.output_channels
+        if isinstance(wanted, str):
+            return state.values.get(wanted, state.values)
+        return {name: state.values[name] for name in wanted if name in state.values}
+
+    async def _flow(self, given: Any) -> Any:
+        """Lets the graph run until it ends or asks something; returns its last values."""
+        last: Any = None
+        # Before the next step begins, the one before it is stored.
+        durability: Any = "sync" if self._kept else None
+        async for mode, piece in self._graph.astream(
+            given,
+            self._config,
+            stream_mode=["values", "updates", "custom"],
+            output_keys=self._graph.output_channels,
+            durability=durability,
+        ):
+            if mode == "values":
+                last = piece
+            elif mode == "updates":
+                for node in _nodes(piece):
+                    self._watching.show({"node": node})
+            else:
+                self._watching.show({"custom": plain(piece)})
+        return last
+
+    async def _ask(self, asked: Asked) -> Any:
+        known, answer = await self._ask_once(asked)
+        return Command(resume={known.id: answer})
+
+    async def _ask_once(self, asked: Asked | None) -> tuple[Asked, Any]:
+        """Asks people, once in all attempts; the question stands in the journal before it."""
+        self._questions += 1
+        known: Asked = await self._ctx.step(
+            f"interrupt {self._questions}", _itself, asked, type=Asked
+        )
+        text, choices = _question(known.value)
+        return known, await self._ctx.ask(text, choices=choices)
+
+
+def is_graph(runnable: Runnable[Any, Any]) -> "TypeIs[Pregel[Any, Any, Any, Any]]":
+    """Returns whether a runnable is a compiled graph."""
+    return isinstance(runnable, Pregel)
+
+
+def takes_messages(graph: "Pregel[Any, Any, Any, Any]") -> bool:
+    """Returns whether a graph's input has a conversation in ``messages``."""
+    schema = getattr(getattr(graph, "builder", None), "input_schema", object)
+    # Not by its JSON Schema: there is none of many states that LangGraph takes.
+    return any("messages" in vars(kind).get("__annotations__", {}) for kind in schema.__mro__)
+
+
+async def _itself(asked: Asked | None) -> Any:
+    assert asked is not None, "the journal has it"
+    return Asked(asked.id, plain(asked.value))
+
+
+def _question(value: Any) -> tuple[str, list[Any]]:
+    """What people are asked: a text, an object with ``question`` and ``choices``, or any JSON."""
+    if isinstance(value, str):
+        return value, []
+    if isinstance(value, Mapping) and isinstance(value.get("question"), str):
+        choices = value.get("choices", [])
+        return value["question"], choices if isinstance(choices, list) else []
+    return json.dumps(value, ensure_ascii=False), []
+
+
+def _nodes(update: Any) -> Iterable[str]:
+    """The nodes that have ended in an update; ``__interrupt__`` and the like are none."""
+    names = update if isinstance(update, Mapping) else ()
+    return [name for name in names if not name.startswith("__")]

@@ -1,0 +1,203 @@
+"""What happens inside of a runnable: shown to watchers, told as events, and its tools guarded.
+
+LangChain tells its callbacks of every token and every call of a tool, in whichever thread that is.
+They are put into one queue, in their order, and told from there. A tool that needs a scope that is
+not granted is stopped before it has begun.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Self
+from uuid import UUID
+
+import msgspec
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import ToolMessage
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+
+from pepperpy_agents.adapters.langchain.tools import AUDITED
+from pepperpy_agents.adapters.langchain.values import plain
+from pepperpy_agents.context import Context
+from pepperpy_agents.thinking.showing import Showing
+from pepperpy_agents.tools.auditing import Audited
+from pepperpy_agents.tools.running import refuse
+from pepperpy_agents.tools.scopes import Grants
+from pepperpy_agents.tools.tool import Arguments, ToolUse
+from pepperpy_bus.bodies import to_json
+from pepperpy_schemas.chat import ToolCall, ToolResult
+from pepperpy_schemas.errors import BadPayload, Canceled, NotGranted, info_of
+
+SILENT: Final = "nostream"
+"""LangGraph's tag of models whose words nobody shall see."""
+
+Needs = str | Sequence[str] | Callable[[Arguments], Sequence[str]]
+"""What a tool needs: a scope, several, or a function of the call's arguments."""
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """What the tools of a runnable may do.
+
+    Attributes:
+        caller: The agent.
+        grants: What it may do.
+        needs: What tools need, by their names; others need nothing.
+    """
+
+    caller: str
+    grants: Grants = Grants()
+    needs: Mapping[str, Needs] = {}
+
+    def scopes(self, tool: str, arguments: Arguments) -> tuple[str, ...]:
+        """Returns what a call needs."""
+        needs = self.needs.get(tool, ())
+        found = needs(arguments) if callable(needs) else needs
+        return (found,) if isinstance(found, str) else tuple(found)
+
+
+class _Call(msgspec.Struct):
+    """A call that has begun."""
+
+    call: ToolCall
+    audited: Audited
+    began: float
+
+
+# What LangChain asks of a handler, that models shall answer it in pieces: it has no other name.
+class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
+    """Watches one run; an async context manager, which has told everything at its end.
+
+    Args:
+        ctx: The task's context.
+        guard: What tools may do.
+    """
+
+    run_inline = True
+    raise_error = True
+
+    def __init__(self, ctx: Context, guard: Guard) -> None:
+        self._ctx = ctx
+        self._guard = guard
+        self._showing = Showing(ctx)
+        self._calls: dict[UUID, _Call] = {}
+        self._loop = asyncio.get_running_loop()
+        self._untold: asyncio.Queue[Callable[[], Any] | None] = asyncio.Queue()
+        self._telling: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._telling = asyncio.create_task(self._tell_all(), name=f"telling-{self._ctx.task_id}")
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        assert self._telling is not None, "it was entered"
+        for run_id in list(self._calls):
+            self._ended(run_id, Canceled.code)
+        # What threads have put is ahead of this.
+        self._loop.call_soon(self._untold.put_nowait, None)
+        try:
+            await self._telling
+        except asyncio.CancelledError:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+            raise
+
+    def show(self, piece: Any) -> None:
+        """Shows a piece of output to watchers, after what came before it."""
+        self._tell(lambda: self._showing.show(piece))
+
+    # --- LangChain's callbacks ------------------------------------------------------------------
+
+    def on_llm_new_token(
+        self,
+        token: str | list[Any],
+        *,
+        tags: list[str] | None = None,
+        **_: Any,
+    ) -> None:
+        """Shows what a model says next."""
+        if isinstance(token, str) and token and SILENT not in (tags or ()):
+            self._tell(lambda: self._showing.say(token))
+
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any],
+        input_str: str,
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """Refuses a call that needs what is not granted; tells of others that they begin.
+
+        Raises:
+            NotGranted: It needs a scope that is not granted.
+        """
+        if (metadata or {}).get(AUDITED):
+            return
+        name = serialized.get("name") or more.get("name") or "tool"
+        arguments = inputs if inputs is not None else {"input": input_str}
+        call = ToolCall(str(more.get("tool_call_id") or run_id), name, _written(arguments))
+        guard = self._guard
+        use = ToolUse(caller=guard.caller, grants=guard.grants, ctx=self._ctx)
+        begun = _Call(call, Audited(call, use, None), time.perf_counter())
+        needed = guard.scopes(name, arguments)
+        begun.audited.knows(name, needed)
+        try:
+            for scope in needed:
+                refuse(name, scope, guard.grants)
+        except NotGranted as error:
+            self._told(begun, "refused", code=error.code)
+            raise
+        self._calls[run_id] = begun
+        self._tell(lambda: self._showing.called(call))
+        self._told(begun, "called")
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
+        """Tells that a call has ended."""
+        failed = isinstance(output, ToolMessage) and output.status == "error"
+        self._ended(run_id, "tool_failed" if failed else "")
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """Tells that a call has failed."""
+        canceled = isinstance(error, asyncio.CancelledError)
+        self._ended(run_id, Canceled.code if canceled else info_of(error).code)
+
+    def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Leaves the pieces of a runnable as they are."""
+        return output
+
+    def tap_output_iter(self, run_id: UUID, output: Iterator[Any]) -> Iterator[Any]:
+        """Leaves the pieces of a runnable as they are."""
+        return output
+
+    # --- below ----------------------------------------------------------------------------------
+
+    def _ended(self, run_id: UUID, code: str) -> None:
+        begun = self._calls.pop(run_id, None)
+        if begun is None:
+            return
+        result = ToolResult(begun.call.id, "", error=bool(code))
+        self._tell(lambda: self._showing.ended(begun.call, result))
+        ms = round((time.perf_counter() - begun.began) * 1e3, 3)
+        more = {"ms": ms, "code": code} if code else {"ms": ms}
+        self._told(begun, "failed" if code else "completed", **more)
+
+    def _told(self, begun: _Call, verb: str, **more: Any) -> None:
+        self._tell(lambda: begun.audited.tell(verb, **more))
+
+    def _tell(self, what: Callable[[], Any]) -> None:
+        """Puts it into the queue, from any thread."""
+        self._loop.call_soon_threadsafe(self._untold.put_nowait, what)
+
+    async def _tell_all(self) -> None:
+        while (what := await self._untold.get()) is not None:
+            await what()
+
+
+def _written(arguments: Mapping[str, Any]) -> str:
+    """Arguments as JSON; those that it cannot carry, as Python shows them."""
+    with contextlib.suppress(BadPayload):
+        return to_json(plain(arguments)).decode()
+    return repr(arguments)
