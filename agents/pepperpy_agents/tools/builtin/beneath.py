@@ -27,6 +27,9 @@ _UNHURT: Final = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _PATH: Final = getattr(os, "O_PATH", 0)
 _FOLDER: Final = _PATH | os.O_DIRECTORY
 
+DEEPEST: Final = 32
+"""Folders that are made for one file at most."""
+
 _KERNELS_OWN: Final = {
     0x9FA0: "proc",
     0x62656572: "sysfs",
@@ -130,6 +133,16 @@ def open_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
     return walk_beneath(folder, path, flags, mode)
 
 
+@contextlib.contextmanager
+def opened(folder: int, path: str) -> Iterator[int]:
+    """Gives the descriptor of a file that is opened for reading; see `open_beneath`."""
+    file = open_beneath(folder, path, os.O_RDONLY)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
 def walk_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
     """Opens a path beneath an open folder, name after name; see `open_beneath`."""
     *above, last = path.split("/")
@@ -206,6 +219,8 @@ def _step(name: str, flags: int, mode: int, at: int) -> int:
 
 
 def _make_folders(folder: int, path: str, wanted: str) -> None:
+    if path.count("/") >= DEEPEST:
+        raise BadArguments(f"{wanted} has more than {DEEPEST} folders that may have to be made")
     at = os.dup(folder)
     try:
         for name in path.split("/"):

@@ -14,9 +14,11 @@ from pepperpy_agents.tools.builtin.beneath import (
     Place,
     absolute,
     open_beneath,
+    opened,
     regular,
 )
 from pepperpy_agents.tools.builtin.schema import integer, parameters, string
+from pepperpy_agents.tools.builtin.searching import search
 from pepperpy_agents.tools.builtin.writing import Writer
 from pepperpy_agents.tools.scopes import Grants
 from pepperpy_agents.tools.threads import in_thread
@@ -26,14 +28,6 @@ from pepperpy_schemas.errors import BadArguments
 
 MOST_NAMES: Final = 1000
 """Entries that a listing has at most."""
-MOST_HITS: Final = 100
-"""Lines that a search finds at most."""
-MOST_FILES: Final = 10_000
-"""Files that a search looks into at most."""
-LARGEST_SEARCHED: Final = 4 * 1024 * 1024
-"""Bytes of a file above which a search passes it over."""
-_LINE: Final = 300
-"""Characters that are shown of a line."""
 
 
 def file_tools(
@@ -110,7 +104,7 @@ def file_tools(
 
 
 def _read(place: Place, offset: int, page: int) -> dict[str, Any]:
-    with place.folder() as (folder, name), _opened(folder, name) as file:
+    with place.folder() as (folder, name), opened(folder, name) as file:
         size = regular(file, place.path).st_size
         data = os.pread(file, page, offset)
     text, used = _text(data, last=offset + len(data) >= size, path=place.path)
@@ -168,47 +162,8 @@ def _facts(facts: os.stat_result) -> dict[str, Any]:
 
 def _search(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
     place = Place(use.grants, "files.search", arguments["path"])
-    hits: list[dict[str, Any]] = []
-    looked_into = 0
     with _folder(place) as folder:
-        for path, data in _contents(folder, place.path):
-            looked_into += 1
-            hits.extend(_lines_with(arguments["text"], path, data, MOST_HITS + 1 - len(hits)))
-            if len(hits) > MOST_HITS or looked_into == MOST_FILES:
-                break
-    return {
-        "hits": hits[:MOST_HITS],
-        "more": len(hits) > MOST_HITS or looked_into == MOST_FILES,
-    }
-
-
-def _contents(folder: int, path: str) -> Iterator[tuple[str, bytes]]:
-    """The texts beneath a folder; what cannot be read, or is none, is passed over."""
-    for beneath, folders, names, at in os.fwalk(".", dir_fd=folder):
-        folders.sort()
-        for name in sorted(names):
-            full = os.path.normpath(f"{path}/{beneath}/{name}")
-            with contextlib.suppress(OSError), _opened(at, name) as file:
-                if not stat.S_ISREG(os.fstat(file).st_mode):
-                    continue
-                if regular(file, full).st_size <= LARGEST_SEARCHED:
-                    data = os.pread(file, LARGEST_SEARCHED, 0)
-                    if b"\0" not in data:
-                        yield full, data
-
-
-def _lines_with(text: str, path: str, data: bytes, most: int) -> list[dict[str, Any]]:
-    wanted = text.encode()
-    if wanted not in data:
-        return []
-    hits = []
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if wanted in line:
-            shown = line.decode(errors="replace")[:_LINE]
-            hits.append({"path": path, "line": number, "text": shown})
-            if len(hits) >= most:
-                break
-    return hits
+        return search(folder, place.path, arguments["text"])
 
 
 @contextlib.contextmanager
@@ -219,15 +174,6 @@ def _folder(place: Place) -> Iterator[int]:
             yield folder
         finally:
             os.close(folder)
-
-
-@contextlib.contextmanager
-def _opened(folder: int, name: str) -> Iterator[int]:
-    file = open_beneath(folder, name, os.O_RDONLY)
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 def _needs(action: str) -> Callable[[Mapping[str, Any]], tuple[str, ...]]:

@@ -3,13 +3,17 @@
 import os
 import secrets
 import threading
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pepperpy_agents.tools.builtin.beneath import Place, open_beneath, refuse_special, regular
 from pepperpy_bus.units import format_size
 from pepperpy_schemas.errors import Conflict, NotGranted, TooLarge
 
 Mode = Literal["replace", "append", "create"]
+
+
+_NEW: Final = 4096
+"""Bytes that a new file counts besides: many empty ones fill a disk, too."""
 
 
 class Writer:
@@ -44,7 +48,8 @@ class Writer:
         return {"path": place.path, "size": size}
 
     def _append(self, folder: int, name: str, data: bytes, path: str) -> int:
-        _existing(folder, name, path)
+        mode, _ = _existing(folder, name, path)
+        self._spend(_NEW if mode is None else 0)
         file = open_beneath(folder, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             facts = regular(file, path)
@@ -65,7 +70,7 @@ class Writer:
         mode, size = _existing(folder, name, path)
         if must_be_new and mode is not None:
             raise Conflict(f"{path} exists", hint="choose another name, or use mode replace")
-        self._spend(len(data) - size)
+        self._spend(len(data) - size + (_NEW if mode is None else 0))
         # A rename puts the new file in the place of whatever is there, and follows no link.
         draft = f".{secrets.token_hex(8)}.draft"
         file = os.open(

@@ -164,6 +164,18 @@ async def test_the_quota_of_all_files_holds(root: Path) -> None:
     assert await call("files.write", path=f"{root}/b.txt", text="x" * 60_000)
 
 
+async def test_many_empty_files_use_the_quota_too(root: Path) -> None:
+    call = caller(root)
+    codes = []
+    for number in range(30):
+        await call("files.write", path=f"{root}/{number}.txt", text="")
+        codes.append(call.code)
+    assert codes == [""] * 25 + ["too_large"] * 5
+    assert await call("files.write", path=f"{root}/{'a/' * 40}b.txt", text="") is None
+    assert call.code == "bad_arguments"
+    assert not (root / "a").exists()
+
+
 SWAPS: dict[str, Callable[[Path], None]] = {
     "a file for a link": lambda root: _swap(root / "sub" / "below.txt", root / "link.txt"),
     "a folder for a link": lambda root: _swap(root / "sub", root / "linked"),

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pepperpy_agents.tools.builtin.files import MOST_HITS, MOST_NAMES, _text, file_tools
+from pepperpy_agents.tools.builtin import searching
+from pepperpy_agents.tools.builtin.files import MOST_NAMES, _text, file_tools
+from pepperpy_agents.tools.builtin.searching import MOST_HITS
 from tests.agents.tools.builtin.calling import Caller
 
 
@@ -105,3 +107,15 @@ async def test_searches_and_lists_have_an_end(call: Caller, tmp_path: Path) -> N
     listed = await call("files.list", path=str(tmp_path))
     assert len(listed["entries"]) == MOST_NAMES
     assert listed["more"] is True
+
+
+@pytest.mark.parametrize("limit", ["MOST_NAMES", "MOST_BYTES"])
+async def test_a_search_of_too_much_says_so(
+    call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    for number in range(5):
+        (tmp_path / f"folder{number}").mkdir()
+        (tmp_path / f"folder{number}" / "a.txt").write_text("x")
+    monkeypatch.setattr(searching, limit, 3)
+    found = await call("files.search", path=str(tmp_path), text="nothing")
+    assert found == {"hits": [], "more": True}
