@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pepperpy_bus.state.resources import Resources
     from pepperpy_bus.state.values import AgentState
     from pepperpy_bus.tasks.explaining import Stories
+    from pepperpy_bus.versions.splits import Splits
 
 
 class Parts:
@@ -53,6 +54,13 @@ class Parts:
     def registry(self) -> Registry:
         """The live agents."""
         return Registry(self.connection, self.prefix)
+
+    @functools.cached_property
+    def splits(self) -> "Splits":
+        """The topics that versions share by weight: ``bus.splits.put("triage", {"1.1.0": 1})``."""
+        from pepperpy_bus.versions.splits import Splits
+
+        return Splits(self.connection, self.prefix)
 
     @functools.cached_property
     def dead_letters(self) -> DeadLetters:

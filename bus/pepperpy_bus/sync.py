@@ -34,6 +34,7 @@ from pepperpy_bus.tasks.deadletters import DeadLetters
 from pepperpy_bus.tasks.schedules import Schedules
 from pepperpy_bus.tasks.topic_schemas import TopicSchemas
 from pepperpy_bus.units import Duration
+from pepperpy_bus.versions.splits import Splits
 
 T = TypeVar("T")
 
@@ -53,6 +54,15 @@ class SyncRegistry(Facade[Registry]):
 
     instances = waits(Registry.instances)
     watch = iterates(Registry.watch)
+
+
+class SyncSplits(Facade[Splits]):
+    """The topics that versions share by weight; see `Splits`."""
+
+    all = waits(Splits.all)
+    get = waits(Splits.get)
+    put = waits(Splits.put)
+    waiting = waits(Splits.waiting)
 
 
 class SyncTopicSchemas(Facade[TopicSchemas]):
@@ -119,6 +129,11 @@ class SyncClient(Facade[Client]):
     def registry(self) -> SyncRegistry:
         """The live agents."""
         return SyncRegistry(self._thread, self._inner.registry)
+
+    @functools.cached_property
+    def splits(self) -> SyncSplits:
+        """The topics that versions share by weight: ``bus.splits.put("triage", {"1.1.0": 1})``."""
+        return SyncSplits(self._thread, self._inner.splits)
 
     @functools.cached_property
     def dead_letters(self) -> SyncDeadLetters:

@@ -8,7 +8,6 @@ import pytest
 from pepperpy import Agent, Client
 from pepperpy_agents.worker import Worker
 from pepperpy_bus.registry import Registry
-from pepperpy_bus.versions.splits import Splits
 from tests.agents.conftest import wait_until
 
 Split = Callable[..., Awaitable[None]]
@@ -30,7 +29,7 @@ def split(client: Client) -> Split:
     """`await split({"1.0.0": 90, "1.1.0": 10}, worker, …)` returns when the workers know it."""
 
     async def set_(weights: dict[str, int], *workers: Worker, topic: str = "triage") -> None:
-        await Splits(client.connection, client.prefix).put(topic, weights, by="test")
+        await client.splits.put(topic, weights, by="test")
         up = {worker.agent.version for worker in workers}
         registry = Registry(client.connection, client.prefix)
 

@@ -11,7 +11,6 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.streams.consumers import task_consumer
 from pepperpy_bus.streams.provision import set_consumer
 from pepperpy_bus.streams.topology import SECOND
-from pepperpy_bus.versions.splits import Splits
 from pepperpy_schemas.subjects import stream_name
 from pepperpy_schemas.tokens import version_lane
 from tests.agents.conftest import Working, wait_until
@@ -49,7 +48,7 @@ async def test_no_task_is_lost_when_a_version_is_killed(
             await set_consumer(client.connection, stream, config)
         new = workers(broker.url, "app.py:agent", "-c", "3")
         await asyncio.to_thread(new.wait_for, "worker.ready")
-        await Splits(client.connection, client.prefix).put("triage", {"1.0.0": 50, "1.1.0": 50})
+        await client.splits.put("triage", {"1.0.0": 50, "1.1.0": 50})
         await wait_until(lambda: len(one.beside.weights("triage")) == 2)
         ids = [await client.submit("triage", n, id=f"t{n}") for n in range(60)]
         await asyncio.to_thread(partial(new.wait_for, "has t", 3))

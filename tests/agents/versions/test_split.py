@@ -66,7 +66,7 @@ async def test_weights_change_while_the_versions_run(
         assert await done_by(client, await submit(client, 50, "a")) == {"1.0.0": 50}
         await split({"1.1.0": 1}, old, new)
         assert await done_by(client, await submit(client, 50, "b")) == {"1.1.0": 50}
-        await Splits(client.connection, client.prefix).put("triage", {})
+        await client.splits.put("triage", {})
         await wait_until(lambda: not old.beside.is_split("triage"))
         assert (await done_by(client, await submit(client, 50, "c"))).total() == 50
 
@@ -111,7 +111,7 @@ async def test_an_ended_split_leaves_no_task_behind(
     async with working(versioned("1.1.0")) as new:
         await split({"1.1.0": 1}, new)
     # Given to a version that is gone before it could do it.
-    splits = Splits(client.connection, client.prefix)
+    splits = client.splits
     left = f"{client.prefix}.task.triage-v1_1_0.left"
     await client.connection.request(left, b"{}")
     assert await splits.waiting("triage", "1.1.0")
@@ -275,7 +275,7 @@ async def test_a_full_queue_does_not_stop_a_split_topic(
 
 
 async def test_weights_that_cannot_be_are_refused(client: Client) -> None:
-    splits = Splits(client.connection, client.prefix)
+    splits = client.splits
     for weights in ({"1.0": 1}, {"1.0.0": -1}, {"1.0.0": 0, "1.1.0": 0}):
         with pytest.raises(BadConfig):
             await splits.put("triage", weights)
@@ -313,7 +313,7 @@ async def test_each_task_runs_once_while_weights_change_and_versions_come_and_go
     async with working(counting("1.0.0")) as old:
         await split({"1.0.0": 50, "1.1.0": 50}, old)
         publishing = asyncio.create_task(publish())
-        weights = Splits(client.connection, client.prefix)
+        weights = client.splits
         for n in range(6):
             async with working(counting("1.1.0")), working(counting("1.2.0")):
                 await weights.put("triage", {"1.0.0": n, "1.1.0": 5 - n, "1.2.0": 1})
@@ -357,7 +357,7 @@ async def test_a_task_in_a_lane_is_found_and_canceled(
             await client.result(bare, wait=10)
         gate.set()
         assert await client.result(first, wait=10) == "done"
-        splits = Splits(client.connection, client.prefix)
+        splits = client.splits
         await wait_until(lambda: not_waiting(splits))
 
 
@@ -373,7 +373,7 @@ async def test_a_split_outlives_a_broker_that_is_killed(
         working(versioned("1.0.0"), url=own_broker.url) as old,
         working(versioned("1.1.0"), url=own_broker.url) as new,
     ):
-        splits = Splits(client.connection, prefix)
+        splits = client.splits
         await splits.put("triage", {"1.0.0": 50, "1.1.0": 50})
         await wait_until(lambda: len(old.beside.weights("triage")) == 2)
         await wait_until(lambda: len(new.beside.weights("triage")) == 2)
