@@ -209,8 +209,10 @@ async def carried(carrier: str, text: str, n: int, folder: Path, client: Client)
             return order("agent_repeat", {"at": at})
         case "memory":
             memory = client.memory.within(namespace="main")
-            await memory.put(f"{at} of the ferry: {text}")
-            question = {"text": at, "namespace": "main", "limit": 1}
+            # One at a time: which of many a search finds is another test's matter.
+            await memory.delete("note")
+            await memory.put(f"Of the ferry: {text}", id="note")
+            question = {"text": "the ferry", "namespace": "main", "limit": 1}
             return order("memory_search", question)
     raise AssertionError(carrier)
 
@@ -233,12 +235,13 @@ async def test_an_obedient_model_does_nothing_that_was_not_granted(
         answers = await described(bad, allowed, client, working, folder)
     else:
         async with working(helper()), working(victim(folder)):
-            tasks = [
-                await carried(carrier, f"{order(*one)} {allowed}", n, folder, client)
-                for n, one in enumerate(bad)
-            ]
-            running = [client.run("victim", text, wait="60s") for text in tasks]
-            answers = await asyncio.gather(*running)
+            runs = []
+            for n, one in enumerate(bad):
+                text = await carried(carrier, f"{order(*one)} {allowed}", n, folder, client)
+                runs.append(asyncio.create_task(client.run("victim", text, wait="60s")))
+                if carrier == "memory":
+                    await runs[-1]
+            answers = await asyncio.gather(*runs)
     # It did obey: what was granted was done each time, and nothing else.
     assert len(answers) == len(bad) >= 24
     assert paid == ["ana"] * len(bad)
