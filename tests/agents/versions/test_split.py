@@ -12,13 +12,15 @@ from pepperpy import Agent, Client, Context, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.sharding.assignment import ShardingOptions
 from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.streams.reading import read_as_stored
+from pepperpy_bus.tasks.lanes import move_task
 from pepperpy_bus.tasks.whereabouts import find_task
 from pepperpy_bus.units import now
 from pepperpy_bus.versions.splits import Splits
 from pepperpy_schemas.catalog.tasks import TASK_BARE
 from pepperpy_schemas.codec import decode
-from pepperpy_schemas.errors import BadConfig, BadName, Canceled, QueueFull
+from pepperpy_schemas.errors import BadConfig, BadName, Canceled, QueueFull, Unavailable
 from pepperpy_schemas.subjects import stream_name
 from tests.agents.conftest import Seen, Working, wait_until
 from tests.agents.versions.conftest import Split, versioned
@@ -194,20 +196,44 @@ async def test_a_task_is_tried_again_by_the_version_that_began_with_it(
             assert ran == [version, "paid", version, version]
 
 
+def asking(version: str) -> Agent:
+    """An agent whose tasks ask, and tell the versions before and after."""
+    agent = Agent("support", version=version)
+
+    @agent.task("triage")
+    async def handle(_: Any, ctx: Context) -> Any:
+        began = await ctx.step("began", lambda: version)
+        await ctx.ask("Well?")
+        return [began, version]
+
+    return agent
+
+
+async def test_suspended_tasks_of_a_key_go_on_with_the_version_of_the_key(
+    client: Client, working: Working, split: Split
+) -> None:
+    options = ShardingOptions(heartbeat_interval=0.5)
+    async with (
+        working(asking("1.0.0"), sharding=options) as old,
+        working(asking("1.1.0"), sharding=options) as new,
+    ):
+        await split({"1.0.0": 1, "1.1.0": 1}, old, new)
+        await client.submit("triage", 0, key="first")
+        await wait_until(lambda: (old._keyed.shards, new._keyed.shards) == (16, 16), within=20)
+        keys = [f"customer-{n}" for n in range(8)]
+        ids = [await client.submit("triage", 0, key=key) for key in keys for _ in range(2)]
+        for first, second in zip(ids[::2], ids[1::2], strict=True):
+            ran: set[str] = set()
+            for one in (first, second):  # the second is called when the first has ended
+                await wait_until(partial(client.question, one), within=20)
+                await client.answer(one, "yes")
+                ran.update(await client.result(one, wait=20))
+            assert len(ran) == 1
+
+
 async def test_a_suspended_task_goes_on_with_its_version_when_the_weights_have_changed(
     client: Client, working: Working, split: Split
 ) -> None:
-    def asking(version: str) -> Agent:
-        agent = Agent("support", version=version)
-
-        @agent.task("triage")
-        async def handle(_: Any, ctx: Context) -> Any:
-            began = await ctx.step("began", lambda: version)
-            await ctx.ask("Well?")
-            return [began, version]
-
-        return agent
-
     async with working(asking("1.0.0")) as old, working(asking("1.1.0")) as new:
         await split({"1.0.0": 50, "1.1.0": 50}, old, new)
         ids = await submit(client, 10)
@@ -383,3 +409,34 @@ async def test_a_split_outlives_a_broker_that_is_killed(
         ids += await submit(client, 100, "after")
         done = await asyncio.gather(*(client.result(one, wait=60) for one in ids))
     assert 60 <= done.count("1.1.0") <= 140
+
+
+async def test_what_cannot_be_moved_just_now_comes_again(
+    client: Client, working: Working, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: set[str] = set()
+
+    async def at_the_second_time(*arguments: Any) -> None:
+        task_id = arguments[3]
+        if task_id not in refused:
+            refused.add(task_id)
+            raise Unavailable("the stream elects its leader")
+        await move_task(*arguments)
+
+    monkeypatch.setattr("pepperpy_agents.versions.passing_on.move_task", at_the_second_time)
+    async with working(versioned("1.0.0")) as old, working(versioned("1.1.0")) as new:
+        await split({"1.0.0": 50, "1.1.0": 50}, old, new)
+        ids = await submit(client, 20)
+        assert (await done_by(client, ids)).total() == 20
+    assert refused == set(ids)
+
+
+async def test_a_split_that_cannot_be_read_hides_no_other(
+    client: Client, working: Working, split: Split
+) -> None:
+    bucket = Bucket(client.connection, f"{client.prefix}_state")
+    await bucket.put("split.other", b"[]")
+    async with working(versioned("1.0.0")) as old:
+        await split({"1.0.0": 1}, old)
+        assert await client.run("triage", 0, wait=10) == "1.0.0"
+    assert set(await client.splits.all()) == {"triage"}
