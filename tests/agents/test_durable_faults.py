@@ -22,6 +22,7 @@ from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.headers import BLOB, ID
 from pepperpy_schemas.messages import CheckpointEntry, InputEntry, ReleaseEntry, StepEntry
 from pepperpy_schemas.subjects import stream_name
+from tests.agents.conftest import Seen
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 Eventually = Callable[..., Awaitable[Any]]
@@ -456,3 +457,41 @@ async def test_a_child_is_done_once_though_the_server_has_forgotten_its_id(
 async def holds(client: Client, stream: str, count: int) -> bool:
     state = (await api(client.connection, f"STREAM.INFO.{stream}"))["state"]
     return int(state["messages"]) == count
+
+
+@pytest.mark.parametrize("quick", [0, 1])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2, 1)])
+async def test_of_several_branches_that_wait_each_hears_of_its_end_at_once(
+    client: Client, working: Working, seen: Seen, order: tuple[int, ...], quick: int
+) -> None:
+    """What a branch hears while others wait must not be written behind their wait."""
+    child, parent = Agent("child"), Agent("parent")
+    gates = [asyncio.Event(), asyncio.Event()]
+
+    @child.task("work", retries=0)
+    async def work(n: int) -> int:
+        if n == 2:
+            raise ValueError("at once")
+        await gates[n].wait()
+        return n
+
+    @parent.task("share")
+    async def share(_: None, ctx: Context) -> list[Any]:
+        asked = (ctx.run("work", n) for n in order)
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        waiting = [one for one in found if not isinstance(one, int | Exception)]
+        for one in waiting:
+            raise one
+        return [one if isinstance(one, int) else "failed" for one in found]
+
+    async with working(child), working(parent):
+        task_id = await client.submit("share")
+        await seen.named(task_id, "task.suspended")
+        # The first one is waited for; when it has ended, the other one is come to again.
+        gates[quick].set()
+        if quick == 0:
+            await seen.named(task_id, "task.suspended", 2)
+        gates[1 - quick].set()
+        # Soon, and not by the look that is had after 30 s.
+        answer = await client.result(task_id, wait="20s")
+    assert answer == [n if n < 2 else "failed" for n in order]

@@ -55,6 +55,7 @@ def done_before(history: History, first: int) -> Iterator[JournalEntry]:
 
     A wait that has not ended is left out: the new task asks anew.
     """
+    told: set[int] = set()
     for entry in history.entries:
         match entry:
             case StepEntry() if entry.n < first:
@@ -63,7 +64,9 @@ def done_before(history: History, first: int) -> Iterator[JournalEntry]:
                 children = [child for child in entry.children if child.n < first]
                 if children:
                     yield ChildrenEntry(1, entry.ts, children)
-            case WaitEntry() if entry.n < first:
+            case WaitEntry() if entry.n < first and entry.n not in told:
+                # Several attempts may have come to it.
+                told.add(entry.n)
                 ended = history.outcome(entry.n)
                 if ended is not None:
                     # In this order a batch that ends between them leaves no wait open.

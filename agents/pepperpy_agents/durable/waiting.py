@@ -1,5 +1,6 @@
 """Waiting without a slot: questions to people, children, and time."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -54,6 +55,7 @@ class Waiting:
         self._waits = waits
         self._clock = clock
         self._questions = 0
+        self._parking = asyncio.Lock()
 
     async def ask(
         self,
@@ -149,19 +151,32 @@ class Waiting:
             await replay.turn(n)
             return await self._read(ended)
         wait: WaitEntry = there or begin()
-        # What is there already costs no suspension: children may have been quick.
-        over = await self._waits.outcome(task.id, task.topic, wait, replay.history)
+        with replay.doing(step=False):
+            # What is there already costs no suspension: children may have been quick.
+            over = await self._waits.outcome(task.id, task.topic, wait, replay.history)
+            if over is not None:
+                journal = await replay.journal()
+                if there is None:
+                    await journal.append(wait)
+                await journal.append(await waited_entry(self._client, replay.attempt, wait, over))
+                return over
+        await self._park(wait)
+        raise Suspended(wait)
+
+    async def _park(self, wait: WaitEntry) -> None:
+        """Writes what the task waits for as the last word of its attempt.
+
+        Whoever may wake the task looks at the end of its journal: first comes what other branches
+        are amid, and of several that wait, one is waited for. The others are come to again then.
+        """
+        replay = self._replay
         journal = await replay.journal()
-        if over is None:
-            # The wait is the attempt's last word: first comes what other branches are amid.
-            await replay.quiet()
-        if there is None:
-            await journal.append(wait)
-        if over is None:
+        await replay.quiet()
+        async with self._parking:
+            if replay.suspended is not None:
+                raise Suspended(replay.suspended)
+            await journal.append(msgspec.structs.replace(wait, attempt=replay.attempt))
             replay.suspended = wait
-            raise Suspended(wait)
-        await journal.append(await waited_entry(self._client, replay.attempt, wait, over))
-        return over
 
     async def _read(self, ended: WaitedEntry) -> Over:
         data = bytes(ended.data)

@@ -95,13 +95,19 @@ class History:
 
     @property
     def waits(self) -> list[WaitEntry]:
-        """Every wait, in order."""
-        return [one for one in self.entries if isinstance(one, WaitEntry)]
+        """Every wait, in order; one that several attempts came to is there once."""
+        return list({one.n: one for one in self._ends_in_waits}.values())
 
     @property
     def open_wait(self) -> WaitEntry | None:
         """What the task waits for now; None while it runs."""
-        return next((one for one in reversed(self.waits) if one.n not in self._waited), None)
+        came_to = reversed(self._ends_in_waits)
+        return next((one for one in came_to if one.n not in self._waited), None)
+
+    @property
+    def _ends_in_waits(self) -> list[WaitEntry]:
+        """Every wait that an attempt came to."""
+        return [one for one in self.entries if isinstance(one, WaitEntry)]
 
     @property
     def children(self) -> list[Child]:
@@ -186,7 +192,7 @@ class History:
         carried = {one.attempt: one.carrier for one in self.entries if isinstance(one, ClaimEntry)}
         return any(
             carried.get(wait.attempt, carrier if original else "") == carrier
-            for wait in self.waits
+            for wait in self._ends_in_waits
             if not self._went_on(wait)
         )
 

@@ -184,7 +184,7 @@ async def test_watchers_see_text_and_tools_once(
 
 
 async def test_other_agents_are_asked_at_the_same_time_as_tools(
-    client: Client, working: Working, model: Planned
+    client: Client, working: Working, model: Planned, seen: Seen
 ) -> None:
     """Children wait without a slot: the handler comes by the same calls again, and makes none."""
     made: list[int] = []
@@ -196,7 +196,7 @@ async def test_other_agents_are_asked_at_the_same_time_as_tools(
         return "noted"
 
     zoo = Agent("zoo")
-    both = asyncio.Barrier(2)
+    both = asyncio.Barrier(3)
 
     @zoo.task("legs")
     async def legs(animal: str) -> int:
@@ -221,7 +221,10 @@ async def test_other_agents_are_asked_at_the_same_time_as_tools(
     )
     asking = LLMAgent("asking", "Ask.", tools=[note, "agent:legs", "agent:wings"])
     async with working(zoo), working(asking):
-        assert await client.run("asking", "Go.", wait="20s") == "Four and two."
+        task_id = await client.submit("asking", "Go.")
+        await seen.named(task_id, "task.suspended")
+        await both.wait()
+        assert await client.result(task_id, wait="20s") == "Four and two."
     assert made == [1, 2]
     legs_spec = next(one for one in model.asked[0][1].tools if one.name == "agent_legs")
     assert legs_spec.parameters["properties"]["input"]["type"] == "string"
