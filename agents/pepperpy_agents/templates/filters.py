@@ -81,10 +81,10 @@ def _to_json(value: Any, indent: Any = 0) -> writing.Ready:
     if not isinstance(indent, int) or not 0 <= indent <= _INDENTS:
         raise OverBounds(f"indent is not between 0 and {_INDENTS}")
     meter().weigh(value)
-    body = msgspec.json.encode(value)
+    body = writing.as_json(value)
     text = msgspec.json.format(body, indent=indent) if indent else body
     meter().fit(len(text))
-    return writing.Ready(text.decode())
+    return writing.Ready(text)
 
 
 def _total(values: Iterable[Any]) -> float:

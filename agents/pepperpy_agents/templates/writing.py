@@ -39,7 +39,9 @@ def plain(value: Any) -> str:
             raise BadConfig(
                 f"{what} is no text", hint="write it with a loop, with |join(', ') or with |tojson"
             )
-    str(value)  # what is not defined raises what it has to say
+    # What is not defined raises what it has to say; an if without else is nothing.
+    if str(value) == "":
+        return ""
     raise BadConfig("the value is no text", hint="make a list of it with |list first")
 
 
