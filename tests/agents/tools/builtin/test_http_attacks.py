@@ -5,6 +5,7 @@ import gzip
 import json
 import ssl
 import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from pepperpy_agents.tools import Grants, ToolUse, builtin
 from pepperpy_agents.tools.builtin import fetching
-from pepperpy_agents.tools.builtin.http import http_tools
+from pepperpy_agents.tools.builtin.http import LARGEST_SENT, http_tools
+from pepperpy_schemas.errors import TooLarge
 from tests.agents.tools.builtin.calling import Caller
 from tests.agents.tools.builtin.web import Names, Web, serving
 from tests.requirements import missing
@@ -138,6 +141,56 @@ async def test_a_name_that_changes_its_mind_is_asked_once(web: Web) -> None:
     assert call.code == "not_granted"
     assert "169.254.169.254" in call.said
     assert len(web.heads) == 1
+
+
+async def test_of_several_addresses_those_that_are_allowed_are_tried(web: Web) -> None:
+    """Whoever adds an inner address to a public name gets neither that one nor the name refused."""
+    asked: list[str] = []
+
+    async def several(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["10.0.0.1", "127.0.0.2", "127.0.0.1"]
+
+    # Nobody listens at the second one.
+    exact = (f"http:127.0.0.1:{web.port}", f"http:127.0.0.2:{web.port}")
+    call = Caller(http_tools(resolve=several), ["http.get", *exact])
+    answer = await call("http.get", url=f"http://a.example.org:{web.port}/good")
+    assert answer["text"] == "good"
+    gone = Caller(http_tools(resolve=several), ["http.get", exact[1]])
+    assert await gone("http.get", url=f"http://a.example.org:{web.port}/good") is None
+    assert gone.code == "tool_failed"
+    assert asked == ["a.example.org"] * 2
+
+
+@pytest.mark.parametrize("answer", [[], OSError("no such host"), UnicodeError("too long")])
+async def test_a_name_that_nobody_knows_is_said_to_be_unknown(answer: Any) -> None:
+    async def unknown(host: str, port: int) -> list[str]:
+        if isinstance(answer, Exception):
+            raise answer
+        return list(answer)
+
+    call = Caller(http_tools(resolve=unknown), ["http.get"])
+    assert await call("http.get", url="http://nobody.example.org/") is None
+    assert call.code == "tool_failed"
+
+
+async def test_a_large_body_is_not_sent(web: Web) -> None:
+    post = next(tool for tool in http_tools() if tool.name == "http.post")
+    use = ToolUse(caller="tester", grants=Grants.of([f"http:127.0.0.1:{web.port}"]))
+    body = "x" * (LARGEST_SENT + 1)
+    with pytest.raises(TooLarge):
+        await post.call({"url": f"http://127.0.0.1:{web.port}/good", "body": body}, use)
+    assert web.heads == []
+
+
+async def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(builtin, "fetching")
+    monkeypatch.delitem(sys.modules, "pepperpy_agents.tools.builtin.fetching")
+    monkeypatch.setitem(sys.modules, "httpcore2", None)
+    call = caller("http.get")
+    assert await call("http.get", url="http://a.example.org/") is None
+    assert call.code == "bad_config"
+    assert "httpcore2" in call.said
 
 
 REDIRECTS = {

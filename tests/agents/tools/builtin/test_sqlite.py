@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,3 +157,20 @@ async def test_a_database_that_is_written_meanwhile_is_read(call: Caller, shop: 
         )
         assert found["rows"] == [["late"]]
     writer.close()
+
+
+async def test_a_file_that_is_exchanged_while_it_is_opened_is_not_asked(
+    call: Caller, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite opens by name: between the look at the file and that, another may have its name."""
+    connect = sqlite3.connect
+
+    def exchanged(*args: Any, **options: Any) -> sqlite3.Connection:
+        shop.unlink()
+        shop.symlink_to(shop.parent / "other.db")
+        connection: sqlite3.Connection = connect(*args, **options)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", exchanged)
+    assert await call("sql.query", path=str(shop), statement="SELECT 1") is None
+    assert call.code == "not_granted"
