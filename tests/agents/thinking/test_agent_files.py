@@ -103,6 +103,14 @@ async def test_it_answers_with_a_template_and_a_schema_of_json(
     assert (request.temperature, request.max_tokens) == (0.5, 99)
 
 
+def test_short_forms_are_the_long_ones(folder: Path) -> None:
+    text = "name: x\ninstructions: y\nmemory: papers\nhandoffs: [billing, {topic: legal}]\n"
+    mind = read_agent(text, folder=folder).mind
+    assert mind.recall is not None
+    assert (mind.recall.namespace, mind.recall.top_k) == ("papers", 8)
+    assert [one.topic for one in mind.handoffs] == ["billing", "legal"]
+
+
 def test_a_worker_runs_it(folder: Path, workers: Start, broker: Broker) -> None:
     write(folder, "name: researcher\ninstructions: Answer.\ntools: [calculator]\n")
     worker = workers(broker.url, "researcher.yaml")

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pepperpy import Agent, Client
+from pepperpy_agents.templates import Template
 from pepperpy_agents.thinking import Answer, Limits, LLMAgent
 from pepperpy_agents.tools import ToolUse, tool
 from pepperpy_provider_svc.upstreams.upstream import Chunk
@@ -287,6 +288,15 @@ async def test_a_canceled_task_asks_the_model_no_more(
     assert model.calls == 1
 
 
+async def test_what_does_not_fit_although_nothing_can_be_left_out_is_an_error(
+    client: Client, working: Working, model: Planned
+) -> None:
+    model.plan = deque([fails(ContextTooLong("too long"))])
+    async with working(LLMAgent("reader", "Read.", retries=0)):
+        with pytest.raises(ContextTooLong):
+            await client.run("reader", "Go.", wait="20s")
+
+
 async def test_an_answer_that_was_cut_off_says_so(
     client: Client, working: Working, model: Planned
 ) -> None:
@@ -327,11 +337,14 @@ async def test_calls_that_are_not_made_are_no_part_of_the_conversation(
         ({"options": {"hotness": 3}}, "has no hotness"),
         ({"memory": {"top_k": 0}}, "memory"),
         ({"variables": {"a": 1}}, "take no variables"),
+        ({"instructions": Template("---\nformat: json\n---\n{}")}, "instructions are a text"),
+        ({"instructions": Template("Hi."), "variables": {"b": 1}}, "has no variable b"),
+        ({"tool_concurrency": 0}, "tool_concurrency is 0"),
     ],
 )
 def test_what_contradicts_itself_is_refused_at_once(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(BadConfig, match=words):
-        LLMAgent("wrong", "Be wrong.", **wrong)
+        LLMAgent("wrong", **{"instructions": "Be wrong.", **wrong})
 
 
 @pytest.mark.parametrize(
