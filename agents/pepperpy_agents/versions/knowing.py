@@ -31,6 +31,8 @@ FORGOTTEN: Final = 4 * BEAT
 
 _WORKING: Final = "RUNNING"
 _AGAIN: Final = 1.0
+_FRESH: Final = 1.0
+"""Seconds that weights hold when nothing is told: whoever falls silent is noticed in steps."""
 
 
 class _Other(msgspec.Struct, frozen=True):
@@ -68,6 +70,7 @@ class SideBySide:
         self._arrange = arrange
         self._table = Splits(client.connection, client.prefix)
         self._others: dict[str, _Other] = {}
+        self._in_force: dict[str, tuple[float, dict[str, int]]] = {}
         self._changed = asyncio.Event()
         self._looked: asyncio.Task[None] | None = None
         self._seen: asyncio.Task[None] | None = None
@@ -88,7 +91,12 @@ class SideBySide:
 
         This version counts as up: who asks is about to work.
         """
-        return in_force(self.declared(topic), {self.version, *self._up(topic)})
+        now = time.monotonic()
+        computed, weights = self._in_force.get(topic, (-_FRESH, {}))
+        if now - computed >= _FRESH:
+            weights = in_force(self.declared(topic), {self.version, *self._up(topic)})
+            self._in_force[topic] = (now, weights)
+        return weights
 
     def declared(self, topic: str) -> dict[str, int]:
         """Returns the weights as they were set, whoever is up; none when there is no split."""
@@ -165,6 +173,7 @@ class SideBySide:
             for one in await self._client.registry.instances():
                 self._note(f"{one.agent}.{one.instance}", one)
             self._seen = asyncio.create_task(self._see(), name="versions-see")
+        self._in_force.clear()
 
     async def _see(self) -> None:
         """Follows who comes and goes."""
@@ -172,6 +181,7 @@ class SideBySide:
             try:
                 async for key, one in self._client.registry.watch():
                     if self._note(key, one):
+                        self._in_force.clear()
                         self._changed.set()
             except PepperError as error:
                 log.warning("versions.not_watching", error=str(error))
