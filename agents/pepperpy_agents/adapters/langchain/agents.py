@@ -9,9 +9,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from pepperpy_agents.adapters.current import running
+from pepperpy_agents.adapters.guarding import Guard, Needs
 from pepperpy_agents.adapters.langchain.messages import theirs
 from pepperpy_agents.adapters.langchain.values import plain
-from pepperpy_agents.adapters.langchain.watching import Guard, Needs, Watching
+from pepperpy_agents.adapters.langchain.watching import Watching
 from pepperpy_agents.agent import DEFAULT_TIMEOUT, Agent
 from pepperpy_agents.context import Context
 from pepperpy_agents.tools.scopes import Grants, Scope
@@ -87,8 +88,9 @@ def runnable_handler(
     graph as they end. Each call of a tool is told as events. A cancellation or the deadline ends
     what it awaits; a plain function in a thread runs to its end, and what it returns is dropped.
 
-    A graph that takes ``messages`` may be asked with a text, and answers with one: the words of its
-    last message, or its structured response. Else what it gives is written as JSON.
+    A graph that takes ``messages`` may be asked with a text or a list of messages, and answers with
+    the words of its last message, or its structured response. Else what it gives is written as
+    JSON.
 
     Args:
         runnable: The runnable, or the graph.
@@ -167,11 +169,14 @@ def _given(runnable: Any, data: Any) -> Any:
     """A task's data as the runnable takes it."""
     if not _is_graph(runnable):
         return data
-    text = _text(data)
-    if text is not None:
-        from pepperpy_agents.adapters.langchain.graphs import takes_messages
+    from pepperpy_agents.adapters.langchain.graphs import takes_messages
 
-        return {"messages": [HumanMessage(text)]} if takes_messages(runnable) else data
+    if not takes_messages(runnable):
+        return data
+    if (text := _text(data)) is not None:
+        return {"messages": [HumanMessage(text)]}
+    if isinstance(data, list):
+        return {"messages": [_message(one) for one in data]}
     if isinstance(data, Mapping) and isinstance(data.get("messages"), list):
         return {**data, "messages": [_message(one) for one in data["messages"]]}
     return data
@@ -196,7 +201,8 @@ def _result(value: Any, data: Any) -> Any:
     """What a runnable gives as the task's result."""
     if isinstance(value, AIMessage) and not value.tool_calls:
         return str(value.text)
-    if isinstance(value, Mapping) and _text(data) is not None and value.get("messages"):
+    words = isinstance(data, list) or _text(data) is not None
+    if words and isinstance(value, Mapping) and value.get("messages"):
         if (structured := value.get("structured_response")) is not None:
             return plain(structured)
         return str(value["messages"][-1].text)

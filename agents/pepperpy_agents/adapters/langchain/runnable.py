@@ -1,6 +1,5 @@
 """An agent on the bus as a runnable of LangChain."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
@@ -9,13 +8,10 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import StructuredTool
 
-from pepperpy_agents.adapters.current import Bus, client_of, current, waited, waited_each
+from pepperpy_agents.adapters.asking import Asking
+from pepperpy_agents.adapters.current import Bus, waited, waited_each
 from pepperpy_agents.adapters.langchain.values import plain
-from pepperpy_agents.tools.agents import deeper
 from pepperpy_bus.submission import SubmitOptions
-from pepperpy_bus.submitted import outcome
-from pepperpy_schemas.errors import PepperError, StreamBroken
-from pepperpy_schemas.tokens import new_id
 
 
 class BusRunnable(Runnable[Any, Any]):
@@ -44,7 +40,7 @@ class BusRunnable(Runnable[Any, Any]):
         self.topic = topic
         self.name = topic
         self._client = client
-        self._options: SubmitOptions = options or {}
+        self._asking = Asking(topic, client, options)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Submits a task and returns what it ends with.
@@ -129,48 +125,9 @@ class BusRunnable(Runnable[Any, Any]):
     # --- below ----------------------------------------------------------------------------------
 
     async def _ask(self, given: Any) -> Any:
-        client, options = client_of(self._client), self._asked()
-        try:
-            return await client.run(self.topic, plain(given), **options)
-        except asyncio.CancelledError:
-            await self._cancel(options["id"])
-            raise
+        return await self._asking.result(plain(given))
 
     async def _pieces(self, given: Any) -> AsyncGenerator[Any, None]:
-        client, options = client_of(self._client), self._asked()
-        task_id = await client.submit(self.topic, plain(given), **options)
-        attempt = 0
-        try:
-            async for update in client.watch(task_id):
-                if update.ended is not None:
-                    value = outcome(update.ended)
-                    if not attempt or not isinstance(value, str):
-                        yield value
-                elif update.token is not None and update.token.t:
-                    if attempt and update.token.attempt != attempt:
-                        raise StreamBroken(
-                            f"task {task_id} began anew, after pieces of its text were given",
-                            hint="ainvoke waits for its end instead",
-                        )
-                    attempt = update.token.attempt
-                    yield update.token.t
-        except (asyncio.CancelledError, GeneratorExit):
-            await self._cancel(task_id)
-            raise
-
-    def _asked(self) -> SubmitOptions:
-        """The task's options, with an id by which it can be canceled."""
-        options: SubmitOptions = {"id": new_id(), **self._options}
-        task = current()
-        if task is not None:
-            options.setdefault("parent", task.ctx.task_id)
-            options.setdefault("root", task.ctx.root)
-            options["headers"] = {**deeper(task.ctx), **options.get("headers", {})}
-        return options
-
-    async def _cancel(self, task_id: str) -> None:
-        # It may have ended already, or not be there yet: the request is stored all the same.
-        with contextlib.suppress(PepperError):
-            await client_of(self._client).cancel(
-                task_id, reason="nobody waits for it any more", wait=0
-            )
+        async with contextlib.aclosing(self._asking.pieces(plain(given))) as pieces:
+            async for piece in pieces:
+                yield piece

@@ -16,7 +16,8 @@ def plain(value: Any) -> Any:
     """Returns a value that JSON can carry.
 
     A message is a `ChatMessage` of ours, a document an object with ``text``, ``metadata`` and
-    ``id``; what is none of LangChain's stays what it is.
+    ``id``; a prompt is a conversation, or the text that it consists of. What is none of LangChain's
+    stays what it is.
 
     Raises:
         BadPayload: A message says what ours cannot.
@@ -39,5 +40,9 @@ def plain(value: Any) -> Any:
 
 def _said(value: BaseMessage | PromptValue) -> Any:
     if isinstance(value, PromptValue):
-        return msgspec.to_builtins(conversation(value.to_messages()))
+        said = msgspec.to_builtins(conversation(value.to_messages()))
+        match said:
+            case [{"role": "user", "content": str(text)}]:
+                return text
+        return said
     return msgspec.to_builtins(conversation([value])[0])

@@ -8,7 +8,7 @@ not granted is stopped before it has begun.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -17,43 +17,20 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
+from pepperpy_agents.adapters.guarding import Guard
 from pepperpy_agents.adapters.langchain.tools import AUDITED
 from pepperpy_agents.adapters.langchain.values import plain
 from pepperpy_agents.context import Context
 from pepperpy_agents.thinking.showing import Showing
 from pepperpy_agents.tools.auditing import Audited
 from pepperpy_agents.tools.running import refuse
-from pepperpy_agents.tools.scopes import Grants
-from pepperpy_agents.tools.tool import Arguments, ToolUse
+from pepperpy_agents.tools.tool import ToolUse
 from pepperpy_bus.bodies import to_json
 from pepperpy_schemas.chat import ToolCall, ToolResult
 from pepperpy_schemas.errors import BadPayload, Canceled, NotGranted, info_of
 
 SILENT: Final = "nostream"
 """LangGraph's tag of models whose words nobody shall see."""
-
-Needs = str | Sequence[str] | Callable[[Arguments], Sequence[str]]
-"""What a tool needs: a scope, several, or a function of the call's arguments."""
-
-
-class Guard(msgspec.Struct, frozen=True):
-    """What the tools of a runnable may do.
-
-    Attributes:
-        caller: The agent.
-        grants: What it may do.
-        needs: What tools need, by their names; others need nothing.
-    """
-
-    caller: str
-    grants: Grants = Grants()
-    needs: Mapping[str, Needs] = {}
-
-    def scopes(self, tool: str, arguments: Arguments) -> tuple[str, ...]:
-        """Returns what a call needs."""
-        needs = self.needs.get(tool, ())
-        found = needs(arguments) if callable(needs) else needs
-        return (found,) if isinstance(found, str) else tuple(found)
 
 
 class _Call(msgspec.Struct):

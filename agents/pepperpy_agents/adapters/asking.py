@@ -1,0 +1,92 @@
+"""Agents on the bus, as objects of other frameworks ask them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from pepperpy_agents.adapters.current import Bus, client_of, current
+from pepperpy_agents.tools.agents import deeper
+from pepperpy_bus.submission import SubmitOptions
+from pepperpy_bus.submitted import outcome
+from pepperpy_schemas.errors import PepperError, StreamBroken
+from pepperpy_schemas.tokens import new_id
+
+
+class Asking:
+    """Asks whoever takes a topic, in whatever language that is written.
+
+    Whoever stops waiting cancels the task. Within a task of ours the other one is its child, and
+    ends with it.
+
+    Args:
+        topic: The topic.
+        client: A connected client; that of the task that runs by default.
+        options: What is said of each task.
+    """
+
+    def __init__(self, topic: str, client: Bus | None, options: SubmitOptions | None) -> None:
+        self._topic = topic
+        self._client = client
+        self._options: SubmitOptions = options or {}
+
+    async def result(self, data: Any) -> Any:
+        """Submits a task and returns what it ends with.
+
+        Raises:
+            PepperError: The task failed; the error is the one it failed with.
+        """
+        client, options = client_of(self._client), self._said()
+        try:
+            return await client.run(self._topic, data, **options)
+        except asyncio.CancelledError:
+            await self._cancel(options["id"])
+            raise
+
+    async def pieces(self, data: Any) -> AsyncGenerator[Any, None]:
+        """Submits a task and yields the text that it shows while it works.
+
+        What it ends with is yielded when it has shown no text, or when it ends with no text.
+
+        Raises:
+            StreamBroken: The text began anew, after pieces of it were yielded: another attempt has
+                the task, which goes on.
+            PepperError: The task failed; the error is the one it failed with.
+        """
+        client, options = client_of(self._client), self._said()
+        task_id = await client.submit(self._topic, data, **options)
+        attempt = 0
+        try:
+            async for update in client.watch(task_id):
+                if update.ended is not None:
+                    value = outcome(update.ended)
+                    if not attempt or not isinstance(value, str):
+                        yield value
+                elif update.token is not None and update.token.t:
+                    if attempt and update.token.attempt != attempt:
+                        raise StreamBroken(
+                            f"task {task_id} began anew, after pieces of its text were given",
+                            hint="wait for its end instead of its pieces",
+                        )
+                    attempt = update.token.attempt
+                    yield update.token.t
+        except (asyncio.CancelledError, GeneratorExit):
+            await self._cancel(task_id)
+            raise
+
+    def _said(self) -> SubmitOptions:
+        """The task's options, with an id by which it can be canceled."""
+        options: SubmitOptions = {"id": new_id(), **self._options}
+        task = current()
+        if task is not None:
+            options.setdefault("parent", task.ctx.task_id)
+            options.setdefault("root", task.ctx.root)
+            options["headers"] = {**deeper(task.ctx), **options.get("headers", {})}
+        return options
+
+    async def _cancel(self, task_id: str) -> None:
+        # It may have ended already, or not be there yet: the request is stored all the same.
+        with contextlib.suppress(PepperError):
+            await client_of(self._client).cancel(
+                task_id, reason="nobody waits for it any more", wait=0
+            )
