@@ -1,10 +1,15 @@
-"""The stock agent that runs graphs: each is a task whose children are the graph's tasks."""
+"""The stock agent that runs graphs: each is a task whose children are the graph's tasks.
+
+It decides for teams as well, whose graphs ask for that.
+"""
 
 from typing import Any
 
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.context import Context
 from pepperpy_agents.graphs.orchestration import Orchestration
+from pepperpy_agents.teams.deciding import decide
+from pepperpy_agents.teams.steps import TOPIC as TEAM_STEP
 from pepperpy_bus.graphs.graph import TOPIC
 from pepperpy_bus.graphs.plan import make_plan
 from pepperpy_schemas.errors import error_types
@@ -21,3 +26,7 @@ _PASSING = tuple(one for one in error_types() if one.category == "bus")
 async def orchestrate(graph: GraphSpec, ctx: Context) -> Any:
     """Runs a graph of tasks, and returns its output or the results of its last nodes by name."""
     return await Orchestration(make_plan(graph), ctx).run()
+
+
+# Providers have been asked again by the service; what members failed with does not pass.
+agent.task(TEAM_STEP, retries=20, retry_delay="1s", retry_on=_PASSING, timeout=None)(decide)
