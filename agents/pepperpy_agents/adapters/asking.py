@@ -49,8 +49,8 @@ class Asking:
         What it ends with is yielded when it has shown no text, or when it ends with no text.
 
         Raises:
-            StreamBroken: The text began anew, after pieces of it were yielded: another attempt has
-                the task, which goes on.
+            StreamBroken: Pieces of the text are missing, or it began anew after some were yielded:
+                another attempt has the task, which goes on.
             PepperError: The task failed; the error is the one it failed with.
         """
         client, options = client_of(self._client), self._said()
@@ -62,6 +62,11 @@ class Asking:
                     value = outcome(update.ended)
                     if not attempt or not isinstance(value, str):
                         yield value
+                elif update.gap is not None:
+                    raise StreamBroken(
+                        f"pieces of the text of task {task_id} are missing",
+                        hint="wait for its end instead of its pieces",
+                    )
                 elif update.token is not None and update.token.t:
                     if attempt and update.token.attempt != attempt:
                         raise StreamBroken(

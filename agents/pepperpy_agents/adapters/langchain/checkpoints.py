@@ -3,15 +3,10 @@
 They lie among the agent's values, under the thread's name: each checkpoint is one value, what its
 nodes have written since another, and a third says which is the newest. They are forgotten a while
 after they were written.
-
-What is read back is made of plain values, LangChain's messages and the types that were allowed, and
-nothing else: whoever can write an agent's values can not make its workers run what they like.
 """
 
-import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -27,9 +22,8 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
     writes_sort_key,
 )
-from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from pepperpy_agents.adapters.langchain.serializing import Strict, Typed
 from pepperpy_bus.state.values import State
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.errors import BadConfig, Fenced
@@ -37,8 +31,8 @@ from pepperpy_schemas.errors import BadConfig, Fenced
 KEPT: Final = "30d"
 """How long a checkpoint is kept after it was written."""
 
-Typed = tuple[str, bytes]
-"""A value as LangGraph's serializer writes it: of which kind, and its bytes."""
+_NAMES: Final = "graph-"
+"""Begins the names of our values: a thread's may have others beside them."""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -118,7 +112,7 @@ class BusSaver(BaseCheckpointSaver[int]):
         state, ns = self._place(config)
         wanted = get_checkpoint_id(config)
         if not wanted:
-            newest: Newest | None = (await state.get(f"n-{_token(ns)}", type=Newest)).value
+            newest: Newest | None = (await state.get(f"{_NAMES}n-{_token(ns)}", type=Newest)).value
             if newest is None:
                 return None
             wanted = newest.id
@@ -140,7 +134,7 @@ class BusSaver(BaseCheckpointSaver[int]):
         if config is None:
             raise BadConfig("checkpoints are listed by thread", hint="give a config with thread_id")
         state, ns = self._place(config)
-        start = f"c-{_token(ns)}-"
+        start = f"{_NAMES}c-{_token(ns)}-"
         ids = [one.removeprefix(start) for one in await state.keys() if one.startswith(start)]
         only, end = get_checkpoint_id(config), get_checkpoint_id(before) if before else None
         left = limit
@@ -176,14 +170,14 @@ class BusSaver(BaseCheckpointSaver[int]):
             get_checkpoint_id(config) or "",
         )
         new = checkpoint["id"]
-        await state.set(f"c-{_token(ns)}-{new}", saved, ttl=self._ttl)
+        await state.set(f"{_NAMES}c-{_token(ns)}-{new}", saved, ttl=self._ttl)
         own = Newest(new, self._writer, self._attempt)
 
         def advance(before: Newest | None) -> Newest:
             self._check(before)
             return own
 
-        await state.update(f"n-{_token(ns)}", advance, type=Newest, ttl=self._ttl)
+        await state.update(f"{_NAMES}n-{_token(ns)}", advance, type=Newest, ttl=self._ttl)
         return _config(config, ns, new)
 
     async def aput_writes(
@@ -214,14 +208,15 @@ class BusSaver(BaseCheckpointSaver[int]):
                     there[place] = one
             return list(there.values())
 
-        name = f"w-{_token(ns)}-{get_checkpoint_id(config)}"
+        name = f"{_NAMES}w-{_token(ns)}-{get_checkpoint_id(config)}"
         await state.update(name, add, type=list[Write], ttl=self._ttl)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Forgets all checkpoints of a thread."""
         state = self._threads(thread_id)
         for name in await state.keys():
-            await state.delete(name)
+            if name.startswith(_NAMES):
+                await state.delete(name)
 
     # --- below ----------------------------------------------------------------------------------
 
@@ -232,10 +227,12 @@ class BusSaver(BaseCheckpointSaver[int]):
     async def _tuple(
         self, state: State, config: RunnableConfig, ns: str, wanted: str
     ) -> CheckpointTuple | None:
-        saved: Saved | None = (await state.get(f"c-{_token(ns)}-{wanted}", type=Saved)).value
+        saved: Saved | None = (
+            await state.get(f"{_NAMES}c-{_token(ns)}-{wanted}", type=Saved)
+        ).value
         if saved is None:
             return None
-        kept = await state.get(f"w-{_token(ns)}-{wanted}", type=list[Write], default=[])
+        kept = await state.get(f"{_NAMES}w-{_token(ns)}-{wanted}", type=list[Write], default=[])
         writes = sorted(kept.value, key=lambda one: writes_sort_key(one.path, one.task, one.index))
         return CheckpointTuple(
             config=_config(config, ns, wanted),
@@ -254,67 +251,6 @@ class BusSaver(BaseCheckpointSaver[int]):
         if before is None or before.writer != self._writer or before.attempt <= self._attempt:
             return
         raise Fenced(f"attempt {before.attempt} has the task, and its graph")
-
-
-class Strict:
-    """LangGraph's serializer, which reads back nothing but what was allowed, and says so at once.
-
-    Its own would give the parts of a value that it may not make, as if they were the value.
-
-    Args:
-        allowed: Types besides plain ones and messages.
-    """
-
-    def __init__(self, allowed: Iterable[type] = ()) -> None:
-        self._inner = JsonPlusSerializer(allowed_msgpack_modules=tuple(allowed) or None)
-
-    def dumps_typed(self, value: Any) -> Typed:
-        """Returns a value as it is stored, after it was read back from that.
-
-        Raises:
-            BadConfig: It has a value of a type that was not allowed.
-        """
-        dumped = self._inner.dumps_typed(value)
-        self.loads_typed(dumped)
-        return dumped
-
-    def loads_typed(self, data: Typed) -> Any:
-        """Returns a value as it was.
-
-        Raises:
-            BadConfig: It has a value of a type that was not allowed.
-        """
-        with _blocked() as names:
-            value = self._inner.loads_typed(data)
-        if names:
-            raise BadConfig(
-                f"the graph's state has a {names[0]}, which is not read back",
-                hint="name the type: Checkpoints(allowed=[…])",
-            )
-        return value
-
-
-_names: ContextVar[list[str] | None] = ContextVar("blocked", default=None)
-
-
-def _note(event: SerdeEvent) -> None:
-    names = _names.get()
-    if names is not None and event["kind"] == "msgpack_blocked":
-        names.append(f"{event['module']}.{event['name']}")
-
-
-register_serde_event_listener(_note)
-
-
-@contextlib.contextmanager
-def _blocked() -> Iterator[list[str]]:
-    """Collects the types that LangGraph refuses to make meanwhile."""
-    names: list[str] = []
-    token = _names.set(names)
-    try:
-        yield names
-    finally:
-        _names.reset(token)
 
 
 def _config(config: RunnableConfig, ns: str, checkpoint: str) -> RunnableConfig:

@@ -41,12 +41,15 @@ class Asked(msgspec.Struct, frozen=True):
     """A question of a graph, as the journal keeps it.
 
     Attributes:
-        id: Id of the interrupt.
+        id: Id of the interrupt; empty where the graph was made to stop before or after a node.
         value: What the graph wants to know.
+        at: Id of the checkpoint that it stopped at. What a node asks twice has one id and one
+            checkpoint; its words tell the questions apart.
     """
 
     id: str
     value: Any
+    at: str
 
 
 class GraphRun:
@@ -110,9 +113,9 @@ class GraphRun:
             while True:
                 value = await self._flow(given)
                 state = await self._graph.aget_state(self._config)
-                if not state.interrupts:
+                if not state.next:
                     return value
-                given = await self._ask(Asked(state.interrupts[0].id, state.interrupts[0].value))
+                given = _resumed(*await self._ask_once(_questions(state)[0]))
         except GraphRecursionError as error:
             raise Rejected(
                 f"the graph has not ended: {str(error).partition('.')[0]}",
@@ -130,15 +133,13 @@ class GraphRun:
         state = await self._graph.aget_state(self._config)
         if (state.metadata or {}).get(TASK) != self._ctx.task_id:
             return given, None
+        if not state.next:
+            return None, self._outputs(state)
+        if asked is not None and asked in _questions(state):
+            return _resumed(asked, answer), None
         if state.interrupts:
-            open_ = [Asked(one.id, plain(one.value)) for one in state.interrupts]
-            # A node may ask twice under one id: what it wants to know tells them apart.
-            if asked is None or asked not in open_:
-                return await self._ask(open_[0]), None
-            return Command(resume={asked.id: answer}), None
-        if state.next:
-            return None, None
-        return None, self._outputs(state)
+            return _resumed(*await self._ask_once(_questions(state)[0])), None
+        return None, None
 
     def _outputs(self, state: "StateSnapshot") -> Any:
         wanted = self._graph.output_channels
@@ -167,10 +168,6 @@ class GraphRun:
                 self._watching.show({"custom": plain(piece)})
         return last
 
-    async def _ask(self, asked: Asked) -> Any:
-        known, answer = await self._ask_once(asked)
-        return Command(resume={known.id: answer})
-
     async def _ask_once(self, asked: Asked | None) -> tuple[Asked, Any]:
         """Asks people, once in all attempts; the question stands in the journal before it."""
         self._questions += 1
@@ -193,9 +190,26 @@ def takes_messages(graph: "Pregel[Any, Any, Any, Any]") -> bool:
     return any("messages" in vars(kind).get("__annotations__", {}) for kind in schema.__mro__)
 
 
-async def _itself(asked: Asked | None) -> Any:
-    assert asked is not None, "the journal has it"
-    return Asked(asked.id, plain(asked.value))
+async def _itself(asked: Asked | None) -> Asked | None:
+    return asked
+
+
+def _questions(state: "StateSnapshot") -> list[Asked]:
+    """What a graph that has stopped wants to know before it goes on."""
+    at = state.config["configurable"]["checkpoint_id"]
+    if state.interrupts:
+        return [Asked(one.id, plain(one.value), at) for one in state.interrupts]
+    ask = f"Go on with {', '.join(state.next)}?"
+    return [Asked("", {"question": ask, "choices": ["yes", "no"]}, at)]
+
+
+def _resumed(asked: Asked, answer: Any) -> Any:
+    """What a graph goes on with after an answer."""
+    if asked.id:
+        return Command(resume={asked.id: answer})
+    if answer != "yes":
+        raise Rejected(f"somebody said {answer!r:.80} to: {asked.value['question']}")
+    return None
 
 
 def _question(value: Any) -> tuple[str, list[Any]]:

@@ -17,14 +17,8 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from pydantic import BaseModel, ConfigDict, Field
 
 from pepperpy_agents.adapters.current import Bus, models, waited, waited_each
-from pepperpy_agents.adapters.langchain.messages import (
-    Pieces,
-    answer,
-    conversation,
-    last_chunk,
-    told_of,
-    usage_of,
-)
+from pepperpy_agents.adapters.langchain.messages import answer, conversation
+from pepperpy_agents.adapters.langchain.pieces import Pieces, last_chunk, told_of, usage_of
 from pepperpy_agents.tools.tool import Tool
 from pepperpy_bus.llm.options import DEFAULT, ChatOptions
 from pepperpy_schemas.chat import Delta, End, ToolSpec

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from pepperpy import Client
 from pepperpy_agents.adapters.langchain import (
+    BusRunnable,
     ChatPepperPy,
     langchain_agent,
     langchain_tools,
@@ -345,6 +346,30 @@ async def test_a_graph_takes_a_conversation_of_ours_and_gives_its_state(
         state = await client.run("talk", {"messages": talk}, wait="20s")
     assert [one["role"] for one in state["messages"]] == ["user", "assistant", "user", "assistant"]
     assert state["messages"][-1]["content"] == "You are Ana."
+
+
+async def test_a_list_of_messages_is_a_question_and_answered_with_words(
+    client: Client, working: Working, model: Planned
+) -> None:
+    model.plan = deque([says("You are Ana.")])
+    talk = [
+        {"role": "user", "content": "I am Ana."},
+        {"type": "ai", "content": "Hello."},
+        {"role": "user", "content": "Who am I?"},
+    ]
+    async with working(langchain_agent("talk", create_agent(ChatPepperPy(), []))):
+        assert await client.run("talk", talk, wait="20s") == "You are Ana."
+        asked = BusRunnable("talk", client=client)
+        one = ChatPromptTemplate.from_template("Who is {name}?") | asked
+        assert await one.ainvoke({"name": "Bob"}) == "You are Ana."
+        several = ChatPromptTemplate.from_messages([("system", "Short."), ("user", "Who?")]) | asked
+        assert await several.ainvoke({}) == "You are Ana."
+    said = [[(m.role, m.text) for m in request.messages] for _, request, _ in model.asked]
+    assert said == [
+        [("user", "I am Ana."), ("assistant", "Hello."), ("user", "Who am I?")],
+        [("user", "Who is Bob?")],
+        [("system", "Short."), ("user", "Who?")],
+    ]
 
 
 async def test_a_structured_response_is_the_answer(

@@ -25,7 +25,7 @@ from pepperpy_agents.adapters.langchain import (
     Checkpoints,
     langchain_agent,
 )
-from pepperpy_schemas.errors import BadConfig, Fenced, TooLarge
+from pepperpy_schemas.errors import BadConfig, Fenced, Rejected, TooLarge
 from pepperpy_schemas.messages import WaitEntry
 from tests.agents.conftest import Seen, Working, wait_until
 from tests.agents.thinking.speaking import calls, says
@@ -327,6 +327,25 @@ async def test_a_failure_after_an_answer_asks_nobody_again(
         assert await client.result(task_id, wait="20s") == {"trail": ["yes", "end"]}
 
 
+@pytest.mark.parametrize("said", ["yes", "no"])
+async def test_a_graph_that_is_made_to_stop_before_a_node_goes_on_when_people_say_so(
+    client: Client, working: Working, said: str
+) -> None:
+    done: list[str] = []
+    graph = chain_of(one=leaves("one", done), two=leaves("two", done), last=leaves("last", done))
+    graph.interrupt_before_nodes = ["two", "last"]
+    async with working(langchain_agent("walk", graph, checkpoints=KEPT)):
+        task_id = await client.submit("walk", {"trail": []})
+        asked = await answered(client, task_id, "yes", said)
+        assert asked == ["Go on with two?", "Go on with last?"]
+        if said == "yes":
+            assert await client.result(task_id, wait="20s") == {"trail": ["one", "two", "last"]}
+        else:
+            with pytest.raises(Rejected, match="somebody said 'no'"):
+                await client.result(task_id, wait="20s")
+    assert done == ["one", "two", "last"][: 3 if said == "yes" else 2]
+
+
 # --- the store --------------------------------------------------------------------------------
 
 
@@ -390,7 +409,10 @@ async def test_checkpoints_are_listed_by_what_is_asked_and_forgotten_by_thread(
     assert newest.parent_config["configurable"]["checkpoint_id"] == ids[-2]
     with pytest.raises(BadConfig, match="listed by thread"):
         await anext(aiter(saver.alist(None)))
+    values = client.agent_state("walk").keyed("t")
+    await values.set("own", 1)
     await saver.adelete_thread("t")
+    assert await values.keys() == ["own"]
     assert await saver.aget_tuple(thread("t")) is None
     assert await saver.aget_tuple(thread("other")) is not None
 

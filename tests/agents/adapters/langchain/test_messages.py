@@ -21,13 +21,8 @@ from langchain_core.messages import (
     ChatMessage as NamedRole,
 )
 
-from pepperpy_agents.adapters.langchain.messages import (
-    Pieces,
-    answer,
-    conversation,
-    last_chunk,
-    theirs,
-)
+from pepperpy_agents.adapters.langchain.messages import answer, conversation, theirs
+from pepperpy_agents.adapters.langchain.pieces import Pieces, last_chunk
 from pepperpy_bus.llm import Assembling
 from pepperpy_schemas.chat import (
     ChatMessage,
