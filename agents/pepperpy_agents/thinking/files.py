@@ -2,13 +2,13 @@
 
 import re
 import typing
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pepperpy_agents.agent import Agent
+from pepperpy_agents.complaints import complaint, marked
 from pepperpy_agents.templates import Template, load_template
 from pepperpy_agents.thinking.agent import LLMAgent
 from pepperpy_agents.thinking.approval import Approval
@@ -23,10 +23,8 @@ from pepperpy_agents.thinking.shorthand import read_output
 from pepperpy_agents.tools.resolving import resolve
 from pepperpy_agents.tools.scopes import Grants
 from pepperpy_bus.llm.options import ChatOptions
-from pepperpy_bus.marked import Marked
-from pepperpy_schemas.codec import field_path
 from pepperpy_schemas.error import PepperError
-from pepperpy_schemas.errors import BadConfig, BadPayload
+from pepperpy_schemas.errors import BadConfig
 from pepperpy_schemas.tokens import check_topic
 
 _FILE: Final = re.compile(r"[^\s{}]+\.(md|txt|j2|jinja)")
@@ -57,19 +55,15 @@ def read_agent(text: str | bytes, *, origin: str = "agent", folder: Path | None 
     Raises:
         BadConfig: It declares no agent; the message begins with origin and line.
     """
+    found = marked(text, origin, "an agent", _HINT)
     try:
-        marked = Marked(text)
-    except BadPayload as error:
-        at = f":{error.context['line']}" if "line" in error.context else ""
-        raise BadConfig(f"{origin}{at}: {error}", hint=_HINT) from None
-    try:
-        table = AgentTable.model_validate(marked.data)
+        table = AgentTable.model_validate(found.data)
     except ValidationError as error:
-        raise _complaint(origin, marked, error) from None
+        raise complaint(origin, found, AgentTable, error, _HINT) from None
     try:
         return _made(table, folder or Path.cwd())
     except _At as wrong:
-        line = marked.line(wrong.path)
+        line = found.line(wrong.path)
         cause = wrong.error
         raise BadConfig(f"{origin}:{line}: {cause}", hint=cause.hint or _HINT) from None
 
@@ -162,57 +156,3 @@ def _instructions(said: str, folder: Path) -> str | Template:
     template = load_template(path)
     template.check()
     return template
-
-
-# --- what is said of wrong keys -------------------------------------------------------------------
-
-
-def _complaint(origin: str, marked: Marked, error: ValidationError) -> BadConfig:
-    if not isinstance(marked.data, dict):
-        return BadConfig(f"{origin}:1: an agent is an object with a name", hint=_HINT)
-    told = []
-    for problem in error.errors(include_url=False):
-        places = [one for one in problem["loc"] if one not in _UNIONS]
-        path = field_path(places)
-        where = path.removeprefix("$").removeprefix(".")
-        lead = f"{where}: " if where else ""
-        told.append((marked.line(path), f"{lead}{_fact(problem, places)}"))
-    lines = [f"{origin}:{line}: {fact}" for line, fact in sorted(dict.fromkeys(told))]
-    return BadConfig("\n".join(lines), hint=_HINT)
-
-
-_UNIONS: Final = ("SessionsTable", "bool")
-"""What pydantic adds to the path of a value that may be of several types."""
-
-
-def _fact(problem: Any, places: list[str | int]) -> str:
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        return f"there is no such key{_nearest(places)}"
-    if kind == "missing":
-        return "is missing"
-    told = str(problem.get("ctx", {}).get("error") or problem["msg"])
-    shown = problem["input"]
-    given = "" if isinstance(shown, dict | list) else f"{shown!r:.80}: "
-    return f"{given}{told[:1].lower()}{told[1:]}"
-
-
-def _nearest(places: list[str | int]) -> str:
-    """What may have been meant by a key that there is not."""
-    keys = list(_keys(places[:-1]))
-    near = get_close_matches(str(places[-1]), keys, n=1, cutoff=0.6)
-    return f", did you mean {near[0]}?" if near else f"; there is {', '.join(keys)}"
-
-
-def _keys(places: list[str | int]) -> tuple[str, ...]:
-    """The keys of the table at a place."""
-    table: type[BaseModel] = AgentTable
-    for one in places:
-        if isinstance(one, int):
-            continue
-        kind = table.model_fields[one].annotation
-        tables = [kind, *typing.get_args(kind)]
-        table = next(
-            each for each in tables if isinstance(each, type) and issubclass(each, BaseModel)
-        )
-    return tuple(table.model_fields)
