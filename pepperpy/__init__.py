@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy
+    from pepperpy_agents import Agent, BlockingContext, Context, RetryPolicy, teams
     from pepperpy_agents.templates import Template, Templates
     from pepperpy_agents.thinking import Limits, LLMAgent
     from pepperpy_agents.tools import Tool, ToolUse, tool
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pepperpy_bus.tasks.watch import Update
     from pepperpy_schemas.errors import PepperError, Rejected
 
+_MODULES = {"teams": "pepperpy_agents.teams"}
 _HOMES = {
     "Agent": "pepperpy_agents",
     "BlockingContext": "pepperpy_agents",
@@ -63,6 +64,7 @@ __all__ = [
     "Update",
     "connect",
     "connect_sync",
+    "teams",
     "tool",
 ]
 
@@ -72,6 +74,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("pepperpy")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
@@ -80,4 +84,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_MODULES})

@@ -14,15 +14,13 @@ def load_agent(reference: str) -> Agent:
 
     Args:
         reference: ``module:attribute`` or ``path/to/file.py:attribute``; without an attribute the
-            module's only agent is meant. Or ``path/to/agent.yaml``, which declares one.
+            module's only agent is meant. Or ``path/to/agent.yaml``, which declares one, or a team.
 
     Raises:
         BadConfig: There is no such module or agent; the message says what was found instead.
     """
     if reference.endswith(_DECLARED):
-        from pepperpy_agents.thinking.files import read_agent_file
-
-        return read_agent_file(Path(reference))
+        return _declared(Path(reference))
     place, attribute = _split(reference)
     module = import_place(place)
     agents = {name: one for name, one in vars(module).items() if isinstance(one, Agent)}
@@ -33,6 +31,24 @@ def load_agent(reference: str) -> Agent:
     if len(agents) == 1:
         return next(iter(agents.values()))
     raise BadConfig(f"{place} has {len(agents)} agents", hint=_choices(place, agents))
+
+
+def _declared(path: Path) -> Agent:
+    from pepperpy_bus.graphs.files import declares_team
+
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BadConfig(f"{path} cannot be read: {error.strerror}") from None
+    if declares_team(text):
+        from pepperpy_agents.teams.files import read_team
+        from pepperpy_agents.teams.serving import served
+
+        team = read_team(text, origin=str(path))
+        return served(team.graph, version=team.version)
+    from pepperpy_agents.thinking.files import read_agent
+
+    return read_agent(text, origin=str(path), folder=path.parent)
 
 
 def _split(reference: str) -> tuple[str, str]:

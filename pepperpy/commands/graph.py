@@ -212,11 +212,17 @@ class _Screen:
 
 
 def _read(file: Path) -> "GraphSpec":
-    from pepperpy_bus.graphs.files import read_graph, read_graph_file
+    """The graph of a file, or the one that the team in it is."""
+    from pepperpy_bus.graphs.files import declares_team, read_graph
 
-    if str(file) == "-":
-        return read_graph(sys.stdin.buffer.read(), "stdin")
-    return read_graph_file(file)
+    piped = str(file) == "-"
+    text = sys.stdin.buffer.read() if piped else file.read_bytes()
+    origin = "stdin" if piped else str(file)
+    if declares_team(text):
+        from pepperpy_agents.teams.files import read_team
+
+        return read_team(text, origin=origin).graph.declared
+    return read_graph(text, origin)
 
 
 def _print_mermaid(picture: "Picture") -> None:

@@ -31,19 +31,6 @@ _FILE: Final = re.compile(r"[^\s{}]+\.(md|txt|j2|jinja)")
 _HINT: Final = "every key is described in docs/how-to/thinking-agents.md"
 
 
-def read_agent_file(path: Path) -> LLMAgent:
-    """Returns the agent that a file declares; paths in it begin at the file's folder.
-
-    Raises:
-        BadConfig: The file declares no agent; the message begins with file and line.
-    """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise BadConfig(f"{path} cannot be read: {error.strerror}") from None
-    return read_agent(text, origin=str(path), folder=path.parent)
-
-
 def read_agent(text: str | bytes, *, origin: str = "agent", folder: Path | None = None) -> LLMAgent:
     """Returns the agent that a YAML or JSON text declares.
 

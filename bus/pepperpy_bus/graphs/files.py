@@ -50,6 +50,18 @@ def read_graph(text: str | bytes, origin: str = "graph") -> GraphSpec:
     return spec
 
 
+def declares_team(text: str | bytes) -> bool:
+    """Returns whether a YAML or JSON text declares a team of agents: it names a pattern.
+
+    Such a text is no graph, but one is made of it where agents are known.
+    """
+    try:
+        data = Marked(text).data
+    except BadPayload:
+        return False  # whoever reads it next says what is wrong
+    return isinstance(data, dict) and "pattern" in data
+
+
 _HINT: Final = "show the form with: pepperpy schema show GraphSpec"
 
 
