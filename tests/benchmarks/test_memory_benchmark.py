@@ -199,3 +199,11 @@ def test_what_is_not_measured_is_null(capsys: pytest.CaptureFixture[str]) -> Non
     assert tuple(figures) == memory.KEYS
     assert {key for key, figure in figures.items() if figure is not None} == {"durability"}
     assert "quality is not measured" in said.err
+
+
+def test_a_quick_run_says_what_it_is_a_sample_of(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory.main(["--only", "", "--data", str(data), "--quick", "--json"])
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "cranfield: 2 of 2 questions, 2 of 2 passages" in figures["sample"]
