@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from pepperpy_agents.adapters.guarding import Guard
@@ -33,11 +34,15 @@ SILENT: Final = "nostream"
 """LangGraph's tag of models whose words nobody shall see."""
 
 
+_INTERRUPT: Final = "GraphInterrupt"
+"""What LangGraph raises where it asks people; known by its name, as it may not be imported."""
+
+
 class _Call(msgspec.Struct):
-    """A call that has begun."""
+    """A call that has begun; ``audited`` is None where its toolbox tells of it itself."""
 
     call: ToolCall
-    audited: Audited
+    audited: Audited | None
     began: float
 
 
@@ -52,6 +57,10 @@ class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     run_inline = True
     raise_error = True
+    # LangChain would write out every conversation for these.
+    ignore_chain = True
+    ignore_chat_model = True
+    ignore_retriever = True
 
     def __init__(self, ctx: Context, guard: Guard) -> None:
         self._ctx = ctx
@@ -89,12 +98,14 @@ class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self,
         token: str | list[Any],
         *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
         tags: list[str] | None = None,
         **_: Any,
     ) -> None:
         """Shows what a model says next."""
-        if isinstance(token, str) and token and SILENT not in (tags or ()):
-            self._tell(lambda: self._showing.say(token))
+        text = str(token if chunk is None else chunk.text)
+        if text and SILENT not in (tags or ()):
+            self._tell(lambda: self._showing.say(text))
 
     def on_tool_start(
         self,
@@ -111,23 +122,11 @@ class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         Raises:
             NotGranted: It needs a scope that is not granted.
         """
-        if (metadata or {}).get(AUDITED):
-            return
         name = serialized.get("name") or more.get("name") or "tool"
         arguments = inputs if inputs is not None else {"input": input_str}
         call = ToolCall(str(more.get("tool_call_id") or run_id), name, _written(arguments))
-        guard = self._guard
-        use = ToolUse(caller=guard.caller, grants=guard.grants, ctx=self._ctx)
-        begun = _Call(call, Audited(call, use, None), time.perf_counter())
-        needed = guard.scopes(name, arguments)
-        begun.audited.knows(name, needed)
-        try:
-            for scope in needed:
-                refuse(name, scope, guard.grants)
-        except NotGranted as error:
-            self._told(begun, "refused", code=error.code)
-            raise
-        self._calls[run_id] = begun
+        audited = None if (metadata or {}).get(AUDITED) else self._audited(call, arguments)
+        self._calls[run_id] = begun = _Call(call, audited, time.perf_counter())
         self._tell(lambda: self._showing.called(call))
         self._told(begun, "called")
 
@@ -137,9 +136,14 @@ class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._ended(run_id, "tool_failed" if failed else "")
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """Tells that a call has failed."""
-        canceled = isinstance(error, asyncio.CancelledError)
-        self._ended(run_id, Canceled.code if canceled else info_of(error).code)
+        """Tells that a call has failed, or waits for an answer of people and is made again."""
+        match error:
+            case asyncio.CancelledError():
+                self._ended(run_id, Canceled.code)
+            case _ if type(error).__name__ == _INTERRUPT:
+                self._ended(run_id, "interrupted")
+            case _:
+                self._ended(run_id, info_of(error).code)
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Leaves the pieces of a runnable as they are."""
@@ -150,6 +154,22 @@ class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         return output
 
     # --- below ----------------------------------------------------------------------------------
+
+    def _audited(self, call: ToolCall, arguments: Mapping[str, Any]) -> Audited:
+        """Takes down who calls what; a call that needs what is not granted ends here."""
+        guard = self._guard
+        use = ToolUse(caller=guard.caller, grants=guard.grants, ctx=self._ctx)
+        audited = Audited(call, use, None)
+        try:
+            needed = _needed(guard, call.name, arguments)
+            audited.knows(call.name, needed)
+            for scope in needed:
+                refuse(call.name, scope, guard.grants)
+        except NotGranted as error:
+            code = error.code
+            self._tell(lambda: audited.tell("refused", code=code))
+            raise
+        return audited
 
     def _ended(self, run_id: UUID, code: str) -> None:
         begun = self._calls.pop(run_id, None)
@@ -162,7 +182,9 @@ class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._told(begun, "failed" if code else "completed", **more)
 
     def _told(self, begun: _Call, verb: str, **more: Any) -> None:
-        self._tell(lambda: begun.audited.tell(verb, **more))
+        audited = begun.audited
+        if audited is not None:
+            self._tell(lambda: audited.tell(verb, **more))
 
     def _tell(self, what: Callable[[], Any]) -> None:
         """Puts it into the queue, from any thread."""
@@ -171,6 +193,14 @@ class Watching(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     async def _tell_all(self) -> None:
         while (what := await self._untold.get()) is not None:
             await what()
+
+
+def _needed(guard: Guard, tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The scopes of a call; whose scopes cannot be said of its arguments is not granted."""
+    try:
+        return guard.scopes(tool, arguments)
+    except Exception as error:
+        raise NotGranted(f"{tool}: what it needs with these arguments cannot be said") from error
 
 
 def _written(arguments: Mapping[str, Any]) -> str:

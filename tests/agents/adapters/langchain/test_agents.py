@@ -210,6 +210,23 @@ async def test_a_tool_that_needs_what_is_not_granted_does_not_begin(
     assert len(asked) == made
 
 
+async def test_a_call_whose_needs_cannot_be_said_does_not_begin(
+    client: Client, working: Working, model: Planned, seen: Seen
+) -> None:
+    model.plan = deque([calls(("weather", {}))])
+    agent = langchain_agent(
+        "guide",
+        create_agent(ChatPepperPy(), [weather]),
+        grants=["places"],
+        needs={"weather": lambda given: f"places.read:{given['city']}"},
+    )
+    async with working(agent):
+        task_id = await client.submit("guide", "?")
+        with pytest.raises(NotGranted, match="cannot be said"):
+            await client.result(task_id, wait="20s")
+        assert await seen.named(task_id, "tool.refused")
+
+
 async def test_tools_of_ours_are_guarded_and_told_of_once_inside_a_graph(
     client: Client, working: Working, model: Planned, seen: Seen
 ) -> None:
@@ -234,6 +251,14 @@ async def test_tools_of_ours_are_guarded_and_told_of_once_inside_a_graph(
     assert results[1].content.startswith("not_granted: ")
     names = [one for one in await seen.names(task_id) if one.startswith("tool.")]
     assert sorted(names) == ["tool.called", "tool.completed", "tool.refused"]
+    _, others = await told(client, task_id)
+    states = sorted((one["tool"], one["state"]) for one in others if "tool" in one)
+    assert states == [
+        ("calculator", "called"),
+        ("calculator", "done"),
+        ("files_read", "called"),
+        ("files_read", "failed"),
+    ]
 
 
 async def test_a_cancellation_reaches_the_graph_and_its_model(

@@ -305,6 +305,27 @@ async def test_an_approval_of_langchain_s_own_is_asked_for_on_the_bus(
     assert len(model.asked) == 2
 
 
+async def test_a_tool_may_ask_people_and_is_called_again_with_their_answer(
+    client: Client, working: Working, model: Planned, seen: Seen
+) -> None:
+    @langchain_tool
+    def pay(amount: int) -> str:
+        """Pays."""
+        return f"paid {amount}" if interrupt(f"Pay {amount}?") == "yes" else "refused"
+
+    model.plan = deque([calls(("pay", {"amount": 7})), says("Paid.")])
+    graph = create_agent(ChatPepperPy(), [pay])
+    async with working(langchain_agent("bank", graph, checkpoints=KEPT)):
+        task_id = await client.submit("bank", "Pay 7.")
+        assert await answered(client, task_id, "yes") == ["Pay 7?"]
+        assert await client.result(task_id, wait="20s") == "Paid."
+        [asked] = await seen.named(task_id, "tool.failed")
+        [done] = await seen.named(task_id, "tool.completed")
+    assert asked.event.data["code"] == "interrupted"
+    assert asked.event.data["call"] == done.event.data["call"]
+    assert len(model.asked) == 2
+
+
 async def test_a_failure_after_an_answer_asks_nobody_again(
     client: Client, working: Working
 ) -> None:
