@@ -46,7 +46,8 @@ def _semantic(version: str) -> str:
 
 def _by_topic(value: Any) -> Any:
     """Lets a list of topics stand for a table in which nothing is said of them."""
-    return dict.fromkeys(value, "") if isinstance(value, list) else value
+    listed = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return dict.fromkeys(value, "") if listed else value
 
 
 Topic = Annotated[str, _by(check_topic)]

@@ -40,7 +40,7 @@ def read_team(text: str | bytes, *, origin: str = "team") -> DeclaredTeam:
 
     found = marked(text, origin, "a team", _HINT)
     pattern = found.data.get("pattern")
-    if pattern not in PATTERNS:
+    if not isinstance(pattern, str) or pattern not in PATTERNS:
         raise BadConfig(
             f"{origin}:{found.line('$.pattern')}: {pattern!r:.80} is no pattern; there is "
             + ", ".join(PATTERNS),

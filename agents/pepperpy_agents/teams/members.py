@@ -46,7 +46,10 @@ def described(agents: Agents) -> dict[str, str]:
 
     Raises:
         BadName: One of them is no topic.
+        BadGraph: A text stands where a list of them should.
     """
+    if isinstance(agents, str):
+        raise BadGraph(f"agents are the text {agents!r:.80}", hint="put it in [ ]")
     found = dict(agents) if isinstance(agents, Mapping) else dict.fromkeys(agents, "")
     return {check_topic(topic): about or "" for topic, about in found.items()}
 

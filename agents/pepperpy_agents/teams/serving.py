@@ -19,8 +19,8 @@ def served(team: Graph, *, version: str = "0.1.0") -> Agent:
     """
     agent = Agent(team.name, version=version, capabilities=["team"])
 
-    # No retries of its own: who fails has tried.
-    @agent.task(team.name, retries=0, timeout=None)
+    # For the bus alone: what members failed with is never repeated.
+    @agent.task(team.name, retries=20, timeout=None)
     async def ask(given: Any, ctx: Context) -> Any:
         """Gives its task to a team of agents."""
         return await ctx.run(team, given)

@@ -7,7 +7,7 @@ import pytest
 from pepperpy import Graph, Group
 from pepperpy.testing.pepper import Pepper
 from pepperpy_agents import teams
-from pepperpy_schemas.errors import BadGraph, BadName, GraphFailed
+from pepperpy_schemas.errors import BadGraph, BadName, BadPayload, GraphFailed
 from tests.agents.teams.conftest import Crew
 
 
@@ -95,6 +95,9 @@ async def test_the_error_of_a_member_has_its_name(pepper: Pepper, crew: Crew) ->
         (lambda: teams.debate("x", ["a"], "b", rounds=0), BadGraph, "rounds is 0"),
         (lambda: teams.reflection("x", "a", "b", rounds=0), BadGraph, "rounds is 0"),
         (lambda: teams.reflection("x", "a b", "b"), BadName, "a b"),
+        (lambda: teams.router("x", "a"), BadGraph, "agents are the text 'a'"),
+        (lambda: teams.router("x", ["a b"]), BadName, "a b"),
+        (lambda: teams.router("x", rules={"a": "input >"}), BadPayload, "input >"),
         (lambda: teams.router("x"), BadGraph, "nobody to choose"),
         (lambda: teams.manager("x", []), BadGraph, "no workers"),
     ],
