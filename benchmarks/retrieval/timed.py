@@ -2,41 +2,45 @@
 
 import time
 from array import array
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 from benchmarks.retrieval.made import DIMS, Floats
 from pepperpy_memory_svc.embedding.embedder import Purpose, Vector
-from pepperpy_memory_svc.stores.rows import Candidates, Wanted
 from pepperpy_memory_svc.stores.store import Store
+
+_SEARCHED: Final = ("candidates", "get", "vectors", "neighbours", "scan")
+"""What a search asks of a store."""
 
 
 class TimedStore:
-    """A store whose searches are timed.
+    """A store that is timed in what searches ask of it: candidates, and the entries of the page.
 
     Args:
         store: The store, open.
 
     Attributes:
-        seconds: What its searches have taken together.
+        seconds: What all these calls have taken together.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.seconds = 0.0
 
-    async def candidates(self, wanted: Wanted, *, now: datetime) -> Candidates:
-        """See `Search.candidates`."""
-        began = time.perf_counter()
-        try:
-            return await self._store.candidates(wanted, now=now)
-        finally:
-            self.seconds += time.perf_counter() - began
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        found = getattr(self._store, name)
+        return self._timed(found) if name in _SEARCHED else found
+
+    def _timed(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def timed(*args: Any, **options: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return await call(*args, **options)
+            finally:
+                self.seconds += time.perf_counter() - began
+
+        return timed
 
     @property
     def as_store(self) -> Store:
