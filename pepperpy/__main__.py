@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "chat": Entry("Models", "Ask a model: one question, or a conversation at the terminal."),
     "models": Entry("Models", "List the models that you may ask for, and what they cost."),
     "tools": Entry("Models", "List, show and try the tools that models may call."),
+    "mcp": Entry("Models", "Serve agents and tools over MCP, and look at servers that agents use."),
     "provider": Entry("Models", "Show targets, limits and spending; run the provider service."),
     "memory": Entry("Memory", "Remember, find and take in texts; run the memory service."),
     "templates": Entry("Models", "List, show and render prompt templates."),

@@ -20,7 +20,7 @@ Spec = Annotated[
     str,
     typer.Argument(
         metavar="TOOL",
-        help="calculator, files.read:./papers, service:NAME, tools.py:name, as agents name it.",
+        help="calculator, files.read:./papers, service:NAME, mcp:SERVER.TOOL, tools.py:name.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -135,8 +135,15 @@ async def _found(ctx: typer.Context, spec: str) -> "AsyncIterator[tuple[Tool, Gr
         yield one, granted
         return
     async with _client(ctx) as client:
-        (there,) = await one.find(client)
-        yield there, granted
+        found = await one.find(client)
+        try:
+            if len(found) != 1:
+                names = ", ".join(there.name for there in found)
+                raise typer.BadParameter(f"name one of them: {names}", param_hint=spec)
+            yield found[0], granted
+        finally:
+            if one.close is not None:
+                await one.close()
 
 
 @contextlib.asynccontextmanager

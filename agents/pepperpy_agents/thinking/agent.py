@@ -40,7 +40,7 @@ class LLMAgent(Agent):
         instructions: What the model is told to be and to do: a text, or a template.
         model: An alias of the provider service, or ``provider/model``.
         tools: Tools, functions, or names: ``"calculator"``, ``"files.read:./papers"``, which grants
-            what it names, ``"agent:TOPIC"``, ``"service:NAME"``.
+            what it names, ``"agent:TOPIC"``, ``"service:NAME"``, ``"mcp:SERVER"``.
         grants: Scopes that tools may need: ``"http.get:example.org"``. Nothing is granted else.
         memory: Where to look for memories that fit a question: a namespace, or a `Recall`.
         output_type: What the answer must be: a pydantic model, a Struct or dataclass, a JSON
@@ -109,6 +109,7 @@ class LLMAgent(Agent):
     ) -> None:
         super().__init__(name, version=version, capabilities=capabilities)
         toolbox = _toolbox(tools, grants, tool_concurrency)
+        self.on_stop(toolbox.close)
         others = tuple(Handoff(one) if isinstance(one, str) else one for one in handoffs)
         _refuse_equal(toolbox, others)
         self.mind = Mind(

@@ -22,7 +22,7 @@ DEEPEST: Final = 8
 """Agents that may have asked one another: two of them could go on for ever."""
 DEPTH: Final = "Agent-Depth"
 """The header that counts them."""
-_WHOLE: Final = "input"
+WHOLE: Final = "input"
 """The argument that is the whole body, where that is no object."""
 
 
@@ -38,7 +38,7 @@ def agent_tool(topic: str) -> Tool:
         schema = await client.schemas.latest(topic)
         if schema is None:
             raise NotFound(f"no worker has ever announced topic {topic}")
-        return [_tool(topic, _parameters(schema), _is_object(schema.input), schema.doc)]
+        return [_tool(topic, parameters_of(schema), is_object(schema.input), schema.doc)]
 
     return _tool(topic, {"type": "object"}, True, "", find=find)
 
@@ -63,7 +63,7 @@ def _tool(
 ) -> Tool:
     async def ask(arguments: dict[str, Any], use: ToolUse) -> Any:
         assert use.ctx is not None, "the runner refuses calls without a task"
-        body = arguments if whole else arguments.get(_WHOLE)
+        body = arguments if whole else arguments.get(WHOLE)
         try:
             return await use.ctx.run(topic, body, headers=deeper(use.ctx))
         except ChildFailed as error:
@@ -81,21 +81,22 @@ def _tool(
     )
 
 
-def _is_object(schema: dict[str, Any]) -> bool:
+def is_object(schema: dict[str, Any]) -> bool:
+    """Returns whether what a topic takes is an object; else it is the argument `WHOLE`."""
     return schema.get("type") == "object"
 
 
-def _parameters(topic: TopicSchema) -> dict[str, Any]:
-    """The schema of a topic's body as one of arguments, which are always an object."""
+def parameters_of(topic: TopicSchema) -> dict[str, Any]:
+    """Returns the schema of a topic's body as one of arguments, which are always an object."""
     schema = {name: value for name, value in topic.input.items() if name != "$schema"}
     schema_check(encode(schema), f"the input of {topic.topic}")
-    if _is_object(schema):
+    if is_object(schema):
         return schema
     defined = schema.pop("$defs", None)
     return {
         "type": "object",
-        "properties": {_WHOLE: schema},
-        "required": [_WHOLE],
+        "properties": {WHOLE: schema},
+        "required": [WHOLE],
         "additionalProperties": False,
         **({"$defs": defined} if defined else {}),
     }

@@ -10,6 +10,8 @@
 | ``memory.search`` | a built-in one | that scope: the memory service guards its namespaces itself |
 | ``agent:triage`` | whoever takes the topic | that scope |
 | ``service:weather`` | a tool on the bus | that scope |
+| ``mcp:github`` | all tools of an MCP server | that scope |
+| ``mcp:github.search`` | one of them | that scope |
 | ``shop.tools:orders``, ``tools.py:orders`` | a tool, or a function, of a module | nothing |
 """
 
@@ -45,15 +47,8 @@ def resolve(spec: Spec, *, base: Path | None = None) -> tuple[tuple[Tool, ...], 
     if not isinstance(spec, str):
         return (_from_object(spec),), Grants()
     head, colon, resource = spec.partition(":")
-    if head == "agent" and colon:
-        from pepperpy_agents.tools.agents import agent_tool
-
-        return (agent_tool(resource),), Grants.of([spec])
-    if head == "service" and colon:
-        from pepperpy_agents.tools.services import service_tool
-
-        scope = Scope(("service",), resource.replace(".", "_"))
-        return (service_tool(resource),), Grants((scope,))
+    if colon and head in _ELSEWHERE:
+        return _ELSEWHERE[head](resource)
     names = _built_in(head)
     if names:
         granted = bool(colon) or head.partition(".")[0] in _GUARDED
@@ -91,6 +86,28 @@ def built_in_names() -> list[str]:
     from pepperpy_agents.tools.builtin import BUILTIN
 
     return sorted(BUILTIN)
+
+
+def _agent(topic: str) -> tuple[tuple[Tool, ...], Grants]:
+    from pepperpy_agents.tools.agents import agent_tool
+
+    return (agent_tool(topic),), Grants.of([f"agent:{topic}"])
+
+
+def _service(name: str) -> tuple[tuple[Tool, ...], Grants]:
+    from pepperpy_agents.tools.services import service_tool
+
+    return (service_tool(name),), Grants((Scope(("service",), name.replace(".", "_")),))
+
+
+def _mcp(name: str) -> tuple[tuple[Tool, ...], Grants]:
+    # By its name: that package knows this one.
+    found = importlib.import_module("pepperpy_agents.mcp.tools").mcp_tool(name)
+    return (found,), Grants.of(found.needs({}))
+
+
+_ELSEWHERE: Final = {"agent": _agent, "service": _service, "mcp": _mcp}
+"""What is done by others, who are found when it is needed."""
 
 
 def _built_in(head: str) -> list[str]:
@@ -134,6 +151,6 @@ def _is_module(place: str) -> bool:
 def _unknown(spec: str) -> BadConfig:
     return BadConfig(
         f"there is no tool {spec!r:.80}",
-        hint=f"built in are {', '.join(built_in_names())}; others are agent:TOPIC, service:NAME "
-        "and module:name",
+        hint=f"built in are {', '.join(built_in_names())}; others are agent:TOPIC, service:NAME, "
+        "mcp:SERVER and module:name",
     )

@@ -115,6 +115,12 @@ class Toolbox:
         if found is not None:
             self._tools = _by_alias(found)
 
+    async def close(self) -> None:
+        """Ends what was begun for the tools: servers that were started for them."""
+        for one in self._given:
+            if one.close is not None:
+                await one.close()
+
     def specs(self) -> list[ToolSpec]:
         """Returns the tools as a model is told of them."""
         return [one.spec for one in self]

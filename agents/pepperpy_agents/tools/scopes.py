@@ -3,7 +3,7 @@
 A scope is ``area.action:resource``. Every part narrows the one before, and what is left out leaves
 it open: ``files`` covers ``files.read``, which covers ``files.read:/data``, which covers
 ``files.read:/data/a.txt`` and not ``files.read:/database``. How resources are compared is a rule of
-their area: as paths, as hosts, or word for word.
+their area: as paths, as hosts, as names below a server's, or word for word.
 """
 
 import re
@@ -159,6 +159,11 @@ def _at_host(granted: str, needed: str) -> bool:
     return needed == granted or (granted.startswith("*.") and needed.endswith(granted[1:]))
 
 
+def _of_server(granted: str, needed: str) -> bool:
+    # Neither has a dot in it: github covers github.search, and github.search no more than itself.
+    return needed == granted or needed.startswith(f"{granted}.")
+
+
 def _word(text: str, resource: str) -> str:
     if "*" in resource:
         raise _no_scope(text, "resources of this area are compared word for word, without *")
@@ -173,10 +178,15 @@ _PATHS: Final = ("files", "sql")
 _HOSTS: Final = ("http",)
 """Areas whose resources are hosts, with a port where it is not that of the address's kind."""
 
+_SERVERS: Final = ("mcp",)
+"""Areas whose resources are servers, or a server's tools: ``github.search``."""
+
 
 def _rule(area: str) -> _Rule:
     if area in _PATHS:
         return _path, _below
+    if area in _SERVERS:
+        return _word, _of_server
     if area in _HOSTS:
         return _host, _at_host
     return _word, str.__eq__

@@ -68,6 +68,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
             None for one that is known wholly. See `Toolbox.look_up`.
         journaled: Whether a call writes in the task's journal what it does (a child task, a wait):
             it is made in the handler then, and not within a step, and has no time-out.
+        close: Ends what was begun for it, such as a server's process; None for nothing.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     check: Check | None = None
     find: "Callable[[Client], Awaitable[Sequence[Tool]]] | None" = None
     journaled: bool = False
+    close: Callable[[], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
         if len(self.name) > _MOST or _NAME.fullmatch(self.name) is None:

@@ -231,12 +231,22 @@ class MemorySection(_Section):
 
 
 class ToolsSection(_Section):
-    """What the built-in tools of agents work with."""
+    """What the tools of agents work with."""
 
     databases: Path | None = _setting(
         None,
         "TOML file of the databases that `postgres.query` asks, one a line: "
         '`crm = "postgresql://…"`; only its owner may read it.',
+    )
+    mcp: Path | None = _setting(
+        None,
+        "TOML file of the MCP servers whose tools agents may use, a table each; only its owner may "
+        "read it.",
+    )
+    mcp_token: SecretStr = _setting(
+        SecretStr(""),
+        "What callers of `pepperpy mcp serve --http` must have; needed where not only this machine "
+        "can call.",
     )
 
 

@@ -125,9 +125,11 @@ class MemorySettings(_Section, frozen=True, kw_only=True):
 
 
 class ToolsSettings(_Section, frozen=True, kw_only=True):
-    """What the built-in tools of agents work with."""
+    """What the tools of agents work with."""
 
     databases: Path | None
+    mcp: Path | None
+    mcp_token: Secret
 
 
 class LogSettings(_Section, frozen=True, kw_only=True):

@@ -103,11 +103,11 @@ def _unconfined(order: dict[str, Any], told: int) -> None:
     others = _processes_of(os.geteuid())
     command = start(order, told, processes=others + order["limits"]["processes"])
     ended = wait(command, None)
-    _kill_children()
+    kill_children()
     tell(told, ended)
 
 
-def _kill_children() -> None:
+def kill_children() -> None:
     """Kills our children until there are none: their own become ours meanwhile."""
     while True:
         for child in _children():
