@@ -222,10 +222,11 @@ CREATE TABLE posting_{gen} (ns integer NOT NULL, lexeme text COLLATE "C" NOT NUL
 DROP_TABLES: Final = "DROP TABLE IF EXISTS vector_{gen}, doc_{gen}, posting_{gen}"
 DROP: Final = "DELETE FROM generation WHERE number = $1"
 
+# Both are bounded, or the join would walk through all that is filled already for each portion.
 UNFILLED: Final = f"""
 SELECT e.nr, {ENTRY} FROM entry e
 WHERE (e.expires IS NULL OR e.expires > $1) AND e.nr >= $2
-    AND NOT EXISTS (SELECT FROM {{table}}_{{gen}} d WHERE d.nr = e.nr)
+    AND NOT EXISTS (SELECT FROM {{table}}_{{gen}} d WHERE d.nr = e.nr AND d.nr >= $2)
 ORDER BY e.nr LIMIT $3"""
 COUNT_UNFILLED: Final = """
 SELECT count(*) FROM entry e WHERE (e.expires IS NULL OR e.expires > $1)
