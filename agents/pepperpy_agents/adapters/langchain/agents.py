@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from langchain_core.messages import AIMessage, HumanMessage
@@ -19,6 +19,9 @@ from pepperpy_agents.tools.scopes import Grants, Scope
 from pepperpy_bus.units import Duration
 from pepperpy_schemas.chat import ChatMessage
 from pepperpy_schemas.errors import BadPayload
+
+if TYPE_CHECKING:
+    from pepperpy_agents.adapters.langchain.graphs import Checkpoints
 
 Handle = Callable[[Any, Context], Any]
 
@@ -76,7 +79,7 @@ def runnable_handler(
     grants: Iterable[str | Scope] = (),
     needs: Mapping[str, Needs] | None = None,
     config: RunnableConfig | None = None,
-    checkpoints: Any = None,
+    checkpoints: "Checkpoints | None" = None,
     input_type: Any = Any,
     output_type: Any = Any,
     read: Callable[[Any], Any] | None = None,
@@ -133,7 +136,7 @@ async def _run(
     ctx: Context,
     config: RunnableConfig,
     watching: Watching,
-    checkpoints: Any,
+    checkpoints: "Checkpoints | None",
 ) -> Any:
     if not _is_graph(runnable):
         return await runnable.ainvoke(given, config)

@@ -71,15 +71,16 @@ class GraphRun:
         watching: Watching,
         checkpoints: Checkpoints | None,
     ) -> None:
+        self._saver: BusSaver | None = None
         if checkpoints is not None:
-            saver = BusSaver(
+            self._saver = BusSaver(
                 ctx.state.keyed,
                 allowed=checkpoints.allowed,
                 ttl=checkpoints.ttl,
                 writer=ctx.task_id,
                 attempt=ctx.attempt,
             )
-            graph = graph.copy({"checkpointer": saver})
+            graph = graph.copy({"checkpointer": self._saver})
         self._graph = graph
         self._ctx = ctx
         self._watching = watching
@@ -90,6 +91,7 @@ class GraphRun:
             named = {"thread_id": ctx.key or ctx.task_id, **config.get("configurable", {})}
             about = {**config.get("metadata", {}), TASK: ctx.task_id}
             self._config = {**config, "configurable": named, "metadata": about}
+        self._begin = self._config
 
     async def run(self, given: Any) -> Any:
         """Returns what the graph ends with.
@@ -132,6 +134,8 @@ class GraphRun:
             asked, answer = await self._ask_once(None)
         state = await self._graph.aget_state(self._config)
         if (state.metadata or {}).get(TASK) != self._ctx.task_id:
+            if state.next and self._saver is not None:
+                await self._leave_out_what_failed(self._saver)
             return given, None
         if not state.next:
             return None, self._outputs(state)
@@ -140,6 +144,18 @@ class GraphRun:
         if state.interrupts:
             return _resumed(*await self._ask_once(_questions(state)[0])), None
         return None, None
+
+    async def _leave_out_what_failed(self, saver: BusSaver) -> None:
+        """Begins where the conversation was whole: the last task of the key has not ended.
+
+        Models refuse a conversation with a call in it that has no result.
+        """
+        async for state in self._graph.aget_state_history(self._config):
+            if not state.next:
+                named = {**self._config["configurable"], **state.config["configurable"]}
+                self._begin = {**self._config, "configurable": named}
+                return
+        await saver.adelete_thread(self._config["configurable"]["thread_id"])
 
     def _outputs(self, state: "StateSnapshot") -> Any:
         wanted = self._graph.output_channels
@@ -150,11 +166,12 @@ class GraphRun:
     async def _flow(self, given: Any) -> Any:
         """Lets the graph run until it ends or asks something; returns its last values."""
         last: Any = None
+        config, self._begin = self._begin, self._config
         # Before the next step begins, the one before it is stored.
         durability: Any = "sync" if self._kept else None
         async for mode, piece in self._graph.astream(
             given,
-            self._config,
+            config,
             stream_mode=["values", "updates", "custom"],
             output_keys=self._graph.output_channels,
             durability=durability,

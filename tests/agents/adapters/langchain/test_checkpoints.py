@@ -25,7 +25,7 @@ from pepperpy_agents.adapters.langchain import (
     Checkpoints,
     langchain_agent,
 )
-from pepperpy_schemas.errors import BadConfig, Fenced, Rejected, TooLarge
+from pepperpy_schemas.errors import BadConfig, Fenced, HandlerError, Rejected, TooLarge
 from pepperpy_schemas.messages import WaitEntry
 from tests.agents.conftest import Seen, Working, wait_until
 from tests.agents.thinking.speaking import calls, says
@@ -197,6 +197,34 @@ async def test_a_conversation_goes_on_under_its_key_and_no_other(
         ["I am Ana."],
         ["I am Ana.", "Hello, Ana.", "Who am I?"],
         ["Who am I?"],
+    ]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_what_a_task_said_that_failed_is_no_part_of_the_conversation(
+    client: Client, working: Working, model: Planned, before: int
+) -> None:
+    @langchain_tool
+    def broken() -> str:
+        """Fails."""
+        raise ValueError("it is broken")
+
+    model.plan = deque(
+        [*[says("Hello.")] * before, calls(("broken", {})), says("Well."), says("2")]
+    )
+    graph = create_agent(ChatPepperPy(), [broken])
+    async with working(langchain_agent("talk", graph, checkpoints=KEPT, retries=0)):
+        for _ in range(before):
+            await client.run("talk", "I am Ana.", key="ana", wait="20s")
+        with pytest.raises(HandlerError, match="it is broken"):
+            await client.run("talk", "Use the tool.", key="ana", wait="20s")
+        assert await client.run("talk", "And now?", key="ana", wait="20s") == "Well."
+        assert await client.run("talk", "And then?", key="ana", wait="20s") == "2"
+    whole = ["I am Ana.", "Hello."] * before
+    said = [[one.text for one in request.messages] for _, request, _ in model.asked[-2:]]
+    assert said == [
+        [*whole, "And now?"],
+        [*whole, "And now?", "Well.", "And then?"],
     ]
 
 
