@@ -38,7 +38,12 @@ PEPPERPY = (sys.executable, "-m", "pepperpy")
 
 ORCHESTRATOR = Child(
     name="orchestrator",
-    command=(*PEPPERPY, "worker", "pepperpy_agents.graphs.orchestrator:agent"),
+    command=(
+        *PEPPERPY,
+        "worker",
+        "pepperpy_agents.graphs.orchestrator:agent",
+        "pepperpy_agents.teams.moderator:agent",
+    ),
     role="worker",
 )
 ARCHIVIST = "pepperpy_agents.memory.archivist:agent"

@@ -1,15 +1,10 @@
-"""The stock agent that runs graphs: each is a task whose children are the graph's tasks.
-
-It decides for teams as well, whose graphs ask for that.
-"""
+"""The stock agent that runs graphs: each is a task whose children are the graph's tasks."""
 
 from typing import Any
 
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.context import Context
 from pepperpy_agents.graphs.orchestration import Orchestration
-from pepperpy_agents.teams.deciding import decide
-from pepperpy_agents.teams.steps import TOPIC as TEAM_STEP
 from pepperpy_bus.graphs.graph import TOPIC
 from pepperpy_bus.graphs.plan import make_plan
 from pepperpy_schemas.errors import error_types
@@ -26,7 +21,3 @@ _PASSING = tuple(one for one in error_types() if one.category == "bus")
 async def orchestrate(graph: GraphSpec, ctx: Context) -> Any:
     """Runs a graph of tasks, and returns its output or the results of its last nodes by name."""
     return await Orchestration(make_plan(graph), ctx).run()
-
-
-# A model that does not answer now may do so soon; what members failed with is never repeated.
-agent.task(TEAM_STEP, retries=5, timeout=None)(decide)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pepperpy_agents.teams.members import Agents, Member, ask, checked, described
+from pepperpy_agents.teams.members import Agents, Member, ask, check_rule, checked, described
 from pepperpy_agents.teams.steps import TOPIC, Manage, Reflect, Route, Step
 from pepperpy_agents.thinking.limits import Limits
 from pepperpy_bus.graphs.graph import Graph
 from pepperpy_bus.llm.options import DEFAULT
 from pepperpy_bus.routing import Group
-from pepperpy_bus.where import compile_where
 from pepperpy_schemas.errors import BadGraph
 from pepperpy_schemas.graphs import GraphSpec
 from pepperpy_schemas.tokens import check_topic
@@ -39,14 +38,14 @@ def router(
         The team. It returns what the chosen agent returns.
 
     Raises:
-        BadGraph: There is nobody to choose.
+        BadGraph: There is nobody to choose, or a rule speaks of other things than ``input``.
         BadName: A topic is none.
         BadPayload: A rule cannot be read.
     """
     known, conditions = described(agents), dict(rules or {})
     for topic, rule in conditions.items():
         check_topic(topic)
-        compile_where(rule)
+        check_rule(rule)
     if not (known or conditions):
         raise BadGraph(f"team {name}: there is nobody to choose", hint="name agents, or rules")
     step = Route(rules=conditions, agents=known, instructions=instructions, model=model)

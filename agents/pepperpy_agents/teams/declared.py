@@ -17,10 +17,10 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pepperpy_agents.teams import chosen, fixed
+from pepperpy_agents.teams.members import check_rule
 from pepperpy_agents.thinking.declared import Budget
 from pepperpy_agents.thinking.limits import Limits
 from pepperpy_bus.graphs.graph import Graph
-from pepperpy_bus.where import compile_where
 from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.tokens import SEMVER, check_topic
 
@@ -93,7 +93,7 @@ class RouterTable(TeamTable):
     """One of them, as rules or a model choose."""
 
     agents: Described = {}
-    rules: dict[Topic, Annotated[str, _by(compile_where)]] = {}
+    rules: dict[Topic, Annotated[str, _by(check_rule)]] = {}
     instructions: str = ""
     model: str = "default"
 

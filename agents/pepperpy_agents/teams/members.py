@@ -5,7 +5,9 @@ from typing import Any, Unpack
 
 from pepperpy_bus.graphs.graph import Graph, Node, NodeOptions
 from pepperpy_bus.graphs.plan import make_plan
+from pepperpy_bus.graphs.references import INPUT
 from pepperpy_bus.routing import Group
+from pepperpy_bus.where import compile_where, names_in
 from pepperpy_schemas.errors import BadGraph
 from pepperpy_schemas.tokens import check_topic
 
@@ -52,6 +54,24 @@ def described(agents: Agents) -> dict[str, str]:
         raise BadGraph(f"agents are the text {agents!r:.80}", hint="put it in [ ]")
     found = dict(agents) if isinstance(agents, Mapping) else dict.fromkeys(agents, "")
     return {check_topic(topic): about or "" for topic, about in found.items()}
+
+
+def check_rule(rule: str) -> str:
+    """Returns a condition that can choose.
+
+    Raises:
+        BadPayload: It cannot be read.
+        BadGraph: It speaks of something else than the input.
+    """
+    others = names_in(rule) - {INPUT}
+    if others:
+        name = min(others)
+        raise BadGraph(
+            f"rule {rule!r:.80} speaks of {name}: there is only {INPUT}",
+            hint=f"write {INPUT}.{name}",
+        )
+    compile_where(rule)
+    return rule
 
 
 def checked(team: Graph) -> Graph:

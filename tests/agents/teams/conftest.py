@@ -1,4 +1,4 @@
-"""What the tests of teams share: a bus of each test's own, with the agent that runs graphs."""
+"""What the tests of teams share: a bus of each test's own, with the stock agents that run them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy.testing.opening import opened
 from pepperpy.testing.pepper import Pepper
 from pepperpy_agents.graphs.orchestrator import agent as orchestrator
+from pepperpy_agents.teams.moderator import agent as moderator
 
 
 class Crew:
@@ -42,5 +43,5 @@ def crew() -> Crew:
 
 @pytest.fixture
 async def pepper(broker: Broker, prefix: str, tmp_path: Path) -> AsyncIterator[Pepper]:
-    async with opened(broker.url, prefix, tmp_path, agents=[orchestrator]) as one:
+    async with opened(broker.url, prefix, tmp_path, agents=[orchestrator, moderator]) as one:
         yield one

@@ -98,6 +98,7 @@ async def test_the_error_of_a_member_has_its_name(pepper: Pepper, crew: Crew) ->
         (lambda: teams.router("x", "a"), BadGraph, "agents are the text 'a'"),
         (lambda: teams.router("x", ["a b"]), BadName, "a b"),
         (lambda: teams.router("x", rules={"a": "input >"}), BadPayload, "input >"),
+        (lambda: teams.router("x", rules={"a": "kind == 1"}), BadGraph, "speaks of kind"),
         (lambda: teams.router("x"), BadGraph, "nobody to choose"),
         (lambda: teams.manager("x", []), BadGraph, "no workers"),
     ],

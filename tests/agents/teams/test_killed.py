@@ -15,7 +15,7 @@ from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_schemas.subjects import stream_name
 from tests.worker_processes import Start, WorkerProcess
 
-ORCHESTRATOR = "pepperpy_agents.graphs.orchestrator:agent"
+STOCK = ("pepperpy_agents.graphs.orchestrator:agent", "pepperpy_agents.teams.moderator:agent")
 
 
 async def impatient(client: Client) -> None:
@@ -39,7 +39,7 @@ async def test_a_team_whose_worker_is_killed_goes_on_and_pays_nothing_twice(
         async def work(given: Any) -> Any:
             done[topic] += 1
             orchestrators[-1].kill()
-            orchestrators.append(workers(broker.url, ORCHESTRATOR, ready=False))
+            orchestrators.append(workers(broker.url, *STOCK, ready=False))
             if topic == "review":
                 return {"accepted": done[topic] == 2, "feedback": "more"}
             return f"{topic} {done[topic]}"
@@ -59,7 +59,7 @@ async def test_a_team_whose_worker_is_killed_goes_on_and_pays_nothing_twice(
     )
     async with opened(broker.url, prefix, tmp_path, agents=[agent]) as pepper:
         await impatient(pepper.client)
-        orchestrators.append(workers(broker.url, ORCHESTRATOR))
+        orchestrators.append(workers(broker.url, *STOCK))
         pepper.model.replies({"agent": "research"})
         pepper.model.calls_tool("agent.research", input="otters").replies("Otters swim.")
         assert await pepper.run(team, "otters", wait="55s") == {
