@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from pepperpy_agents.context import Context
+from pepperpy_agents.shadowing.context import Diverged, ShadowContext
 from pepperpy_bus.client import Client
 from pepperpy_bus.sync import SyncClient
 from pepperpy_schemas.errors import BadConfig
@@ -49,7 +50,13 @@ def running(ctx: Context, *, caller: str = "") -> Iterator[None]:
     Args:
         ctx: The task's context.
         caller: The agent, for what is told of the calls of its tools.
+
+    Raises:
+        Diverged: It is the shadow of a task: what a framework does is done in no step, and would be
+            done a second time.
     """
+    if isinstance(ctx, ShadowContext):
+        raise Diverged("the work of another framework, which a shadow leaves to the live task")
     token = _RUNNING.set(Running(ctx, asyncio.get_running_loop(), caller or ctx.topic))
     try:
         yield

@@ -20,6 +20,7 @@ from langgraph.graph.message import add_messages
 from pydantic import BaseModel
 
 from pepperpy import Client
+from pepperpy.testing import ScriptedModel, unit
 from pepperpy_agents.adapters.langchain import (
     BusRunnable,
     ChatPepperPy,
@@ -28,6 +29,7 @@ from pepperpy_agents.adapters.langchain import (
     runnable_handler,
 )
 from pepperpy_agents.agent import Agent
+from pepperpy_agents.shadowing.shadow import Shadow
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import ChatRequest, ToolResult
 from pepperpy_schemas.errors import (
@@ -480,3 +482,29 @@ async def test_callbacks_of_the_user_s_own_are_kept(
         assert await client.run("counted", "?", wait="20s") == "Fine."
     [usage] = counting.usage_metadata.values()
     assert usage["total_tokens"] == 120
+
+
+async def test_a_shadow_leaves_the_work_to_the_live_task(
+    client: Client, working: Working, model: Planned
+) -> None:
+    done: list[str] = []
+
+    async def work(text: str) -> str:
+        done.append(text)
+        return text
+
+    live = langchain_agent("live", RunnableLambda(work), topics=["it"])
+    other = langchain_agent("other", RunnableLambda(work), topics=["it"], version="2.0.0")
+    async with working(live), Shadow(client, other, "it") as shadow:
+        await client.run("it", "once", wait="20s")
+        async with asyncio.timeout(10):
+            compared = await shadow.next()
+    assert compared.verdict == "diverged"
+    assert done == ["once"]
+
+
+async def test_a_handler_is_tried_without_a_bus() -> None:
+    model = ScriptedModel().calls_tool("weather", city="Lisbon").replies("Sunny.")
+    graph = create_agent(ChatPepperPy(), [weather])
+    played = await unit(runnable_handler(graph), "How is it in Lisbon?", replies=model)
+    assert played.result == "Sunny."
