@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pepperpy_agents.adapters.current import Bus, client_of, current
 from pepperpy_agents.tools.agents import deeper
@@ -11,6 +11,16 @@ from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.submitted import outcome
 from pepperpy_schemas.errors import PepperError, StreamBroken
 from pepperpy_schemas.tokens import new_id
+
+
+class Outcome(NamedTuple):
+    """What a task ended with.
+
+    Attributes:
+        value: Its result.
+    """
+
+    value: Any
 
 
 class Asking:
@@ -49,8 +59,24 @@ class Asking:
         What it ends with is yielded when it has shown no text, or when it ends with no text.
 
         Raises:
-            StreamBroken: Pieces of the text are missing, or it began anew after some were yielded:
-                another attempt has the task, which goes on.
+            StreamBroken: See `updates`.
+            PepperError: The task failed; the error is the one it failed with.
+        """
+        shown = False
+        async with contextlib.aclosing(self.updates(data)) as updates:
+            async for update in updates:
+                if not isinstance(update, Outcome):
+                    shown = True
+                    yield update
+                elif not shown or not isinstance(update.value, str):
+                    yield update.value
+
+    async def updates(self, data: Any) -> AsyncGenerator["str | Outcome", None]:
+        """Submits a task and yields the text that it shows, and last what it ends with.
+
+        Raises:
+            StreamBroken: The text began anew, after pieces of it were yielded: another attempt has
+                the task, which goes on.
             PepperError: The task failed; the error is the one it failed with.
         """
         client, options = client_of(self._client), self._said()
@@ -59,14 +85,7 @@ class Asking:
         try:
             async for update in client.watch(task_id):
                 if update.ended is not None:
-                    value = outcome(update.ended)
-                    if not attempt or not isinstance(value, str):
-                        yield value
-                elif update.gap is not None:
-                    raise StreamBroken(
-                        f"pieces of the text of task {task_id} are missing",
-                        hint="wait for its end instead of its pieces",
-                    )
+                    yield Outcome(outcome(update.ended))
                 elif update.token is not None and update.token.t:
                     if attempt and update.token.attempt != attempt:
                         raise StreamBroken(

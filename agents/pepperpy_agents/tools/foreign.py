@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 from pepperpy_agents.tools.tool import Tool
 
 _ADAPTERS: Final = {
+    "autogen_core.tools._base.BaseTool": "pepperpy_agents.adapters.autogen.tools:from_autogen",
     "langchain_core.tools.base.BaseTool": "pepperpy_agents.adapters.langchain.tools:from_langchain",
 }
 """The class that tools of a framework have, and the function that makes one of them ours."""
@@ -14,8 +15,15 @@ _ADAPTERS: Final = {
 class ForeignTool(Protocol):
     """A tool of another framework, as far as all of them are alike."""
 
-    name: str
-    description: str
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What it does, for the model."""
+        ...
 
 
 def foreign_tool(given: Any) -> Tool | None:

@@ -3,7 +3,7 @@
 | written | the tool | what is granted |
 | --- | --- | --- |
 | a `Tool`, or a function | itself | nothing |
-| a tool of LangChain | itself, as one of ours | nothing |
+| a tool of LangChain or AutoGen | itself, as one of ours | nothing |
 | ``calculator`` | a built-in one | nothing |
 | ``files.read:./papers`` | a built-in one | that scope |
 | ``files:./papers`` | all built-in ones of the area | that scope |
