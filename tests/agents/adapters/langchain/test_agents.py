@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 import pytest
 from langchain.agents import create_agent
+from langchain_core.callbacks import AsyncCallbackManager, UsageMetadataCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import CommaSeparatedListOutputParser, StrOutputParser
@@ -470,14 +471,14 @@ async def test_words_of_a_model_that_is_tagged_silent_are_not_shown(
     assert text == "Said."
 
 
+@pytest.mark.parametrize("managed", [True, False])
 async def test_callbacks_of_the_user_s_own_are_kept(
-    client: Client, working: Working, model: Planned
+    client: Client, working: Working, model: Planned, managed: bool
 ) -> None:
-    from langchain_core.callbacks import UsageMetadataCallbackHandler
-
     counting = UsageMetadataCallbackHandler()
     model.plan = deque([says("Fine.")])
-    agent = langchain_agent("counted", ChatPepperPy(), config={"callbacks": [counting]})
+    callbacks: Any = AsyncCallbackManager([counting], [counting]) if managed else [counting]
+    agent = langchain_agent("counted", ChatPepperPy(), config={"callbacks": callbacks})
     async with working(agent):
         assert await client.run("counted", "?", wait="20s") == "Fine."
     [usage] = counting.usage_metadata.values()

@@ -376,6 +376,39 @@ async def test_a_failure_after_an_answer_asks_nobody_again(
         assert await client.result(task_id, wait="20s") == {"trail": ["yes", "end"]}
 
 
+async def test_a_graph_within_a_graph_asks_and_goes_on_at_its_own_step(
+    client: Client, working: Working
+) -> None:
+    done: list[str] = []
+    tries: list[str] = []
+
+    async def asks(state: Trail) -> Trail:
+        return {"trail": [interrupt("inner?")]}
+
+    async def fails_once(state: Trail) -> Trail:
+        tries.append("try")
+        if len(tries) == 1:
+            raise ValueError("once")
+        return {"trail": ["tried"]}
+
+    inner = chain_of(first=leaves("first", done), asks=asks, fails=fails_once)
+    outer = (
+        StateGraph(Trail)
+        .add_node("before", leaves("before", done))
+        .add_node("inner", inner)
+        .add_edge(START, "before")
+        .add_edge("before", "inner")
+        .compile()
+    )
+    async with working(langchain_agent("nest", outer, checkpoints=KEPT, retry_delay=0)):
+        task_id = await client.submit("nest", {"trail": []})
+        assert await answered(client, task_id, "yes") == ["inner?"]
+        ended = await client.result(task_id, wait="20s")
+    assert ended["trail"][-3:] == ["first", "yes", "tried"]
+    assert done == ["before", "first"]
+    assert tries == ["try", "try"]
+
+
 @pytest.mark.parametrize("said", ["yes", "no"])
 async def test_a_graph_that_is_made_to_stop_before_a_node_goes_on_when_people_say_so(
     client: Client, working: Working, said: str
