@@ -83,6 +83,9 @@ def odd() -> str:
 
 
 if __name__ == "__main__":
+    if "MARKS" in os.environ:
+        marks = Path(os.environ["MARKS"])
+        marks.write_text(f"{os.getpid()}\n{child()}\n")
     if len(sys.argv) > 1:
         import socket
 

@@ -131,6 +131,27 @@ async def test_what_is_not_granted_is_refused_and_told_of(
     assert sorted(told) == ["tool.called", "tool.completed", "tool.refused"]
 
 
+async def test_what_tools_print_is_no_part_of_the_protocol(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    code = """
+import os, sys
+
+print("imported")
+
+def noisy() -> str:
+    print("printed", flush=True)
+    sys.__stdout__.write("written\\n")
+    os.system("echo echoed; cat")
+    return "quiet"
+"""
+    (tmp_path / "tools.py").write_text(code)
+    async with served(broker, prefix, "--tool", f"{tmp_path}/tools.py:noisy") as one:
+        for _ in range(2):
+            said = await one.call_tool("noisy", {})
+            assert said.content[0].text == "quiet"
+
+
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_canceled_call_cancels_its_task(
     broker: Broker, prefix: str, working: Working, seen: Seen, mode: str
