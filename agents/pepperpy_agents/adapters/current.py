@@ -73,7 +73,7 @@ def models(bus: Bus | None) -> "LLM":
     """Returns the models of a client, or those of the task that runs, paid from its budget.
 
     Raises:
-        BadConfig: There is neither a client nor a task.
+        BadConfig: There is neither a client nor a task, or it belongs to another event loop.
     """
     if bus is not None:
         return client_of(bus).llm
@@ -84,7 +84,7 @@ def remembered(bus: Bus | None) -> "Memory":
     """Returns the memory of a client, or that of the task that runs.
 
     Raises:
-        BadConfig: There is neither a client nor a task.
+        BadConfig: There is neither a client nor a task, or it belongs to another event loop.
     """
     if bus is not None:
         return client_of(bus).memory
@@ -95,11 +95,13 @@ def client_of(bus: Bus | None) -> Client:
     """Returns a client as coroutines use it, or that of the task that runs.
 
     Raises:
-        BadConfig: There is neither a client nor a task.
+        BadConfig: There is neither a client nor a task, or it belongs to another event loop.
     """
     if bus is None:
         return _needed("the bus").ctx.client
-    return bus if isinstance(bus, Client) else bus._inner  # the same client, without its thread
+    client = _inner(bus)
+    _refuse_another(client.connection.loop)
+    return client
 
 
 def waited(bus: Bus | None, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -137,7 +139,7 @@ def waited_each(bus: Bus | None, items: AsyncIterator[T]) -> Iterator[T]:
 
 
 def _loop_of(bus: Bus | None) -> asyncio.AbstractEventLoop:
-    loop = _needed("the bus").loop if bus is None else client_of(bus).connection.loop
+    loop = _known("the bus").loop if bus is None else _inner(bus).connection.loop
     with contextlib.suppress(RuntimeError):
         if asyncio.get_running_loop() is loop:
             raise BadConfig(
@@ -147,7 +149,19 @@ def _loop_of(bus: Bus | None) -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _inner(bus: Bus) -> Client:
+    """The client itself; that of `connect_sync` belongs to the loop of its thread."""
+    return bus if isinstance(bus, Client) else bus._inner
+
+
 def _needed(what: str) -> Running:
+    """The task that runs, for a coroutine in its event loop."""
+    found = _known(what)
+    _refuse_another(found.loop)
+    return found
+
+
+def _known(what: str) -> Running:
     found = _RUNNING.get()
     if found is None:
         raise BadConfig(
@@ -155,3 +169,12 @@ def _needed(what: str) -> Running:
             hint="give it a client: client=bus",
         )
     return found
+
+
+def _refuse_another(loop: asyncio.AbstractEventLoop) -> None:
+    """Raises BadConfig in a coroutine of another event loop: it would wait for ever."""
+    if asyncio.get_running_loop() is not loop:
+        raise BadConfig(
+            "the bus belongs to another event loop than this coroutine",
+            hint="await in the loop that connected, or call what waits: invoke, stream",
+        )

@@ -9,15 +9,17 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool as langchain_tool
 from pydantic import BaseModel
 
 from pepperpy import Client, connect_sync, tool
 from pepperpy.stack.broker import Broker
-from pepperpy_agents.adapters.langchain import ChatPepperPy
+from pepperpy_agents.adapters.langchain import ChatPepperPy, langchain_agent
 from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import ChatRequest, ResponseFormat, ToolResult, ToolSpec, Usage
 from pepperpy_schemas.errors import BadConfig, BadOutput, BadPayload, StreamBroken, UnknownModel
+from tests.agents.conftest import Working
 from tests.agents.thinking.speaking import calls, says
 from tests.provider_svc.asking import Planned, fails
 
@@ -234,6 +236,21 @@ async def test_scripts_ask_without_await(broker: Broker, prefix: str, model: Pla
 async def test_waiting_in_the_loop_of_the_bus_is_refused(client: Client, model: Planned) -> None:
     with pytest.raises(BadConfig, match="would stop the event loop"):
         ChatPepperPy(client=client).invoke("?")
+
+
+async def test_a_coroutine_of_another_loop_is_refused(
+    client: Client, broker: Broker, prefix: str, working: Working, model: Planned
+) -> None:
+    def script() -> None:
+        with connect_sync(broker.url, bus__prefix=prefix) as bus:
+            asyncio.run(ChatPepperPy(client=bus).ainvoke("?"))
+
+    with pytest.raises(BadConfig, match="another event loop"):
+        await asyncio.to_thread(script)
+    inside = RunnableLambda(lambda text: asyncio.run(ChatPepperPy().ainvoke(text)))
+    async with working(langchain_agent("inside", inside, retries=0)):
+        with pytest.raises(BadConfig, match="another event loop"):
+            await client.run("inside", "?", wait="20s")
 
 
 def test_a_tool_is_told_of_in_any_of_its_forms() -> None:
