@@ -69,6 +69,9 @@ class Body:
             except zlib.error as error:
                 raise ToolFailed(f"the answer cannot be unpacked: {error}") from None
             self._keep(unpacked)
+            if self._unpacker.eof:
+                # What follows is nothing, and zlib would keep all of it.
+                return False
             piece = self._unpacker.unconsumed_tail
             if len(self.data) > max(_STEP, self._ratio * self._packed):
                 raise TooLarge(

@@ -285,6 +285,22 @@ async def test_a_bomb_is_not_unpacked(web: Web, kind: str) -> None:
     assert (await call("http.get", url=f"http://127.0.0.1:{web.port}/packed"))["text"] == "good"
 
 
+async def test_what_follows_a_packed_body_is_not_kept(web: Web) -> None:
+    """Of what stands behind the end of its stream, zlib keeps all."""
+
+    async def endless(writer: asyncio.StreamWriter, head: str, body: bytes) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"good"))
+        while True:
+            writer.write(b"x" * 65_536)
+            web.sent += 65_536
+            await writer.drain()
+
+    web.pages["/endless"] = endless
+    answer = await granted(web)("http.get", url=f"http://127.0.0.1:{web.port}/endless")
+    assert (answer["text"], answer["cut"]) == ("good", False)
+    assert web.sent < 50_000_000
+
+
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress"])
 async def test_what_is_packed_otherwise_is_refused(web: Web, encoding: str) -> None:
     web.page("/odd", b"x", f"Content-Encoding: {encoding}")

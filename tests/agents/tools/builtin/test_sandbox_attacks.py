@@ -251,6 +251,44 @@ async def test_processes_do_not_get_more_memory_by_being_many() -> None:
     assert await good(call)
 
 
+SHARED = {
+    "a mapping": """
+import mmap, os, time
+for _ in range(6):
+    if os.fork() == 0:
+        memory = mmap.mmap(-1, 90 << 20)
+        for _ in range(90):
+            memory.write(bytes(1 << 20))
+        time.sleep(10)
+time.sleep(10)
+""",
+    "a file of no folder": """
+import ctypes, os, time
+for _ in range(10):
+    file = ctypes.CDLL(None).memfd_create(b"", 0)
+    if file < 0:
+        raise SystemExit("refused")
+    for _ in range(60):
+        os.write(file, bytes(1 << 20))
+""",
+    "a segment": """
+import ctypes
+if ctypes.CDLL(None).shmget(0, 60 << 20, 0o1600) < 0:
+    raise SystemExit("refused")
+""",
+}
+
+
+@pytest.mark.parametrize("bomb", SHARED.values(), ids=SHARED)
+async def test_memory_that_can_be_shared_counts_too(bomb: str) -> None:
+    if platform.machine() not in ("x86_64", "aarch64") and "refused" in bomb:
+        missing(f"system calls of {platform.machine()} are not filtered")
+    call = caller()
+    ended = await python(call, bomb)
+    assert ended.get("killed") == "memory" or ended["stderr"] == "refused\n"
+    assert await good(call)
+
+
 async def test_an_endless_loop_ends_with_its_cpu_time() -> None:
     call = caller(limits=Limits(seconds=30, cpu=1, memory=LIMITS.memory))
     assert (await python(call, "while True: pass"))["killed"] == "SIGXCPU"

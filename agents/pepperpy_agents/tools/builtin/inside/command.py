@@ -78,11 +78,12 @@ def _status(status: int) -> dict[str, Any]:
 
 
 def _memory_used() -> int:
-    """Bytes that all processes of the sandbox have for themselves."""
-    pages = 0
+    """Bytes that all processes of the sandbox have: their own, and what they share with others."""
+    kilobytes = 0
     for name in os.listdir("/proc"):
         if name.isdigit() and name != "1":
             with contextlib.suppress(OSError):
-                _, resident, shared, *_ = get(f"/proc/{name}/statm").split()
-                pages += int(resident) - int(shared)
-    return pages * resource.getpagesize()
+                for line in get(f"/proc/{name}/status").splitlines():
+                    if line.startswith((b"RssAnon:", b"RssShmem:")):
+                        kilobytes += int(line.split()[1])
+    return kilobytes * 1024
