@@ -15,6 +15,7 @@ from pepperpy import connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.lifecycle import State
 from tests.docs.test_code_blocks import Block, blocks_of, compare, expectations, run, script_of
+from tests.docs.test_links import broken
 from tests.running import Up, start_up
 
 __all__ = ["start_up"]
@@ -125,6 +126,7 @@ def test_every_folder_and_file_is_listed() -> None:
         files = [one for one in readme.parent.iterdir() if one.suffix in {".py", ".yaml", ".md"}]
         for file in files:
             assert file == readme or f"]({file.name})" in text, file
+    assert [broken(page) for page in (GALLERY / "README.md", *READMES)] == [[]] * 7
 
 
 def test_the_commands_of_the_page_are_those_of_the_readmes() -> None:
