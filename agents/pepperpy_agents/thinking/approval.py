@@ -1,7 +1,7 @@
 """Which calls people must agree to before they are made."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -9,6 +9,8 @@ from pepperpy_agents.context import Context
 from pepperpy_bus.redaction import escape
 from pepperpy_bus.units import Duration, parse_duration
 from pepperpy_schemas.chat import ToolCall
+from pepperpy_schemas.codec import decode, encode
+from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.errors import BadConfig
 
 ALL: Final = "*"
@@ -74,10 +76,11 @@ class Approval(msgspec.Struct, frozen=True):
             tool: The tool's name.
             call: The call.
         """
-        if len(call.arguments) > _SHOWN:
+        shown = _as_read(call.arguments)
+        if len(shown) > _SHOWN:
             return f"its arguments have more than {_SHOWN} characters, too many to be agreed to"
         # Written out: nobody shall be shown one thing and agree to another.
-        text = f"{caller} wants to call {tool} with {escape(call.arguments)}. May it?"
+        text = f"{caller} wants to call {tool} with {escape(shown)}. May it?"
         if self.within is None:
             said = await ctx.ask(text, choices=["yes", "no"], type=str)
         else:
@@ -85,6 +88,14 @@ class Approval(msgspec.Struct, frozen=True):
                 text, choices=["yes", "no"], deadline=self.within, default="no", type=str
             )
         return "" if said == "yes" else "a person has refused it; do not try it again"
+
+
+def _as_read(arguments: str) -> str:
+    """Arguments as the tool reads them: no character is hidden, and no key there twice."""
+    try:
+        return encode(decode(arguments.encode(), Any)).decode()
+    except (PepperError, UnicodeEncodeError):
+        return arguments
 
 
 def _alias(name: str) -> str:

@@ -63,7 +63,7 @@ class Asking:
         self._limits = limits
 
     async def ask(
-        self, messages: Sequence[ChatMessage], options: ChatOptions, spent: Spent
+        self, messages: Sequence[ChatMessage], options: ChatOptions, spent: Spent, before: int
     ) -> Turn:
         """Asks once and returns what came of it; a limit that is reached takes the tools away.
 
@@ -71,6 +71,7 @@ class Asking:
             messages: The conversation.
             options: What the request says besides, its tools among them.
             spent: What the task has used.
+            before: So many messages behind the instructions were said before the question.
 
         Raises:
             PepperError: The provider service has no answer.
@@ -91,7 +92,7 @@ class Asking:
                 took = time.monotonic() - began
                 return Turn(None, took, stopped, problems=told, shortened=cuts)
             except ContextTooLong:
-                less = shortened(talk)
+                less = shortened(talk, before)
                 if less is None:
                     raise
                 talk, cuts = less, cuts + 1

@@ -15,7 +15,6 @@ from pepperpy_agents.thinking.wording import not_made, refused
 from pepperpy_agents.tools.running import Toolbox
 from pepperpy_agents.tools.tool import ToolUse
 from pepperpy_schemas.chat import ToolCall, ToolResult
-from pepperpy_schemas.error import PepperError
 
 _NAME: Final = 100
 """Characters of a tool's name in the name of its step: a model may write any."""
@@ -31,6 +30,18 @@ class Called(msgspec.Struct, frozen=True):
 
     result: ToolResult
     seconds: float
+
+
+class Checked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether a call may be made, as the journal keeps it.
+
+    Attributes:
+        tool: The tool's name; empty when it may not.
+        refused: What the model is told then.
+    """
+
+    tool: str = ""
+    refused: ToolResult | None = None
 
 
 class Calling:
@@ -73,37 +84,46 @@ class Calling:
                 ends.append(partial(_known, not_made(call, limit)))
                 continue
             # One question after the other, and all of them before the first call.
-            why = await self._refusal(call)
-            if why:
-                ends.append(partial(_known, refused(call, why)))
+            refusal = await self._refusal(call, seconds)
+            if refusal is not None:
+                ends.append(partial(_known, refusal))
                 continue
             self._made += 1
             ends.append(partial(self._make, call, self._made, seconds))
         return await _all(ends)
 
-    async def _refusal(self, call: ToolCall) -> str:
-        """Why people do not want a call to be made, or an empty text."""
-        if not self._approval.covers(call.name):
-            return ""
+    async def _refusal(self, call: ToolCall, seconds: float | None) -> ToolResult | None:
+        """What a model is told of a call that is not made; None for one that is."""
+        asked = self._approval.covers(call.name)
+        if not asked and not self._is_journaled(call):
+            return None
         self._checked += 1
         step = f"check {call.name[:_NAME]} {self._checked}"
-        # A step: what tools take may be another thing when the answer is there.
-        tool = await self._ctx.step(step, self._possible, call, type=str)
-        # Nobody is asked for what cannot be: running it tells the model what is wrong.
-        return await self._approval.refusal(self._ctx, self._caller, tool, call) if tool else ""
+        # A step: what tools take may be another thing when people, or other agents, have answered.
+        checked: Checked = await self._ctx.step(step, self._check, call, seconds, type=Checked)
+        if checked.refused is not None or not asked:
+            return checked.refused
+        why = await self._approval.refusal(self._ctx, self._caller, checked.tool, call)
+        return refused(call, why) if why else None
 
-    async def _possible(self, call: ToolCall) -> str:
-        """The name of the tool that a call is one of; empty when it cannot be made."""
-        try:
-            return self._toolbox.prepare(call).tool.name
-        except PepperError:
-            return ""
+    async def _check(self, call: ToolCall, seconds: float | None) -> Checked:
+        found = await self._toolbox.check(call, self._use(None, self._made + 1, seconds))
+        if not isinstance(found, ToolResult):
+            return Checked(found.tool.name)
+        showing = Showing(self._ctx)
+        await showing.called(call)
+        await showing.ended(call, found)
+        return Checked(refused=found)
+
+    def _is_journaled(self, call: ToolCall) -> bool:
+        tool = self._toolbox.find(call.name)
+        return tool is not None and tool.journaled
 
     async def _make(self, call: ToolCall, number: int, seconds: float | None) -> Called:
-        tool = self._toolbox.find(call.name)
-        if tool is not None and tool.journaled:
+        if self._is_journaled(call):
             # Its children and waits take places of the journal themselves.
-            result = await self._toolbox.run(call, self._use(None, number, seconds))
+            use = self._use(None, number, seconds)
+            result = await self._toolbox.run(call, use, checked=True)
             return Called(result, 0.0)
         step = f"tool {call.name[:_NAME]} {number}"
         called: Called = await self._ctx.step(step, self._run, call, number, seconds, type=Called)

@@ -16,6 +16,7 @@ from pepperpy_agents.thinking.wording import summary_message
 from pepperpy_bus.llm.options import ChatOptions
 from pepperpy_bus.memory import Memory
 from pepperpy_schemas.chat import ChatMessage, ChatReply
+from pepperpy_schemas.errors import ContextTooLong
 from pepperpy_schemas.memory import AllOf, Entry, Eq, In, NewEntry, Range, Term
 
 SAID_BY: Final = "said_by"
@@ -26,6 +27,10 @@ _LONGEST: Final = 32_768
 """Characters of a question or answer that are kept."""
 _PER_TOKEN: Final = 4
 """Characters that are counted as a token."""
+_SHORTEST: Final = 20
+"""Characters that are told at least of a question or answer when it is shortened."""
+_LEAST: Final = 400
+"""Characters in which nothing worth telling can be said of what was said."""
 _WHOM: Final = ("fallbacks", "tenant")
 _SHORTEN: Final = (
     "Tell in at most 200 words what was said in the conversation below: facts, names, numbers, "
@@ -113,15 +118,31 @@ class Session:
         older = past.lines[: max(0, len(past.lines) - self._sessions.keep)]
         if past.tokens <= self._sessions.tokens or not older:
             return past, None
-        asked = [ChatMessage("system", _SHORTEN), ChatMessage("user", self._told(past, older))]
         whom = {name: value for name, value in options.items() if name in _WHOM}
-        reply: ChatReply = await self._ctx.step(
-            "summary", self._ctx.llm.chat, asked, model=model, type=ChatReply, **whom
+        reply: ChatReply | None = await self._ctx.step(
+            "summary", self._in_short, past, older, model, whom, type=ChatReply | None
         )
-        summary = reply.text.strip()[: self._budget]
+        summary = reply.text.strip()[: self._budget] if reply else ""
         if summary:
             await self._ctx.step("keep summary", self._keep, summary, older[-1].seq)
-        return Past(summary, past.lines[len(older) :]), reply
+        # Without one, what is known of the first part is all that is told of it this time.
+        return Past(summary or past.summary, past.lines[len(older) :]), reply
+
+    async def _in_short(
+        self, past: Past, older: Sequence[Line], model: str, whom: ChatOptions
+    ) -> ChatReply | None:
+        """Has the model tell it; None when even a little of it is too long for the model."""
+        room = 2 * self._budget
+        while True:
+            told = ChatMessage("user", _told(past, older, room))
+            try:
+                return await self._ctx.llm.chat(
+                    [ChatMessage("system", _SHORTEN), told], model=model, **whom
+                )
+            except ContextTooLong:
+                room //= 2
+                if room < _LEAST:
+                    return None
 
     async def remember(self, question: str, answer: str) -> None:
         """Keeps what was asked and answered."""
@@ -184,11 +205,12 @@ class Session:
             source=f"agent:{self._agent}",
         )
 
-    def _told(self, past: Past, older: Sequence[Line]) -> str:
-        """The part that is shortened, within bounds: the end of every line may be missing."""
-        most = max(200, 2 * self._budget // max(1, len(older)))
-        before = f"Before: {past.summary}\n" if past.summary else ""
-        return before + "\n".join(f"{one.role}: {one.text[:most]}" for one in older)
+
+def _told(past: Past, older: Sequence[Line], room: int) -> str:
+    """The part that is shortened, in about so many characters: the end of each may be missing."""
+    most = max(_SHORTEST, room // max(1, len(older)))
+    before = f"Before: {past.summary[:room]}\n" if past.summary else ""
+    return before + "\n".join(f"{one.role}: {one.text[:most]}" for one in older)
 
 
 def _line(entry: Entry) -> Line:

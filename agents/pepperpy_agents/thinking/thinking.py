@@ -119,15 +119,14 @@ class Thinking:
         """Asks the model once."""
         spent = self._spent
         name = f"model {spent.turns + 1}"
-        turn: Turn = await self._ctx.step(
-            name, self._asking.ask, self._talk, self._options, spent, type=Turn
-        )
+        asked = (self._talk, self._options, spent, len(self._before))
+        turn: Turn = await self._ctx.step(name, self._asking.ask, *asked, type=Turn)
         spent.turns += 1
         spent.seconds += turn.seconds
         spent.longest = max(spent.longest, turn.seconds)
         for _ in range(turn.shortened):
             # What did not fit once would not fit again.
-            self._talk = shortened(self._talk) or self._talk
+            self._talk = shortened(self._talk, len(self._before)) or self._talk
         if turn.reply is not None:
             spent.pay(turn.reply)
             self._talk += said(turn.reply.message, calls=not turn.stopped)

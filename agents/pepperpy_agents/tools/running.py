@@ -129,18 +129,17 @@ class Toolbox:
         """Returns the tool that a model, or a person, calls by this name."""
         return self._tools.get(name.replace(".", "_"))
 
-    def prepare(self, call: ToolCall) -> Prepared:
-        """Returns what a call would do, when it may be made; nothing is done yet.
+    async def check(self, call: ToolCall, use: ToolUse) -> Prepared | ToolResult:
+        """Returns what a call would do, or what a model is told of one that may not be made.
 
-        Raises:
-            UnknownTool: There is no such tool.
-            BadArguments: The arguments are none that it takes.
-            NotGranted: It needs a scope that is not granted.
+        A refusal is told of, like one of `run`; nothing is done yet.
         """
-        with translated():
-            return self._prepare(call, None)
+        try:
+            return await self._prepared(call, Audited(call, use, self._emitter))
+        except PepperError as error:
+            return failure(call, error)
 
-    async def run(self, call: ToolCall, use: ToolUse) -> ToolResult:
+    async def run(self, call: ToolCall, use: ToolUse, *, checked: bool = False) -> ToolResult:
         """Returns what a call of a model returned, or what was wrong with it.
 
         A tool that journals what it does (`Tool.journaled`) lets pass what its task must see: that
@@ -150,15 +149,17 @@ class Toolbox:
         Args:
             call: The call.
             use: Who calls, until when, and for which task.
+            checked: Whether it was found before that it may be made: it goes on then, though what
+                its tool takes may be another thing now.
         """
         tool = self.find(call.name)
         told = _TOLD if tool is not None and tool.journaled else PepperError
         try:
-            return ToolResult(call.id, await self.do(call, use))
+            return ToolResult(call.id, await self.do(call, use, checked=checked))
         except told as error:
             return failure(call, error)
 
-    async def do(self, call: ToolCall, use: ToolUse) -> str:
+    async def do(self, call: ToolCall, use: ToolUse, *, checked: bool = False) -> str:
         """Returns what a call returned, as the model reads it; `run` that raises.
 
         Raises:
@@ -171,12 +172,7 @@ class Toolbox:
         """
         audited = Audited(call, use, self._emitter)
         began = time.perf_counter()
-        try:
-            with translated():
-                prepared = self._prepare(call, audited)
-        except PepperError as error:
-            await audited.tell("refused", code=error.code)
-            raise
+        prepared = await self._prepared(call, audited, checked=checked)
         use = msgspec.structs.replace(use, grants=self.grants)
         if prepared.tool.journaled:
             return await self._do_journaled(prepared, use, audited)
@@ -189,7 +185,18 @@ class Toolbox:
         await audited.tell("completed", ms=_ms(began))
         return content
 
-    def _prepare(self, call: ToolCall, audited: Audited | None) -> Prepared:
+    async def _prepared(
+        self, call: ToolCall, audited: Audited, *, checked: bool = False
+    ) -> Prepared:
+        """A call that may be made; that it may not is told of."""
+        try:
+            with translated():
+                return self._prepare(call, audited, checked)
+        except PepperError as error:
+            await audited.tell("refused", code=error.code)
+            raise
+
+    def _prepare(self, call: ToolCall, audited: Audited, checked: bool) -> Prepared:
         tool = self.find(call.name)
         if tool is None:
             raise UnknownTool(
@@ -199,11 +206,14 @@ class Toolbox:
             )
         limits = self._limits
         arguments = read_arguments(
-            tool, call.arguments, most=limits.arguments, deepest=limits.depth
+            tool,
+            call.arguments,
+            most=limits.arguments,
+            deepest=limits.depth,
+            checked=checked,
         )
         needed = _needs(tool, arguments)
-        if audited is not None:
-            audited.knows(tool.name, needed)
+        audited.knows(tool.name, needed)
         for scope in needed:
             refuse(tool.name, scope, self.grants)
         return Prepared(tool, arguments, needed)

@@ -113,6 +113,21 @@ async def test_a_no_goes_back_to_the_model_and_the_other_calls_are_made(
     assert not made.error
 
 
+async def test_people_are_shown_the_arguments_as_the_tool_reads_them(
+    client: Client, working: Working, model: Planned
+) -> None:
+    """Whoever reads of ana, and overlooks what comes behind her, must not agree to eve."""
+    shop = Shop()
+    model.plan = deque([calls(("mail_send", '{"to":"ana","to":"\\u0065ve"}')), says("Sent.")])
+    async with working(agent(shop, "*")):
+        task_id = await client.submit("desk", "Write.")
+        question = await open_question(client, task_id)
+        assert 'mail.send with {"to":"eve"}. May it?' in question.wait.text
+        await client.answer(task_id, "yes")
+        await client.result(task_id, wait="20s")
+    assert shop.done == ["mail eve"]
+
+
 async def test_no_answer_in_time_is_a_no(client: Client, working: Working, model: Planned) -> None:
     shop = Shop()
     model.plan = deque([calls(("mail_send", {"to": "ana"})), says("Not sent.")])

@@ -235,6 +235,39 @@ async def test_other_agents_are_asked_at_the_same_time_as_tools(
     assert len(model.asked) == 3
 
 
+async def test_an_agent_that_is_known_only_when_it_answers_does_not_change_the_way(
+    client: Client, working: Working, model: Planned, seen: Seen
+) -> None:
+    """Nobody has announced what it takes when it is asked; it is another thing when it answers."""
+    zoo = Agent("zoo")
+
+    @zoo.task("legs")
+    async def legs(animal: dict[str, str]) -> int:
+        return 4 if animal == {"animal": "cat"} else 0
+
+    @zoo.task("wings")
+    async def wings(animal: str) -> int:
+        return 2
+
+    wanted = (("agent_legs", {"animal": "cat"}), ("agent_wings", {"animal": "owl"}))
+    model.plan = deque([calls(*wanted), says("Four.")])
+
+    def asking() -> LLMAgent:
+        return LLMAgent("asking", "Ask.", tools=["agent:legs", "agent:wings"], retries=0)
+
+    async with working(asking()):
+        task_id = await client.submit("asking", "Go.")
+        await seen.named(task_id, "task.suspended")
+    async with working(zoo), working(asking()):
+        assert await client.result(task_id, wait="20s") == "Four."
+    knows, fails = model.asked[1][1].messages[-1].parts
+    assert isinstance(knows, ToolResult)
+    assert isinstance(fails, ToolResult)
+    assert (knows.content, knows.error) == ("4", False)
+    assert fails.error
+    assert "the agent that takes wings failed" in fails.content
+
+
 async def test_what_does_not_fit_the_model_is_left_out(
     client: Client, working: Working, model: Planned
 ) -> None:

@@ -1,7 +1,7 @@
 """Conversations over tasks: kept in memory under a key, and shortened when they are long."""
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,12 +9,13 @@ import pytest
 from pepperpy import Client
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.thinking import Answer, LLMAgent, Sessions
+from pepperpy_provider_svc.upstreams.upstream import Chunk
 from pepperpy_schemas.chat import ChatRequest
-from pepperpy_schemas.upstream_errors import UpstreamFailed
+from pepperpy_schemas.upstream_errors import ContextTooLong, UpstreamFailed
 from tests.agents.conftest import Working
-from tests.agents.thinking.speaking import says
+from tests.agents.thinking.speaking import USED, says
 from tests.memory_svc.memory_service import remembering
-from tests.provider_svc.asking import Planned, fails
+from tests.provider_svc.asking import Planned, Step, fails
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,45 @@ async def test_a_long_conversation_is_shortened_by_the_model(
     assert told(fourth)[:4] == [*told(third)[:3], ("user", "And now?")]
     # The summary, of 13 tokens, is paid by the task that needed it.
     assert [one.usage.total_tokens for one in answers] == [120, 120, 133, 120]
+
+
+def reads(most: int, answer: str) -> Step:
+    """A model that can read no more than so many characters."""
+
+    async def step(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        if sum(len(one.text) for one in request.messages) > most:
+            raise ContextTooLong("too long")
+        yield Chunk()
+        yield Chunk(text=answer, finish="stop", usage=USED)
+
+    return step
+
+
+@pytest.mark.parametrize("keep", [0, 6])
+async def test_a_conversation_that_is_too_long_for_the_model_goes_on(
+    client: Client, working: Working, model: Planned, keep: int
+) -> None:
+    """Neither what is kept word for word nor what must be shortened may end it for ever."""
+    model.plan = deque([reads(12_000, "a " * 3000)])
+    agent = LLMAgent("desk", "Talk.", sessions=Sessions(keep=keep), retries=0)
+    async with working(agent):
+        for n in range(6):
+            answer = await client.run("desk", f"Question {n}.", key="c1", wait="20s")
+            assert answer.startswith("a a a")
+
+
+async def test_what_was_told_in_short_stays_known_when_the_model_tells_nothing(
+    client: Client, working: Working, model: Planned
+) -> None:
+    long = "word " * 200
+    model.plan = deque([says(long), says("Ana said words."), says(long), says(""), says("Three.")])
+    async with working(LLMAgent("desk", "Talk.", sessions=Sessions(tokens=100, keep=0))):
+        for question in ("I am Ana.", "And?", "And now?"):
+            await client.run("desk", question, key="c1", wait="20s")
+    assert told(model.asked[-1][1]) == [
+        ("user", "What we talked about before, in short:\nAna said words."),
+        ("user", "And now?"),
+    ]
 
 
 async def test_a_task_that_is_repeated_keeps_what_was_said_once(

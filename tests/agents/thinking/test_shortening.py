@@ -1,4 +1,4 @@
-"""What is left out of a conversation that is too long: results of tools, the oldest first."""
+"""What is left out of a conversation that is too long: old results first, the question never."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +34,26 @@ def test_the_last_results_are_cut_last() -> None:
 
 def test_a_conversation_without_results_has_nothing_to_leave_out() -> None:
     assert shortened([ChatMessage("user", "x" * 10_000)]) is None
+
+
+def test_what_was_said_before_is_cut_and_the_question_never() -> None:
+    system, long = ChatMessage("system", "s" * 900), "x" * 5000
+    past = [ChatMessage("user", long), ChatMessage("assistant", long), ChatMessage("user", "short")]
+    whole = [system, *past, ChatMessage("user", "q" * 5000), *talk(5000, 5000)[1:]]
+    old_results = shortened(whole, before=3)
+    assert old_results is not None
+    assert sizes_of(old_results)[1] == 5000
+    assert [len(one.text) for one in old_results[:5]] == [900, 5000, 5000, 5, 5000]
+    said_before = shortened(old_results, before=3)
+    assert said_before is not None
+    cut = [len(one.text) for one in said_before[:5]]
+    assert max(cut[1:3]) < 300
+    assert (cut[0], *cut[3:]) == (900, 5, 5000)
+    assert sizes_of(said_before)[1] == 5000
+    last = shortened(said_before, before=3)
+    assert last is not None
+    assert max(sizes_of(last)) < 300
+    assert shortened(last, before=3) is None
 
 
 @given(st.lists(st.integers(0, 1000), max_size=6))

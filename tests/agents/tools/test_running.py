@@ -10,9 +10,10 @@ import pytest
 
 from pepperpy import Agent, Client, Context
 from pepperpy_agents.tools import Grants, Tool, Toolbox, ToolLimits, ToolUse, threads, timing, tool
+from pepperpy_agents.tools.running import Prepared
 from pepperpy_bus.events import Emitter
 from pepperpy_schemas.chat import ToolCall, ToolResult
-from pepperpy_schemas.errors import BadConfig, NotGranted, ToolFailed, UnknownTool
+from pepperpy_schemas.errors import BadConfig, ToolFailed
 from tests.agents.conftest import Seen, Working
 
 USE = ToolUse(caller="tests")
@@ -212,12 +213,15 @@ def test_two_tools_may_not_look_alike_to_a_model() -> None:
 
 async def test_a_call_can_be_looked_at_before_it_is_made() -> None:
     box = Toolbox([orders], grants=["orders.read:c42"])
-    prepared = box.prepare(ToolCall("1", "orders", '{"customer":"c42"}'))
+    prepared = await box.check(ToolCall("1", "orders", '{"customer":"c42"}'), USE)
+    assert isinstance(prepared, Prepared)
     assert (prepared.tool, prepared.scopes) == (orders, ("orders.read:c42",))
-    with pytest.raises(NotGranted):
-        box.prepare(ToolCall("1", "orders", '{"customer":"c43"}'))
-    with pytest.raises(UnknownTool):
-        box.prepare(ToolCall("1", "nope", "{}"))
+    foreign = await box.check(ToolCall("2", "orders", '{"customer":"c43"}'), USE)
+    unknown = await box.check(ToolCall("3", "nope", "{}"), USE)
+    for refused, code in ((foreign, "not_granted"), (unknown, "unknown_tool")):
+        assert isinstance(refused, ToolResult)
+        assert refused.error
+        assert refused.content.startswith(code)
 
 
 # --- time and numbers -----------------------------------------------------------------------------
