@@ -15,6 +15,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+AT_ONCE = 64
+"""Calls that run at once: an agent may take minutes."""
+
 AGENTS = typer.Option("--agent", "-a", metavar="TOPIC", help="Offer whoever takes this topic.")
 TOOLS = typer.Option("--tool", "-t", metavar="TOOL", help="Offer a tool, as agents name it.")
 GRANTS = typer.Option("--grant", metavar="SCOPE", help="A scope that calls may need.")
@@ -64,7 +67,9 @@ def serve(
             connect(settings=loaded.settings, source="mcp") as client,
             client.emitter() as emitter,
         ):
-            toolbox = Toolbox([*asked, *offered], grants=granted, emitter=emitter)
+            toolbox = Toolbox(
+                [*asked, *offered], grants=granted, concurrency=AT_ONCE, emitter=emitter
+            )
             try:
                 await _library("offering").looked_up(toolbox, client)
                 stop_on_signals(stop)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from pepperpy_agents.mcp.declared import MCPServer
-from pepperpy_agents.mcp.described import LONGEST_WORD, Described, clean, described
+from pepperpy_agents.mcp.described import LONGEST_WORD, Described, clean
+from pepperpy_agents.mcp.listing import Pinned, listed
 from pepperpy_agents.mcp.results import value_of
 from pepperpy_bus.children import Crashes
 from pepperpy_bus.logs import get_log
@@ -17,7 +18,6 @@ from pepperpy_bus.units import parse_duration
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import (
     BadConfig,
-    BadPayload,
     NotFound,
     PepperError,
     ToolFailed,
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 log = get_log("pepperpy.mcp")
 
-MOST_TOOLS: Final = 256
-"""Tools of one server; what more it lists is left out."""
-_PAGES: Final = 32
 _SHOWN: Final = 500
 
 Tell = Callable[[float, str], Awaitable[None]]
@@ -57,7 +54,7 @@ class Connection:
         self._over = asyncio.Event()
         self._crashes = Crashes()
         self._not_before = 0.0
-        self._pinned: dict[str, str] | None = None
+        self._pinned = Pinned()
         self._said: set[str] = set()
 
     # --- life -----------------------------------------------------------------------------------
@@ -77,8 +74,10 @@ class Connection:
         owner, self._owner = self._owner, None
         self._over.set()
         if owner is not None:
+            if self._client is None:
+                owner.cancel()  # it has not answered, and may never do
             await asyncio.wait([owner])
-        self._crashes, self._not_before, self._pinned = Crashes(), 0.0, None
+        self._crashes, self._not_before, self._pinned = Crashes(), 0.0, Pinned()
 
     async def _opened(self) -> "Client":
         """The session, begun anew when there is none: later each time that it ended at once.
@@ -137,39 +136,9 @@ class Connection:
         Raises:
             PepperError: The server does not answer.
         """
-        found = await self._listed()
-        if self._pinned is None:
-            self._pinned = {one.name: one.digest for one in found}
-        kept = [one for one in found if self._pinned.get(one.name) == one.digest]
-        for one in found:
-            if one not in kept:
-                what = "changed" if one.name in self._pinned else "new"
-                self._say(f"{what} {one.digest}", "mcp.tool_left_out", tool=one.name, why=what)
-        return kept
-
-    async def _listed(self) -> list[Described]:
-        listed: list[Any] = []
         async with self._asking() as client:
-            cursor: str | None = None
-            for _ in range(_PAGES):
-                page = await client.list_tools(cursor=cursor)
-                listed += page.tools
-                cursor = page.next_cursor
-                if not cursor or len(listed) > MOST_TOOLS:
-                    break
-        if len(listed) > MOST_TOOLS:
-            self._say("many", "mcp.too_many_tools", most=MOST_TOOLS)
-        found: dict[str, Described] = {}
-        for one in listed[:MOST_TOOLS]:
-            try:
-                tool = described(self.name, one)
-            except (BadPayload, ValueError) as error:
-                said = scrub(clean(str(error), _SHOWN))
-                name = clean(one.name, 80)
-                self._say(f"no {name}", "mcp.tool_left_out", tool=name, why=said)
-            else:
-                found.setdefault(tool.called, tool)
-        return list(found.values())
+            found = await listed(self.name, client, self._say)
+        return self._pinned.kept(found, self._say)
 
     async def call(self, tool: str, arguments: dict[str, Any], tell: Tell | None) -> Any:
         """Returns what a tool of the server returned.

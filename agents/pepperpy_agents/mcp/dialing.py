@@ -12,8 +12,6 @@ from mcp import Client
 from pepperpy_agents.mcp.declared import MCPServer
 from pepperpy_bus.units import parse_duration
 
-LARGEST_EVENT: Final = 16 * 1024 * 1024
-"""Bytes of one event of a server over HTTP."""
 _CONNECT: Final = 10.0
 """Seconds for a connection to an address."""
 
@@ -53,12 +51,14 @@ async def _over_http(server: MCPServer) -> AsyncIterator[tuple[Any, Any]]:
     import httpx2
     from mcp.client.streamable_http import streamable_http_client
 
+    from pepperpy_agents.mcp.bounded import LARGEST, Bounded
+
     # A call may say nothing for as long as it has time.
     seconds = httpx2.Timeout(parse_duration(server.timeout), connect=_CONNECT)
     async with (
-        httpx2.AsyncClient(headers=server.headers, timeout=seconds, trust_env=False) as http,
-        streamable_http_client(
-            server.url, http_client=http, max_sse_event_size=LARGEST_EVENT
-        ) as streams,
+        httpx2.AsyncClient(
+            headers=server.headers, timeout=seconds, transport=Bounded(), trust_env=False
+        ) as http,
+        streamable_http_client(server.url, http_client=http, max_sse_event_size=LARGEST) as streams,
     ):
         yield streams

@@ -56,12 +56,31 @@ async def using(
         await box.close()
 
 
+class HTTPServer:
+    """The same server over HTTP, in a process of its own."""
+
+    def __init__(self) -> None:
+        self._port = "0"
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/mcp"
+
+    def start(self) -> None:
+        """Starts it, again where it was before."""
+        command = [sys.executable, str(HERE / "server.py"), self._port]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._port = self._process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
 @pytest.fixture
-def http_server() -> Iterator[str]:
-    """The address of the same server over HTTP."""
-    command = [sys.executable, str(HERE / "server.py"), "http"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        yield f"http://127.0.0.1:{port}/mcp"
-        process.terminate()
+def http_server() -> Iterator[HTTPServer]:
+    server = HTTPServer()
+    yield server
+    server.kill()

@@ -92,7 +92,7 @@ if __name__ == "__main__":
         import uvicorn
 
         # A line on stdout tells the port; then it is the test's to end it.
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
         print(listening.getsockname()[1], flush=True)
         web = uvicorn.Server(uvicorn.Config(server.streamable_http_app(), log_level="error"))
         asyncio.run(web.serve(sockets=[listening]))

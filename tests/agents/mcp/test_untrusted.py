@@ -11,9 +11,10 @@ import pytest
 
 from pepperpy import Client, connect
 from pepperpy.stack.broker import Broker
-from pepperpy_agents.mcp.connection import MOST_TOOLS, Connection
+from pepperpy_agents.mcp.connection import Connection
 from pepperpy_agents.mcp.declared import MCPServer, declared_server, read_servers
 from pepperpy_agents.mcp.described import described, name_of
+from pepperpy_agents.mcp.listing import MOST_TOOLS
 from pepperpy_agents.mcp.results import value_of
 from pepperpy_agents.mcp.tools import mcp_tool
 from pepperpy_agents.tools import Grants

@@ -1,6 +1,7 @@
 """Tools of MCP servers in our toolboxes: official servers, over stdio and over HTTP."""
 
 import asyncio
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -14,8 +15,9 @@ from pepperpy_agents.mcp.connection import connection_to
 from pepperpy_agents.mcp.declared import declared_server
 from pepperpy_agents.tools import Toolbox, ToolUse
 from pepperpy_schemas.chat import ToolCall, ToolResult
+from pepperpy_schemas.errors import ToolFailed, Unavailable
 from tests.agents.conftest import wait_until
-from tests.agents.mcp.conftest import Declare, using
+from tests.agents.mcp.conftest import STDIO, Declare, HTTPServer, using
 from tests.running import gone
 
 USE = ToolUse(caller="tests")
@@ -89,8 +91,6 @@ async def test_progress_is_told_and_a_cancel_reaches_the_tool(user: Client, tmp_
 async def test_a_call_has_no_more_time_than_is_declared(
     broker: Broker, prefix: str, declare: Declare, tmp_path: Path
 ) -> None:
-    from tests.agents.mcp.conftest import STDIO
-
     path = declare(demo={**STDIO, "timeout": "500ms"})
     async with (
         connect(broker.url, bus__prefix=prefix, tools__mcp=str(path)) as client,
@@ -104,8 +104,6 @@ async def test_a_call_has_no_more_time_than_is_declared(
 async def test_a_server_sees_nothing_of_our_environment(
     broker: Broker, prefix: str, declare: Declare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.agents.mcp.conftest import STDIO
-
     monkeypatch.setenv("OUR_SECRET", "s3cret")
     path = declare(demo={**STDIO, "env": {"GIVEN": "for ${OUR_SECRET}"}})
     async with (
@@ -147,14 +145,14 @@ async def test_agents_share_a_server_until_the_last_one_leaves(user: Client) -> 
 
 
 async def test_a_server_over_http_is_used_the_same(
-    broker: Broker, prefix: str, declare: Declare, http_server: str, tmp_path: Path
+    broker: Broker, prefix: str, declare: Declare, http_server: HTTPServer, tmp_path: Path
 ) -> None:
     told: list[tuple[float, str]] = []
 
     async def tell(fraction: float, line: str) -> None:
         told.append((fraction, line))
 
-    path = declare(demo={"type": "http", "url": http_server})
+    path = declare(demo={"type": "http", "url": http_server.url})
     async with (
         connect(broker.url, bus__prefix=prefix, tools__mcp=str(path)) as client,
         using(client, "mcp:demo") as box,
@@ -186,8 +184,63 @@ async def test_a_server_that_is_not_there_leaves_the_agent_at_work(
 async def test_what_a_server_never_answers_is_given_up(declare: Declare) -> None:
     path = declare(demo={"command": "sleep", "args": ["600"], "connect_timeout": "300ms"})
     connection = connection_to("demo", declared_server(path, "demo"))
-    from pepperpy_schemas.errors import Unavailable
-
     with pytest.raises(Unavailable, match="did not answer in time"):
         await connection.tools()
     await connection.close()
+
+
+async def test_a_server_that_ends_at_once_is_away(declare: Declare) -> None:
+    path = declare(demo={"command": "false"})
+    connection = connection_to("demo", declared_server(path, "demo"))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="the MCP server demo is away"):
+            await connection.tools()
+    await connection.close()
+
+
+async def test_a_server_over_http_is_found_again_where_it_was(
+    broker: Broker, prefix: str, declare: Declare, http_server: HTTPServer
+) -> None:
+    path = declare(demo={"url": http_server.url})
+    async with (
+        connect(broker.url, bus__prefix=prefix, tools__mcp=str(path)) as client,
+        using(client, "mcp:demo") as box,
+    ):
+        assert await value(box, "mcp_demo_add", a=2, b=3) == {"result": 5}
+        http_server.kill()
+        gone = await run(box, "mcp_demo_add", a=2, b=3)
+        assert gone.error
+        http_server.start()
+
+        async def back() -> bool:
+            return not (await run(box, "mcp_demo_add", a=2, b=3)).error
+
+        assert await wait_until(back, within=20)
+
+
+@pytest.mark.parametrize("header", ["", "content-encoding: gzip\r\n"])
+async def test_an_answer_without_an_end_is_given_up(
+    declare: Declare, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{header}\r\n".encode())
+        with contextlib.suppress(OSError):
+            while sent < 1_000_000_000:
+                writer.write(b" " * 65_536)
+                await writer.drain()
+                sent += 65_536
+        writer.close()
+
+    monkeypatch.setattr("pepperpy_agents.mcp.bounded.LARGEST", 1_000_000)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        path = declare(demo={"url": f"http://127.0.0.1:{port}/mcp"})
+        connection = connection_to("demo", declared_server(path, "demo"))
+        with pytest.raises((Unavailable, ToolFailed)):
+            await connection.tools()
+        await connection.close()
+    assert sent < 100_000_000
