@@ -125,7 +125,7 @@ class GuardedTools(StaticStreamWorkbench):
             ):
                 async for piece in calls:
                     if isinstance(piece, ToolResult):
-                        call.gave(piece)
+                        call.failed = piece.is_error
                     yield piece
         except NotGranted as error:
             yield _failed(name, str(error))
@@ -163,7 +163,7 @@ class GuardedWorkbench(Workbench):
         try:
             async with watched.call(name, arguments or {}, call_id, ours=False) as call:
                 result = await self._bench.call_tool(name, arguments, cancellation_token, call_id)
-                call.gave(result)
+                call.failed = result.is_error
                 return result
         except NotGranted as error:
             return _failed(name, str(error))
