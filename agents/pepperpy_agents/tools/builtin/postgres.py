@@ -40,11 +40,11 @@ _CONNECT: Final = 5.0
 _WRAPPED: Final = (
     "SELECT left(row_to_json(q)::text, {most}) FROM (\n{statement}\n) AS q LIMIT {rows}"
 )
+# Of every role that the user may become: a statement can do so by set_config('role', …).
 _MIGHT: Final = """
-SELECT rolsuper OR pg_has_role(oid, 'pg_write_server_files', 'usage')
-    OR pg_has_role(oid, 'pg_read_server_files', 'usage')
-    OR pg_has_role(oid, 'pg_execute_server_program', 'usage')
-FROM pg_roles WHERE rolname = current_user
+SELECT bool_or(rolsuper OR rolname = ANY (ARRAY[
+    'pg_write_server_files', 'pg_read_server_files', 'pg_execute_server_program']))
+FROM pg_roles WHERE pg_has_role(session_user, oid, 'member')
 """
 
 
@@ -94,9 +94,14 @@ async def _query(db: Any, statement: str, values: list[Any]) -> dict[str, Any]:
     wrapped = _WRAPPED.format(
         statement=statement.rstrip().rstrip(";"), most=LONGEST_VALUE + 1, rows=MOST_ROWS + 1
     )
+    reading = db.transaction(readonly=True)
     try:
-        async with db.transaction(readonly=True):
-            found = await db.fetch(wrapped, *values)
+        await reading.start()
+        # By itself it must be a statement, or it would end our query and go on with its own.
+        await db.prepare(statement)
+        found = await db.fetch(wrapped, *values)
+        # What it has done besides, such as a notification, is not to happen.
+        await reading.rollback()
     except asyncpg.QueryCanceledError:
         raise ToolTimeout("the statement ran out of its time", retryable=False) from None
     except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:

@@ -7,8 +7,10 @@ asks before each thing that a statement does whether it may.
 import contextlib
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +24,7 @@ from pepperpy_schemas.errors import (
     BadArguments,
     NotGranted,
     PepperError,
+    TooLarge,
     ToolFailed,
     ToolTimeout,
 )
@@ -31,7 +34,13 @@ LONGEST: Final = 10_000
 _LARGEST_VALUE: Final = 256 * 1024
 """Bytes: functions on texts take a time that grows with the square, and have no breaks in it."""
 _STEPS: Final = 5_000
-"""Of SQLite's machine between two looks at the clock: well below a millisecond."""
+"""Of SQLite's machine between two looks at the clock; where functions take long, it is
+interrupted."""
+_MEMORY: Final = 256 * 1024 * 1024
+"""Bytes that SQLite may have in this process, whatever for: twenty tables that are joined of two
+such each are a million, and are in memory before the first step."""
+_MOST_SIGNS: Final = 100
+"""Characters that `trim` looks for: it compares each of a text with each of them, in one step."""
 
 _ALLOWED: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 _PRAGMAS: Final = frozenset(
@@ -94,6 +103,8 @@ def _query(connection: sqlite3.Connection, statement: str, values: list[Any]) ->
         return shown(columns, map(list, cursor.fetchmany(MOST_ROWS + 1)))
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
         raise _explained(error) from None
+    except MemoryError:
+        raise TooLarge("the statement needs too much memory", hint="join and sort less") from None
 
 
 def _explained(error: Exception) -> PepperError:
@@ -120,7 +131,7 @@ def _opened(place: Place, seconds: float) -> Iterator[sqlite3.Connection]:
         )
     except sqlite3.Error as error:
         raise ToolFailed(f"{place.path}: {error}") from None
-    with contextlib.closing(connection):
+    with contextlib.closing(connection), _interrupted(connection, after=seconds):
         _confine(connection, time.monotonic() + seconds)
         # SQLite opens files by their name alone: it must be the file that was looked at.
         now = Path(place.path).stat()
@@ -129,14 +140,40 @@ def _opened(place: Place, seconds: float) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+@contextlib.contextmanager
+def _interrupted(connection: sqlite3.Connection, *, after: float) -> Iterator[None]:
+    """Interrupts what runs after a time: a few steps with costly functions may last for hours."""
+    timer = threading.Timer(after, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
 def _confine(connection: sqlite3.Connection, end: float) -> None:
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    # What is sorted and set aside counts, too, and fills no disk.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {_MEMORY}")
+    for name, trim in (("trim", str.strip), ("ltrim", str.lstrip), ("rtrim", str.rstrip)):
+        connection.create_function(name, 2, partial(_trimmed, trim), deterministic=True)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.set_authorizer(_authorize)
     connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+
+
+def _trimmed(trim: Callable[[str, str], str], value: Any, signs: Any) -> str | None:
+    if value is None or signs is None:
+        return None
+    if len(str(signs)) > _MOST_SIGNS:
+        raise ValueError("too many")
+    return trim(str(value), str(signs))
 
 
 def _authorize(

@@ -11,6 +11,7 @@ from pepperpy_agents.tools.builtin import postgres as module
 from pepperpy_agents.tools.builtin.postgres import postgres_tool, read_databases
 from pepperpy_memory_svc.stores.embedded import EmbeddedPostgres
 from pepperpy_schemas.errors import BadConfig
+from tests.agents.conftest import wait_until
 from tests.agents.tools.builtin.calling import Caller
 from tests.memory_svc.stores.making import server_folder
 
@@ -123,6 +124,28 @@ async def test_many_rows_and_large_values_are_cut(call: Caller) -> None:
     assert len(found["rows"][0][0]) < 5000
 
 
+async def test_a_statement_does_not_get_around_its_limits(call: Caller) -> None:
+    around = (
+        "SELECT 1) AS q UNION ALL SELECT repeat('x', 10000000)"
+        " FROM generate_series(1, 3), (SELECT 1"
+    )
+    assert await call("postgres.query", database="shop", statement=around) is None
+    assert call.code == "bad_arguments"
+    assert "syntax error" in call.said
+
+
+async def test_nobody_is_notified(call: Caller, clerk: str) -> None:
+    heard: list[object] = []
+    listener = await asyncpg.connect(clerk)
+    await listener.add_listener("parcels", lambda *told: heard.append(told[-1]))
+    notify = "SELECT 1 AS one FROM (SELECT pg_notify('parcels', 'forged')) x"
+    assert await call("postgres.query", database="shop", statement=notify)
+    await listener.execute("NOTIFY parcels, 'true'")
+    await wait_until(lambda: "true" in heard)
+    assert heard == ["true"]
+    await listener.close()
+
+
 async def test_only_granted_and_declared_databases_are_asked(call: Caller, clerk: str) -> None:
     assert await call("postgres.query", database="other", statement="SELECT 1") is None
     assert call.code == "not_granted"
@@ -137,6 +160,26 @@ async def test_a_user_who_may_reach_the_servers_machine_is_refused(superuser: st
     call = Caller([postgres_tool({"shop": superuser})], GRANTS)
     assert await call("postgres.query", database="shop", statement="SELECT 1") is None
     assert call.code == "bad_config"
+
+
+@pytest.mark.parametrize("role", ["pg_read_server_files", "postgres"])
+async def test_a_user_who_may_become_such_a_user_is_refused(
+    superuser: str, clerk: str, role: str
+) -> None:
+    db = await asyncpg.connect(superuser)
+    name = await db.fetchval("SELECT current_user") if role == "postgres" else role
+    await db.execute(f'CREATE ROLE sleeper LOGIN NOINHERIT; GRANT "{name}" TO sleeper')
+    try:
+        address = clerk.replace("clerk@", "sleeper@")
+        call = Caller([postgres_tool({"shop": address})], GRANTS)
+        become = (
+            f"SELECT set_config('role', '{name}', false), query_to_xml('SELECT 1', true, true, '')"
+        )
+        assert await call("postgres.query", database="shop", statement=become) is None
+        assert call.code == "bad_config"
+    finally:
+        await db.execute("DROP ROLE sleeper")
+        await db.close()
 
 
 async def test_neither_address_nor_password_is_told() -> None:

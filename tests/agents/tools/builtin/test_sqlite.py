@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from pepperpy_agents.tools import threads
 from pepperpy_agents.tools.builtin.rows import MOST_BYTES, MOST_ROWS
 from pepperpy_agents.tools.builtin.sqlite import sqlite_tool
+from tests.agents.conftest import wait_until
 from tests.agents.tools.builtin.calling import Caller
 
 
@@ -122,6 +124,34 @@ async def test_an_endless_statement_ends(shop: Path) -> None:
     assert await call("sql.query", path=str(shop), statement=endless) is None
     assert call.code == "tool_timeout"
     assert await call("sql.query", path=str(shop), statement="SELECT 1")
+
+
+LONG_A = "replace(hex(zeroblob(60000)), '0', 'a')"
+COSTLY = {
+    "steps that are long": (
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000),"
+        f" x(a, b) AS (SELECT {LONG_A}, substr({LONG_A}, 1, 60000) || 'b')"
+        " SELECT sum(instr(a, b)) FROM n, x"
+    ),
+    "trimming": (
+        f"SELECT length(trim({LONG_A}, substr(replace({LONG_A}, 'a', 'b'), 1, 20000) || 'a'))"
+    ),
+    "tables of tables": "WITH t0 AS (SELECT 1 AS x)"
+    + "".join(f", t{n} AS (SELECT a.x FROM t{n - 1} a, t{n - 1} b)" for n in range(1, 25))
+    + " SELECT * FROM t24",
+    "sorting": "WITH RECURSIVE n(x) AS (SELECT randomblob(200000) UNION ALL"
+    " SELECT randomblob(200000) FROM n) SELECT * FROM n ORDER BY 1",
+}
+
+
+@pytest.mark.parametrize("statement", COSTLY.values(), ids=COSTLY)
+async def test_a_costly_statement_leaves_nothing_running(shop: Path, statement: str) -> None:
+    call = Caller([sqlite_tool(time_limit="5s")], [f"sql.query:{shop}"])
+    assert await call("sql.query", path=str(shop), statement=statement) is None
+    assert call.code in {"tool_timeout", "too_large", "bad_arguments"}
+    await wait_until(lambda: not threads._running)
+    found = await call("sql.query", path=str(shop), statement="SELECT trim(' a'), trim('bab', 'b')")
+    assert found["rows"] == [["a", "a"]]
 
 
 @pytest.mark.parametrize("bomb", ["randomblob(1000000000)", "zeroblob(1000000000)"])
