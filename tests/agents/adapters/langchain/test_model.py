@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import tool as langchain_tool
 from pydantic import BaseModel
 
@@ -247,7 +247,9 @@ async def test_a_coroutine_of_another_loop_is_refused(
 
     with pytest.raises(BadConfig, match="another event loop"):
         await asyncio.to_thread(script)
-    inside = RunnableLambda(lambda text: asyncio.run(ChatPepperPy().ainvoke(text)))
+    inside: Runnable[str, Any] = RunnableLambda(
+        lambda text: asyncio.run(ChatPepperPy().ainvoke(text))
+    )
     async with working(langchain_agent("inside", inside, retries=0)):
         with pytest.raises(BadConfig, match="another event loop"):
             await client.run("inside", "?", wait="20s")
