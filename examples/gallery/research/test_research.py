@@ -22,7 +22,7 @@ async def take_in(memory):
 async def test_only_what_is_quoted_where_it_stands_is_told(pepper, remembering):
     await take_in(await remembering("hashing:64"))
     claims = [
-        Claim("He was paid 38 crowns.", ACCOUNTS, PAY.upper().replace(" and ", "\nand ")),
+        Claim("He was paid 38 crowns.", ACCOUNTS, PAY.replace(" and ", "\nand ").upper()),
         Claim("He had a free house.", ACCOUNTS, "The keeper lives in the house for free."),
         Claim("He wrote that he is paid.", LETTER, PAY),
         Claim("He was paid.", ACCOUNTS, "crowns a"),

@@ -3,6 +3,10 @@ import sqlite3
 import pytest
 import support
 
+from pepperpy import ToolUse
+from pepperpy_agents.tools.scopes import Grants
+from pepperpy_schemas.errors import ToolFailed
+
 pytestmark = pytest.mark.pepper("support:agent")
 
 TICKET = "My desk lamp, order a-1001, arrived broken."
@@ -50,6 +54,15 @@ async def test_without_a_yes_nothing_is_refunded_and_the_customer_gets_a_reply(p
     [(error, told)] = results(pepper)
     assert error
     assert "a person has refused it" in told
+
+
+async def test_a_call_that_is_made_again_after_a_crash_refunds_once():
+    first, other = (ToolUse(caller="support", grants=Grants(), key=key) for key in ("1", "2"))
+    asked = {"order": "a-1001", "amount": 49.0}
+    assert await support.refund.call(asked, first) == await support.refund.call(asked, first)
+    with pytest.raises(ToolFailed, match="refunded before"):
+        await support.refund.call(asked, other)
+    assert refunded() == [("a-1001", 49.0)]
 
 
 async def test_the_tools_refuse_what_no_person_should_have_to(pepper):
