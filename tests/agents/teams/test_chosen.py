@@ -1,12 +1,17 @@
 """Teams whose way is decided while they run."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from pepperpy import Agent, Context, PepperError
+from pepperpy import Agent, Context, LLMAgent, PepperError
+from pepperpy.stack.broker import Broker
+from pepperpy.testing.opening import opened
 from pepperpy.testing.pepper import Pepper
 from pepperpy_agents import teams
+from pepperpy_agents.graphs.orchestrator import agent as orchestrator
 from pepperpy_agents.thinking import Limits
 from pepperpy_schemas.chat import ToolResult
 from pepperpy_schemas.errors import GraphFailed
@@ -188,3 +193,45 @@ async def test_cancel_reaches_the_member_that_works(pepper: Pepper) -> None:
             await pepper.result(asked[0])
         with pytest.raises(PepperError, match="canceled"):
             await pepper.result(task)
+
+
+async def test_agents_that_think_write_and_judge(pepper: Pepper) -> None:
+    verdict = {
+        "type": "object",
+        "properties": {"accepted": {"type": "boolean"}, "feedback": {"type": "string"}},
+        "required": ["accepted", "feedback"],
+    }
+    await pepper.worker(LLMAgent("write", "You write."))
+    await pepper.worker(LLMAgent("review", "You judge.", output_type=verdict))
+    pepper.model.replies(
+        "Otters.",
+        {"accepted": False, "feedback": "A verb!"},
+        "Otters swim.",
+        {"accepted": True, "feedback": ""},
+    )
+    ended = await pepper.run(teams.reflection("essay", "write", "review"), "On otters")
+    assert (ended["draft"], ended["rounds"]) == ("Otters swim.", 2)
+    asked = [msgspec.json.decode(one.messages[-1].text) for one in pepper.model.requests]
+    assert asked[2] == {"input": "On otters", "draft": "Otters.", "feedback": "A verb!"}
+    assert asked[3] == {"input": "On otters", "draft": "Otters swim."}
+
+
+async def test_models_that_decide_are_paid_from_the_budget_of_the_team(pepper: Pepper) -> None:
+    pepper.model.replies("Otters swim.")
+    for team in (teams.manager("lead", ["research"]), teams.router("desk", ["research"])):
+        with pytest.raises(GraphFailed, match="budget"):
+            await pepper.run(team, "otters", budget={"tokens": 1})
+    assert pepper.model.requests == []
+    lead = teams.manager("lead", ["research"])
+    assert await pepper.run(lead, "otters", budget={"tokens": 100_000}) == "Otters swim."
+
+
+async def test_without_the_moderator_only_what_nobody_decides_runs(
+    broker: Broker, prefix: str, tmp_path: Path, crew: Crew
+) -> None:
+    crew.member("write", "a text")
+    async with opened(broker.url, prefix, tmp_path, agents=[orchestrator, crew.agent]) as pepper:
+        assert await pepper.run(teams.sequential("report", ["write"]), "otters") == "a text"
+        desk = await pepper.client.submit(teams.router("desk", rules={"write": "true"}), "otters")
+        await pepper.wait_for_events("task.suspended", task=desk)
+        assert crew.of("write") == ["otters"]
