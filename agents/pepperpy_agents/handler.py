@@ -55,7 +55,9 @@ class Handler(msgspec.Struct, frozen=True):
     def encode(self, value: Any) -> bytes:
         """Returns the JSON of what the function returned."""
         if self.output_is_model and value is not None and not _is_pydantic(type(value)):
-            return bytes(_adapter(self.output).dump_json(value))  # a list of models, say
+            return bytes(
+                _adapter(self.output).dump_json(value, by_alias=True)
+            )  # a list of models, say
         if isinstance(value, bytes):
             decode(value, Any)  # a result that is no JSON could be read by nobody
         return to_json(value)

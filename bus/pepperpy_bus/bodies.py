@@ -24,7 +24,8 @@ def to_json(value: Any) -> bytes:
     if not callable(dump):
         return encode(value)
     try:
-        return str(dump()).encode()
+        # By their aliases, as the model's own schema says, and as it reads them.
+        return str(dump(by_alias=True)).encode()
     except ValueError as error:
         raise BadPayload(f"cannot be written as JSON: {error}") from error
 

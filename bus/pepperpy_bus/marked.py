@@ -40,7 +40,10 @@ class Marked:
             mark = error.problem_mark or error.context_mark
             about = {"line": mark.line + 1} if mark else {}
             raise BadPayload(str(error.problem or error.context), context=about) from None
-        except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        except (AttributeError, LookupError, TypeError):
+            # The library does not expect it: !!int '', !!bool maybe.
+            raise BadPayload("cannot be read: a value is not what its tag says") from None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise BadPayload(f"cannot be read as YAML or JSON: {error}") from None
 
     def line(self, path: str) -> int:

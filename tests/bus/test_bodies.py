@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from pepperpy_bus.bodies import to_json
 from pepperpy_schemas.errors import BadPayload
@@ -25,6 +25,10 @@ class Model(BaseModel):
     text: str = "ü"
 
 
+class Named(BaseModel):
+    full_name: str = Field(alias="fullName")
+
+
 class Loose(BaseModel):
     part: Any
 
@@ -41,6 +45,7 @@ class Loose(BaseModel):
             Model(when=datetime(2026, 1, 1, tzinfo=UTC)),
             '{"when":"2026-01-01T00:00:00Z","text":"ü"}'.encode(),
         ),
+        (Named(fullName="Ana"), b'{"fullName":"Ana"}'),
         (b'{"ready": 1}', b'{"ready": 1}'),
         (msgspec.Raw(b'{"raw": 1}'), b'{"raw": 1}'),
     ],

@@ -85,7 +85,11 @@ def test_a_cycle_is_told_with_the_line_of_a_node_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "7", "\x00", "a: &x [*x]", "? [a]\n: b", "!!python/x y"]
+    "text",
+    [
+        *("", "[]", "7", "\x00", "a: &x [*x]", "? [a]\n: b", "!!python/x y"),
+        *("a: !!int ''", "a: !!float ''", "a: !!bool maybe", "a: !!timestamp soon"),
+    ],
 )
 def test_what_is_no_graph_is_refused(text: str) -> None:
     with pytest.raises(BadGraph):

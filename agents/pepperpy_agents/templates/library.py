@@ -1,5 +1,7 @@
 """Folders of templates: looked up by name and version; read once, in development again."""
 
+import contextlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -147,38 +149,29 @@ class Templates:
         seen = dict(self._signatures())
         if {path: file.seen for path, file in self._files.items()} == seen:
             return
-        self._files = {}
+        files: dict[Path, _File] = {}
         for folder in self._folders:
             mine = sorted(path for path in seen if folder in path.parents)
-            self._files |= {path: _File(seen[path], self._read(path, folder)) for path in mine}
-            self._refuse_twins(folder)
+            read = {path: _File(seen[path], self._read(path, folder)) for path in mine}
+            files |= _without_twins(read)
+        # All at once: other threads may be looking.
+        self._files = files
 
     def _signatures(self) -> Iterator[tuple[Path, tuple[int, int, int]]]:
         for folder in self._folders:
             for path in folder.rglob("*"):
-                if path.suffix in ENDINGS and path.is_file():
+                if path.suffix not in ENDINGS:
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # it was replaced or removed just now
                     now = path.stat()
-                    yield path, (now.st_mtime_ns, now.st_size, now.st_ino)
+                    if stat.S_ISREG(now.st_mode):
+                        yield path, (now.st_mtime_ns, now.st_size, now.st_ino)
 
     def _read(self, path: Path, folder: Path) -> Template | Problem:
         try:
             return _made(read_source(path, folder=folder), path, self.get, self._bounds)
         except PepperError as error:
             return Problem(path, error)
-
-    def _refuse_twins(self, folder: Path) -> None:
-        first: dict[tuple[str, str], str] = {}
-        for one in list(self._of(folder)):
-            if not isinstance(one, Template):
-                continue
-            other = first.setdefault((one.name, one.version), one.origin)
-            if other != one.origin:
-                path = Path(one.origin)
-                error = BadConfig(
-                    f"{other} and {one.origin} are both {one.name} {one.version}",
-                    hint="give one of them another version",
-                )
-                self._files[path] = _File(self._files[path].seen, Problem(path, error))
 
     def _missing(self, name: str, version: str, there: list[Template]) -> NotFound:
         if there:
@@ -194,3 +187,21 @@ class Templates:
         hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(names) or 'none'}"
         places = ", ".join(str(folder) for folder in self._folders)
         return NotFound(f"no template is named {name} in {places}", hint=hint)
+
+
+def _without_twins(files: dict[Path, _File]) -> dict[Path, _File]:
+    """The files of a folder, of which those are problems that another one has come before."""
+    first: dict[tuple[str, str], str] = {}
+    found = dict(files)
+    for path, file in files.items():
+        one = file.template
+        if not isinstance(one, Template):
+            continue
+        other = first.setdefault((one.name, one.version), one.origin)
+        if other != one.origin:
+            error = BadConfig(
+                f"{other} and {one.origin} are both {one.name} {one.version}",
+                hint="give one of them another version",
+            )
+            found[path] = _File(file.seen, Problem(path, error))
+    return found

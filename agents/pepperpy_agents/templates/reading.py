@@ -14,6 +14,8 @@ ENDINGS: Final[dict[str, Format]] = {
     ".md": "markdown",
     ".json": "json",
     ".chat": "chat",
+    ".j2": "text",
+    ".jinja": "text",
 }
 """The endings of templates' files, with the format that each stands for."""
 MOST_BYTES: Final = 1024 * 1024

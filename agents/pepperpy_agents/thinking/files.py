@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.complaints import complaint, marked
 from pepperpy_agents.templates import Template, load_template
+from pepperpy_agents.templates.reading import read_source
 from pepperpy_agents.thinking.agent import LLMAgent
 from pepperpy_agents.thinking.approval import Approval
 from pepperpy_agents.thinking.declared import AgentTable
@@ -137,7 +138,7 @@ def _instructions(said: str, folder: Path) -> str | Template:
             f"instructions: there is no file {said.strip()}",
             hint=f"it is looked for in {folder}; or write the instructions themselves",
         )
-    text = path.read_text("utf-8")
+    text = read_source(path).text
     if not text.startswith("---") and not any(mark in text for mark in ("{{", "{%", "{#")):
         return text
     template = load_template(path)

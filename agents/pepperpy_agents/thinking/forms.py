@@ -54,7 +54,7 @@ class Form:
         else:
             schema = schema_of(output)
             self.type, name = output, getattr(output, "__name__", "answer")
-        if schema.get("type") != "object" and "$ref" not in schema:
+        if not _is_object(schema):
             raise BadConfig(
                 f"output type {name}: its schema is not an object's",
                 hint="wrap it in a model or Struct with a field for it",
@@ -80,6 +80,17 @@ class Form:
             if problems:
                 raise Misfit(problems[:_MOST])
         return value
+
+
+def _is_object(schema: dict[str, Any]) -> bool:
+    """Whether a schema is an object's, itself or by references to its own definitions."""
+    defined, there = schema.get("$defs", {}), schema
+    for _ in range(len(defined) + 1):
+        referred = str(there.get("$ref", "")).removeprefix("#/$defs/")
+        if "type" in there or not referred:
+            break
+        there = defined.get(referred, {})
+    return bool(there.get("type") == "object")
 
 
 def _problems(check: SchemaCheck, value: Any, size: int) -> list[str]:

@@ -1,12 +1,14 @@
 """Folders of templates: names, versions, overriding, includes, changes."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pepperpy_agents.templates import Problem, Template, Templates, load_template
+from pepperpy_agents.templates import Problem, Template, Templates, library, load_template
 from pepperpy_agents.templates.library import SHIPPED
+from pepperpy_agents.templates.reading import Source, read_source
 from pepperpy_schemas.errors import BadConfig, BadName, NotFound
 
 
@@ -166,6 +168,36 @@ def test_files_are_read_once_and_in_development_when_they_change(tmp_path: Path)
         again.get("c")
 
 
+def test_all_files_are_there_for_whoever_looks_while_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, a__first="1", b__second="2")
+    templates = Templates(tmp_path / "a", tmp_path / "b")
+    beside: list[Template] = []
+    others = ThreadPoolExecutor(1)
+
+    def read(path: Path, *, folder: Path) -> Source:
+        if path.stem == "second" and not beside:
+            # Who looks now, in another thread, reads for itself, and so finds it.
+            monkeypatch.setattr(library, "read_source", read_source)
+            beside.append(others.submit(templates.get, "second").result())
+        return read_source(path, folder=folder)
+
+    monkeypatch.setattr(library, "read_source", read)
+    with others:
+        assert templates.get("second").text.body == "2"
+    assert [one.text.body for one in beside] == ["2"]
+
+
+def test_a_file_that_goes_while_the_folder_is_read_is_not_there(tmp_path: Path) -> None:
+    write(tmp_path, first="1")
+    (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere.md")
+    templates = Templates(tmp_path)
+    assert templates.get("first").text.body == "1"
+    with pytest.raises(NotFound):
+        templates.get("gone")
+
+
 def test_a_file_that_is_no_template_spoils_no_other(tmp_path: Path) -> None:
     write(tmp_path, good="fine", bad="---\nversion: 1\n---\n")
     (tmp_path / "binary.md").write_bytes(b"\xff\xfe")
@@ -189,7 +221,8 @@ def test_one_version_in_two_files_and_two_versions_in_one_are_refused(tmp_path: 
 
 
 def test_the_ending_says_the_format(tmp_path: Path) -> None:
-    for ending, wanted in ((".txt", "text"), (".md", "markdown"), (".json", "json")):
+    endings = {".txt": "text", ".md": "markdown", ".json": "json", ".j2": "text", ".jinja": "text"}
+    for ending, wanted in endings.items():
         (tmp_path / f"x{ending}").write_text("1")
         assert load_template(tmp_path / f"x{ending}").format == wanted
     (tmp_path / "x.rst").write_text("1")

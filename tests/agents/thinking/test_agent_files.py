@@ -11,6 +11,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_agents.loading import load_agent
 from pepperpy_agents.thinking import LLMAgent
 from pepperpy_agents.thinking.files import read_agent
+from pepperpy_agents.thinking.questions import read_question
 from pepperpy_schemas.errors import BadConfig
 from tests.agents.conftest import Working
 from tests.agents.thinking.speaking import says
@@ -161,6 +162,20 @@ def test_a_slip_is_told_with_its_line(
         load_agent(path)
     assert str(refused.value).startswith(f"{path}:{line}: "), str(refused.value)
     assert words in str(refused.value)
+
+
+def test_instructions_may_be_a_template_by_jinjas_own_ending(folder: Path) -> None:
+    head = "---\nvariables: {tone: str}\n---\n"
+    (folder / "templates" / "researcher.j2").write_text(f"{head}Be {{{{ tone }}}}.")
+    declared = RESEARCHER.replace("researcher.md", "researcher.j2\nvariables: {tone: dry}")
+    agent = read_agent(declared, folder=folder)
+    assert agent.mind.instructions.render(read_question("?")) == "Be dry."
+
+
+def test_instructions_that_are_no_text_are_told_with_their_line(folder: Path) -> None:
+    (folder / "templates" / "researcher.md").write_bytes(b"caf\xe9")
+    with pytest.raises(BadConfig, match=r"agent:5: .*researcher\.md cannot be read"):
+        read_agent(RESEARCHER, folder=folder)
 
 
 def test_a_template_that_is_wrong_is_told_before_the_first_task(folder: Path) -> None:

@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from pepperpy import Client
 from pepperpy_agents.thinking import Answer, Limits, LLMAgent
 from pepperpy_agents.thinking.forms import Form, Misfit
-from pepperpy_schemas.errors import BadOutput
+from pepperpy_schemas.errors import BadConfig, BadOutput
 from tests.agents.conftest import Working
-from tests.agents.thinking.speaking import says
+from tests.agents.thinking.speaking import calls, says
 from tests.provider_svc.asking import Planned
 
 SCHEMA = {
@@ -110,3 +110,32 @@ async def test_the_form_is_announced_as_that_of_the_topic(
 def test_other_texts_have_not_the_form(output: Any, text: str) -> None:
     with pytest.raises(Misfit):
         Form(output).read(text)
+
+
+class Named(BaseModel):
+    full_name: str = Field(alias="fullName")
+
+
+async def test_a_model_with_aliases_is_written_as_its_schema_says(
+    client: Client, working: Working, model: Planned
+) -> None:
+    """Also for whoever hands a question on: the answer of the other agent fits at once."""
+    model.plan = deque(
+        [calls(("transfer_to_clerk", {"reason": "names"})), says('{"fullName":"A"}')]
+    )
+    desk = LLMAgent("desk", "Help.", output_type=Named, handoffs=["clerk"])
+    async with working(desk), working(LLMAgent("clerk", "Help.", output_type=Named)):
+        assert await client.run("desk", "Who?", wait="20s") == {"fullName": "A"}
+        found = await client.schemas.latest("desk")
+    assert found is not None
+    assert found.output["required"] == ["fullName"]
+    assert model.calls == 2
+
+
+def test_what_only_refers_to_an_object_is_an_object() -> None:
+    defined = {"Trip": {"$ref": "#/$defs/Both"}, "Both": SCHEMA, "List": {"type": "array"}}
+    Form({"$ref": "#/$defs/Trip", "$defs": defined})
+    circle = {"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}}
+    for other in ({"$ref": "#/$defs/List", "$defs": defined}, {"$ref": "#/$defs/A", **circle}):
+        with pytest.raises(BadConfig, match="not an object's"):
+            Form(other)
