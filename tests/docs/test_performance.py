@@ -22,6 +22,7 @@ def keys_of(benchmark: str) -> Any:
         ("durable.py", "## Durable tasks"),
         ("provider.py", "## Models"),
         ("runtime.py", "## The runtime"),
+        ("agents.py", "## Agents that think"),
     ],
 )
 def test_the_page_explains_every_figure_of_a_benchmark(benchmark: str, heading: str) -> None:
