@@ -225,6 +225,26 @@ async def test_over_http_the_same_with_progress_and_cancel(
                 assert answer.status_code == code, headers
 
 
+async def test_a_server_that_is_ended_cancels_what_was_asked(
+    broker: Broker, prefix: str, working: Working, seen: Seen
+) -> None:
+    running = asyncio.Event()
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        running.set()
+
+    async def ask(url: str) -> None:
+        async with MCPClient(url) as one:
+            await one.call_tool("triage", {"input": "wait"}, progress_callback=tell)
+
+    async with working(agent()):
+        async with http(broker, prefix, "--agent", "triage") as url:
+            asking = asyncio.create_task(ask(url))
+            await asyncio.wait_for(running.wait(), 20)
+        await asyncio.gather(asking, return_exceptions=True)
+        assert await wait_until(lambda: seen.events("task.canceled.triage"), within=20)
+
+
 async def test_with_a_token_nobody_else_is_let_in(broker: Broker, prefix: str) -> None:
     options = ("--tool", "calculator", "--allow-host", "127.0.0.1")
     async with http(broker, prefix, *options, at="0.0.0.0:0", token=TOKEN) as address:

@@ -226,7 +226,8 @@ async def test_an_answer_without_an_end_is_given_up(
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"accept-encoding: identity" in head.lower()
         writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{header}\r\n".encode())
         with contextlib.suppress(OSError):
             while sent < 1_000_000_000:
