@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -67,15 +67,19 @@ class Place:
                 f"{self.path} is not granted", context={"scopes": [f"{action}:{self.path}"]}
             )
         # The narrowest is what the operator has named last of all; it may be a link, as he says so.
-        self._root = max(covering, key=len)
+        # Within what the caller may write, a program of its could have made that link: there the
+        # way begins at the widest.
+        writable = Scope.parse(f"files.write:{self.path}")
+        widest = [granted.resource or "/" for granted in grants.scopes if granted.covers(writable)]
+        self._root = min(widest, key=len) if widest else max(covering, key=len)
         self._rest = os.path.relpath(self.path, self._root)
 
     @contextlib.contextmanager
-    def folder(self, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    def folder(self, *, making: Callable[[], None] | None = None) -> Iterator[tuple[int, str]]:
         """Gives the open folder that the path lies in, and the path's last name.
 
         Args:
-            make: Make the folders that are missing.
+            making: Called before each folder that is missing is made; None makes none.
         """
         with explained(self.path), contextlib.ExitStack() as open_ones:
             root, rest = self._root, self._rest
@@ -85,8 +89,8 @@ class Place:
             open_ones.callback(os.close, at)
             above, _, name = rest.rpartition("/")
             if above:
-                if make:
-                    _make_folders(at, above, self.path)
+                if making is not None:
+                    _make_folders(at, above, self.path, making)
                 at = open_beneath(at, above, _FOLDER)
                 open_ones.callback(os.close, at)
             _refuse_kernels_own(at, self.path)
@@ -104,6 +108,11 @@ def absolute(path: str) -> str:
     if not path or not path.isprintable():
         raise BadArguments(f"{path!r:.120} is no path: empty, or with control characters")
     return os.path.abspath(path)  # noqa: PTH100 - pathlib's keeps `..`, and this follows no link
+
+
+def printable(name: str) -> str:
+    """Returns a name, or path, as text: those of files may have bytes that are none."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def open_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
@@ -218,7 +227,7 @@ def _step(name: str, flags: int, mode: int, at: int) -> int:
         raise
 
 
-def _make_folders(folder: int, path: str, wanted: str) -> None:
+def _make_folders(folder: int, path: str, wanted: str, making: Callable[[], None]) -> None:
     if path.count("/") >= DEEPEST:
         raise BadArguments(f"{wanted} has more than {DEEPEST} folders that may have to be made")
     at = os.dup(folder)
@@ -226,8 +235,12 @@ def _make_folders(folder: int, path: str, wanted: str) -> None:
         for name in path.split("/"):
             # A folder that is made in a cgroup's is a new cgroup.
             _refuse_kernels_own(at, wanted)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, dir_fd=at)
+            try:
+                os.stat(name, dir_fd=at, follow_symlinks=False)
+            except FileNotFoundError:
+                making()
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=at)
             below = open_beneath(at, name, _FOLDER)
             os.close(at)
             at = below

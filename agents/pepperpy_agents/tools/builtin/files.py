@@ -15,6 +15,7 @@ from pepperpy_agents.tools.builtin.beneath import (
     absolute,
     open_beneath,
     opened,
+    printable,
     regular,
 )
 from pepperpy_agents.tools.builtin.schema import integer, parameters, string
@@ -138,7 +139,7 @@ def _list(arguments: dict[str, Any], use: ToolUse) -> dict[str, Any]:
     with _folder(place) as folder, os.scandir(folder) as found:
         for entry in found:
             facts = entry.stat(follow_symlinks=False)
-            entries.append({"name": entry.name, **_facts(facts)})
+            entries.append({"name": printable(entry.name), **_facts(facts)})
             if len(entries) > MOST_NAMES:
                 break
     entries.sort(key=lambda entry: str(entry["name"]))

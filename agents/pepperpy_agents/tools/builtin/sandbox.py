@@ -6,7 +6,7 @@ The sandbox itself is made by `inside`, in a process of its own; this is the wor
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -73,12 +73,23 @@ class Rights(msgspec.Struct, frozen=True):
                 and Path(str(one.resource)).exists()
             )
 
+        # What lies within a writable one is there already; by itself it could be a link that an
+        # earlier command has made.
+        writable = paths("write")
         return cls(
-            read=paths("read"),
-            write=paths("write"),
+            read=tuple(one for one in paths("read") if not _lies_in(one, writable)),
+            write=tuple(
+                one
+                for one in dict.fromkeys(writable)
+                if not _lies_in(one, [other for other in writable if other != one])
+            ),
             network=grants.allow(f"sandbox.network:{area}"),
             unconfined=grants.allow(f"sandbox.unconfined:{area}"),
         )
+
+
+def _lies_in(path: str, folders: Iterable[str]) -> bool:
+    return any(Path(path).is_relative_to(one) for one in folders)
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,13 +6,15 @@ import stat
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pepperpy_agents.tools.builtin.beneath import opened, regular
+from pepperpy_agents.tools.builtin.beneath import opened, printable, regular
 from pepperpy_schemas.errors import NotGranted
 
 MOST_HITS: Final = 100
 """Lines that a search finds at most."""
 MOST_NAMES: Final = 20_000
 """Names of files and folders that it comes by at most."""
+DEEPEST: Final = 64
+"""Folders within each other that it enters: each is open while those below it are looked at."""
 MOST_BYTES: Final = 256 * 1024 * 1024
 """Bytes that it reads at most."""
 LARGEST: Final = 4 * 1024 * 1024
@@ -50,14 +52,17 @@ class _Walk:
         """The texts beneath a folder; what cannot be read, or is none, is passed over."""
         for beneath, folders, names, at in os.fwalk(".", dir_fd=folder):
             folders.sort()
+            if beneath.count("/") == DEEPEST and folders:
+                folders.clear()
+                self.cut = True
             self._names -= 1 + len(names)
-            self.cut = self.cut or self._names < 0 or self._bytes < 0
-            if self.cut:
+            if self._names < 0 or self._bytes < 0:
+                self.cut = True
                 return
             for name in sorted(names):
                 data = self._text(at, name, path)
                 if data is not None:
-                    yield os.path.normpath(f"{path}/{beneath}/{name}"), data
+                    yield os.path.normpath(f"{path}/{printable(beneath)}/{printable(name)}"), data
 
     def _text(self, folder: int, name: str, path: str) -> bytes | None:
         with contextlib.suppress(OSError, NotGranted), opened(folder, name) as file:

@@ -13,7 +13,7 @@ Mode = Literal["replace", "append", "create"]
 
 
 _NEW: Final = 4096
-"""Bytes that a new file counts besides: many empty ones fill a disk, too."""
+"""Bytes that a new file or folder counts besides: many empty ones fill a disk, too."""
 
 
 class Writer:
@@ -40,7 +40,7 @@ class Writer:
         data = text.encode(errors="replace")
         self._fits(len(data))
         # One after the other: two that append would both find the file small enough.
-        with self._lock, place.folder(make=True) as (folder, name):
+        with self._lock, place.folder(making=self._spend_new) as (folder, name):
             if mode == "append":
                 size = self._append(folder, name, data, place.path)
             else:
@@ -49,7 +49,8 @@ class Writer:
 
     def _append(self, folder: int, name: str, data: bytes, path: str) -> int:
         mode, _ = _existing(folder, name, path)
-        self._spend(_NEW if mode is None else 0)
+        if mode is None:
+            self._spend_new()
         file = open_beneath(folder, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             facts = regular(file, path)
@@ -96,6 +97,9 @@ class Writer:
                 "allowed",
                 hint="write several files",
             )
+
+    def _spend_new(self) -> None:
+        self._spend(_NEW)
 
     def _spend(self, growth: int) -> None:
         if growth > self._left:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy_agents.tools.builtin import beneath
+from pepperpy_agents.tools.builtin import beneath, searching
 from pepperpy_agents.tools.builtin.files import file_tools
+from pepperpy_agents.tools.builtin.searching import DEEPEST
 from tests.agents.tools.builtin.calling import Caller
+from tests.requirements import missing
 
 SECRET = "canary-of-the-secret-file"
 
@@ -174,6 +176,9 @@ async def test_many_empty_files_use_the_quota_too(root: Path) -> None:
     assert await call("files.write", path=f"{root}/{'a/' * 40}b.txt", text="") is None
     assert call.code == "bad_arguments"
     assert not (root / "a").exists()
+    assert await call("files.write", path=f"{root}/new/b.txt", text="") is None
+    assert call.code == "too_large"
+    assert not (root / "new").exists()
 
 
 SWAPS: dict[str, Callable[[Path], None]] = {
@@ -236,6 +241,45 @@ async def test_a_search_and_a_list_do_not_follow_links(root: Path, opening: str)
     assert call.code == "not_granted"
 
 
+def _open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+async def test_a_search_keeps_few_folders_open(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of the model can make any number within each other."""
+    above = os.open(root, os.O_RDONLY)
+    for _ in range(DEEPEST + 300):
+        os.mkdir("deep", dir_fd=above)
+        below = os.open("deep", os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = below
+    os.close(above)
+    open_ones = []
+
+    def counted(self: object, *found: object) -> None:
+        open_ones.append(_open_files())
+
+    monkeypatch.setattr(searching._Walk, "_text", counted)
+    call = caller(root)
+    before = _open_files()
+    found = await call("files.search", path=str(root), text="good")
+    assert found is not None, call.said
+    assert found["more"] is True
+    assert max(open_ones) < before + 2 * DEEPEST
+
+
+async def test_names_that_are_no_text_do_not_hide_the_others(root: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(root) + b"/\xff.txt")).write_text("good")
+    except OSError:
+        missing("this file system takes no such names")
+    call = caller(root)
+    listed = await call("files.list", path=str(root))
+    assert {"\ufffd.txt", "good.txt"} <= {entry["name"] for entry in listed["entries"]}
+    found = await call("files.search", path=str(root), text="good")
+    assert {f"{root}/\ufffd.txt", f"{root}/good.txt"} <= {hit["path"] for hit in found["hits"]}
+
+
 async def test_a_granted_file_is_that_file_alone(root: Path, opening: str) -> None:
     call = Caller(file_tools(), [f"files.read:{root}/good.txt"])
     assert (await call("files.read", path=f"{root}/good.txt"))["text"] == "good"
@@ -249,6 +293,17 @@ async def test_a_granted_link_is_followed_as_the_operator_named_it(
 ) -> None:
     call = Caller(file_tools(), [f"files.read:{root}/linked/data"])
     assert (await call("files.read", path=f"{root}/linked/data/good.txt"))["text"] == "good"
+
+
+@pytest.mark.parametrize("wide", ["files", "files.write"])
+async def test_a_link_that_the_caller_may_have_made_is_not_followed(
+    root: Path, wide: str, opening: str
+) -> None:
+    """A program of the model could put it where a narrower grant is."""
+    (root / "out").symlink_to(root.parent)
+    call = Caller(file_tools(), [f"{wide}:{root}", f"files.read:{root}/out"])
+    assert await call("files.read", path=f"{root}/out/secret.txt") is None
+    assert call.code == "not_granted"
 
 
 async def test_reading_is_not_writing(root: Path) -> None:

@@ -193,6 +193,22 @@ async def test_granted_folders_are_seen_and_writable_ones_written(tmp_path: Path
     assert (writing / "b.txt").read_text() == "seen"
 
 
+async def test_a_link_that_a_command_has_made_shows_nothing_to_the_next(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if "pytest-" in str(folder):
+            folder.chmod(0o755)
+    granted, secret = tmp_path / "granted", tmp_path / "secret"
+    for folder in (granted, secret):
+        folder.mkdir()
+        folder.chmod(0o777)
+    (secret / "key.txt").write_text(CANARY)
+    call = caller(f"files:{granted}", f"files.write:{granted}/out", f"files.read:{granted}/out")
+    assert (await call("shell.run", argv=["ln", "-s", str(secret), f"{granted}/out"]))["code"] == 0
+    ended = await call("shell.run", argv=["cat", f"{granted}/out/key.txt"])
+    assert ended is not None, call.said
+    assert "No such file" in ended["stderr"]
+
+
 async def test_nothing_is_kept_from_one_call_to_the_next() -> None:
     call = caller()
     assert (await call("shell.run", argv=["touch", "a"]))["code"] == 0
