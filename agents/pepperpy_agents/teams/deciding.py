@@ -83,11 +83,10 @@ async def _reflect(step: Reflect, ctx: Context) -> dict[str, Any]:
 
 async def _run(ctx: Context, member: str | GraphSpec, given: Any) -> Any:
     """Returns what a member returns; its error has its name."""
-    topic, body = member, given
-    if isinstance(member, GraphSpec):
-        topic, body = GRAPHS, msgspec.structs.replace(member, input=given)
+    topic = member if isinstance(member, str) else GRAPHS
+    body = given if isinstance(member, str) else msgspec.structs.replace(member, input=given)
     try:
-        return await ctx.run(str(topic), body)
+        return await ctx.run(topic, body)
     except ChildFailed as error:
         cause = error.__cause__ or error
         raise ChildFailed(f"member {_name(member)} failed: {cause}") from cause

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from pepperpy_agents.teams import chosen, fixed
 from pepperpy_agents.teams.members import check_rule
-from pepperpy_agents.thinking.declared import Budget
+from pepperpy_agents.thinking.declared import Budget, Whole
 from pepperpy_agents.thinking.limits import Limits
 from pepperpy_bus.graphs.graph import Graph
 from pepperpy_schemas.error import PepperError
@@ -53,7 +53,6 @@ def _by_topic(value: Any) -> Any:
 Topic = Annotated[str, _by(check_topic)]
 Topics = Annotated[list[Topic], Field(min_length=1)]
 Described = Annotated[dict[Topic, str], BeforeValidator(_by_topic)]
-Whole = Annotated[int, Field(ge=1, strict=True)]
 
 
 class TeamTable(BaseModel):

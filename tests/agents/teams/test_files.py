@@ -105,6 +105,24 @@ def test_what_is_no_team_is_none() -> None:
     assert not declares_team("pattern: [")
 
 
+@pytest.mark.parametrize(
+    "team",
+    [
+        teams.sequential("x", ["a", "x"]),
+        teams.router("x", ["x"]),
+        teams.router("x", rules={"x": "true"}),
+        teams.manager("x", {"a": "", "x": "all"}),
+        teams.reflection("x", "a", "x"),
+        teams.reflection("x", teams.sequential("y", ["x"]), "a"),
+        teams.parallel("x", [teams.router("y", ["a", "x"])]),
+    ],
+)
+def test_a_team_that_would_ask_itself_for_ever_is_not_served(team: Graph) -> None:
+    with pytest.raises(BadConfig, match="team x asks itself"):
+        teams.served(team)
+    assert teams.served(teams.reflection("x", teams.sequential("y", ["a"]), "b")).name == "x"
+
+
 async def test_a_team_in_a_file_is_an_agent_that_others_ask_by_its_name(
     pepper: Pepper, crew: Crew, tmp_path: Path
 ) -> None:
