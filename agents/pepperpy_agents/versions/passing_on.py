@@ -21,7 +21,7 @@ from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.lanes import is_of_version, move_task, move_wake
 from pepperpy_bus.versions.sharing_out import homes
 from pepperpy_schemas.catalog.tasks import RESUME
-from pepperpy_schemas.errors import PepperError, QueueFull
+from pepperpy_schemas.errors import PepperError, QueueFull, TooLarge
 from pepperpy_schemas.headers import VERSION
 from pepperpy_schemas.tokens import HIGH_LANE, version_lane
 
@@ -96,8 +96,9 @@ class PassingOn:
         client = self._client
         try:
             await move_task(client.connection, client.prefix, delivery, task.id, version)
-        except QueueFull:
-            # What would empty the queue must not wait for room in it.
+        except (QueueFull, TooLarge):
+            # What would empty the queue must not wait for room in it; and what is as large as can
+            # be has no room for more headers.
             return False
         return True
 
