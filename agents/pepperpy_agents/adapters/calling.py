@@ -83,14 +83,21 @@ class Calls:
                 await audited.tell("failed" if code else "completed", **more)
 
     async def _refuse(self, name: str, arguments: Mapping[str, Any], audited: Audited) -> None:
-        needed = self._guard.scopes(name, arguments)
-        audited.knows(name, needed)
         try:
+            needed = self._needed(name, arguments)
+            audited.knows(name, needed)
             for scope in needed:
                 refuse(name, scope, self._guard.grants)
         except NotGranted as error:
             await audited.tell("refused", code=error.code)
             raise
+
+    def _needed(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        try:
+            return self._guard.scopes(name, arguments)
+        except Exception as error:
+            # A model writes arguments, and whoever says what a call needs reads them unchecked.
+            raise NotGranted(f"{name}: what it needs is not known of these arguments") from error
 
 
 def _written(arguments: Mapping[str, Any]) -> str:

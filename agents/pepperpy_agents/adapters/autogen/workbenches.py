@@ -21,7 +21,7 @@ from autogen_core.tools import (
 
 from pepperpy_agents.adapters.autogen.tools import OurTool
 from pepperpy_agents.adapters.autogen.watching import watching
-from pepperpy_schemas.errors import BadConfig, NotGranted
+from pepperpy_schemas.errors import BadConfig
 
 
 def guard(runner: Any, needs: Iterable[str]) -> None:
@@ -127,7 +127,7 @@ class GuardedTools(StaticStreamWorkbench):
                     if isinstance(piece, ToolResult):
                         call.failed = piece.is_error
                     yield piece
-        except NotGranted as error:
+        except Exception as error:
             yield _failed(name, str(error))
         except asyncio.CancelledError:
             if cancellation_token is None or not cancellation_token.is_cancelled():
@@ -165,7 +165,7 @@ class GuardedWorkbench(Workbench):
                 result = await self._bench.call_tool(name, arguments, cancellation_token, call_id)
                 call.failed = result.is_error
                 return result
-        except NotGranted as error:
+        except Exception as error:
             return _failed(name, str(error))
         except asyncio.CancelledError:
             if cancellation_token is None or not cancellation_token.is_cancelled():
@@ -194,6 +194,6 @@ class GuardedWorkbench(Workbench):
 
 
 def _failed(name: str, said: str) -> ToolResult:
-    # What a workbench raises lets AutoGen's agent wait for ever, a cancellation, too. After one, it
-    # ends at its next question to a model: the token is canceled there as well.
+    # Whatever a workbench raises lets AutoGen's agent wait for ever, a cancellation, too. After
+    # one, it ends at its next question to a model: the token is canceled there as well.
     return ToolResult(name=name, result=[TextResultContent(content=said)], is_error=True)

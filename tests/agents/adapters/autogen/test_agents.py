@@ -160,6 +160,18 @@ async def test_a_tool_that_needs_what_is_not_granted_is_not_called(
     assert event.event.data["scopes"] == ["weather.read:Rome"]
 
 
+@pytest.mark.parametrize("arguments", ["{}", "[1]", "7", '{"city": ["Rome"]}'])
+async def test_arguments_of_which_nobody_knows_what_they_need_are_refused(
+    client: Client, working: Working, model: Planned, seen: Seen, arguments: str
+) -> None:
+    model.plan = deque([calls(("weather", arguments)), says("Well.")])
+    async with working(autogen_agent("guide", guide, grants=["weather.read:Rome"], needs=NEEDS)):
+        task_id = await client.submit("guide", "How is it?")
+        assert await client.result(task_id, wait="20s") == "Well."
+    await seen.named(task_id, "tool.refused")
+    assert "weather" in results(model.asked[1][1])[0].content
+
+
 async def test_needs_of_a_tool_that_nobody_has_are_a_mistake(
     client: Client, working: Working, model: Planned
 ) -> None:
@@ -205,6 +217,8 @@ class Server(Workbench):
         self, name: str, arguments: Any = None, cancellation_token: Any = None, call_id: Any = None
     ) -> AutoGenResult:
         self.log.append(name)
+        if arguments:
+            raise ConnectionError("the server is gone")
         return AutoGenResult(name=name, result=[])
 
     async def start(self) -> None:
@@ -247,6 +261,20 @@ async def test_tools_that_an_agent_finds_are_guarded_too(
     await bench.load_state(await bench.save_state())
     await bench.stop()
     assert server.log[-4:] == ["start", "stamp", "reset", "stop"]
+
+
+async def test_a_server_that_is_gone_is_an_error_that_the_model_reads(
+    client: Client, working: Working, model: Planned, seen: Seen
+) -> None:
+    model.plan = deque([calls(("stamp", {"text": "x"})), says("Later.")])
+    one = AssistantAgent(
+        "clerk", PepperPyChatCompletionClient(), workbench=Server(), reflect_on_tool_use=True
+    )
+    async with working(autogen_agent("clerk", one)):
+        task_id = await client.submit("clerk", "Stamp it.")
+        assert await client.result(task_id, wait="20s") == "Later."
+    await seen.named(task_id, "tool.failed")
+    assert "gone" in results(model.asked[1][1])[0].content
 
 
 async def test_an_agent_inside_of_a_tool_is_guarded_too(
