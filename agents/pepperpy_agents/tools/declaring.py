@@ -3,6 +3,8 @@
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from enum import Enum
+from pathlib import PurePath
 from typing import Any, Final, overload
 
 from pepperpy_agents.tools.docstrings import described
@@ -90,7 +92,9 @@ def _caller(function: Callable[..., Any], name: str, parameters: Parameters) -> 
         given = {at: _given(name, kind, use) for at, kind in parameters.given.items()}
         if asynchronous:
             return await function(**arguments, **given)
-        return await in_thread(function, **arguments, **given)
+        value = await in_thread(function, **arguments, **given)
+        # A decorator may hide that a function is asynchronous.
+        return await value if inspect.isawaitable(value) else value
 
     return call
 
@@ -123,6 +127,10 @@ def _written(name: str, needs: str | Sequence[str], taken: Sequence[str]) -> Nee
 
 def _word(name: str, parameter: str, arguments: Arguments) -> str:
     value = arguments[parameter]
+    if isinstance(value, Enum):
+        value = value.value
+    elif isinstance(value, PurePath):
+        value = str(value)
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise NotGranted(f"{name}: {parameter} names nothing that a scope could be for")
     return str(value)

@@ -107,7 +107,7 @@ class Parameters:
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
         raise BadConfig(
             f"tool {name} has an annotation that cannot be read: {error}",
             hint="import the type at the top of the module, not under TYPE_CHECKING",

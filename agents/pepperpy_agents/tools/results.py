@@ -25,16 +25,16 @@ def content_of(value: Any, most: int) -> str:
     """
     text = _text(value)
     # File names may hold what is no text; a lone surrogate would break the request to the model.
-    text = text.encode("utf-8", "replace").decode()
+    shown = text[:most].encode("utf-8", "replace").decode()
     if len(text) <= most:
-        return text
-    return f"{text[:most]}\n[cut here: these are the first {most} of {len(text)} characters]"
+        return shown
+    return f"{shown}\n[cut here: these are the first {most} of {len(text)} characters]"
 
 
 def failure(call: ToolCall, error: PepperError) -> ToolResult:
     """Returns what a model is told of a call that was refused or failed."""
     hint = f" ({error.hint})" if error.hint and error.category == "input" else ""
-    text = scrub(escape(f"{error.message}{hint}"))
+    text = _scrubbed(f"{error.message}{hint}")
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} […]"
     return ToolResult(call.id, f"{error.code}: {cut}", error=True)
 
@@ -48,7 +48,16 @@ def translated() -> Iterator[None]:
         raise
     except Exception as error:
         name = type(error).__name__
-        raise ToolFailed(scrub(f"{name}: {error}" if str(error) else name)) from error
+        said = str(error)
+        raise ToolFailed(_scrubbed(f"{name}: {said}" if said else name)) from error
+
+
+def _scrubbed(text: str) -> str:
+    """The text without secrets; of a long one as much as is shown, and as much again.
+
+    The worker waits while secrets are looked for: 58 s in an error of thirty million characters.
+    """
+    return scrub(escape(text[: 2 * _LONGEST]))
 
 
 def _text(value: Any) -> str:

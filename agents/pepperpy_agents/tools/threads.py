@@ -24,7 +24,8 @@ async def in_thread(function: Callable[..., Any], /, **arguments: Any) -> Any:
     """Returns what a plain function returns.
 
     Raises:
-        Overloaded: Too many functions of tools run, or hang, in this process.
+        Overloaded: Too many functions of tools run, or hang, in this process, or the system has no
+            more threads.
     """
     if len(_running) >= MOST:
         raise Overloaded(f"{MOST} functions of tools run in this process, and may hang")
@@ -57,5 +58,9 @@ async def in_thread(function: Callable[..., Any], /, **arguments: Any) -> Any:
 
     thread = threading.Thread(target=run, name=f"tool-{function.__name__}", daemon=True)
     _running.add(thread)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        _running.discard(thread)
+        raise Overloaded(f"the system starts no more threads: {error}") from None
     return await done

@@ -67,6 +67,11 @@ def _forget(call: "asyncio.Task[Any]") -> None:
 async def _guarded(tool: Tool, arguments: dict[str, Any], use: ToolUse) -> Any:
     try:
         return await tool.call(arguments, use)
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+        raise
     except SystemExit as error:
         # asyncio would end the whole worker.
         raise ToolFailed(f"{tool.name} called exit({error.code})") from error
+    except BaseException as error:
+        # What is none of Python's own, such as a panic of Rust, is the tool's failure too.
+        raise ToolFailed(f"{tool.name} ended by {type(error).__name__}: {error}") from error

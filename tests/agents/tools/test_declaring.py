@@ -1,8 +1,11 @@
 """A typed function as a tool: what models see of it, and what it takes of what they write."""
 
 import datetime
+import functools
 import json
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -207,6 +210,44 @@ def test_two_types_of_one_name_are_refused_when_the_tool_is_declared() -> None:
     move.__annotations__["new"] = other
     with pytest.raises(BadConfig, match="two types have the name Address"):
         tool(move)
+
+
+def test_an_annotation_that_its_module_does_not_have_is_told() -> None:
+    def late(value: "datetime.unheard") -> None:  # type: ignore[name-defined]
+        """Takes what is not there."""
+
+    with pytest.raises(BadConfig, match="has an annotation that cannot be read"):
+        tool(late)
+
+
+class Shelf(Enum):
+    LOW = "low"
+
+
+async def test_paths_and_members_are_named_in_scopes_as_models_write_them() -> None:
+    @tool(needs=["files.read:{path}", "shelves:{shelf}"])
+    def read(path: Path, shelf: Shelf = Shelf.LOW) -> str:
+        return f"{path} {shelf.value}"
+
+    box = Toolbox([read], grants=["files.read:/data", "shelves:low"])
+    assert (
+        await box.run(ToolCall("1", "read", '{"path": "/data/a"}'), USE)
+    ).content == "/data/a low"
+    for path in ("/data/../etc", "/database", "data"):
+        refused = await box.run(ToolCall("1", "read", json.dumps({"path": path})), USE)
+        assert refused.content.startswith("not_granted"), path
+
+
+async def test_a_decorator_may_hide_that_a_function_is_asynchronous() -> None:
+    async def told() -> str:
+        return "done"
+
+    @functools.wraps(told)
+    def wrapped() -> Any:
+        return told()
+
+    box = Toolbox([tool(wrapped)])
+    assert (await box.run(ToolCall("1", "told", ""), USE)).content == "done"
 
 
 def test_an_annotation_that_is_not_there_is_told() -> None:

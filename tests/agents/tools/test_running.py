@@ -9,14 +9,29 @@ from typing import Any
 import pytest
 
 from pepperpy import Agent, Client, Context
-from pepperpy_agents.tools import Grants, Tool, Toolbox, ToolLimits, ToolUse, threads, timing, tool
+from pepperpy_agents.tools import (
+    Grants,
+    Tool,
+    Toolbox,
+    ToolLimits,
+    ToolUse,
+    results,
+    threads,
+    timing,
+    tool,
+)
 from pepperpy_agents.tools.running import Prepared
 from pepperpy_bus.events import Emitter
+from pepperpy_bus.redaction import scrub
 from pepperpy_schemas.chat import ToolCall, ToolResult
 from pepperpy_schemas.errors import BadConfig, ToolFailed
 from tests.agents.conftest import Seen, Working
 
 USE = ToolUse(caller="tests")
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
 
 
 async def run(
@@ -106,6 +121,7 @@ async def test_a_tool_sees_the_grants_of_its_toolbox() -> None:
         ),
         (asyncio.CancelledError(), "tool_failed: broken was canceled from within"),
         (BaseExceptionGroup("two", [ValueError("a")]), "tool_failed: ExceptionGroup: two"),
+        (Panic("a bug"), "tool_failed: broken ended by Panic: a bug"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -123,6 +139,40 @@ async def test_what_a_tool_raises_is_told_to_the_model(
     result = await run(box, "broken")
     assert result.error
     assert result.content.startswith(told)
+
+
+async def test_a_long_error_is_not_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def counted(text: str) -> str:
+        looked.append(len(text))
+        return scrub(text)
+
+    monkeypatch.setattr(results, "scrub", counted)
+
+    @tool
+    def broken() -> None:
+        raise ValueError("://a" * 1_000_000)
+
+    result = await run(Toolbox([broken]), "broken")
+    assert result.error
+    assert max(looked) < 10_000
+
+
+async def test_a_thread_that_cannot_start_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    @tool
+    def plain() -> str:
+        return "done"
+
+    box = Toolbox([plain])
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        assert (await run(box, "plain")).content.startswith("overloaded")
+    assert not threads._running
+    assert (await run(box, "plain")).content == "done"
 
 
 async def test_a_tool_that_cannot_say_what_it_needs_is_not_called() -> None:

@@ -39,6 +39,12 @@ _KERNELS_OWN: Final = {
     0x74726163: "tracefs",
     0x73636673: "securityfs",
     0xCAFE4A11: "bpf",
+    0x62656570: "configfs",
+    0x42494E4D: "binfmt_misc",
+    0xDE5E81E4: "efivarfs",
+    0x6165676C: "pstore",
+    0xF97CFF8C: "selinuxfs",
+    0x65735543: "fusectl",
 }
 """File systems whose files are no data but the kernel and its processes, by their magic number."""
 

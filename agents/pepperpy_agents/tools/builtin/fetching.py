@@ -26,6 +26,7 @@ from pepperpy_agents.tools.builtin.addresses import (
     resource,
 )
 from pepperpy_agents.tools.builtin.bodies import Body
+from pepperpy_agents.tools.threads import in_thread
 from pepperpy_schemas.errors import NotGranted, ToolFailed, ToolTimeout
 
 Resolve = Callable[[str, int], Awaitable[Iterable[str]]]
@@ -182,8 +183,8 @@ def trusted() -> ssl.SSLContext:
 
 async def resolve_by_system(host: str, port: int) -> Iterable[str]:
     """Returns the addresses that the machine's resolver has for a host."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Not in the loop's own few threads: one who answers names slowly would hold up all others.
+    found = await in_thread(socket.getaddrinfo, host=host, port=port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 

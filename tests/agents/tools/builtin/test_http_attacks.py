@@ -6,8 +6,10 @@ import json
 import ssl
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,21 @@ async def test_a_name_that_nobody_knows_is_said_to_be_unknown(answer: Any) -> No
     call = Caller(http_tools(resolve=unknown), ["http.get"])
     assert await call("http.get", url="http://nobody.example.org/") is None
     assert call.code == "tool_failed"
+
+
+async def test_names_that_nobody_answers_for_hold_up_nothing_else() -> None:
+    """All of the loop's own threads may wait for a name server, and names are still found."""
+    waiting = threading.Event()
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as executor:
+        loop.set_default_executor(executor)
+        held = loop.run_in_executor(None, waiting.wait, 30)
+        try:
+            async with asyncio.timeout(10):
+                assert await fetching.resolve_by_system("127.0.0.1", 80) == ["127.0.0.1"]
+        finally:
+            waiting.set()
+            await held
 
 
 async def test_a_large_body_is_not_sent(web: Web) -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -480,6 +481,26 @@ async def test_there_is_one_where_it_was_granted(port: int) -> None:
     assert (await python(call, CONNECT.format(port=port)))["stdout"] == "connected\n"
     script = f"exec 3<>/dev/tcp/127.0.0.1/{port}"
     assert (await call("shell.run", argv=["bash", "-c", script]))["code"] != 0
+
+
+async def test_what_listens_in_a_granted_folder_is_not_reached_without_a_network() -> None:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+        Path(folder).chmod(0o755)
+        listening.bind(f"{folder}/s")
+        listening.listen()
+        Path(f"{folder}/s").chmod(0o777)
+        code = (
+            "import socket\n"
+            f"try: socket.socket(socket.AF_UNIX).connect('{folder}/s'); print('connected')\n"
+            "except OSError as error: print(error.strerror)\n"
+            "import asyncio, multiprocessing\n"
+            "asyncio.run(asyncio.sleep(0))\n"
+            "with multiprocessing.Pool(2) as pool: print(pool.map(abs, [-1, 2]))\n"
+        )
+        alone = await python(caller(f"files.read:{folder}"), code)
+        assert alone["stdout"] == "Operation not permitted\n[1, 2]\n", alone
+        granted = await python(caller(f"files.read:{folder}", "sandbox.network"), code)
+        assert granted["stdout"] == "connected\n[1, 2]\n", granted
 
 
 async def test_all_programs_are_no_grant_of_the_network(port: int) -> None:

@@ -25,7 +25,7 @@ def start(order: dict[str, Any], told: int, *, processes: int) -> int:
         _limit(order["limits"], processes)
         if sys.platform == "linux":
             prctl(NO_NEW_PRIVILEGES, 1)
-            refuse_calls()
+            refuse_calls(network=order["network"])
         os.chdir(order["cwd"])
         os.execvpe(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - no shell is meant
     except Setup as error:

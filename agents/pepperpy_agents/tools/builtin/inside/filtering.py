@@ -18,9 +18,11 @@ _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 """Where the kernel puts them for a filter to load."""
 _FOREIGN = 0x40000000
 """From here on x86-64 has the numbers of another way to call the same."""
-_FAMILIES = (1, 2, 10, 16)
-"""Of sockets: of this machine, IPv4, IPv6, and netlink, by which programs list interfaces. Others
-are no part of a network namespace (vsock), or seldom used and often at fault."""
+_FAMILIES = (2, 10, 16)
+"""Of sockets: IPv4, IPv6, and netlink, by which programs list interfaces. Others are no part of a
+network namespace (vsock), or seldom used and often at fault."""
+_OF_THIS_MACHINE = 1
+"""A socket that is a file: whoever sees it reaches what listens there, in any network."""
 
 _MACHINES = {"x86_64": (0, 0xC000003E, 41), "aarch64": (1, 0xC00000B7, 198)}
 """Of each its place in the table, how the kernel names it, and the number of `socket` there."""
@@ -79,8 +81,12 @@ _REFUSED = {
 """Numbers on x86-64 and on 64-bit ARM."""
 
 
-def refuse_calls() -> None:
-    """Refuses them to this process, to its children, and to what they execute; for good."""
+def refuse_calls(*, network: bool) -> None:
+    """Refuses them to this process, to its children, and to what they execute; for good.
+
+    Args:
+        network: Whether it may reach others on this machine.
+    """
     known = _MACHINES.get(platform.machine())
     if known is None:
         return
@@ -101,7 +107,7 @@ def refuse_calls() -> None:
         _step(_RETURN, _ALLOW),
         _step(_LOAD, _FIRST_ARGUMENT),
     ]
-    for family in _FAMILIES:
+    for family in (_OF_THIS_MACHINE, *_FAMILIES) if network else _FAMILIES:
         program += [_step(_EQUAL, family, no=1), _step(_RETURN, _ALLOW)]
     program.append(_step(_RETURN, _REFUSE))
     code = ctypes.create_string_buffer(b"".join(program))
