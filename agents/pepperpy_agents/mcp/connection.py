@@ -21,7 +21,6 @@ from pepperpy_schemas.errors import (
     NotFound,
     PepperError,
     ToolFailed,
-    ToolTimeout,
     Unavailable,
 )
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 log = get_log("pepperpy.mcp")
 
 _SHOWN: Final = 500
+_GONE: Final = ("Connection closed", "Session terminated")
+"""What the library says of a session that has ended; its code is one that servers use, too."""
 
 Tell = Callable[[float, str], Awaitable[None]]
 
@@ -176,7 +177,6 @@ class Connection:
     async def _asking(self) -> "AsyncIterator[Client]":
         """Gives the session, and makes what goes wrong there an error of ours."""
         from mcp import MCPError
-        from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
         from pydantic import ValidationError
 
         client = await self._opened()
@@ -191,9 +191,7 @@ class Connection:
                 "or wants to be asked in another way"
             ) from None
         except MCPError as error:
-            if error.code == REQUEST_TIMEOUT:
-                raise ToolTimeout(f"the MCP server {self.name} did not answer in time") from None
-            if error.code != CONNECTION_CLOSED and error.message != "Session terminated":
+            if error.message not in _GONE:
                 said = scrub(clean(error.message, _SHOWN))
                 raise ToolFailed(f"the MCP server {self.name} says: {said}") from None
             over.set()

@@ -7,7 +7,7 @@ from pepperpy_agents.mcp.declared import NAME, declared_server
 from pepperpy_agents.mcp.described import Described, name_of
 from pepperpy_agents.tools.tool import Tool, ToolUse
 from pepperpy_bus.installing import install
-from pepperpy_schemas.errors import BadConfig, NotFound, ToolFailed, ToolTimeout, Unavailable
+from pepperpy_schemas.errors import BadConfig, NotFound, ToolFailed, Unavailable
 
 if TYPE_CHECKING:
     from pepperpy_agents.mcp.connection import Connection
@@ -43,7 +43,7 @@ def mcp_tool(written: str) -> Tool:
         held[:] = [connection]
         try:
             offered = await connection.tools()
-        except (Unavailable, ToolFailed, ToolTimeout) as error:
+        except (Unavailable, ToolFailed) as error:
             raise NotFound(str(error)) from error
         called = name_of(name, wanted)
         fitting = [one for one in offered if not wanted or one.called == called]

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import mcp_types as types
+from mcp import MCPError
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
@@ -17,8 +18,19 @@ async def list_tools(ctx: Any, params: Any) -> types.ListToolsResult:
     return types.ListToolsResult.model_validate({"tools": json.loads(TOLD.read_text())})
 
 
-async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-    text = "x" * int((params.arguments or {}).get("size", 1))
+async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> Any:
+    size = int((params.arguments or {}).get("size", 1))
+    if size == -1:
+        raise MCPError(code=-32000, message="no\u200b, token=s3cret-of-the-server")
+    if size == -2:
+        # It wants to ask the people before the client.
+        asked = types.ElicitRequest(
+            params=types.ElicitRequestFormParams(
+                message="Your password?", requested_schema={"type": "object", "properties": {}}
+            )
+        )
+        return types.InputRequiredResult(input_requests={"a": asked})
+    text = "x" * size
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
 
 

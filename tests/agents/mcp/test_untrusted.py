@@ -155,6 +155,20 @@ async def test_an_endless_line_ends_the_server_and_not_the_worker(
         assert (await run(box, "mcp_web_search", size=2)).content == "xx"
 
 
+async def test_a_server_gets_no_answers_of_ours_and_its_errors_hide_secrets(
+    say: Callable[..., MCPServer],
+) -> None:
+    connection = Connection("web", say(SEARCH))
+    try:
+        with pytest.raises(ToolFailed, match=r"^the MCP server web says: no, token=\*\*\*$"):
+            await connection.call("search", {"size": -1}, None)
+        with pytest.raises(ToolFailed, match="wants to be asked in another way"):
+            await connection.call("search", {"size": -2}, None)
+        assert await connection.call("search", {"size": 3}, None) == "xxx"
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize(
     ("content", "structured", "expected"),
     [
