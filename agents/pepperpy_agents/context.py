@@ -51,6 +51,8 @@ class Context:
         log: Log,
         sharing: Sharing,
         durability: Callable[[], Durability] | None = None,
+        *,
+        begun_anew: int = 0,
     ) -> None:
         self.task_id = task.id
         self.topic = task.topic
@@ -66,6 +68,8 @@ class Context:
         self._make_durability = durability
         self._made: Durability | None = None
         self._output: Output | None = None
+        # An attempt that its worker gave back speaks again from its beginning, with other words.
+        self._speaks_as = attempt + begun_anew
 
     @property
     def deadline(self) -> datetime | None:
@@ -307,7 +311,7 @@ class Context:
         """
         if self._output is None:
             self._output = Output(
-                self._emitter.outbox, self._client.prefix, self.task_id, self.attempt
+                self._emitter.outbox, self._client.prefix, self.task_id, self._speaks_as
             )
         await self._output.write(chunk)
 

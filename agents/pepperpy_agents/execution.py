@@ -253,7 +253,14 @@ class Executor:
         bound = log.bind(task_id=task.id, topic=task.topic, attempt=attempt.number)
         durable = partial(self._durability, attempt)
         context = Context(
-            task, attempt.number, self._client, self._emitter, bound, self.sharing, durable
+            task,
+            attempt.number,
+            self._client,
+            self._emitter,
+            bound,
+            self.sharing,
+            durable,
+            begun_anew=attempt.journal.history.releases if attempt.journal else 0,
         )
         headers = task.delivery.headers
         traced = active(parse(headers)) if headers and TRACEPARENT in headers else _untraced

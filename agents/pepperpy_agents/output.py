@@ -21,7 +21,7 @@ class Output:
         outbox: Where pieces are watched until the server has them.
         prefix: The deployment's prefix.
         task_id: The task.
-        attempt: The attempt's number.
+        attempt: The attempt's number, higher each time that it begins.
     """
 
     def __init__(self, outbox: Outbox, prefix: str, task_id: str, attempt: int) -> None:

@@ -53,7 +53,8 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         seq: Number of the piece within its attempt, from 1, without gaps.
-        attempt: The attempt that wrote it; a higher one starts the output anew.
+        attempt: The attempt that wrote it, one more for each time that a stopping worker gave the
+            task back; a higher one starts the output anew.
         t: The text.
         data: The piece, when it is no text.
         end: Whether it is the last piece.

@@ -43,7 +43,7 @@ async def test_every_watcher_sees_the_whole_output_live_or_late(
     async with working(agent):
         task_id = await client.submit("speak", ["a", {"b": 1}])
         live = client.watch(task_id)
-        seen = []
+        seen: list[Update] = []
         while len(pieces(seen)) < 2:
             seen.append(await anext(live))
         go.set()
@@ -51,6 +51,39 @@ async def test_every_watcher_sees_the_whole_output_live_or_late(
     expected = [(1, 1, "a"), (1, 2, '{"b":1}'), (1, 3, "last"), (1, 4, "END")]
     assert pieces(seen) == expected
     assert pieces([one async for one in client.watch(task_id)]) == expected
+
+
+async def test_an_attempt_that_its_worker_gave_back_speaks_anew(
+    client: Client, working: Working
+) -> None:
+    """It is the same attempt, and may use other words: the two must not be mixed."""
+    words = iter([["Half", " an"], ["The", " whole", " answer"]])
+    spoken = asyncio.Event()
+
+    def speaking() -> Agent:
+        agent = Agent("speaks")
+
+        @agent.task("speak")
+        async def speak(_: None, ctx: Context) -> int:
+            said = next(words)
+            for word in said:
+                await ctx.stream(word)
+            if len(said) == 2:
+                spoken.set()
+                await asyncio.Event().wait()
+            return ctx.attempt
+
+        return agent
+
+    async with working(speaking(), grace=0.01):
+        task_id = await client.submit("speak")
+        await spoken.wait()
+    async with working(speaking()):
+        assert await client.result(task_id, wait=10) == 1
+    assert pieces([one async for one in client.watch(task_id)]) == [
+        *((1, 1, "Half"), (1, 2, " an")),
+        *((2, 1, "The"), (2, 2, " whole"), (2, 3, " answer"), (2, 4, "END")),
+    ]
 
 
 async def test_a_retry_speaks_anew_under_its_own_number(client: Client, working: Working) -> None:

@@ -127,8 +127,12 @@ class History:
         An attempt that died with its worker left no trace but the delivery; a delivery that was
         given back by a stopping worker left a trace and was no attempt.
         """
-        released = sum(isinstance(entry, ReleaseEntry) for entry in self.entries)
-        return 1 + max(self.last_attempt, deliveries - 1 - released)
+        return 1 + max(self.last_attempt, deliveries - 1 - self.releases)
+
+    @property
+    def releases(self) -> int:
+        """How often a stopping worker has given the task back amid an attempt."""
+        return sum(isinstance(entry, ReleaseEntry) for entry in self.entries)
 
     @property
     def last_attempt(self) -> int:
