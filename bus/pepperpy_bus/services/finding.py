@@ -15,6 +15,8 @@ PATIENCE: Final = 2.0
 QUIET: Final = 0.5
 """Seconds without another answer after which all have said what they are."""
 _MOST: Final = 1000
+_DIGITS: Final = 18
+"""Of a number in a version: anybody may tell any, and Python reads none with thousands."""
 
 
 class FoundEndpoint(msgspec.Struct, frozen=True):
@@ -77,5 +79,7 @@ async def find_services(connection: Connection, name: str) -> list[FoundService]
 
 
 def _newest(service: FoundService) -> tuple[Any, ...]:
-    numbers = [int(part) for part in service.version.split("-")[0].split(".") if part.isdecimal()]
+    numbers = [
+        int(part[:_DIGITS]) for part in service.version.split("-")[0].split(".") if part.isdecimal()
+    ]
     return numbers, service.id

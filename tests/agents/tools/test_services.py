@@ -142,7 +142,11 @@ async def test_what_programs_tell_of_their_tools_is_not_believed(
         _endpoint("talkative", description="x" * 9000, timeout="for ever"),
     ]
     service = Service(
-        provider.connection, provider.prefix, "tool", version="1.0.0", endpoints=endpoints
+        provider.connection,
+        provider.prefix,
+        "tool",
+        version=f"{'9' * 5000}.0.0",
+        endpoints=endpoints,
     )
     async with service:
         found = {one.name: one for one in await discover(client)}

@@ -73,6 +73,9 @@ class Body:
                 # What follows is nothing, and zlib would keep all of it.
                 return False
             piece = self._unpacker.unconsumed_tail
+            if self._packed > self._most + _STEP:
+                # Packed it is larger than all that is kept: it may have empty parts without an end.
+                self.cut = True
             if len(self.data) > max(_STEP, self._ratio * self._packed):
                 raise TooLarge(
                     f"the answer unpacks to more than {self._ratio} times its size",

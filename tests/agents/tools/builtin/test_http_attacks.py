@@ -318,6 +318,21 @@ async def test_what_follows_a_packed_body_is_not_kept(web: Web) -> None:
     assert web.sent < 50_000_000
 
 
+async def test_a_packed_body_of_nothing_has_an_end(web: Web) -> None:
+    packed = zlib.compressobj(9, zlib.DEFLATED, 31)
+    begun = packed.compress(b"good") + packed.flush(zlib.Z_SYNC_FLUSH)
+
+    async def endless(writer: asyncio.StreamWriter, head: str, body: bytes) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + begun)
+        while True:
+            writer.write(b"\0\0\0\xff\xff" * 10_000)
+            await writer.drain()
+
+    web.pages["/endless"] = endless
+    answer = await granted(web)("http.get", url=f"http://127.0.0.1:{web.port}/endless")
+    assert (answer["text"], answer["cut"]) == ("good", True)
+
+
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress"])
 async def test_what_is_packed_otherwise_is_refused(web: Web, encoding: str) -> None:
     web.page("/odd", b"x", f"Content-Encoding: {encoding}")

@@ -168,6 +168,15 @@ async def test_only_the_system_is_seen(tmp_path: Path) -> None:
     assert ended["code"] != 0
 
 
+async def test_an_application_among_the_systems_sources_is_not_seen() -> None:
+    """Images of containers have it in /usr/src/app, with its settings."""
+    sources = Path("/usr/src")
+    if not sources.is_dir() or not list(sources.iterdir()):
+        missing("there is nothing in /usr/src")
+    ended = await caller()("shell.run", argv=["ls", "-A", "/usr/src"])
+    assert (ended["code"], ended["stdout"]) == (0, "")
+
+
 async def test_granted_folders_are_seen_and_writable_ones_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     for parent in tmp_path.parents:

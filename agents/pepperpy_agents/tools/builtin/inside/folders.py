@@ -18,6 +18,8 @@ _MOUNT_SETATTR = 442
 _PIVOT_ROOT = 155 if platform.machine() == "x86_64" else 41
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
+_NO_PROGRAMS = ("/usr/src", "/usr/local/src")
+"""Where images of containers have the application, with its settings: shown empty."""
 _SETTINGS = (
     "/etc/alternatives",
     "/etc/ca-certificates",
@@ -58,6 +60,9 @@ def make_file_system(order: dict[str, Any], uid: int, gid: int) -> None:
             os.symlink(os.readlink(f"/old{path}"), f"/new{path}")
         elif os.path.exists(f"/old{real[path]}"):
             _show(real[path], path, read_only=True)
+    for path in _NO_PROGRAMS:
+        if os.path.isdir(f"/new{path}") and not any(one.startswith(path) for one in programs):
+            _mount("tmpfs", f"/new{path}", "tmpfs", _NOSUID | _NODEV, "size=64k,mode=0755")
     for name in _DEVICES:
         _bind(f"/old/dev/{name}", f"/new/dev/{name}")
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
