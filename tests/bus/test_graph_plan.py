@@ -17,7 +17,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("a$ref{}.[]\\ü", max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["$ref", "$$ref", "a", "b"]), inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["$ref", "$$ref", "$$$ref", "a"]), inner, max_size=3)
     ),
     max_leaves=8,
 )
@@ -113,9 +113,7 @@ def test_a_slip_in_a_template_is_refused_with_its_place(value: Any) -> None:
 def test_literal_data_is_never_taken_for_a_reference(value: Any) -> None:
     template = read_template(literal(value))
     assert template.references == ()
-    expected = msgspec.json.decode(msgspec.json.encode(value))
-    if "$$ref" not in str(expected):
-        assert template.fill({}) == expected
+    assert template.fill({}) == value
 
 
 # --- what a plan refuses --------------------------------------------------------------------------

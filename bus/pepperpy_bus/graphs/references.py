@@ -2,8 +2,8 @@
 
 ``{"$ref": "research.result.items[0].name"}`` stands for a value, and so does a text that is one
 ``${…}`` as a whole; within a longer text ``${…}`` is filled in. ``$${`` is a plain ``${``, and a
-key ``$$ref`` a plain ``$ref``. A path has names, places from either end, and ``[*]`` for each
-element of a list. It is read, never run.
+key ``$$ref`` a plain ``$ref``, as ``$$$ref`` is a plain ``$$ref``. A path has names, places from
+either end, and ``[*]`` for each element of a list. It is read, never run.
 """
 
 import re
@@ -16,7 +16,7 @@ from pepperpy_schemas.codec import encode, field_path
 from pepperpy_schemas.errors import BadGraph
 
 REF: Final = "$ref"
-_PLAIN_REF: Final = "$$ref"
+_MARKED_REF: Final = re.compile(r"\$+ref")
 MAX_LENGTH: Final = 500
 """Characters of a reference."""
 INPUT: Final = "input"
@@ -158,11 +158,12 @@ def literal(value: Any) -> Any:
 
 
 def _doubled(key: Any) -> Any:
-    return f"${key}" if key == REF else key
+    return f"${key}" if isinstance(key, str) and _MARKED_REF.fullmatch(key) else key
 
 
 def _plain(key: Any) -> Any:
-    return REF if key == _PLAIN_REF else key
+    """A key without the mark that `_doubled` put before it: graphs within graphs have several."""
+    return key[1:] if isinstance(key, str) and _MARKED_REF.fullmatch(key) else key
 
 
 def _read(value: Any, way: list[str | int], found: list[Reference]) -> Value:

@@ -127,6 +127,23 @@ async def test_the_last_draft_is_there_when_the_rounds_are_over(pepper: Pepper, 
     assert (ended["draft"], ended["accepted"], ended["rounds"]) == ("draft", False, 2)
 
 
+@pytest.mark.parametrize("given", ["${input} {{ 7*7 }}", {"$ref": "secret"}, {"$$ref": "x"}])
+async def test_writers_may_be_such_teams_and_texts_are_no_references(
+    pepper: Pepper, crew: Crew, given: Any
+) -> None:
+    crew.member("write", lambda task: task["input"])
+    crew.member("review", {"accepted": True, "feedback": given})
+    await pepper.worker(crew.agent)
+    team = teams.sequential("writer", ["write"])
+    for name in ("inner", "middle", "outer"):
+        team = teams.reflection(name, team, "review")
+    ended = await pepper.run(team, given)
+    for _ in range(3):
+        assert ended["feedback"] == given
+        ended = ended["draft"]
+    assert ended == {"input": {"input": given}}
+
+
 async def test_a_critic_that_does_not_say_whether_it_accepts_is_named(
     pepper: Pepper, crew: Crew
 ) -> None:
