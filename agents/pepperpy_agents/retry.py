@@ -4,7 +4,13 @@ import random
 
 import msgspec
 
-from pepperpy_schemas.errors import ChildFailed, ErrorInfo, GraphFailed, NoAnswer
+from pepperpy_schemas.errors import (
+    ChildFailed,
+    ErrorInfo,
+    GraphFailed,
+    NoAnswer,
+    PepperError,
+)
 
 _KINDS_NOT_REPEATED = frozenset({"input", "control"})
 # What they come from is in the journal, and would be the same again.
@@ -30,7 +36,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """Whether to try again after this error, the ``failures``-th of the task."""
         if failures > self.retries or info.category in _KINDS_NOT_REPEATED:
             return False
-        if isinstance(error, _FINAL):
+        if isinstance(error, _FINAL) or _hopeless(error):
             return False
         return isinstance(error, self.only)
 
@@ -41,3 +47,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """
         full = min(self.max_delay, self.delay * float(2 ** min(failures - 1, 30)))
         return full * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+
+
+def _hopeless(error: BaseException) -> bool:
+    """Whether whoever raised it has said of this one that it would be the same again."""
+    return isinstance(error, PepperError) and type(error).retryable and not error.retryable

@@ -1,7 +1,14 @@
 import pytest
 
 from pepperpy import Rejected, RetryPolicy
-from pepperpy_schemas.errors import BadPayload, Canceled, TaskTimeout, Unavailable, info_of
+from pepperpy_schemas.errors import (
+    BadOutput,
+    BadPayload,
+    Canceled,
+    TaskTimeout,
+    Unavailable,
+    info_of,
+)
 
 
 def test_retries_are_repeats_after_the_first_failure() -> None:
@@ -15,12 +22,16 @@ def test_without_retries_the_first_failure_is_the_last() -> None:
     assert not RetryPolicy(retries=0).repeats(error, info_of(error), 1)
 
 
-@pytest.mark.parametrize("error", [BadPayload("x"), Rejected("x"), Canceled("x")])
+@pytest.mark.parametrize(
+    "error", [BadPayload("x"), Rejected("x"), Canceled("x"), BadOutput("x", retryable=False)]
+)
 def test_what_cannot_become_better_is_not_repeated(error: Exception) -> None:
     assert not RetryPolicy(retries=9).repeats(error, info_of(error), 1)
 
 
-@pytest.mark.parametrize("error", [TaskTimeout("x"), Unavailable("x"), OSError("x")])
+@pytest.mark.parametrize(
+    "error", [BadOutput("x"), TaskTimeout("x"), Unavailable("x"), OSError("x")]
+)
 def test_what_may_pass_is_repeated(error: Exception) -> None:
     assert RetryPolicy(retries=1).repeats(error, info_of(error), 1)
 

@@ -79,7 +79,9 @@ class Asking:
         stopped = reached(self._limits, spent, self._left())
         talk = list(messages)
         if stopped:
-            talk.append(last_words(stopped))
+            # Behind the question or what tools gave; what asks to mend an answer stays the last.
+            mends = spent.turns > 0 and talk[-1].role == "user"
+            talk.insert(len(talk) - mends, last_words(stopped))
             if options.get("tools"):
                 options = {**options, "tool_choice": "none"}
         await self._tell(spent)

@@ -156,6 +156,8 @@ class Thinking:
                 f"no answer of {self._mind.name} fits: {misfit.problems[0]}",
                 hint="let the output type ask for less, or ask a larger model",
                 context={"problems": misfit.problems},
+                # All of them are in the journal, and would be the same again.
+                retryable=False,
             )
         form = self._mind.form.asked is not None
         self._talk.append(mending(misfit.problems, form=form))

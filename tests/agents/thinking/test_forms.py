@@ -83,10 +83,29 @@ async def test_it_is_not_asked_for_for_ever(
 ) -> None:
     model.plan = deque([says('{"city":"Lisbon","days":12}')])
     limits = Limits(repairs=2)
-    async with working(LLMAgent("trip", "Plan.", output_type=Model, limits=limits, retries=0)):
-        with pytest.raises(BadOutput, match="nobody knows the weather"):
-            await client.run("trip", "Where?", wait="20s")
+    async with working(LLMAgent("trip", "Plan.", output_type=Model, limits=limits)):
+        submitted = await client.submit("trip", "Where?")
+        ended = [one.ended async for one in client.watch(submitted)][-1]
+    # The answers are in the journal: another attempt would come to the same end.
+    assert ended is not None
+    assert ended.result.error is not None
+    assert ended.attempt == 1
+    assert ended.result.error.code == BadOutput.code
+    assert "nobody knows the weather" in ended.result.error.message
     assert model.calls == 3
+
+
+async def test_what_was_wrong_is_told_last_also_at_a_limit(
+    client: Client, working: Working, model: Planned
+) -> None:
+    model.plan = deque([says('{"city":"Lisbon","days":12}'), says('{"city":"Lisbon","days":9}')])
+    limits = Limits(turns=1)
+    async with working(LLMAgent("trip", "Plan.", output_type=Model, limits=limits)):
+        assert await client.run("trip", "Where?", wait="20s") == {"city": "Lisbon", "days": 9}
+    *_, said, limit, told = model.asked[1][1].messages
+    assert said.text == '{"city":"Lisbon","days":12}'
+    assert "Call no more tools" in limit.text
+    assert "nobody knows the weather of more than 9 days" in told.text
 
 
 async def test_an_empty_answer_is_none(client: Client, working: Working, model: Planned) -> None:
