@@ -100,7 +100,8 @@ def _publish(ready: Ready) -> list[tuple[str, str]]:
         return [("start a worker", worker), ("or write one", "pepperpy init my-agent")]
     topic, body = next(iter(ready.bodies.items()))
     text = msgspec.json.encode(body).decode()
-    fields = [f"{k}={_plain(v)}" for k, v in body.items()] if isinstance(body, dict) else [text]
+    parts = body.items() if isinstance(body, dict) else ()
+    fields = [f"{k}={_plain(v)}" for k, v in parts] or [text]
     subject = TASK_BARE.of(ready.prefix, topic=topic)
     return [
         ("submit a task", f"{cli} publish {topic} {shlex.join(fields)} --wait"),

@@ -28,6 +28,10 @@ def test_the_commands_need_no_url_at_the_default_port():
     assert "/data (removed at the end; keep it with --persist DIR)" in text
 
 
+def test_an_object_without_required_fields_is_given_as_a_whole():
+    assert "pepperpy publish echo '{}' --wait" in welcome(ready(bodies={"echo": {}}))
+
+
 def test_a_small_model_is_called_what_it_is():
     asking = "pepperpy chat 'Say hello.'"
     assert f"{asking}   # (small local model, answers poorly)\n" in welcome(
