@@ -85,6 +85,7 @@ _TOKEN_DOCS: Final = {
     "instance": "Id of the agent's process.",
     "command": "drain, pause or resume.",
     "action": "What was done.",
+    "tool": "A tool's name, with _ for every dot.",
     "stream": "The stream of the message that was given up.",
     "consumer": "The consumer that gave it up.",
     "metric": "What is counted.",
