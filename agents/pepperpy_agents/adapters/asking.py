@@ -26,8 +26,8 @@ class Outcome(NamedTuple):
 class Asking:
     """Asks whoever takes a topic, in whatever language that is written.
 
-    Whoever stops waiting cancels the task. Within a task of ours the other one is its child, and
-    ends with it.
+    Whoever stops waiting cancels the task. Within a task of ours the other one is its child: it
+    spends from its budget, has no longer than it has, and ends with it.
 
     Args:
         topic: The topic.
@@ -46,7 +46,7 @@ class Asking:
         Raises:
             PepperError: The task failed; the error is the one it failed with.
         """
-        client, options = client_of(self._client), self._said()
+        client, options = client_of(self._client), await self._said()
         try:
             return await client.run(self._topic, data, **options)
         except asyncio.CancelledError:
@@ -79,10 +79,10 @@ class Asking:
                 the task, which goes on.
             PepperError: The task failed; the error is the one it failed with.
         """
-        client, options = client_of(self._client), self._said()
-        task_id = await client.submit(self._topic, data, **options)
-        attempt = 0
+        client, options = client_of(self._client), await self._said()
+        task_id, attempt = options["id"], 0
         try:
+            await client.submit(self._topic, data, **options)
             async for update in client.watch(task_id):
                 if update.ended is not None:
                     yield Outcome(outcome(update.ended))
@@ -98,15 +98,27 @@ class Asking:
             await self._cancel(task_id)
             raise
 
-    def _said(self) -> SubmitOptions:
-        """The task's options, with an id by which it can be canceled."""
+    async def _said(self) -> SubmitOptions:
+        """The task's options, with an id by which it can be canceled; a child is paid for.
+
+        Raises:
+            BudgetExceeded: The task that runs may submit no more.
+        """
         options: SubmitOptions = {"id": new_id(), **self._options}
         task = current()
-        if task is not None:
-            options.setdefault("parent", task.ctx.task_id)
-            options.setdefault("root", task.ctx.root)
-            options["headers"] = {**deeper(task.ctx), **options.get("headers", {})}
-        return options
+        if task is None:
+            return options
+        ctx = task.ctx
+        options.setdefault("parent", ctx.task_id)
+        options.setdefault("root", ctx.root)
+        options["headers"] = {**deeper(ctx), **options.get("headers", {})}
+        if ctx.deadline is not None:
+            left = (ctx.deadline - ctx.now).total_seconds()
+            options.setdefault("timeout", max(left, 0.001))
+        if (below := ctx.budget.for_child(options.get("budget"))) is not None:
+            options["budget"] = below
+        async with ctx.budget.spend(tasks=1):
+            return options
 
     async def _cancel(self, task_id: str) -> None:
         # It may have ended already, or not be there yet: the request is stored all the same.

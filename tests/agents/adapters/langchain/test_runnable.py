@@ -19,7 +19,7 @@ from pepperpy_agents.adapters.langchain import (
     MemoryRetriever,
     langchain_agent,
 )
-from pepperpy_schemas.errors import Canceled, Rejected, StreamBroken
+from pepperpy_schemas.errors import BudgetExceeded, Canceled, Rejected, StreamBroken
 from tests.agents.conftest import Seen, Working, wait_until
 from tests.agents.thinking.speaking import calls, says
 from tests.memory_svc.memory_service import remembering
@@ -105,6 +105,62 @@ async def test_who_leaves_a_stream_cancels_the_task(client: Client, working: Wor
         await pieces.aclose()
         with pytest.raises(Canceled):
             await client.result("w2", wait="20s")
+
+
+async def test_who_stops_before_the_task_is_known_to_be_there_cancels_it(
+    client: Client, working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting_for.clear()
+    submit = Client.submit
+
+    async def stored_and_not_known(self: Client, *given: Any, **options: Any) -> str:
+        await submit(self, *given, **options)
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(Client, "submit", stored_and_not_known)
+    pieces = cast(
+        "AsyncGenerator[Any, None]",
+        BusRunnable("wait", client=client, options={"id": "w3"}).astream("?"),
+    )
+    async with working(agent):
+        waiting = asyncio.ensure_future(anext(pieces))
+        await wait_until(lambda: waiting_for)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(Canceled):
+            await client.result("w3", wait="20s")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_agent_in_a_chain_has_the_budget_and_the_time_of_the_task(
+    client: Client, working: Working, stream: bool
+) -> None:
+    spender, left = Agent("spender"), []
+
+    @spender.task("spend", retries=0)
+    async def spend(_: Any, ctx: Context) -> str:
+        assert ctx.deadline is not None
+        left.append((ctx.deadline - ctx.now).total_seconds())
+        async with ctx.budget.spend(tokens=600):
+            return "spent"
+
+    async def asked(given: Any) -> Any:
+        asking = BusRunnable("spend")
+        return [one async for one in asking.astream(given)] if stream else await asking.ainvoke(0)
+
+    front = langchain_agent("front", RunnableLambda(asked), retries=0)
+    async with working(spender), working(front):
+        refused: list[dict[str, float]] = [{"tokens": 500}, {"tokens": 1000, "tasks": 0}]
+        for allowed in refused:
+            with pytest.raises(BudgetExceeded):
+                await client.run("front", "?", budget=allowed, timeout="1m", wait="20s")
+        allowed = {"tokens": 1000, "tasks": 1}
+        result = await client.run("front", "?", budget=allowed, timeout="1m", wait="20s")
+        assert result in ("spent", ["spent"])
+    assert all(0 < one <= 60 for one in left)
+    assert len(left) == 2
 
 
 async def test_text_that_begins_anew_breaks_the_stream_and_not_the_task(
