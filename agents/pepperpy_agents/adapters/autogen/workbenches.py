@@ -110,7 +110,11 @@ class GuardedTools(StaticStreamWorkbench):
         cancellation_token: CancellationToken | None = None,
         call_id: str | None = None,
     ) -> AsyncGenerator[Any, None]:
-        """Calls a tool, when it may be called, and yields what it tells and last its result."""
+        """Calls a tool, when it may be called, and yields what it tells and last its result.
+
+        A tool may have another name for models; what it needs is said of its own.
+        """
+        name = self._override_name_to_original.get(name, name)
         calling = super().call_tool_stream(name, arguments, cancellation_token, call_id)
         watched = watching()
         if watched is None:

@@ -14,7 +14,13 @@ from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import RoundRobinGroupChat, Swarm
 from autogen_agentchat.tools import AgentTool
 from autogen_core import CancellationToken
-from autogen_core.tools import StaticWorkbench, ToolSchema, Workbench
+from autogen_core.tools import (
+    FunctionTool,
+    StaticWorkbench,
+    ToolOverride,
+    ToolSchema,
+    Workbench,
+)
 from autogen_core.tools import ToolResult as AutoGenResult
 from pydantic import BaseModel
 
@@ -158,6 +164,26 @@ async def test_a_tool_that_needs_what_is_not_granted_is_not_called(
         assert asked == []
         assert "not granted" in results(model.asked[1][1])[0].content
     assert event.event.data["scopes"] == ["weather.read:Rome"]
+
+
+@pytest.mark.parametrize("granted", ["Rome", "Oslo"])
+async def test_a_tool_with_another_name_for_models_is_guarded_by_its_own(
+    client: Client, working: Working, model: Planned, seen: Seen, granted: str
+) -> None:
+    def made() -> AssistantAgent:
+        tools = [FunctionTool(weather, "Tells the weather.", name="weather")]
+        bench = StaticWorkbench(tools, {"weather": ToolOverride(name="look_outside")})
+        return AssistantAgent("guide", PepperPyChatCompletionClient(), workbench=bench)
+
+    model.plan = deque([calls(("look_outside", {"city": "Rome"}))])
+    agent = autogen_agent("guide", made, grants=[f"weather.read:{granted}"], needs=NEEDS)
+    async with working(agent):
+        task_id = await client.submit("guide", "How is it?")
+        said = await client.result(task_id, wait="20s")
+    verb = "called" if granted == "Rome" else "refused"
+    [event] = await seen.named(task_id, f"tool.{verb}")
+    assert event.event.data["scopes"] == ["weather.read:Rome"]
+    assert ("sunny in Rome" in said) is (granted == "Rome")
 
 
 @pytest.mark.parametrize("arguments", ["{}", "[1]", "7", '{"city": ["Rome"]}'])
