@@ -171,7 +171,13 @@ def _options(given: ChatOptions | None, key: str) -> ChatOptions:
 
 
 def _refuse_equal(toolbox: Toolbox, handoffs: Sequence[Handoff]) -> None:
+    first: dict[str, Handoff] = {}
     for one in handoffs:
+        if (other := first.setdefault(one.tool, one)) is not one:
+            raise BadConfig(
+                f"handoffs to {other.topic} and {one.topic} are both {one.tool} to the model",
+                hint="leave one of them out, or give its agent a shorter topic",
+            )
         if toolbox.find(one.tool) is not None:
             raise BadConfig(
                 f"a tool has the name {one.tool}, by which is handed on to {one.topic}",

@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             least = 0 if name in ("tool_calls", "repairs") else 1
             if name in ("usd", "seconds"):
-                if value is not None and not value > 0:
+                if value is not None and (type(value) not in (int, float) or not value > 0):
                     raise BadConfig(f"limit {name} is {value!r}", hint="use more than 0")
             elif value is not None and (type(value) is not int or value < least):
                 raise BadConfig(

@@ -35,8 +35,8 @@ def read_question(data: Any) -> Question:
     """Returns the question that a task's body is.
 
     A text is the question. Of an object the field ``text`` is, when nothing else is asked in it;
-    ``session``, ``conversation`` and ``handoff`` are no part of the question. Everything else is
-    asked as JSON.
+    ``session`` (a text or a whole number), ``conversation`` and ``handoff`` are no part of the
+    question. Everything else is asked as JSON.
     """
     plain = data if isinstance(data, str | Mapping) else msgspec.json.decode(to_json(data))
     if isinstance(plain, str):
@@ -49,6 +49,8 @@ def read_question(data: Any) -> Question:
     handed = plain.get("handoff")
     hops = handed.get("hops", ()) if isinstance(handed, Mapping) else ()
     session = plain.get("session", "")
+    if isinstance(session, int) and not isinstance(session, bool):
+        session = str(session)
     return Question(
         text=text if alone and isinstance(text, str) else _json(asked),
         fields=asked,

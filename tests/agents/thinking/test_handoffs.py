@@ -220,3 +220,9 @@ def test_a_tool_may_not_have_the_name_of_a_handoff() -> None:
 
     with pytest.raises(BadConfig, match="handed on to billing"):
         LLMAgent("desk", "Help.", tools=[transfer_to_billing], handoffs=["billing"])
+
+
+@pytest.mark.parametrize("other", ["b" * 60, "b" * 59 + "x"])
+def test_a_model_must_be_able_to_tell_handoffs_apart(other: str) -> None:
+    with pytest.raises(BadConfig, match="are both transfer_to_b"):
+        LLMAgent("desk", "Help.", handoffs=["b" * 60, other])

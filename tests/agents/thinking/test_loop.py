@@ -381,7 +381,11 @@ def test_what_contradicts_itself_is_refused_at_once(wrong: dict[str, Any], words
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"turns": 0}, {"usd": 0}, {"seconds": -1}, {"tokens": 1.5}, {"repairs": -1}]
+    "wrong",
+    [
+        *({"turns": 0}, {"usd": 0}, {"seconds": -1}, {"tokens": 1.5}, {"repairs": -1}),
+        *({"seconds": "5m"}, {"usd": True}, {"usd": float("nan")}),
+    ],
 )
 def test_a_limit_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadConfig, match=next(iter(wrong))):

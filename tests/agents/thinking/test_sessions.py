@@ -45,13 +45,14 @@ async def test_a_task_knows_what_was_said_in_an_earlier_one_in_another_worker(
     assert told(third) == [("user", "Who am I?")]
 
 
+@pytest.mark.parametrize("named", ["c1", 42])
 async def test_a_question_may_name_its_conversation_itself(
-    client: Client, working: Working, model: Planned
+    client: Client, working: Working, model: Planned, named: str | int
 ) -> None:
     model.plan = deque([says("Hello Ana."), says("You are Ana.")])
     async with working(LLMAgent("desk", "Talk.", sessions=True)):
         for text in ("I am Ana.", "Who am I?"):
-            await client.run("desk", {"text": text, "session": "c1"}, wait="20s")
+            await client.run("desk", {"text": text, "session": named}, wait="20s")
     assert ("assistant", "Hello Ana.") in told(model.asked[1][1])
 
 
