@@ -26,6 +26,7 @@ from pepperpy_agents.tools.builtin.addresses import (
     resource,
 )
 from pepperpy_agents.tools.builtin.bodies import Body
+from pepperpy_agents.tools.builtin.metering import Meter
 from pepperpy_agents.tools.threads import in_thread
 from pepperpy_schemas.errors import NotGranted, ToolFailed, ToolTimeout
 
@@ -128,9 +129,10 @@ async def _hop(request: Request, guard: Guard, limits: Limits) -> Answer | Reque
     if not guard.host(request.method, target.resource):
         scope = f"http.{request.method}:{target.resource}"
         raise NotGranted(f"{target.url} is not granted: {scope}", context={"scopes": [scope]})
+    meter = Meter()
     pool = httpcore2.AsyncConnectionPool(
         ssl_context=trusted() if target.scheme == "https" else None,
-        network_backend=_Checked(guard, request.method),
+        network_backend=_Checked(guard, request.method, meter),
         max_connections=1,
     )
     try:
@@ -145,6 +147,7 @@ async def _hop(request: Request, guard: Guard, limits: Limits) -> Answer | Reque
                 content=request.body,
             ) as response,
         ):
+            meter.answered = True
             headers = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in response.headers
@@ -191,8 +194,9 @@ async def resolve_by_system(host: str, port: int) -> Iterable[str]:
 class _Checked(httpcore2.AsyncNetworkBackend):
     """Connects to checked addresses only."""
 
-    def __init__(self, guard: Guard, method: str) -> None:
+    def __init__(self, guard: Guard, method: str, meter: Meter) -> None:
         self._guard = guard
+        self._meter = meter
         self._method = method
         self._below = httpcore2.AnyIOBackend()
 
@@ -207,9 +211,10 @@ class _Checked(httpcore2.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in await self._addresses(host, port):
             try:
-                return await self._below.connect_tcp(
+                stream = await self._below.connect_tcp(
                     str(address), port, timeout or _CONNECT, local_address, socket_options
                 )
+                return self._meter.over(stream)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         assert failure is not None, "there is at least one address"

@@ -318,6 +318,19 @@ async def test_what_follows_a_packed_body_is_not_kept(web: Web) -> None:
     assert web.sent < 50_000_000
 
 
+async def test_a_server_that_never_comes_to_its_answer_is_left(web: Web) -> None:
+    async def interim(writer: asyncio.StreamWriter, head: str, body: bytes) -> None:
+        while True:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+            await writer.drain()
+
+    web.pages["/interim"] = interim
+    call = granted(web)
+    assert await call("http.get", url=f"http://127.0.0.1:{web.port}/interim") is None
+    assert "before it answers" in call.said
+    assert (await call("http.get", url=f"http://127.0.0.1:{web.port}/good"))["text"] == "good"
+
+
 async def test_a_packed_body_of_nothing_has_an_end(web: Web) -> None:
     packed = zlib.compressobj(9, zlib.DEFLATED, 31)
     begun = packed.compress(b"good") + packed.flush(zlib.Z_SYNC_FLUSH)
