@@ -41,7 +41,7 @@ async def ask(diff: str, wait: str) -> dict[str, Any]:
 def added(diff: str) -> Iterator[tuple[str, int]]:
     """Yields file and line of each line that a unified diff adds."""
     file, line, begun = "", 0, False
-    for text in diff.splitlines():
+    for text in diff.split("\n"):  # a line may have page breaks in it
         if text.startswith("diff "):
             begun = False
         elif hunk := HUNK.match(text):

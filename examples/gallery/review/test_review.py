@@ -67,15 +67,17 @@ def test_the_lines_of_a_diff_are_those_that_git_added(tmp_path, context):
     changed = [f"{n}\n" for n in range(1, 41)]
     changed[4] = "++ changed\n"
     del changed[9]
+    changed[27] = "a page\fbreak\n"
     changed.insert(29, "new")
     (tmp_path / "a.txt").write_text("".join(changed))
     (tmp_path / "gone.txt").unlink()
     (tmp_path / "b.txt").write_text("one\ntwo")
     git("add", ".")
     found = set(review.added(git("diff", "--cached", f"-U{context}")))
-    new = (tmp_path / "a.txt").read_text().splitlines()
+    new = (tmp_path / "a.txt").read_text().split("\n")
     assert [new[line - 1] for file, line in sorted(found) if file == "a.txt"] == [
         "++ changed",
+        "a page\fbreak",
         "new31",
     ]
     assert {(file, line) for file, line in found if file != "a.txt"} == {("b.txt", 1), ("b.txt", 2)}
