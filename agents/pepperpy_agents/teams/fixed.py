@@ -1,12 +1,15 @@
 """Teams whose way is known before they run: graphs, and nothing else."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pepperpy_agents.teams.members import Member, ask, checked, named
 from pepperpy_bus.graphs.graph import Graph, Ref
 from pepperpy_bus.graphs.references import INPUT
 from pepperpy_schemas.errors import BadGraph
+
+MOST_ROUNDS: Final = 50
+"""Rounds of a debate: each is told all that were before it, and so a graph of them is quadratic."""
 
 
 def sequential(name: str, agents: Sequence[Member]) -> Graph:
@@ -99,7 +102,7 @@ def debate(name: str, debaters: Sequence[Member], judge: Member, *, rounds: int 
         name: The team's name.
         debaters: Who argues; those of one round do not hear each other.
         judge: Who decides when all has been said.
-        rounds: How often each debater speaks.
+        rounds: How often each debater speaks: 50 times at most.
 
     Returns:
         The team. It returns what the judge returns.
@@ -107,8 +110,8 @@ def debate(name: str, debaters: Sequence[Member], judge: Member, *, rounds: int 
     Raises:
         BadGraph: It cannot run.
     """
-    if rounds < 1:
-        raise BadGraph(f"rounds is {rounds}", hint="use 1 or more")
+    if not 1 <= rounds <= MOST_ROUNDS:
+        raise BadGraph(f"rounds is {rounds}", hint=f"use 1 to {MOST_ROUNDS}")
     team = Graph(name)
     said: list[list[dict[str, Any]]] = []
     for _ in range(rounds):

@@ -93,6 +93,7 @@ async def test_the_error_of_a_member_has_its_name(pepper: Pepper, crew: Crew) ->
         (lambda: teams.map_reduce("x", "a", over="not ours"), BadGraph, "cannot be read"),
         (lambda: teams.map_reduce("x", "a", parallel=0), BadGraph, "parallel is 0"),
         (lambda: teams.debate("x", ["a"], "b", rounds=0), BadGraph, "rounds is 0"),
+        (lambda: teams.debate("x", ["a"], "b", rounds=100_000), BadGraph, "rounds is 100000"),
         (lambda: teams.reflection("x", "a", "b", rounds=0), BadGraph, "rounds is 0"),
         (lambda: teams.reflection("x", "a b", "b"), BadName, "a b"),
         (lambda: teams.router("x", "a"), BadGraph, "agents are the text 'a'"),
