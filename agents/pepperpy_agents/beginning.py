@@ -14,6 +14,7 @@ from pepperpy_agents.durable.waiting import waited_entry
 from pepperpy_agents.task import Task
 from pepperpy_bus.client import Client
 from pepperpy_bus.streams.blobs import redeem
+from pepperpy_bus.streams.clock import to_datetime
 from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.journal import Journal
 from pepperpy_bus.tasks.waits import forget_answers
@@ -67,7 +68,8 @@ class Beginning:
     async def _again(self, attempt: Attempt, journal: Journal) -> Outcome | None:
         """Begins with a task whose id has a journal from before it was queued."""
         task, client = attempt.task, self._client
-        if await is_under_way(client.connection, client.prefix, task.id, task.delivery.seq):
+        seq, queued = task.delivery.seq, to_datetime(task.delivery.time_ns)
+        if await is_under_way(client.connection, client.prefix, task.id, seq, queued):
             return Parked(None)
         # That one has ended, and its result has expired.
         await forget_answers(client.connection, client.prefix, task.id)

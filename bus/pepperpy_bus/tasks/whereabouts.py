@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -23,6 +24,8 @@ from pepperpy_schemas.tokens import topic_of
 Read: TypeAlias = Callable[[Connection, str, Mapping[str, Any]], Awaitable[Stored | None]]
 """Reads one message of a stream, from its leader or from any replica."""
 
+_SAME: Final = timedelta(microseconds=10)
+"""Times of one message that were read in two ways differ by less."""
 _BARE: Final = re.compile(r"(.+)-([0-9]{1,18})")
 
 
@@ -107,7 +110,9 @@ async def find_task(
     return Whereabouts(task_id, topic, body, headers, history, kept, schedule, key)
 
 
-async def is_under_way(connection: Connection, prefix: str, task_id: str, seq: int) -> bool:
+async def is_under_way(
+    connection: Connection, prefix: str, task_id: str, seq: int, queued: datetime
+) -> bool:
     """Whether a task that was queued a second time still runs, or waits, because of the first.
 
     Args:
@@ -115,6 +120,7 @@ async def is_under_way(connection: Connection, prefix: str, task_id: str, seq: i
         prefix: The deployment's prefix.
         task_id: The task.
         seq: Sequence number of its second message.
+        queued: When that was queued first: one that was moved may still lie where it was.
     """
     tasks, schedules = stream_name(prefix, "TASKS"), stream_name(prefix, "SCHED")
     first, woken, wake = await asyncio.gather(
@@ -130,7 +136,12 @@ async def is_under_way(connection: Connection, prefix: str, task_id: str, seq: i
     )
     # What takes a forgotten wake's place for a second has no body.
     waits = wake is not None and bool(wake.body)
-    return waits or woken is not None or (first is not None and first.seq < seq)
+    before = first is not None and first.seq < seq and _stored(first) < queued - _SAME
+    return waits or woken is not None or before
+
+
+def _stored(message: Stored) -> datetime:
+    return datetime.fromisoformat(message.time[:26].rstrip("Z") + "+00:00")
 
 
 async def _scheduled(

@@ -11,16 +11,19 @@ import pytest
 from pepperpy import Agent, Client, Context, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.sharding.assignment import ShardingOptions
-from pepperpy_bus.streams.jetstream import api
+from pepperpy_bus.streams.compare_and_set import compare_and_set
+from pepperpy_bus.streams.jetstream import api, purge
 from pepperpy_bus.streams.kv import Bucket
 from pepperpy_bus.streams.reading import read_as_stored
+from pepperpy_bus.tasks import lanes
 from pepperpy_bus.tasks.lanes import move_task
 from pepperpy_bus.tasks.whereabouts import find_task
 from pepperpy_bus.units import now
 from pepperpy_bus.versions.splits import Splits
-from pepperpy_schemas.catalog.tasks import TASK_BARE
+from pepperpy_schemas.catalog.tasks import RESULT, TASK, TASK_BARE
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import BadConfig, BadName, Canceled, QueueFull, Unavailable
+from pepperpy_schemas.headers import ID
 from pepperpy_schemas.subjects import stream_name
 from tests.agents.conftest import Seen, Working, wait_until
 from tests.agents.versions.conftest import Split, versioned
@@ -298,6 +301,41 @@ async def test_a_full_queue_does_not_stop_a_split_topic(
             await fill()
         gate.set()
         assert (await done_by(client, ids)).total() == len(ids) >= 8
+
+
+async def test_a_task_is_no_repeat_of_itself_while_it_lies_in_two_places(
+    client: Client, working: Working, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id stood for another task, whose journal is left; who moves it is slow to settle it."""
+
+    def stepping(version: str) -> Agent:
+        agent = Agent("support", version=version)
+
+        @agent.task("triage", retries=0)
+        async def handle(n: int, ctx: Context) -> int:
+            return int(await ctx.step("copy", lambda: n))
+
+        return agent
+
+    settled = asyncio.Event()
+
+    async def slow(*args: Any, **kwargs: Any) -> int:
+        moved = await compare_and_set(*args, **kwargs)
+        await settled.wait()
+        return moved
+
+    async with working(stepping("1.0.0")) as old, working(stepping("1.1.0")) as new:
+        await split({"1.1.0": 1}, old, new)
+        assert await client.result(await client.submit("triage", 1, id="mine"), wait=10) == 1
+        results = stream_name(client.prefix, "RESULTS")
+        await purge(client.connection, results, RESULT.of(client.prefix, id="mine"))
+        monkeypatch.setattr(lanes, "compare_and_set", slow)
+        subject = TASK.of(client.prefix, topic="triage", id="mine")
+        await client.connection.request(subject, b"2", headers={ID: "mine"})
+        try:
+            assert await client.result("mine", wait=10) == 2
+        finally:
+            settled.set()
 
 
 async def test_a_task_that_is_as_large_as_can_be_is_done_where_it_is(
