@@ -4,13 +4,7 @@ import random
 
 import msgspec
 
-from pepperpy_schemas.errors import (
-    ChildFailed,
-    ErrorInfo,
-    GraphFailed,
-    NoAnswer,
-    PepperError,
-)
+from pepperpy_schemas.errors import BadOutput, ChildFailed, ErrorInfo, GraphFailed, NoAnswer
 
 _KINDS_NOT_REPEATED = frozenset({"input", "control"})
 # What they come from is in the journal, and would be the same again.
@@ -50,5 +44,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _hopeless(error: BaseException) -> bool:
-    """Whether whoever raised it has said of this one that it would be the same again."""
-    return isinstance(error, PepperError) and type(error).retryable and not error.retryable
+    """Whether answers that do not fit are all in the journal, and would be the same again.
+
+    What others raise says nothing here: a service in another language may leave ``retryable`` out.
+    """
+    return isinstance(error, BadOutput) and not error.retryable

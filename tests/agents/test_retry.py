@@ -30,7 +30,7 @@ def test_what_cannot_become_better_is_not_repeated(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [BadOutput("x"), TaskTimeout("x"), Unavailable("x"), OSError("x")]
+    "error", [BadOutput("x"), TaskTimeout("x"), Unavailable("x", retryable=False), OSError("x")]
 )
 def test_what_may_pass_is_repeated(error: Exception) -> None:
     assert RetryPolicy(retries=1).repeats(error, info_of(error), 1)
