@@ -61,7 +61,7 @@ def tool(
         async def orders(customer: str, limit: int = 5) -> list[str]:
             \"\"\"Lists a customer's orders, the newest first.
 
-            Args:
+    Args:
                 customer: The customer's number, such as c42.
                 limit: How many.
             \"\"\"
