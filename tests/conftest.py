@@ -27,8 +27,8 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spreads the files of long tests over the first half of the run.
 
-    Two processes share the files in this order: a long one at the end would have one of them wait
-    for the other, and two side by side would take each other's time.
+    The processes share the files in this order: a long one at the end would have the others wait
+    for it, and two side by side would take each other's time.
     """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
