@@ -23,7 +23,10 @@ def import_place(place: str) -> ModuleType:
     if place.endswith(".py") or "/" in place:
         path = Path(place).resolve()
         if not path.is_file():
-            raise BadConfig(f"there is no file {place}")
+            raise BadConfig(
+                f"there is no file {place}",
+                hint="name a file (agents/support.py:agent) or a module (my.agents:agent)",
+            )
         folder, name = str(path.parent), path.stem
     else:
         path, folder, name = None, str(Path.cwd()), place

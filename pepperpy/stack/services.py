@@ -121,7 +121,7 @@ def _provider(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool
     if not missing:
         return "", kinds == {"local"}, key_variables(declaration)
     cure = install(*_EXTRAS, model=True)
-    return f"no models: {', '.join(missing)} is not installed; {cure}", False, frozenset()
+    return f"no models: {', '.join(missing)} not installed; {cure}", False, frozenset()
 
 
 def _no_memory(settings: Settings) -> str:
@@ -134,7 +134,7 @@ def _no_memory(settings: Settings) -> str:
     missing = _missing((*_STORES.get(store, ()), *modules, *_MEMORY))
     if missing:
         extras = (*_MEMORY_EXTRAS, *([extra] if extra else []))
-        return f"no memory: {', '.join(missing)} is not installed; {install(*extras)}"
+        return f"no memory: {', '.join(missing)} not installed; {install(*extras)}"
     try:
         check_name(embedder)
     except BadConfig as error:

@@ -49,7 +49,10 @@ def translated() -> Iterator[None]:
         raise Unavailable(f"PostgreSQL has no room: {error}") from error
     except _AWAY as error:
         said = str(error) or type(error).__name__
-        raise Unavailable(f"PostgreSQL cannot be reached: {said}") from error
+        raise Unavailable(
+            f"PostgreSQL cannot be reached: {said}",
+            hint="start it, or say where it is: PEPPERPY_MEMORY_URL",
+        ) from error
     except asyncpg.PostgresError as error:
         # What a statement or a table lacks does not pass by itself; a standby's turn does.
         passes = not isinstance(error, asyncpg.SyntaxOrAccessError)

@@ -32,7 +32,10 @@ def translated() -> Iterator[None]:
     except ResourceExhaustedResponse as error:
         raise Overloaded(f"Qdrant is busy: {error.message}") from error
     except (ApiException, QdrantException, httpx.HTTPError, OSError) as error:
-        raise Unavailable(f"Qdrant cannot be reached: {_said(error)}") from error
+        raise Unavailable(
+            f"Qdrant cannot be reached: {_said(error)}",
+            hint="start it, or say where it is: PEPPERPY_MEMORY_URL",
+        ) from error
     except (ValueError, RuntimeError) as error:
         raise _refused(error) from error
 

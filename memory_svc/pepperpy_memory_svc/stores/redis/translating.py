@@ -37,4 +37,7 @@ def translated() -> Iterator[None]:
         raise Unavailable(f"Redis did not do it: {error}") from error
     except (exceptions.RedisError, OSError) as error:
         said = str(error) or type(error).__name__
-        raise Unavailable(f"Redis cannot be reached: {said}") from error
+        raise Unavailable(
+            f"Redis cannot be reached: {said}",
+            hint="start it, or say where it is: PEPPERPY_MEMORY_URL",
+        ) from error
