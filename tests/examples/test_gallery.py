@@ -64,7 +64,11 @@ async def beside(
     copy: Path, start_up: Callable[..., Awaitable[Up]]
 ) -> AsyncIterator[dict[str, str]]:
     """The stack and the workers, as the gallery says; the environment of what is beside."""
-    export, up_, worker, _ = commands_of(copy / "README.md")
+    said = commands_of(copy / "README.md")
+    export, up_, worker = (
+        next(one for one in said if " ".join(one).startswith(begin))
+        for begin in ("export ", "pepperpy up", "pepperpy worker")
+    )
     settings = dict(one.split("=") for one in export[1:])
     up = await start_up(
         *up_[2:],
