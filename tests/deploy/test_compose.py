@@ -94,6 +94,20 @@ def test_workers_can_be_scaled_and_checked(project: dict[str, Any]) -> None:
     assert project["services"]["nats"]["healthcheck"]["test"]
 
 
+def test_workers_find_their_agents_from_where_they_start(project: dict[str, Any]) -> None:
+    checked = 0
+    for name, service in project["services"].items():
+        if service.get("command") and service["command"][:2] == ["pepperpy", "worker"]:
+            agents = [one for one in service["command"][2:] if ":" in one]
+            loading = (
+                f"from pepperpy_agents.loading import load_agent as l; [l(a) for a in {agents}]"
+            )
+            loaded = run(sys.executable, "-c", loading)
+            assert loaded.returncode == 0, f"{name}: {loaded.stderr}"
+            checked += len(agents)
+    assert checked >= 2
+
+
 def test_each_service_gets_its_own_password_and_no_other(project: dict[str, Any]) -> None:
     for name, service in project["services"].items():
         user = service.get("environment", {}).get("PEPPERPY_NATS_USER")
