@@ -55,14 +55,26 @@ class Cluster:
     @contextlib.contextmanager
     def alone(self, leader: Broker) -> Iterator[None]:
         """Holds up the other servers: what the leader takes is stored by nobody else."""
-        others = [one.pid for one in self._brokers.values() if one is not leader]
-        for pid in others:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with _held_up([one for one in self._brokers.values() if one is not leader]):
             yield
-        finally:
-            for pid in others:
-                os.kill(pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def without_one(self, leader: Broker) -> Iterator[None]:
+        """Holds up one of those that do not lead."""
+        with _held_up([one for one in self._brokers.values() if one is not leader][:1]):
+            yield
+
+
+@contextlib.contextmanager
+def _held_up(brokers: list[Broker]) -> Iterator[None]:
+    pids = [one.pid for one in brokers]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ the same sequence numbers out again. What was handed out of that very time is pa
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -19,12 +20,13 @@ from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.pull import Puller
 from pepperpy_bus.units import format_time, parse_time
-from pepperpy_schemas.errors import NotFound, PepperError
+from pepperpy_schemas.errors import NotFound, PepperError, Unavailable
 
 WINDOW = 256
 """Messages fetched ahead of the reader."""
 _IDLE_NS = 30_000_000_000
 _SILENCE = 2.0
+_NODES = 3
 
 
 class Follower:
@@ -143,19 +145,7 @@ class Follower:
         self._stirred.set()
 
     async def _open(self) -> None:
-        name = f"f_{uuid.uuid4().hex}"
-        config: dict[str, Any] = {
-            "name": name,
-            "ack_policy": "none",
-            "mem_storage": True,
-            "num_replicas": 1,
-            "inactive_threshold": _IDLE_NS,
-            "max_deliver": 1,
-            "filter_subjects": self._subjects,
-            **(_from_time(_rfc3339(self._last_ns)) if self._last_ns else self._start),
-        }
-        request = {"stream_name": self._stream, "config": config, "action": "create"}
-        answer = await api(self._connection, f"CONSUMER.CREATE.{self._stream}.{name}", request)
+        name, answer = await self._create()
         if self._start["deliver_policy"] == "new":
             # Should it be lost before its first message, "new" means from now on still.
             self._start = _from_time(answer["created"])
@@ -173,6 +163,31 @@ class Follower:
             ensure=self._consumer_gone,
         )
         await self._puller.__aenter__()
+
+    async def _create(self) -> tuple[str, dict[str, Any]]:
+        """Makes the consumer; returns its name and what the server says of it."""
+        for _ in range(_NODES - 1):
+            # A cluster gives it to any one node, and nobody answers while that one is away or
+            # catching up: another name, another node. What was made unseen goes when idle.
+            with contextlib.suppress(Unavailable):
+                return await self._create_once()
+        return await self._create_once()
+
+    async def _create_once(self) -> tuple[str, dict[str, Any]]:
+        name = f"f_{uuid.uuid4().hex}"
+        config: dict[str, Any] = {
+            "name": name,
+            "ack_policy": "none",
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": _IDLE_NS,
+            "max_deliver": 1,
+            "filter_subjects": self._subjects,
+            **(_from_time(_rfc3339(self._last_ns)) if self._last_ns else self._start),
+        }
+        request = {"stream_name": self._stream, "config": config, "action": "create"}
+        answer = await api(self._connection, f"CONSUMER.CREATE.{self._stream}.{name}", request)
+        return name, answer
 
     async def _consumer_gone(self) -> None:
         self._lose()
