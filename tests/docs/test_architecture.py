@@ -8,6 +8,7 @@ ROOMS = (
     "agents/pepperpy_agents",
     "provider_svc/pepperpy_provider_svc",
     "memory_svc/pepperpy_memory_svc",
+    "monitor_svc/pepperpy_monitor_svc",
 )
 
 

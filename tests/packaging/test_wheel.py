@@ -15,6 +15,7 @@ OURS = {
     "pepperpy_agents",
     "pepperpy_bus",
     "pepperpy_memory_svc",
+    "pepperpy_monitor_svc",
     "pepperpy_provider_svc",
     "pepperpy_schemas",
 }

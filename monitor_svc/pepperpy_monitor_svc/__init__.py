@@ -1,0 +1,1 @@
+"""The monitor service: what happens on the bus, seen, counted, and told when it breaks."""
