@@ -51,6 +51,13 @@ def _check_url(url: str) -> str:
     return f"{scheme}://{rest}"
 
 
+def _check_http(value: str) -> str:
+    scheme, mark, rest = value.partition("://")
+    if value and (scheme not in ("http", "https") or not mark or not rest or " " in rest):
+        raise ValueError("write it like http://host:4318")
+    return value.rstrip("/")
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration), "duration"]
 """Seconds, written `5m`, `1h30m`, `250ms` or as a plain number."""
 
@@ -230,6 +237,72 @@ class MemorySection(_Section):
     )
 
 
+class MonitorSection(_Section):
+    """What the monitor service watches, shows and keeps."""
+
+    host: str = _setting(
+        "127.0.0.1",
+        "Where its dashboard listens; elsewhere than on loopback every reader needs the token.",
+    )
+    port: Port = _setting(8230, "Port of the dashboard; 0 takes a free one.")
+    token: SecretStr = _setting(
+        SecretStr(""),
+        "What people must have to act in the dashboard, or to read it from another machine.",
+    )
+    acting_user: str = _setting(
+        "", "User whose rights acts in the dashboard have; unset, it only shows."
+    )
+    acting_password: SecretStr = _setting(SecretStr(""), "Password of that user.")
+    memory_limit: Annotated[Size, Field(ge=1 << 20)] = _setting(
+        "256MiB", "What it keeps of tasks and events in memory; the oldest successes go first."
+    )
+    rules: Path | None = _setting(
+        None, "YAML file of alert rules, or a folder of them, beside those that are shipped."
+    )
+    notify: Path | None = _setting(
+        None, "YAML file that says who is told of alerts; unset, the log and the bus are."
+    )
+    snapshot_every: Duration = _setting(
+        "1h", "How often the state of the whole is stored; 0 only on demand."
+    )
+    snapshot_keep_days: Annotated[int, Field(ge=1)] = _setting(
+        30, "Days after which a snapshot is removed."
+    )
+    snapshot_keep: Annotated[int, Field(ge=1)] = _setting(
+        200, "Snapshots that are kept; of more the oldest are removed."
+    )
+    server_url: Annotated[str, AfterValidator(_check_http)] = _setting(
+        "",
+        "HTTP monitoring of the broker, such as `http://127.0.0.1:8222`; unset, figures come over "
+        "the bus alone.",
+    )
+    otlp_endpoint: Annotated[str, AfterValidator(_check_http)] = _setting(
+        "",
+        "OTLP receiver of metrics and traces over HTTP, such as `http://127.0.0.1:4318`; unset, "
+        "nothing is sent.",
+    )
+    grace: Duration = _setting("10s", "How long running requests may finish after SIGTERM.")
+
+    @model_validator(mode="after")
+    def _whole_login(self) -> Self:
+        if bool(self.acting_user) != bool(self.acting_password.get_secret_value()):
+            raise ValueError("acting_user and acting_password belong together: set both or neither")
+        return self
+
+
+class EdgeSection(_Section):
+    """How people without NATS submit tasks over HTTP."""
+
+    host: str = _setting("127.0.0.1", "Where it listens; elsewhere than on loopback with a token.")
+    port: Port = _setting(8080, "Port that it listens on; 0 takes a free one.")
+    token: SecretStr = _setting(
+        SecretStr(""), "What callers must have; needed where not only this machine can call."
+    )
+    rate: Annotated[float, Field(ge=0)] = _setting(
+        50, "Requests a second of one caller; more are refused with 429; 0 for no limit."
+    )
+
+
 class ToolsSection(_Section):
     """What the tools of agents work with."""
 
@@ -286,6 +359,8 @@ class SettingsModel(BaseModel):
     shards: ShardsSection = ShardsSection()
     provider: ProviderSection = ProviderSection()
     memory: MemorySection = MemorySection()
+    monitor: MonitorSection = MonitorSection()
+    edge: EdgeSection = EdgeSection()
     tools: ToolsSection = ToolsSection()
     log: LogSection = LogSection()
     stack: StackSection = StackSection()

@@ -124,6 +124,34 @@ class MemorySettings(_Section, frozen=True, kw_only=True):
     grace: float
 
 
+class MonitorSettings(_Section, frozen=True, kw_only=True):
+    """What the monitor service watches, shows and keeps."""
+
+    host: str
+    port: int
+    token: Secret
+    acting_user: str
+    acting_password: Secret
+    memory_limit: int
+    rules: Path | None
+    notify: Path | None
+    snapshot_every: float
+    snapshot_keep_days: int
+    snapshot_keep: int
+    server_url: str
+    otlp_endpoint: str
+    grace: float
+
+
+class EdgeSettings(_Section, frozen=True, kw_only=True):
+    """How people without NATS submit tasks over HTTP."""
+
+    host: str
+    port: int
+    token: Secret
+    rate: float
+
+
 class ToolsSettings(_Section, frozen=True, kw_only=True):
     """What the tools of agents work with."""
 
@@ -158,6 +186,8 @@ class Settings(_Section, frozen=True, kw_only=True):
     shards: ShardsSettings
     provider: ProviderSettings
     memory: MemorySettings
+    monitor: MonitorSettings
+    edge: EdgeSettings
     tools: ToolsSettings
     log: LogSettings
     stack: StackSettings
