@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pepperpy.commands._figures import Figures
+    from pepperpy_bus.figures import Figures
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -45,9 +45,9 @@ def command(
 
 
 async def _look_once(ctx: typer.Context, seconds: float, *, as_json: bool) -> None:
-    from pepperpy.commands._figures import Looker
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import open_bus
+    from pepperpy_bus.figures import Looker
 
     async with open_bus(ctx) as client:
         looker = Looker(client)
@@ -61,9 +61,9 @@ async def _look_once(ctx: typer.Context, seconds: float, *, as_json: bool) -> No
 
 
 async def _stream(ctx: typer.Context, seconds: float) -> None:
-    from pepperpy.commands._figures import Looker
     from pepperpy.commands._output import print_line
     from pepperpy.commands._session import open_bus, say_when_away
+    from pepperpy_bus.figures import Looker
 
     async with open_bus(ctx) as client:
         say_when_away(client)
@@ -76,8 +76,8 @@ async def _stream(ctx: typer.Context, seconds: float) -> None:
 
 
 async def _screen(ctx: typer.Context, seconds: float) -> None:
-    from pepperpy.commands._figures import Looker
     from pepperpy.commands._session import open_bus
+    from pepperpy_bus.figures import Looker
 
     async with open_bus(ctx) as client:
         looker = Looker(client)

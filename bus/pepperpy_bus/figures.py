@@ -1,4 +1,4 @@
-"""What `pepperpy top` shows: figures of topics, instances and recent events, from the broker.
+"""How a deployment is right now: topics, instances and recent events, from the broker.
 
 A figure that this user may not read is None; the rest is shown all the same.
 """
