@@ -115,7 +115,7 @@ ADV = ConsumerConfig(
 Connect = Callable[[str], Awaitable[Connected]]
 
 EVERYBODY = {*ROLES, ANONYMOUS}
-SUBMIT = {"producer", ANONYMOUS, "worker", "operator"}
+SUBMIT = {"producer", ANONYMOUS, "edge", "worker", "operator"}
 WORK = {"worker", "operator"}
 SERVE = {"memory", "provider", "monitor"}
 
@@ -143,9 +143,10 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "pp.count.tokens.echo": WORK | SERVE,
     # Who may count what was spent may say that nothing was.
     **{f"pp.count.{metric}.x": {"provider", "operator"} for metric in METRICS},
-    "$KV.pp_registry.echo.i1": WORK | SERVE,
+    "$KV.pp_registry.echo.i1": WORK | SERVE | {"edge"},
     "$KV.pp_schemas.echo.v1": WORK | SERVE,
-    "$KV.pp_state.lease": WORK,
+    "$KV.pp_state.lease.resource.gpu": WORK,
+    "$KV.pp_state.lease.monitor.leader": WORK | {"monitor"},
     "$KV.pp_questions.echo.id1": WORK,
     "$O.pp_blobs.C.x": EVERYBODY,
     "$JS.ACK.PP_TASKS.w_none.1.1.1.1.0": WORK,

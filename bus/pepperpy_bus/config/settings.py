@@ -52,10 +52,13 @@ def _check_url(url: str) -> str:
 
 
 def _check_http(value: str) -> str:
-    scheme, mark, rest = value.partition("://")
-    if value and (scheme not in ("http", "https") or not mark or not rest or " " in rest):
+    if not value:
+        return value
+    scheme, mark, rest = value.rpartition("://")
+    scheme = scheme if mark else "http"
+    if scheme not in ("http", "https") or not rest or any(sign.isspace() for sign in rest):
         raise ValueError("write it like http://host:4318")
-    return value.rstrip("/")
+    return f"{scheme}://{rest.rstrip('/')}"
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), "duration"]

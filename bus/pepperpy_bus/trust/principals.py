@@ -4,7 +4,7 @@ from typing import Final, Literal, get_args
 
 from pepperpy_schemas.tokens import check_token
 
-Role = Literal["producer", "worker", "memory", "provider", "monitor", "operator"]
+Role = Literal["producer", "worker", "memory", "provider", "monitor", "edge", "operator"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 

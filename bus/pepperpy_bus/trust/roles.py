@@ -23,6 +23,7 @@ from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.events import COUNT, EVENT, EVENT_HIGH
 from pepperpy_schemas.catalog.services import STOP
 from pepperpy_schemas.catalog.sharding import SHARD_CONTROL, SHARDED_TASK
+from pepperpy_schemas.catalog.state import LEASES
 from pepperpy_schemas.catalog.tasks import (
     ANSWER,
     CANCEL,
@@ -170,6 +171,11 @@ def _provider(at: Grants) -> Permissions:
     )
 
 
+def _edge(at: Grants) -> Permissions:
+    """The HTTP edge submits for people without NATS: a producer that is seen in the registry."""
+    return _producer(at) + at.writes_buckets("registry")
+
+
 def _monitor(at: Grants) -> Permissions:
     return (
         _service(at)
@@ -178,6 +184,8 @@ def _monitor(at: Grants) -> Permissions:
         + at.looks_up(*WORK_QUEUES, *COMMANDS)
         + at.inspects(*WORK_QUEUES, *COMMANDS, *LOGS)
         + at.reads_buckets(*BUCKETS)
+        # Of several replicas one leads: it holds a lease, and nobody else's.
+        + at.publishes(LEASES, space="monitor")
         + at.hears(*(s for s in CATALOG if s.stream in {"RESULTS", "EVENTS", "TOKENS"}))
         + Permissions(
             publish=("$SRV.>",),
@@ -192,5 +200,6 @@ _GRANTS: Final[dict[Role, Callable[[Grants], Permissions]]] = {
     "memory": _memory,
     "provider": _provider,
     "monitor": _monitor,
+    "edge": _edge,
     "operator": Grants.rules,
 }
