@@ -1,0 +1,1 @@
+"""Metrics: what the fleet, the broker and the services are counted by."""
