@@ -62,6 +62,14 @@ async def take(follower: Follower, number: int, within: float = 5.0) -> list[int
         return [int((await follower.next()).body) for _ in range(number)]
 
 
+async def take_batches(follower: Follower, number: int, within: float = 5.0) -> list[int]:
+    seen: list[int] = []
+    async with asyncio.timeout(within):
+        while len(seen) < number:
+            seen += [int(each.body) for each in await follower.batch()]
+    return seen
+
+
 async def to_end(follower: Follower, within: float = 5.0) -> list[int]:
     async with asyncio.timeout(within):
         return [int(each.body) async for each in follower.until_end()]
@@ -94,6 +102,19 @@ async def test_it_is_iterated_for_ever(journal: Log) -> None:
             if len(seen) == 3:
                 break
     assert [each.seq for each in seen] == [1, 2, 3]
+
+
+async def test_a_batch_is_all_that_has_come(journal: Log) -> None:
+    number = WINDOW * 2 + 5
+    await journal.write(number)
+    async with journal.follow() as follower:
+        await ahead(follower)
+        assert len(await follower.batch()) > 1
+    async with journal.follow() as follower:
+        assert await take_batches(follower, number) == list(range(number))
+        assert (follower.last_seq, follower.pending) == (number, 0)
+        await journal.write(1, start=number)
+        assert await take_batches(follower, 1) == [number]
 
 
 async def test_until_end_reads_what_is_there_and_ends(journal: Log) -> None:
@@ -163,6 +184,23 @@ async def test_there_is_no_gap_and_no_repeat_over_crashes_of_the_server(
             await own_broker.start()
             seen += await take(follower, upto - len(seen), within=10)
         seen += await take(follower, total - len(seen), within=10)
+    await writing
+    assert seen == list(range(total))
+
+
+async def test_batches_have_no_gap_and_no_repeat_over_crashes_and_losses(
+    own_journal: Log, own_broker: Broker
+) -> None:
+    total = 400
+    writing = asyncio.create_task(own_journal.write(total))
+    async with own_journal.follow() as follower:
+        seen = await take_batches(follower, 50)
+        own_broker.kill()
+        await own_broker.start()
+        seen += await take_batches(follower, 150 - len(seen), within=10)
+        if follower._inbox:
+            follower._inbox.popleft()  # lost on the way
+        seen += await take_batches(follower, total - len(seen), within=10)
     await writing
     assert seen == list(range(total))
 

@@ -77,6 +77,40 @@ class Follower:
         while True:
             yield await self.next()
 
+    async def batch(self) -> list[Delivery]:
+        """Returns all messages that have come, waiting for the first as long as needed.
+
+        A reader of many has them for half the processor time of `next`, and counts as having been
+        handed all of them.
+
+        Raises:
+            NotFound: The stream is gone.
+            Unreachable: The broker closed the connection for good.
+        """
+        while True:
+            while not self._lost and not self._inbox:
+                self._stirred.clear()
+                await self._stirred.wait()
+            if self._lost:
+                await self._reopen()
+            elif taken := self._take_all():
+                return taken
+
+    def _take_all(self) -> list[Delivery]:
+        inbox, taken, before = self._inbox, [], self._expected
+        while inbox:
+            delivery = inbox.popleft()
+            if delivery.consumer_seq != self._expected:
+                self._lose()
+                break
+            self._expected += 1
+            self.pending = delivery.pending
+            if self._is_new(delivery):
+                taken.append(delivery)
+        if self._puller is not None:
+            self._puller.release(self._expected - before)
+        return taken
+
     async def until_end(self) -> AsyncIterator[Delivery]:
         """Yields what is there now, and ends."""
         while self.pending:

@@ -135,9 +135,9 @@ class Puller:
         self._paused = False
         self._wake.set()
 
-    def release(self) -> None:
-        """Frees the slot of one delivery."""
-        self.held -= 1
+    def release(self, deliveries: int = 1) -> None:
+        """Frees the slots of deliveries."""
+        self.held -= deliveries
         if self._wanted():
             self._wake.set()
 
