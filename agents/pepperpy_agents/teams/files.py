@@ -35,8 +35,8 @@ def read_team(text: str | bytes, *, origin: str = "team") -> DeclaredTeam:
     # Here: pydantic is for those who read files.
     from pydantic import ValidationError
 
-    from pepperpy_agents.complaints import complaint, marked
     from pepperpy_agents.teams.declared import PATTERNS
+    from pepperpy_bus.complaints import complaint, marked
 
     found = marked(text, origin, "a team", _HINT)
     pattern = found.data.get("pattern")

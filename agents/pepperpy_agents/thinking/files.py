@@ -8,7 +8,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pepperpy_agents.agent import Agent
-from pepperpy_agents.complaints import complaint, marked
 from pepperpy_agents.templates import Template, load_template
 from pepperpy_agents.templates.reading import read_source
 from pepperpy_agents.thinking.agent import LLMAgent
@@ -23,6 +22,7 @@ from pepperpy_agents.thinking.sessions import Sessions
 from pepperpy_agents.thinking.shorthand import read_output
 from pepperpy_agents.tools.resolving import resolve
 from pepperpy_agents.tools.scopes import Grants
+from pepperpy_bus.complaints import complaint, marked
 from pepperpy_bus.llm.options import ChatOptions
 from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.errors import BadConfig

@@ -1,6 +1,8 @@
 """What is said of declarations whose keys or values are wrong: each slip with its line."""
 
+import re
 import typing
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ from pepperpy_bus.marked import Marked
 from pepperpy_schemas.codec import field_path
 from pepperpy_schemas.errors import BadConfig, BadPayload
 
-_NO_PLACES: Final = ("SessionsTable", "bool", "[key]")
+_NO_PLACE: Final = re.compile(r"[A-Z]\w*Table|bool|.*\[.*\]")
 """What pydantic adds to the path: of a value that may be of several types, and of a key."""
 
 
@@ -37,7 +39,13 @@ def marked(text: str | bytes, origin: str, what: str, hint: str) -> Marked:
 
 
 def complaint(
-    origin: str, marked: Marked, table: type[BaseModel], error: ValidationError, hint: str
+    origin: str,
+    marked: Marked,
+    table: type[BaseModel],
+    error: ValidationError,
+    hint: str,
+    *,
+    at: Sequence[str | int] = (),
 ) -> BadConfig:
     """Returns an error with a line for each slip, in the order of the file's lines.
 
@@ -47,16 +55,21 @@ def complaint(
         table: The table that it does not fit.
         error: How it does not.
         hint: Where the keys are described.
+        at: Where in the declaration the table's part lies.
     """
     told = []
     for problem in error.errors(include_url=False):
-        places = [one for one in problem["loc"] if one not in _NO_PLACES]
-        path = field_path(places)
+        places = [one for one in problem["loc"] if not _is_none(one)]
+        path = field_path([*at, *places])
         where = path.removeprefix("$").removeprefix(".")
         lead = f"{where}: " if where else ""
         told.append((marked.line(path), f"{lead}{_fact(problem, places, table)}"))
     lines = [f"{origin}:{line}: {fact}" for line, fact in sorted(dict.fromkeys(told))]
     return BadConfig("\n".join(lines), hint=hint)
+
+
+def _is_none(place: str | int) -> bool:
+    return isinstance(place, str) and _NO_PLACE.fullmatch(place) is not None
 
 
 def _fact(problem: Any, places: list[str | int], table: type[BaseModel]) -> str:
@@ -83,9 +96,10 @@ def _keys(places: list[str | int], table: type[BaseModel]) -> tuple[str, ...]:
     for one in places:
         if isinstance(one, int):
             continue
-        kind = table.model_fields[one].annotation
+        fields = {field.alias or name: field for name, field in table.model_fields.items()}
+        kind = fields[one].annotation
         tables = [kind, *typing.get_args(kind)]
         table = next(
             each for each in tables if isinstance(each, type) and issubclass(each, BaseModel)
         )
-    return tuple(table.model_fields)
+    return tuple(field.alias or name for name, field in table.model_fields.items())
