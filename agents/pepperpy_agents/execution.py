@@ -45,9 +45,9 @@ from pepperpy_bus.tasks.answers import OpenQuestions
 from pepperpy_bus.tasks.keys import Keys
 from pepperpy_bus.tasks.waits import Waits
 from pepperpy_bus.timers import time_limit
-from pepperpy_bus.trace import active, parse
+from pepperpy_bus.trace import Attempted, active
 from pepperpy_schemas.errors import BadPayload, Fenced, HandlerError, PepperError, TooLarge
-from pepperpy_schemas.headers import ATTEMPT, FINGERPRINT, REPLY_TO, TOPIC, TRACEPARENT
+from pepperpy_schemas.headers import ATTEMPT, FINGERPRINT, REPLY_TO, TOPIC
 from pepperpy_schemas.messages import Result
 
 log = get_log("pepperpy.worker")
@@ -55,8 +55,6 @@ log = get_log("pepperpy.worker")
 _REPLY_TO = REPLY_TO.lower()
 _LAST_WORDS: Final = CLEAN_UP * 0.6
 """Seconds at the end of a worker's grace in which what is being settled may still be."""
-
-_untraced = contextlib.nullcontext()
 
 
 class Executor:
@@ -262,10 +260,10 @@ class Executor:
             durable,
             begun_anew=attempt.journal.history.releases if attempt.journal else 0,
         )
-        headers = task.delivery.headers
-        traced = active(parse(headers)) if headers and TRACEPARENT in headers else _untraced
+        family = (task.headers.parent, task.root)
+        trace = Attempted(task.delivery.headers or {}, task.id, *family, attempt.number)
         try:
-            with traced:
+            with active(trace):
                 value = await call_handler(self._runner, attempt.spec.handler, data, context)
         except Exception:
             if attempt.replay is not None:

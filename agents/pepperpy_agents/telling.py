@@ -5,6 +5,7 @@ from typing import Any
 from pepperpy_agents.attempt import Attempt
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_bus.trace import told
 from pepperpy_bus.units import format_time
 from pepperpy_schemas.messages import Answer, WaitEntry
 
@@ -55,6 +56,7 @@ class Teller:
             data=data,
             certain=certain,
             event_id=f"{task.id}:{attempt.number}:{verb}{place}{mark}",
+            trace=told(task.delivery.headers) if task.delivery.headers else "",
         )
 
     def what_is_known(self, attempt: Attempt) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.outbox import Outbox
 from pepperpy_bus.streams.delivery import Delivery
 from pepperpy_bus.streams.follow import follow
+from pepperpy_bus.trace import current
 from pepperpy_bus.units import now
 from pepperpy_bus.where import Predicate, compile_where
 from pepperpy_schemas.catalog.events import EVENT, EVENT_HIGH
@@ -72,6 +73,7 @@ class Heard(msgspec.Struct, frozen=True):
             "attempt": self.event.attempt,
             "priority": self.event.priority,
             "data": self.event.data,
+            "trace": self.event.trace,
         }
 
 
@@ -114,6 +116,7 @@ class Emitter:
         data: Mapping[str, Any] | None = None,
         certain: bool = False,
         event_id: str = "",
+        trace: str | None = None,
     ) -> None:
         """Tells what happened.
 
@@ -129,7 +132,11 @@ class Emitter:
             data: The event's own values.
             certain: Watch until the server has it, and send again if not.
             event_id: Equal for repeats of the same fact; random by default.
+            trace: The ``traceparent`` that it belongs to; of what runs now by default.
         """
+        if trace is None:
+            running = current()
+            trace = running.traceparent if running is not None else ""
         kind = EVENT_HIGH if priority == "high" else EVENT
         subject = kind.of(self._prefix, entity=entity, verb=verb, scope=scope, id=id)
         event = Event(
@@ -140,6 +147,7 @@ class Emitter:
             attempt=attempt,
             priority=priority,
             data=dict(data) if data else {},
+            trace=trace,
         )
         body = kind.encode(event)
         try:

@@ -98,7 +98,7 @@ def headers_of(options: SubmitOptions, *, prefix: str, source: str) -> dict[str,
         own[h.BUDGET] = write_budget(budget_of(budget))
     trace = current()
     if trace is not None:
-        own |= trace.child().headers()
+        own |= trace.headers()
     given = options.get("headers")
     return _users(given, own) | own if given else own
 

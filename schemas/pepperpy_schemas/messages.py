@@ -78,6 +78,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         attempt: Number of the task's attempt, or 0.
         priority: ``normal`` or ``high``; high ones travel on their own lane.
         data: The event's own values.
+        trace: W3C ``traceparent``: its trace, and the span that it happened in; of a task or a
+            request, the span that sent it. Empty when the trace follows from the correlation.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: Count = 0
     priority: str = "normal"
     data: dict[str, Any] = {}
+    trace: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -94,6 +94,7 @@ async def test_an_event_is_heard_with_everything_that_was_told(
         "attempt": 2,
         "priority": "normal",
         "data": {"wait": 1.5, "code": "timeout"},
+        "trace": "",
     }
 
 

@@ -3,7 +3,20 @@ import os
 
 import pytest
 
-from pepperpy_bus.trace import TraceContext, active, current, new_trace, outgoing, parse
+from pepperpy_bus.trace import (
+    Attempted,
+    TraceContext,
+    active,
+    attempt_span,
+    current,
+    new_trace,
+    outgoing,
+    parse,
+    place_span,
+    send_span,
+    sent_task,
+    told,
+)
 from pepperpy_schemas.headers import fold
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -86,12 +99,12 @@ def test_state_and_baggage_that_are_too_long_or_unprintable_are_left_out() -> No
     assert context.headers() == {"traceparent": f"00-{TRACE}-{SPAN}-01"}
 
 
-def test_what_is_sent_inside_a_context_is_its_child() -> None:
+def test_what_is_sent_inside_a_context_names_its_span() -> None:
     assert current() is None
     alone = outgoing()
     with active(parse({"traceparent": f"00-{TRACE}-{SPAN}-01"})) as context:
         assert current() is context
-        assert outgoing().trace_id == TRACE
+        assert outgoing() == parse({"traceparent": f"00-{TRACE}-{SPAN}-01"})
         with active(alone):
             assert outgoing().trace_id == alone.trace_id
         assert current() is context
@@ -119,3 +132,29 @@ def test_forked_processes_do_not_repeat_each_others_ids() -> None:
     assert os.read(read, 32).decode() != new_trace().trace_id
     os.close(read)
     os.close(write)
+
+
+def test_a_family_without_a_trace_is_one() -> None:
+    first = sent_task({}, "t1", parent="", root="")
+    child = sent_task({}, "t2", parent="t1", root="t1")
+    assert (first.trace_id, first.span_id, first.sampled) == (child.trace_id, "", True)
+    assert child.span_id == send_span("t1")
+    assert sent_task({}, "t2", parent="", root="").trace_id != first.trace_id
+    # What is stored of a trace may be read by another version, or another program.
+    assert first.trace_id == "0a1a8a736965100b5ce7b3e4336be1a0"
+    assert send_span("t1") == "3ca45f43d60c738c"
+
+
+def test_a_trace_that_a_task_carries_comes_before_that_of_its_family() -> None:
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-00"}
+    context = Attempted(headers, "t1", "t0", "t0", 2).context
+    assert context == TraceContext(TRACE, attempt_span("t1", 2), sampled=False)
+    assert told(headers) == headers["traceparent"]
+    assert told({}) == told({"traceparent": "x" * 10_000}) == ""
+
+
+def test_spans_of_a_task_differ_by_what_they_stand_for() -> None:
+    spans = {send_span("t1"), *(attempt_span("t1", n) for n in range(1, 50))}
+    spans |= {place_span("t1", attempt, n) for attempt in range(1, 20) for n in range(1, 50)}
+    assert len(spans) == 1 + 49 + 19 * 49
+    assert all(len(one) == 16 for one in spans)

@@ -3,7 +3,7 @@
 import functools
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from pepperpy_agents.runner import Runner
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.client import Client
 from pepperpy_bus.streams.blobs import claim_check, redeem
+from pepperpy_bus.trace import active, current, place_span
 from pepperpy_bus.units import now
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.headers import BLOB
@@ -83,7 +84,7 @@ async def _do(
     began = time.perf_counter()
     # The input is written while the first step is being done.
     replay.begin()
-    value = await runner.call(function, *args, **kwargs)
+    value = await _traced(replay, n, runner.call(function, *args, **kwargs))
     data, fields = await claim_check(
         client.connection,
         client.prefix,
@@ -96,6 +97,15 @@ async def _do(
     journal = await replay.journal()
     await journal.append(entry)
     return entry
+
+
+async def _traced(replay: Replay, n: int, call: Awaitable[Any]) -> Any:
+    """Has what a step does belong to the step's span."""
+    trace = current()
+    if trace is None:  # a context of its own, as frameworks make them
+        return await call
+    with active(trace.at(place_span(replay.task.id, replay.attempt, n))):
+        return await call
 
 
 def result_type(function: Callable[..., Any]) -> Any:

@@ -24,7 +24,7 @@ from pepperpy_bus.services.calls import call, call_stream
 from pepperpy_bus.services.discovery import QUEUE, Figures, Profile
 from pepperpy_bus.services.streamed import StreamedAnswers
 from pepperpy_bus.streams.blobs import MAX_SIZE, THRESHOLD, claim_check, redeem
-from pepperpy_bus.trace import TraceContext, active
+from pepperpy_bus.trace import TraceContext, active, request_span
 from pepperpy_bus.trace import parse as parse_trace
 from pepperpy_bus.units import format_time, now
 from pepperpy_schemas import headers as h
@@ -63,6 +63,7 @@ class Call(msgspec.Struct, frozen=True, dict=True):
         headers: The request's headers, names in lower case.
         id: The request's id when the caller gave one, by which it can cancel it.
         deadline: When the caller stops waiting, by the loop's clock; 0 when it does not say.
+        received: When it came, by `time.monotonic`.
     """
 
     service: str
@@ -71,11 +72,22 @@ class Call(msgspec.Struct, frozen=True, dict=True):
     headers: Mapping[str, str]
     id: str = ""
     deadline: float = 0.0
+    received: float = msgspec.field(default_factory=time.monotonic)
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds since it came."""
+        return round((time.monotonic() - self.received) * 1e3, 3)
 
     @cached_property
     def trace(self) -> TraceContext:
-        """The trace that the request belongs to."""
+        """The trace that the request belongs to, and the span that it was sent from."""
         return parse_trace(self.headers)
+
+    @property
+    def own_trace(self) -> TraceContext:
+        """The same trace at the span of the request itself, which what it asks others is below."""
+        return self.trace.at(request_span(self.id)) if self.id else self.trace.child()
 
 
 Handler = Callable[[Any, Call], Awaitable[object] | AsyncIterator[object]]
@@ -335,7 +347,7 @@ class Service:
         )
         # nats req SUBJECT '' shall do where nothing needs to be said.
         value = decode(body or b"{}", request.endpoint.request)
-        with active(call.trace.child()):
+        with active(call.own_trace):
             answer = request.endpoint.handler(value, call)
             if isinstance(answer, AsyncIterator):
                 await self._streamed.send(message.reply, answer, request.endpoint.probe)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pepperpy_bus.events import Emitter
 from pepperpy_bus.services.service import Call
+from pepperpy_bus.trace import told
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.tokens import TOKEN, new_id
 
@@ -39,7 +40,8 @@ async def tell(
         id=call.id if TOKEN.fullmatch(call.id) else new_id(),
         correlation=_token(headers.get(_ROOT, "")),
         causation=_token(headers.get(_PARENT, "")),
-        data={"principal": call.principal, "op": call.op} | values,
+        data={"principal": call.principal, "op": call.op, "ms": call.ms} | values,
+        trace=told(headers),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy_bus.services.service import Call
+from pepperpy_bus.trace import told
 from pepperpy_provider_svc.gateway.parts import Parts
 from pepperpy_provider_svc.gateway.said import Said
 from pepperpy_provider_svc.routing.tokens import target_token
@@ -103,6 +104,7 @@ class Account:
             correlation=_token(headers.get(_ROOT, "")),
             causation=_token(headers.get(_PARENT, "")),
             data=self.values | {"ms": self._ms()},
+            trace=told(headers),
         )
 
     def _shown(self, one: Try) -> Any:
