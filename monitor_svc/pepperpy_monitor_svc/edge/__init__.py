@@ -1,0 +1,1 @@
+"""The HTTP edge: tasks for people and programs without NATS."""

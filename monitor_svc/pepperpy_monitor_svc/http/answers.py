@@ -1,0 +1,94 @@
+"""Answers of JSON, and of errors: encoded by msgspec, compressed where it helps."""
+
+import gzip
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from pepperpy_monitor_svc.http.statuses import LATER, status_of
+from pepperpy_schemas.codec import encode
+from pepperpy_schemas.error import PepperError
+from pepperpy_schemas.errors import ErrorInfo
+
+_WORTH: Final = 1024
+"""Bytes from which on compressing saves more than it costs."""
+_LEVEL: Final = 5
+_AGAIN: Final = "1"
+"""Seconds after which what is refused for now may be tried again, unless somebody knows better."""
+
+
+class Refused(PepperError):
+    """An HTTP request that is answered with an error of its own status.
+
+    Args:
+        status: The status.
+        code: Stable name of the fact.
+        message: One sentence with the values that matter.
+        hint: What to do about it.
+        headers: More headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retryable=status in LATER)
+        self.status = status
+        self.name = code
+        self.headers = dict(headers or {})
+
+    def info(self) -> ErrorInfo:
+        """Returns the wire form; its code is the one that was given."""
+        return msgspec.structs.replace(super().info(), code=self.name, category="input")
+
+
+def json_answer(
+    request: web.Request,
+    value: Any,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Returns the answer with a value as JSON; bytes are JSON that is ready to send."""
+    body = value if isinstance(value, bytes) else encode(value)
+    more = {hdrs.CACHE_CONTROL: "no-store", **(headers or {})}
+    if len(body) >= _WORTH and takes_gzip(request):
+        body = gzip.compress(body, _LEVEL, mtime=0)
+        more |= {hdrs.CONTENT_ENCODING: "gzip", hdrs.VARY: hdrs.ACCEPT_ENCODING}
+    return web.Response(body=body, status=status, headers=more, content_type="application/json")
+
+
+def error_answer(
+    request: web.Request, error: PepperError | ErrorInfo, *, status: int = 0
+) -> web.Response:
+    """Returns the answer that says an error, in the form in which the bus says it."""
+    info = error if isinstance(error, ErrorInfo) else error.info()
+    more = dict(error.headers) if isinstance(error, Refused) else {}
+    status = status or (error.status if isinstance(error, Refused) else status_of(info))
+    if status in LATER:
+        more.setdefault(hdrs.RETRY_AFTER, _AGAIN)
+    body = {
+        "error": {
+            "code": info.code,
+            "message": info.message,
+            "hint": info.hint,
+            "category": info.category,
+            "retryable": info.retryable,
+            "context": info.context,
+        }
+    }
+    return json_answer(request, body, status=status, headers=more)
+
+
+def takes_gzip(request: web.Request) -> bool:
+    """Tells whether the client takes compressed bodies."""
+    offered = request.headers.get(hdrs.ACCEPT_ENCODING, "").lower().split(",")
+    words = [one.strip().replace(" ", "") for one in offered]
+    return any(one == "gzip" or (one.startswith("gzip;") and one != "gzip;q=0") for one in words)

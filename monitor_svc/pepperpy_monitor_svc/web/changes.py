@@ -1,0 +1,81 @@
+"""What has changed, told to every page that listens; for one that takes nothing little is kept."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from pepperpy_bus.events import Heard
+from pepperpy_schemas.monitor import AgentRow, AlertRow, TaskRow
+
+MOST: Final = 500
+"""Names of one kind in a frame; a page that is told of more looks again at all."""
+
+
+class Pending:
+    """What one page has not been told yet: names, each once."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[str, None]] = {}
+        self._dropped = 0
+        self.stirred = asyncio.Event()
+
+    def add(self, kind: str, name: str) -> None:
+        """Notes that something has changed."""
+        names = self._names.setdefault(kind, {})
+        if name not in names and len(names) >= MOST:
+            self._dropped += 1
+        else:
+            names[name] = None
+        self.stirred.set()
+
+    def take(self) -> dict[str, Any]:
+        """Returns what has changed since, by kind, and how many names were left out."""
+        frame: dict[str, Any] = {kind: list(names) for kind, names in self._names.items()}
+        if self._dropped:
+            frame["dropped"] = self._dropped
+        self._names, self._dropped = {}, 0
+        self.stirred.clear()
+        return frame
+
+
+class Changes:
+    """Hears of every change and tells those who listen."""
+
+    def __init__(self) -> None:
+        self._listening: set[Pending] = set()
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[Pending]:
+        """Collects changes while its context is open."""
+        pending = Pending()
+        self._listening.add(pending)
+        try:
+            yield pending
+        finally:
+            self._listening.discard(pending)
+
+    def __call__(self, kind: str, of: object) -> None:
+        """Notes a change; what the fleet calls after it has taken something in."""
+        if not self._listening:
+            return
+        named = _named(kind, of)
+        if named is not None:
+            for pending in self._listening:
+                pending.add(*named)
+
+
+_NAMES: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
+    TaskRow: lambda row: ("task", row.id),
+    AgentRow: lambda row: ("agent", f"{row.agent}/{row.instance}"),
+    AlertRow: lambda row: ("alert", row.id),
+}
+
+
+def _named(kind: str, of: object) -> tuple[str, str] | None:
+    if isinstance(of, Heard):
+        return ("task", of.id) if of.entity == "task" else None
+    name = _NAMES.get(type(of))
+    if name is not None:
+        return name(of)
+    return (kind, of) if isinstance(of, str) else None

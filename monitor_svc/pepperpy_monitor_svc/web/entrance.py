@@ -1,0 +1,65 @@
+"""Logging in and out, and what this browser may do."""
+
+from typing import Final
+
+from aiohttp import web
+
+from pepperpy_monitor_svc.http.answers import json_answer
+from pepperpy_monitor_svc.http.bodies import read_object
+from pepperpy_monitor_svc.web.access import cookie_name, session_of
+from pepperpy_monitor_svc.web.parts import PARTS
+from pepperpy_monitor_svc.web.sessions import LIFETIME
+from pepperpy_schemas.codec import convert
+
+_LARGEST: Final = 4096
+_NAME: Final = 64
+
+
+async def session(request: web.Request) -> web.StreamResponse:
+    """What this browser may do, and the mark that its acts must have."""
+    parts = request.app[PARTS]
+    found = session_of(request, parts)
+    return json_answer(
+        request,
+        {
+            "reads": parts.open or found is not None,
+            "acts": found is not None and parts.monitor.acting is not None,
+            "can_log_in": parts.sessions.possible,
+            "has_acting": parts.monitor.acting is not None,
+            "name": "" if found is None else found.name,
+            "csrf": "" if found is None else parts.sessions.page_mark(found),
+        },
+    )
+
+
+async def login(request: web.Request) -> web.StreamResponse:
+    """Begins a session for who has the token."""
+    parts = request.app[PARTS]
+    said = await read_object(request, _LARGEST)
+    token, name = convert(said.get("token", ""), str), convert(said.get("name", ""), str)
+    clean = "".join(sign for sign in name if sign.isprintable())[:_NAME]
+    cookie = parts.sessions.log_in(token, request.remote or "", clean)
+    begun = parts.sessions.find(cookie)
+    mark = "" if begun is None else parts.sessions.page_mark(begun)
+    answer = json_answer(request, {"ok": True, "csrf": mark})
+    answer.set_cookie(
+        cookie_name(request),
+        cookie,
+        max_age=LIFETIME,
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=request.secure,
+    )
+    return answer
+
+
+async def logout(request: web.Request) -> web.StreamResponse:
+    """Ends the session of this browser, if it has one."""
+    parts = request.app[PARTS]
+    found = session_of(request, parts)
+    if found is not None:
+        parts.sessions.end(found)
+    answer = json_answer(request, {"ok": True})
+    answer.del_cookie(cookie_name(request), path="/", httponly=True, samesite="Strict")
+    return answer
