@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pepperpy.stack.broker import Broker
+from pepperpy_bus import gcra
 from pepperpy_bus.config.values import Secret
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state.batches import BatchedCells
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_provider_svc.declared.keys import HeldKey
-from pepperpy_provider_svc.limits import gcra
 from pepperpy_provider_svc.limits.rates import Rates
 from pepperpy_schemas.errors import RateLimited
 

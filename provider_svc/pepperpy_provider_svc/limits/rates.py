@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from pepperpy_bus import gcra
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.batches import BatchedCells
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_provider_svc.declared.keys import HeldKey
-from pepperpy_provider_svc.limits import gcra
 from pepperpy_schemas.catalog.provider import RATE
 from pepperpy_schemas.errors import Overloaded, RateLimited, Unavailable, Unreachable
 from pepperpy_schemas.provider import LimitStatus, RateState
