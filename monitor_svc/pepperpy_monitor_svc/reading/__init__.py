@@ -1,0 +1,1 @@
+"""Everything that is read from the broker, and handed to the fleet."""
