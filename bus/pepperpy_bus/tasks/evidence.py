@@ -10,12 +10,15 @@ from pepperpy_bus.tasks.deadletters import Filed
 from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.results import Ended
 from pepperpy_bus.tasks.whereabouts import Whereabouts
+from pepperpy_bus.trace import TraceContext, sent_task
 from pepperpy_schemas.errors import BadHeader
-from pepperpy_schemas.headers import NO_HEADERS, TaskHeaders, read_task_headers
+from pepperpy_schemas.headers import NO_HEADERS, TRACEPARENT, TaskHeaders, read_task_headers
 from pepperpy_schemas.messages import FailureEntry, InputEntry
 from pepperpy_schemas.states import TaskState
 
 _ENDS = {state.verb: state for state in TaskState if state.terminal}
+_OF_TASKS = {"task.started", *(f"task.{verb}" for verb in _ENDS)}
+"""Events that tell where a task is from; others happen within an attempt."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +107,29 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         if self.where is not None:
             return self.where.headers
         return self.filed.letter.headers if self.filed is not None else {}
+
+    @property
+    def parent(self) -> str:
+        """The task that submitted it, or empty."""
+        return self.headers.parent or self._kin("causation")
+
+    @property
+    def root(self) -> str:
+        """The first task of its family; empty for the first itself."""
+        return self.headers.root or self._kin("correlation")
+
+    def _kin(self, field: str) -> str:
+        """A relative that its first event names; without one it names the task itself."""
+        started = (one for one in self.events if one.name == "task.started")
+        named = next((str(getattr(one.event, field)) for one in started), "")
+        return "" if named == self.task_id else named
+
+    @property
+    def trace(self) -> TraceContext:
+        """Its trace, and the span that it was sent from."""
+        told = (one.event.trace for one in self.events if one.name in _OF_TASKS)
+        carried = {TRACEPARENT: next(filter(None, told), ""), **self.fields}
+        return sent_task(carried, self.task_id, parent=self.parent, root=self.root)
 
     @property
     def headers(self) -> TaskHeaders:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from pepperpy_bus.trace import TraceContext
 from pepperpy_schemas.errors import ErrorInfo
 from pepperpy_schemas.states import TaskState
 
@@ -113,6 +114,7 @@ class ToldChild(msgspec.Struct, omit_defaults=True, kw_only=True):
         topic: Its topic.
         id: Its id.
         ts: When it was written down.
+        attempt: The attempt that submitted it, or 0.
         state: Its state; None when nothing is known of it any more.
         explanation: Its own explanation, when it was asked for.
     """
@@ -121,6 +123,7 @@ class ToldChild(msgspec.Struct, omit_defaults=True, kw_only=True):
     topic: str
     id: str
     ts: datetime
+    attempt: int = 0
     state: TaskState | None = None
     explanation: "Explanation | None" = None
 
@@ -133,12 +136,16 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         name: Entity and verb: ``task.progress``.
         attempt: The attempt, or 0.
         data: The event's values.
+        event_id: The event's id.
+        trace: The ``traceparent`` of what it happened in, or empty.
     """
 
     ts: datetime
     name: str
     attempt: int = 0
     data: dict[str, Any] = {}
+    event_id: str = ""
+    trace: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -168,6 +175,7 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         data: What it returned.
         error: What it failed with.
         letter: Number of its dead letter, or 0.
+        trace: Its trace, and the span that it was sent from.
     """
 
     id: str
@@ -193,6 +201,7 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     data: Any = None
     error: ErrorInfo | None = None
     letter: int = 0
+    trace: TraceContext | None = None
 
     @property
     def began(self) -> datetime | None:

@@ -48,8 +48,8 @@ def tell(evidence: Evidence, state: TaskState) -> Explanation:
         source=headers.source or _said(evidence, "source"),
         due=where.schedule.next() if where is not None and where.schedule is not None else None,
         deadline=_deadline(submitted, headers.timeout_ms),
-        parent=headers.parent or _kin(evidence, "causation"),
-        root=headers.root or _kin(evidence, "correlation"),
+        parent=evidence.parent,
+        root=evidence.root,
         replay_of=headers.replay_of,
         from_step=headers.from_step,
         key=headers.key,
@@ -64,6 +64,7 @@ def tell(evidence: Evidence, state: TaskState) -> Explanation:
         data=decode(bytes(result.data), Any) if result is not None else None,
         error=_error(evidence, result),
         letter=letter.seq if letter is not None else 0,
+        trace=evidence.trace,
     )
 
 
@@ -113,13 +114,6 @@ def _deadline(submitted: datetime | None, timeout_ms: int) -> datetime | None:
 def _said(evidence: Evidence, name: str) -> str:
     started = (one for one in evidence.events if one.name == "task.started")
     return next((str(one.data[name]) for one in started if name in one.data), "")
-
-
-def _kin(evidence: Evidence, field: str) -> str:
-    """A relative that its first event names; without one it names the task itself."""
-    started = (one for one in evidence.events if one.name == "task.started")
-    named = next((str(getattr(one.event, field)) for one in started), "")
-    return "" if named == evidence.task_id else named
 
 
 def _error(evidence: Evidence, result: Result | None) -> ErrorInfo | None:
@@ -182,7 +176,14 @@ def children_of(history: History) -> list[ToldChild]:
     """Returns the children, with the states of those whose ends the journal has."""
     ends = _ends(history)
     return [
-        ToldChild(n=child.n, topic=child.topic, id=child.id, ts=entry.ts, state=ends.get(child.id))
+        ToldChild(
+            n=child.n,
+            topic=child.topic,
+            id=child.id,
+            ts=entry.ts,
+            attempt=entry.attempt,
+            state=ends.get(child.id),
+        )
         for entry in history.entries
         if isinstance(entry, ChildrenEntry)
         for child in entry.children
@@ -213,7 +214,14 @@ def _happenings(evidence: Evidence) -> list[Happening]:
         return name in _TOLD_ELSEWHERE or (begun and data.get("place") in asked)
 
     return [
-        Happening(ts=one.event.ts, name=one.name, attempt=one.event.attempt, data=one.data)
+        Happening(
+            ts=one.event.ts,
+            name=one.name,
+            attempt=one.event.attempt,
+            data=one.data,
+            event_id=one.event.id,
+            trace=one.event.trace,
+        )
         for one in evidence.events
         if not is_told(one.name, one.data)
     ]

@@ -1,0 +1,136 @@
+"""Reading a trace: the task, its family, and what services tell of the requests of all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from pepperpy_bus.client import Client
+from pepperpy_bus.events import Heard, listen
+from pepperpy_bus.logs import get_log
+from pepperpy_bus.tasks.explanation import Explanation
+from pepperpy_bus.trace import attempt_span
+from pepperpy_bus.tracing.call_spans import SERVICES, trace_of
+from pepperpy_bus.tracing.spans import Span, Trace
+from pepperpy_bus.tracing.task_spans import spans_of
+from pepperpy_bus.units import now
+from pepperpy_schemas.errors import NotFound, PepperError
+
+log = get_log("pepperpy.trace")
+
+MOST_CALLS: Final = 50_000
+"""Events of services, of anybody's, that are looked through for those of one trace."""
+FOLLOWED_EVERY: Final = 0.5
+"""Seconds between two looks at a task that runs."""
+
+_SKEW: Final = timedelta(seconds=5)
+"""What the clocks of services and of the broker may differ."""
+
+
+async def read_trace(client: Client, task_id: str) -> Trace:
+    """Returns a task with everything above and below it that the broker still knows.
+
+    Raises:
+        NotFound: Nothing is known of the task, or not any more.
+    """
+    story = await client.explain(task_id)
+    root = await _first_of(client, story)
+    family = list(_with_children(root))
+    if all(one.id != task_id for one in family):
+        # Its parents have forgotten it, or never told.
+        family += _with_children(await client.explain(task_id, children=True))
+    trace_ids = {one.trace.trace_id for one in family if one.trace is not None}
+    calls, left_out = await _calls(client, family, trace_ids)
+    spans: dict[str, Span] = {}
+    for one in family:
+        spans |= {span.span_id: span for span in spans_of(one, calls)}
+    return Trace(
+        task_id=task_id,
+        root=root.id,
+        trace_id=story.trace.trace_id if story.trace is not None else "",
+        ended=all(one.state.terminal for one in family),
+        left_out=left_out,
+        spans=sorted(spans.values(), key=lambda one: one.start),
+    )
+
+
+async def follow_trace(client: Client, task_id: str) -> AsyncIterator[Trace]:
+    """Yields a trace as it grows, until every task in it has ended.
+
+    Raises:
+        NotFound: Nothing is known of the task, or not any more.
+    """
+    last: Trace | None = None
+    while last is None or not last.ended:
+        trace = await read_trace(client, task_id)
+        if trace != last:
+            yield trace
+            last = trace
+        if not trace.ended:
+            await asyncio.sleep(FOLLOWED_EVERY)
+
+
+async def _first_of(client: Client, story: Explanation) -> Explanation:
+    """The first task of a family with all below it; the highest one that is still known."""
+    for one in (story.root, story.parent):
+        if one and one != story.id:
+            try:
+                return await client.explain(one, children=True)
+            except NotFound:
+                continue
+    return await client.explain(story.id, children=True)
+
+
+def _with_children(story: Explanation) -> Iterator[Explanation]:
+    yield story
+    for child in story.children:
+        told = child.explanation
+        if told is None:
+            continue
+        if not told.parent and story.trace is not None:
+            # Of a child without a journal nothing says whose it is once its events have expired.
+            trace = story.trace.at(attempt_span(story.id, child.attempt))
+            told = msgspec.structs.replace(told, parent=story.id, trace=trace)
+        yield from _with_children(told)
+
+
+async def _calls(
+    client: Client, family: list[Explanation], trace_ids: set[str]
+) -> tuple[list[Heard], bool]:
+    """What services tell of a trace, and whether not all could be read."""
+    starts = [one.began for one in family if one.began is not None]
+    if not starts:
+        return [], False
+    ends = [one.ended for one in family]
+    until = max((one for one in ends if one is not None), default=now())
+    if not all(ends):
+        until = now()
+    reads = (_told(client, one, min(starts), until, trace_ids) for one in SERVICES)
+    found = await asyncio.gather(*reads)
+    return [one for calls, _ in found for one in calls], any(more for _, more in found)
+
+
+async def _told(
+    client: Client, entity: str, since: datetime, until: datetime, trace_ids: set[str]
+) -> tuple[list[Heard], bool]:
+    found: list[Heard] = []
+    read = 0
+    told = listen(
+        client.connection, client.prefix, f"{entity}.>", since=since - _SKEW, until_end=True
+    )
+    try:
+        async for one in told:
+            read += 1
+            if read > MOST_CALLS:
+                return found, True
+            if one.event.ts > until + _SKEW:
+                break
+            context = trace_of(one.event.trace)
+            if context is not None and context.trace_id in trace_ids:
+                found.append(one)
+    except PepperError as error:
+        log.debug("trace.no_calls", entity=entity, error=str(error))
+        return found, True
+    return found, False
