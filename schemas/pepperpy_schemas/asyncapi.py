@@ -10,6 +10,7 @@ import msgspec
 
 from pepperpy_schemas import examples
 from pepperpy_schemas.catalog.agents import REGISTRY, TOPIC_SCHEMA
+from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.events import AUDIT, COUNT, ENTITIES, EVENT, EVENT_HIGH
 from pepperpy_schemas.catalog.provider import BREAKER, CACHED, RATE, TENANT_LEDGER
@@ -45,6 +46,7 @@ _SENT: Final = (
     EVENT_HIGH,
     DEAD_LETTER,
     AUDIT,
+    CHAIN,
     COUNT,
     REGISTRY,
     TOPIC_SCHEMA,
@@ -85,6 +87,7 @@ _TOKEN_DOCS: Final = {
     "instance": "Id of the agent's process.",
     "command": "drain, pause or resume.",
     "action": "What was done.",
+    "log": "`audit`: there is one.",
     "tool": "A tool's name, with _ for every dot.",
     "stream": "The stream of the message that was given up.",
     "consumer": "The consumer that gave it up.",

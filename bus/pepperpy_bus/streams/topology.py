@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from pepperpy_schemas.catalog.server import SOURCED
+from pepperpy_schemas.catalog.audit import CHAIN
+from pepperpy_schemas.catalog.server import NOTED, SOURCED
 from pepperpy_schemas.subjects import bucket_name, stream_name
 
 SECOND: Final = 1_000_000_000
@@ -21,6 +22,8 @@ SHARDS: Final = 32
 """Shards of the keyed tasks of each topic; fixed for the life of a deployment."""
 PARKED: Final = "parked"
 """In place of the shard: keyed tasks that wait for their key."""
+AUDIT_LOG: Final = "audit"
+"""The one log that is kept in a chain."""
 COUNTS: Final = 256
 """Messages that are kept of each counter."""
 
@@ -41,6 +44,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         event_days: How long events are kept.
         max_event_bytes: Size above which the oldest events go earlier.
         max_token_bytes: The same for live output, which is kept for a day.
+        max_noted_bytes: The same for the notes that the audit log is made of.
     """
 
     replicas: int = 1
@@ -50,6 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     event_days: float = 3.0
     max_event_bytes: int = 1 << 30
     max_token_bytes: int = 1 << 28
+    max_noted_bytes: int = 1 << 28
 
 
 def streams(prefix: str, limits: Limits) -> list[Config]:
@@ -89,6 +94,7 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             duplicate_window=600 * SECOND,
             allow_msg_ttl=True,
             sources=[_source(prefix, "SCHED", {f"{prefix}.due.task.>": f"{prefix}.task.>"})],
+            republish=_note(prefix, "task"),
         ),
         # Without a limit: what was accepted goes on however full the queue of tasks is, and it is
         # the tasks that go on that empty it. Each waiting task has one wake here, rarely two.
@@ -134,6 +140,7 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
                 "dest": f"{prefix}.sh.{{{{wildcard(1)}}}}.{{{{partition({SHARDS},2)}}}}"
                 ".{{wildcard(2)}}.{{wildcard(3)}}",
             },
+            republish=_note(prefix, "sh"),
         ),
         _stream(
             prefix,
@@ -162,6 +169,7 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             [f"{prefix}.ctl.cancel.>"],
             retention="workqueue",
             max_age=DAY,
+            republish=_note(prefix, "ctl.cancel", whole=True),
         ),
         # The last message of a counter has its sum. Those before it tell a writer who lost an
         # acknowledgement whether its own is there.
@@ -206,6 +214,30 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
             max_age=30 * DAY,
         ),
         _stream(prefix, limits, "AUDIT", [f"{prefix}.audit.>"], deny_delete=True, deny_purge=True),
+        # What the server notes of tasks and cancels, which leave their queues when they are done;
+        # the audit log is made of it. A sender's message id must not hide a note of another stream.
+        _stream(
+            prefix,
+            limits,
+            "NOTED",
+            [f"{NOTED.format(p=prefix)}.>"],
+            max_age=int(limits.event_days * DAY),
+            max_bytes=limits.max_noted_bytes,
+            duplicate_window=SECOND // 10,
+            allow_msg_ttl=True,
+            compression="s2",
+            deny_delete=True,
+            deny_purge=True,
+        ),
+        _stream(
+            prefix,
+            limits,
+            "CHAIN",
+            [CHAIN.pattern(prefix)],
+            compression="s2",
+            deny_delete=True,
+            deny_purge=True,
+        ),
         _bucket(prefix, limits, "registry", storage="memory"),
         _bucket(prefix, limits, "schemas"),
         _bucket(prefix, limits, "state"),
@@ -213,7 +245,8 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
         _bucket(prefix, limits, "questions"),
         # Of its own, because what models answered is nobody else's business.
         _bucket(prefix, limits, "provider"),
-        _object_bucket(prefix, limits, "blobs"),
+        _object_bucket(prefix, limits, "blobs", max_age=30 * DAY),
+        _object_bucket(prefix, limits, "snapshots"),
     ]
     # Who can submit a task finds all that the task needs: its queue comes last.
     return sorted(declared, key=lambda one: one["name"] == stream_name(prefix, "TASKS"))
@@ -243,6 +276,15 @@ def _source(prefix: str, suffix: str, transforms: dict[str, str], *, name: str =
         "name": stream,
         "subject_transforms": [{"src": src, "dest": dest} for src, dest in transforms.items()],
         "consumer": {"name": name, "deliver_subject": SOURCED.format(stream=handed)},
+    }
+
+
+def _note(prefix: str, kind: str, *, whole: bool = False) -> Config:
+    """Has the server copy what it stores, without its body, at no cost to the sender."""
+    return {
+        "src": f"{prefix}.{kind}.>",
+        "dest": f"{NOTED.format(p=prefix)}.{kind}.>",
+        **({} if whole else {"headers_only": True}),
     }
 
 
@@ -289,7 +331,7 @@ def _bucket(prefix: str, limits: Limits, suffix: str, *, storage: str = "file") 
     }
 
 
-def _object_bucket(prefix: str, limits: Limits, suffix: str) -> Config:
+def _object_bucket(prefix: str, limits: Limits, suffix: str, *, max_age: int = 0) -> Config:
     bucket = bucket_name(prefix, suffix)
     return {
         "name": f"OBJ_{bucket}",
@@ -302,7 +344,7 @@ def _object_bucket(prefix: str, limits: Limits, suffix: str) -> Config:
         "allow_direct": True,
         "allow_rollup_hdrs": True,
         "allow_msg_ttl": True,
-        "max_age": 30 * DAY,
+        **({"max_age": max_age} if max_age else {}),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, inbox_prefix
+from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.events import AUDIT, COUNT
 from pepperpy_schemas.catalog.server import MICRO
@@ -15,7 +16,18 @@ from pepperpy_schemas.subjects import Subject, bucket_name, stream_name
 from pepperpy_schemas.tokens import check_token
 
 WORK_QUEUES: Final = ("TASKS", "RESUME", "KEYED")
-LOGS: Final = ("RESULTS", "STEPS", "EVENTS", "TOKENS", "DLQ", "ANSWERS", "AUDIT", "COUNT")
+LOGS: Final = (
+    "RESULTS",
+    "STEPS",
+    "EVENTS",
+    "TOKENS",
+    "DLQ",
+    "ANSWERS",
+    "AUDIT",
+    "NOTED",
+    "CHAIN",
+    "COUNT",
+)
 COMMANDS: Final = ("ADV", "CANCELS", "SCHED")
 """What workers, or the server, carry out in the deployment's name."""
 BUCKETS: Final = ("registry", "schemas", "state", "questions", "provider")
@@ -60,7 +72,7 @@ class Grants:
         named = (
             *self._streams((*WORK_QUEUES, *LOGS, *COMMANDS)),
             *(f"KV_{bucket_name(self._prefix, bucket)}" for bucket in BUCKETS),
-            f"OBJ_{bucket_name(self._prefix, 'blobs')}",
+            *(f"OBJ_{bucket_name(self._prefix, bucket)}" for bucket in ("blobs", "snapshots")),
         )
         return self._api("STREAM.INFO.{}", names=named) + Permissions(
             publish=(
@@ -145,9 +157,9 @@ class Grants:
         """Put and delete keys."""
         return Permissions(publish=tuple(f"$KV.{bucket_name(self._prefix, b)}.>" for b in buckets))
 
-    def exchanges_blobs(self) -> Permissions:
-        """Put and get large bodies."""
-        bucket = bucket_name(self._prefix, "blobs")
+    def exchanges_blobs(self, name: str = "blobs") -> Permissions:
+        """Put and get large bodies, or what else is kept in an object store."""
+        bucket = bucket_name(self._prefix, name)
         return self._follows((f"OBJ_{bucket}",)) + Permissions(publish=(f"$O.{bucket}.>",))
 
     def serves(self, services: Iterable[str], principals: Iterable[str]) -> Permissions:
@@ -172,12 +184,16 @@ class Grants:
         own = [
             subject
             for subject in CATALOG
-            if subject.template.startswith("{p}.") and "principal" not in subject.tokens
+            if subject.template.startswith("{p}.")
+            and "principal" not in subject.tokens
+            # Who rules is in the audit log, and does not write it.
+            and subject is not CHAIN
         ]
         return (
             self.publishes(*own)
             + self.writes_buckets(*BUCKETS)
             + self.exchanges_blobs()
+            + self.exchanges_blobs("snapshots")
             + Permissions(
                 publish=(f"{_API}.>", "$JS.ACK.>", "$JS.FC.>", "$SRV.>"),
                 subscribe=(f"{self._prefix}.>", "$JS.EVENT.>"),

@@ -19,6 +19,7 @@ from pepperpy_bus.streams.topology import PARKED
 from pepperpy_bus.trust.grants import BUCKETS, COMMANDS, LOGS, WORK_QUEUES, Grants, Permissions
 from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, ROLES, Role
 from pepperpy_schemas.catalog.agents import AGENT_CONTROL
+from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.events import COUNT, EVENT, EVENT_HIGH
 from pepperpy_schemas.catalog.services import STOP
@@ -181,6 +182,8 @@ def _monitor(at: Grants) -> Permissions:
         _service(at)
         + at.counts()
         + at.follows(*LOGS)
+        + at.publishes(CHAIN)
+        + at.exchanges_blobs("snapshots")
         + at.looks_up(*WORK_QUEUES, *COMMANDS)
         + at.inspects(*WORK_QUEUES, *COMMANDS, *LOGS)
         + at.reads_buckets(*BUCKETS)

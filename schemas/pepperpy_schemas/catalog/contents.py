@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from pepperpy_schemas.catalog.agents import AGENT_CONTROL, REGISTRY, TOPIC_SCHEMA
+from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.catalog.events import AUDIT, COUNT, EVENT, EVENT_HIGH
 from pepperpy_schemas.catalog.graphs import GRAPH
 from pepperpy_schemas.catalog.language import (
@@ -122,6 +123,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     AGENT_CONTROL,
     DEAD_LETTER,
     AUDIT,
+    CHAIN,
     ADVISORY,
     COUNT,
     REGISTRY,
