@@ -8,6 +8,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.retrieval import made
+from benchmarks.retrieval.embedders import default_embedder
 from benchmarks.retrieval.filled import NAMESPACE, Filled
 from pepperpy_memory_svc.remembering import searching
 from pepperpy_schemas.memory import Neighbours, Recency, SearchReply, SearchRequest
@@ -17,6 +18,8 @@ KINDS: Final = ("hybrid", "semantic", "text", "contextual", "similar")
 """The kinds that a client asks for."""
 HERE: Final = "hybrid in the service"
 """The same as ``hybrid``, without the bus."""
+EMBEDDED: Final = "hybrid, embedded"
+"""The same as that, while the default model embeds the question, whose time is left out."""
 _WARM: Final = 10
 
 Ask = Callable[[str], Awaitable[SearchReply]]
@@ -27,7 +30,7 @@ class Took:
     """Milliseconds of one kind of search.
 
     Attributes:
-        whole: From the request to its answer.
+        whole: From the request to its answer, without what a model took.
         store: What of these the store took.
     """
 
@@ -63,16 +66,20 @@ async def searches(filled: Filled, count: int) -> dict[str, Took]:
     asked = made.questions(filled.size, (count + _WARM) * len(kinds))
     await filled.know(asked)
     took = {kind: Took() for kind in kinds}
-    for number, ((text, _), kind) in enumerate(zip(asked, itertools.cycle(kinds), strict=False)):
-        filled.store.seconds = 0.0
-        began = time.perf_counter()
-        reply = await kinds[kind](text)
-        seconds = time.perf_counter() - began
-        # A question of seldom words, or of stop words alone, has fewer entries with its words.
-        assert kind == "text" or len(reply.hits) == LIMIT, (kind, text)
-        if number >= _WARM * len(kinds):
-            took[kind].whole.append(seconds * 1000)
-            took[kind].store.append(filled.store.seconds * 1000)
+    async with default_embedder() as model:
+        for number, ((text, _), kind) in enumerate(
+            zip(asked, itertools.cycle(kinds), strict=False)
+        ):
+            filled.store.seconds = filled.embedder.seconds = 0.0
+            filled.embedder.model = model if kind == EMBEDDED else None
+            began = time.perf_counter()
+            reply = await kinds[kind](text)
+            seconds = time.perf_counter() - began - filled.embedder.seconds
+            # A question of seldom words, or of stop words alone, has fewer entries with its words.
+            assert kind == "text" or len(reply.hits) == LIMIT, (kind, text)
+            if number >= _WARM * len(kinds):
+                took[kind].whole.append(seconds * 1000)
+                took[kind].store.append(filled.store.seconds * 1000)
     return took
 
 
@@ -90,6 +97,7 @@ def _kinds(filled: Filled) -> Mapping[str, Ask]:
     return {
         "hybrid": lambda text: memory.search(text, limit=LIMIT),
         HERE: here,
+        EMBEDDED: here,
         "semantic": lambda text: memory.search(text, limit=LIMIT, mode="semantic"),
         "text": lambda text: memory.search(text, limit=LIMIT, mode="text"),
         "contextual": lambda text: memory.search(

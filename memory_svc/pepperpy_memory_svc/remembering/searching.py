@@ -150,7 +150,9 @@ async def _words(
 ) -> Analysis:
     if request.mode == "semantic" or not text:
         return _NOBODY
-    return await parts.index.words.asked(current.treatments.of(place.name), text, lang)
+    embeds = request.mode != "text" and request.vector is None
+    treatment = current.treatments.of(place.name)
+    return await parts.index.words.asked(treatment, text, lang, beside=embeds)
 
 
 async def _vector(

@@ -50,12 +50,24 @@ class Words:
         """Returns the words of entries; blocks."""
         return [self.of(treatment, entry.text, entry.lang) for entry in entries]
 
-    async def asked(self, treatment: Treatment, text: str, lang: str = "") -> Analysis:
-        """Returns the words of a question."""
+    async def asked(
+        self, treatment: Treatment, text: str, lang: str = "", *, beside: bool = False
+    ) -> Analysis:
+        """Returns the words of a question.
+
+        Args:
+            treatment: How texts become words.
+            text: The question.
+            lang: Its language; found out by default.
+            beside: Whether something is waited for meanwhile, which must not begin later.
+        """
         key = text, lang, treatment
         words = self._asked.pop(key, None)
         if words is None:
-            words = await self._analysed(treatment, text, lang)
+            if beside:
+                words = await asyncio.to_thread(self.of, treatment, text, lang)
+            else:
+                words = await self._analysed(treatment, text, lang)
         if len(text) <= SHORT:
             self._asked[key] = words
         if len(self._asked) > KEPT:
@@ -64,9 +76,8 @@ class Words:
 
     async def _analysed(self, treatment: Treatment, text: str, lang: str) -> Analysis:
         main, pipeline = treatment.main, treatment.pipeline
-        if lang:
-            found = Detection(lang, 1.0)
-        else:
+        found = Detection(lang, 1.0)
+        if not lang:
             detect = partial(self._analyser.language, text, main=main)
             found = await self._done(_DETECTING, text, detect)
         analyse = partial(self.of, treatment, text, found.lang)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from pepperpy_memory_svc.stores.postgres import queries
+from pepperpy_memory_svc.stores.postgres.building import build_index
 from pepperpy_memory_svc.stores.postgres.connection import Connection
 from pepperpy_memory_svc.stores.postgres.entries import entry_of
 from pepperpy_memory_svc.stores.postgres.indexing import (
@@ -17,7 +18,7 @@ from pepperpy_memory_svc.stores.postgres.pool import Pool
 from pepperpy_memory_svc.stores.rows import Filling, Generation, Kind, State
 from pepperpy_memory_svc.stores.values import MAX_IDS, check_namespace, check_number
 from pepperpy_memory_svc.stores.writing import check_begun, check_fillings, named
-from pepperpy_schemas.errors import Conflict, NotFound, Overloaded
+from pepperpy_schemas.errors import Conflict, NotFound
 from pepperpy_schemas.memory import Entry
 
 MAX_INDEXED: Final = 4000
@@ -93,7 +94,7 @@ class PostgresGenerations:
         if missing and not partial:
             return missing
         if generation.kind == "embedding" and generation.dims <= MAX_INDEXED:
-            await self._build(generation)
+            await build_index(self._pool, generation)
         async with self._pool.transaction() as connection:
             # Writers that know the old one are done then; others wait, and know the new one.
             await connection.execute(queries.LOCK_GENERATIONS)
@@ -103,18 +104,6 @@ class PostgresGenerations:
                 await connection.execute(queries.KEEP, number, generation.kind)
                 await connection.execute(queries.MAKE_CURRENT, number)
         return missing
-
-    async def _build(self, generation: Generation) -> None:
-        """Builds the index of the vectors while they are read and written."""
-        number = generation.number
-        async with self._pool.patient() as connection:
-            if not await connection.fetchval(queries.TRY_BUILDING.format(gen=number)):
-                raise Overloaded(f"generation {number} is being flipped to by another process")
-            try:
-                await _build_index(connection, number, self._pool.building)
-            finally:
-                if not connection.is_closed():
-                    await connection.execute(queries.END_BUILDING.format(gen=number))
 
     async def drop(self, number: int) -> None:
         """See `Generations.drop`."""
@@ -132,14 +121,6 @@ class PostgresGenerations:
                 )
             await connection.execute(queries.DROP_TABLES.format(gen=number))
             await connection.execute(queries.DROP, number)
-
-
-async def _build_index(connection: Connection, number: int, seconds: float) -> None:
-    name = queries.INDEX_NAME.format(gen=number)
-    if await connection.fetchval(queries.INDEX_BROKEN, name):
-        await connection.execute(queries.DROP_INDEX.format(gen=number))
-    how = "CONCURRENTLY IF NOT EXISTS"
-    await connection.execute(queries.INDEX_VECTORS.format(gen=number, how=how), timeout=seconds)
 
 
 async def _begin(

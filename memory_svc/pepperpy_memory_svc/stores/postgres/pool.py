@@ -28,6 +28,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         patience: Seconds that a call waits for a connection, then it is refused.
         statement: Seconds that a statement may take, and that a writer waits for its turn.
         building: Seconds that an index may take to be built.
+        building_memory: Bytes of the server's memory that it may take meanwhile; what does not fit
+            is built on disk, which takes many times longer.
     """
 
     connections: int = 8
@@ -35,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     patience: float = 10.0
     statement: float = 30.0
     building: float = 3600.0
+    building_memory: int = 2 << 30
 
 
 class Pool:
@@ -45,13 +48,16 @@ class Pool:
         schema: Where the tables are.
         limits: See `Limits`.
         migrate: Whether to bring the tables to our version when it is opened.
+
+    Attributes:
+        limits: See `Limits`.
     """
 
     def __init__(self, url: str, *, schema: str, limits: Limits, migrate: bool) -> None:
         check_schema(schema)
         self._url = url
         self._schema = schema
-        self._limits = limits
+        self.limits = limits
         self._migrate = migrate
         self._waiting = 0
         self._pool: asyncpg.Pool | None = None
@@ -65,9 +71,9 @@ class Pool:
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=1,
-                max_size=self._limits.connections,
-                command_timeout=self._limits.statement + 5,
-                timeout=self._limits.patience,
+                max_size=self.limits.connections,
+                command_timeout=self.limits.statement + 5,
+                timeout=self.limits.patience,
                 init=lambda connection: register_vector(connection, schema=vectors_in),
                 # Nothing of ours is left in a session, so there is nothing to pay a call for.
                 reset=_keep,
@@ -79,7 +85,7 @@ class Pool:
         return {
             "application_name": "pepperpy-memory",
             "search_path": f"{self._schema}, {vectors_in}",
-            "statement_timeout": f"{self._limits.statement:g}s",
+            "statement_timeout": f"{self.limits.statement:g}s",
             "idle_in_transaction_session_timeout": "60s",
             "jit": "off",
             # A filter must not leave fewer than there are.
@@ -96,7 +102,7 @@ class Pool:
         if self._pool is None:
             return
         try:
-            await asyncio.wait_for(self._pool.close(), self._limits.patience)
+            await asyncio.wait_for(self._pool.close(), self.limits.patience)
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self._pool.terminate()
 
@@ -113,20 +119,20 @@ class Pool:
             try:
                 yield connection
             finally:
-                await self._pool.release(connection, timeout=self._limits.patience)
+                await self._pool.release(connection, timeout=self.limits.patience)
 
     async def _acquire(self, pool: asyncpg.Pool) -> Connection:
-        if self._waiting >= self._limits.waiting:
+        if self._waiting >= self.limits.waiting:
             raise Overloaded(f"{self._waiting} calls wait for PostgreSQL already")
         self._waiting += 1
         try:
-            connection: Connection = await pool.acquire(timeout=self._limits.patience)
+            connection: Connection = await pool.acquire(timeout=self.limits.patience)
             return connection
         except TimeoutError as error:
-            if pool.get_idle_size() or pool.get_size() < self._limits.connections:
+            if pool.get_idle_size() or pool.get_size() < self.limits.connections:
                 raise
             raise Overloaded(
-                f"no connection to PostgreSQL was free for {self._limits.patience:g} s"
+                f"no connection to PostgreSQL was free for {self.limits.patience:g} s"
             ) from error
         finally:
             self._waiting -= 1
@@ -167,11 +173,6 @@ class Pool:
             finally:
                 if not connection.is_closed():
                     await connection.execute("RESET statement_timeout")
-
-    @property
-    def building(self) -> float:
-        """Seconds that an index may take to be built."""
-        return self._limits.building
 
 
 async def _keep(_connection: Connection) -> None:

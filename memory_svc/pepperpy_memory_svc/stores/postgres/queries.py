@@ -212,6 +212,8 @@ END_BUILDING: Final = "SELECT pg_advisory_unlock('generation'::regclass::oid::in
 INDEX_BROKEN: Final = """
 SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid"""
 DROP_INDEX: Final = "DROP INDEX vector_{gen}_near"
+COUNT_VECTORS: Final = "SELECT count(*) FROM vector_{gen} WHERE emb IS NOT NULL"
+BUILDING_MEMORY: Final = "SELECT pg_size_bytes(current_setting('maintenance_work_mem'))"
 CREATE_WORDS: Final = """
 CREATE TABLE doc_{gen} (nr bigint NOT NULL, ns integer NOT NULL, len integer NOT NULL,
     lexemes text[] COLLATE "C" NOT NULL);
