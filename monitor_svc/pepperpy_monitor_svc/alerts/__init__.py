@@ -1,0 +1,1 @@
+"""Alerts: rules over metrics and events, who is told of them, and what hides them."""
