@@ -76,14 +76,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         memory: Memory.
         streams: How many streams there are.
         api_level: JetStream API level of the server.
-        api_errors: Requests to JetStream that were refused, since the server's start.
     """
 
     storage: Usage
     memory: Usage
     streams: int
     api_level: int
-    api_errors: int = 0
 
 
 class WhoAmI(msgspec.Struct, frozen=True):
@@ -106,7 +104,6 @@ async def account(connection: Connection) -> Account:
         memory=Usage(used=info.get("memory", 0), limit=limits.get("max_memory", -1)),
         streams=info.get("streams", 0),
         api_level=info.get("api", {}).get("level", 0),
-        api_errors=info.get("api", {}).get("errors", 0),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from pepperpy_bus.units import parse_time
 from pepperpy_monitor_svc.metrics import names
 from pepperpy_monitor_svc.metrics.gauges import Reading
+from pepperpy_schemas.monitor import BrokerFigures
 
 PATIENCE: Final = 5.0
 """Seconds until an answer that has not come counts as none."""
@@ -64,12 +65,19 @@ class Room(msgspec.Struct, frozen=True):
     max_storage: int = -1
 
 
+class Api(msgspec.Struct, frozen=True):
+    """Requests to JetStream since the server's start."""
+
+    errors: int = 0
+
+
 class Jsz(msgspec.Struct, frozen=True):
     """JetStream's figures, all accounts together, in bytes."""
 
     memory: int = 0
     storage: int = 0
     config: Room = Room()
+    api: Api = Api()
 
 
 class Healthz(msgspec.Struct, frozen=True):
@@ -114,11 +122,34 @@ class Server:
             return
         self.problem = "" if health.status == "ok" else health.error or health.status
 
+    async def complete(self, figures: BrokerFigures) -> BrokerFigures:
+        """Adds to the broker's figures what the server says of itself now."""
+        await self.look()
+        varz, jsz = self.varz, self.jsz
+        if varz is None or jsz is None:
+            return figures
+        limit = jsz.config.max_storage
+        return msgspec.structs.replace(
+            figures,
+            server=varz.server_name,
+            version=varz.version,
+            started=parse_time(varz.start),
+            connections=varz.connections,
+            slow_consumers=varz.slow_consumers,
+            cpu_percent=varz.cpu,
+            memory_bytes=varz.mem,
+            in_messages=varz.in_msgs,
+            out_messages=varz.out_msgs,
+            # Where the account has no limit of its own, the server's is the one that is met.
+            storage_limit=figures.storage_limit or (limit if limit > 0 else None),
+        )
+
     def readings(self) -> Iterator[Reading]:
         """Yields what is known of the server."""
         if self.varz is None or self.jsz is None:
             return
         yield from _of_server(self.varz)
+        yield Reading(names.JETSTREAM_API_ERRORS, (self.varz.server_name,), self.jsz.api.errors)
         yield from _of_storage("file", self.jsz.storage, self.jsz.config.max_storage)
         yield from _of_storage("memory", self.jsz.memory, self.jsz.config.max_memory)
 

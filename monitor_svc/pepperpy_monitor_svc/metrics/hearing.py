@@ -1,0 +1,219 @@
+"""What happens, counted: events as they are heard, and tasks that ended without any."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from pepperpy_bus.events import Heard
+from pepperpy_monitor_svc.fleet.models import Asked, asked
+from pepperpy_monitor_svc.fleet.record import ENDS
+from pepperpy_monitor_svc.fleet.values import figure, text
+from pepperpy_monitor_svc.metrics import names
+from pepperpy_monitor_svc.metrics.totals import Totals
+from pepperpy_schemas.catalog.events import EVENT
+from pepperpy_schemas.catalog.tasks import DEAD_LETTER, RESULT, TASK
+from pepperpy_schemas.monitor import Gap, TaskRow
+
+SYSTEM: Final = "nats"
+_PUBLISH: Final = "publish"
+_PROCESS: Final = "process"
+REMEMBERED: Final = 20_000
+"""Tasks of which is known what was counted of them already."""
+_OPERATIONS: Final = {"chat": "chat", "stream": "chat", "embed": "embeddings"}
+"""What the operations of the provider service are called by the conventions."""
+
+
+class Known(Protocol):
+    """Knows tasks."""
+
+    def task(self, task_id: str) -> TaskRow | None:
+        """Returns a task, or None."""
+
+
+class Once:
+    """Says of each task whether it is the first time; forgets those that it saw first."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def __call__(self, task_id: str) -> bool:
+        """Whether this task was not asked of before."""
+        if task_id in self._seen:
+            return False
+        self._seen[task_id] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+
+class Hearing:
+    """Counts what is heard.
+
+    Args:
+        totals: Where.
+        prefix: The deployment's prefix.
+        known: Knows the tasks that events tell of.
+    """
+
+    def __init__(self, totals: Totals, prefix: str, known: Known) -> None:
+        self._totals = totals
+        self._known = known
+        self._prefix = prefix
+        self._submitted, self._ended, self._filed = Once(), Once(), Once()
+        self._rules: Mapping[str, Callable[[Heard], None]] = {
+            "task": self._task,
+            "llm": self._llm,
+            "tool": self._tool,
+        }
+
+    def __call__(self, _kind: str, of: object) -> None:
+        """Takes what the fleet has taken in."""
+        match of:
+            case Heard():
+                self._event(of)
+            case TaskRow():
+                self._row(of)
+            case Gap():
+                count = self._totals.count
+                count(names.MONITOR_GAPS, of.stream, of.reason)
+                count(names.MONITOR_MISSED, of.stream, of.reason, by=of.count)
+
+    def _event(self, heard: Heard) -> None:
+        self._totals.count(names.EVENTS, heard.entity, heard.verb)
+        self._sent(self._spelled(EVENT.template, entity=heard.entity, verb=heard.verb))
+        rule = self._rules.get(heard.entity)
+        if rule is not None:
+            rule(heard)
+
+    # --- tasks ---
+
+    def _task(self, heard: Heard) -> None:
+        verb, topic = heard.verb, heard.scope
+        if verb == "submitted":
+            self._was_submitted(heard.id, topic)
+        elif verb == "started":
+            self._started(heard)
+        elif verb == "retry":
+            error = heard.data.get("error")
+            code = text(error.get("code")) if isinstance(error, dict) else ""
+            self._totals.count(names.TASKS_RETRIED, topic, code)
+        elif verb in ENDS:
+            self._end(heard, ENDS[verb])
+
+    def _started(self, heard: Heard) -> None:
+        topic = heard.scope
+        self._was_submitted(heard.id, topic)
+        self._totals.count(names.TASKS_STARTED, topic, _agent(heard))
+        template = self._spelled(TASK.template, topic=topic)
+        self._totals.count(names.CONSUMED, SYSTEM, _PROCESS, template)
+        queued = figure(heard.data.get("queued_ms"))
+        if queued >= 0:
+            self._totals.measure(names.TASK_WAIT, queued / 1e3, topic)
+
+    def _end(self, heard: Heard, state: str) -> None:
+        topic, code = heard.scope, text(heard.data.get("code"))
+        took = figure(heard.data.get("duration_ms"))
+        if took >= 0:
+            template = self._spelled(TASK.template, topic=topic)
+            labels = (SYSTEM, _PROCESS, template, code)
+            self._totals.measure(names.PROCESS_DURATION, took / 1e3, *labels)
+        if self._ended(heard.id):
+            self._count_end(heard.id, topic, _agent(heard), state, code)
+
+    def _count_end(self, task_id: str, topic: str, agent: str, state: str, code: str) -> None:
+        self._sent(self._spelled(RESULT.template))
+        self._totals.count(names.TASKS_ENDED, topic, agent, state, code)
+        row = self._known.task(task_id)
+        if row is not None and row.submitted is not None and row.ended is not None:
+            seconds = (row.ended - row.submitted).total_seconds()
+            self._totals.measure(names.TASK_DURATION, max(0.0, seconds), topic, state)
+
+    def _was_submitted(self, task_id: str, topic: str) -> None:
+        if self._submitted(task_id):
+            self._totals.count(names.TASKS_SUBMITTED, topic)
+            self._sent(self._spelled(TASK.template, topic=topic))
+
+    def _row(self, row: TaskRow) -> None:
+        """A task as it is after something else than an event told of it."""
+        if row.submitted is not None:
+            self._was_submitted(row.id, row.topic)
+        if row.letter and self._filed(row.id):
+            self._totals.count(names.DEAD_LETTERS, row.topic, row.code)
+            self._sent(self._spelled(DEAD_LETTER.template, topic=row.topic))
+        if row.ended is not None and self._ended(row.id):
+            self._count_end(row.id, row.topic, row.agent, row.state, row.code)
+
+    # --- models and tools ---
+
+    def _llm(self, heard: Heard) -> None:
+        if heard.verb not in ("completed", "failed", "canceled"):
+            return
+        one = asked(heard.verb, heard.data)
+        self._paid(heard, one)
+        for target, code in _calls(heard.data):
+            provider, _, model = target.partition("/")
+            self._totals.count(names.PROVIDER_TRIES, provider, model, code)
+        self._generated(heard.data, one)
+
+    def _paid(self, heard: Heard, one: Asked) -> None:
+        provider, _, model = one.target.partition("/")
+        row = self._known.task(heard.event.causation) if heard.event.causation else None
+        agent = row.agent if row is not None and row.agent else one.principal
+        payer = (provider, model, agent, one.tenant or one.principal)
+        code = one.code or ("canceled" if one.verb == "canceled" else "")
+        self._totals.count(names.MODEL_REQUESTS, *payer, code)
+        for kind, tokens in (("input", one.input_tokens), ("output", one.output_tokens)):
+            if tokens:
+                self._totals.count(names.MODEL_TOKENS_USED, *payer, kind, by=tokens)
+        if one.usd:
+            self._totals.count(names.COST, *payer, by=one.usd)
+        elif one.verb == "completed" and heard.data.get("usd") is None:
+            self._totals.count(names.UNPRICED, *payer)
+
+    def _generated(self, data: Mapping[str, Any], one: Asked) -> None:
+        """The same by OpenTelemetry's conventions, which know no payers."""
+        provider, _, model = one.target.partition("/")
+        operation = _OPERATIONS.get(text(data.get("op")), "chat")
+        labels = (operation, provider, text(data.get("model")), model)
+        for kind, tokens in (("input", one.input_tokens), ("output", one.output_tokens)):
+            if tokens:
+                self._totals.measure(names.TOKEN_USAGE, tokens, *labels, kind)
+        if one.ms >= 0:
+            self._totals.measure(names.MODEL_DURATION, one.ms / 1e3, *labels, one.code)
+        if one.first_ms >= 0:
+            self._totals.measure(names.FIRST_CHUNK, one.first_ms / 1e3, *labels)
+
+    def _tool(self, heard: Heard) -> None:
+        if heard.verb in ("completed", "failed", "refused"):
+            tool = text(heard.data.get("tool")) or heard.scope
+            self._totals.count(names.TOOL_CALLS, tool, heard.verb)
+
+    # --- messages ---
+
+    def _sent(self, template: str) -> None:
+        self._totals.count(names.SENT, SYSTEM, _PUBLISH, template)
+
+    def _spelled(self, template: str, **words: str) -> str:
+        return _spelled(template, p=self._prefix, **words)
+
+
+@lru_cache(maxsize=4096)
+def _spelled(template: str, **words: str) -> str:
+    """A subject's template with the words that stand for many; ids stay in braces."""
+    for place, word in words.items():
+        template = template.replace(f"{{{place}}}", word)
+    return template
+
+
+def _agent(heard: Heard) -> str:
+    return text(heard.data.get("instance")).partition("/")[0]
+
+
+def _calls(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The calls of providers that an event tells of: target, and code; empty when it answered."""
+    tries = data.get("attempts")
+    tries = tries if isinstance(tries, list) else []
+    return [
+        (text(one.get("target")), text(one.get("code"))) for one in tries if isinstance(one, dict)
+    ]
