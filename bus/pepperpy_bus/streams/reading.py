@@ -127,31 +127,6 @@ async def all_on(
     return await connection.over_breaks(partial(_read_all, connection, stream, subject, limit))
 
 
-async def read_on(
-    connection: Connection, stream: str, first_seq: int, *, limit: int = 256
-) -> list[Stored]:
-    """Returns the next messages of a stream from a number on, in order, as many as fit some MiB.
-
-    Raises:
-        PermissionDenied: The broker does not allow it.
-        Unavailable: There is no such stream, or it did not answer in time.
-        Unreachable: The connection broke and did not come back in time.
-    """
-    query = {
-        "next_by_subj": ">",
-        "batch": limit,
-        "seq": max(1, first_seq),
-        "max_bytes": _BATCH_BYTES,
-    }
-
-    async def read() -> list[Stored]:
-        found: list[Stored] = []
-        await _one_batch(connection, f"{API}.DIRECT.GET.{stream}", query, found)
-        return found
-
-    return await connection.over_breaks(read)
-
-
 async def _read_all(connection: Connection, stream: str, subject: str, limit: int) -> list[Stored]:
     found: list[Stored] = []
     more = True

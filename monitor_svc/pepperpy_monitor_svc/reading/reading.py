@@ -13,7 +13,7 @@ from pepperpy_monitor_svc.reading.broker import BrokerReader, Complete
 from pepperpy_monitor_svc.reading.facts import Facts
 from pepperpy_monitor_svc.reading.presence import take_presence
 from pepperpy_monitor_svc.reading.stream import StreamReader
-from pepperpy_monitor_svc.reading.submissions import QueueReader
+from pepperpy_monitor_svc.reading.submissions import take_note
 from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.monitor_requests import Position
@@ -53,13 +53,10 @@ class Reading:
             for name, take, holes in (
                 (stream_name(prefix, "EVENTS"), self._event, True),
                 (stream_name(prefix, "RESULTS"), self._result, False),
+                (stream_name(prefix, "NOTED"), partial(take_note, facts), True),
                 (stream_name(prefix, "DLQ"), self._letter, False),
                 (f"KV_{bucket_name(prefix, 'registry')}", partial(take_presence, facts), False),
             )
-        ]
-        self._queues = [
-            QueueReader(connection, stream_name(prefix, each), facts.submitted)
-            for each in ("TASKS", "KEYED")
         ]
         self._broker = BrokerReader(connection, prefix, facts.broker, complete)
 
@@ -67,7 +64,6 @@ class Reading:
         """Returns what is to be done for as long as the monitor runs, by name."""
         return {
             **{f"read-{one.stream}": one.run for one in self._streams},
-            **{f"look-{one.stream}": one.run for one in self._queues},
             "look-broker": self._broker.run,
         }
 
@@ -83,9 +79,8 @@ class Reading:
 
     @property
     def behind(self) -> dict[str, int]:
-        """Messages that wait to be read, by stream; tasks that were too many to be looked at."""
-        waiting = {one.stream: one.behind for one in self._streams}
-        return waiting | {one.stream: one.skipped for one in self._queues if one.skipped}
+        """Messages that wait to be read, by stream."""
+        return {one.stream: one.behind for one in self._streams}
 
     @property
     def failures(self) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 from pepperpy_bus.client import Client
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.state.cells import Cells
-from pepperpy_bus.streams.reading import Stored
 from pepperpy_bus.units import now
 from pepperpy_monitor_svc.reading.positions import KeptPositions
 from pepperpy_monitor_svc.reading.reading import Reading
@@ -116,15 +115,15 @@ async def test_positions_are_kept_for_the_next_monitor(bus: Client, recorder: Re
     assert {name: one.seq for name, one in again.items()} == {f"{bus.prefix.upper()}_EVENTS": 1}
 
 
-def test_a_queued_task_has_the_id_that_its_worker_calls_it_by() -> None:
+def test_a_noted_task_has_the_id_that_its_worker_calls_it_by() -> None:
     def place(subject: str, **headers: str) -> tuple[str, str] | None:
-        return task_place("PP_TASKS", Stored(subject, 7, "", b"", headers))
+        return task_place(subject, {"nats-sequence": "7", **headers})
 
-    assert place("pp.task.triage") == ("triage", "PP_TASKS-7")
-    assert place("pp.task.triage-hi.t1") == ("triage", "t1")
-    assert place("pp.task.triage-v1_2_0.t1") == ("triage", "t1")
-    assert place("pp.task.triage", **{"pp-id": "t2"}) == ("triage", "t2")
-    assert place("pp.task.triage.t1", **{"pp-id": "not valid"}) == ("triage", "PP_TASKS-7")
-    assert place("pp.sh.triage.parked.otter.t3") == ("triage", "t3")
-    assert place("pp.task.a.b.c") is None
+    assert place("pp.noted.task.triage") == ("triage", "PP_TASKS-7")
+    assert place("pp.noted.task.triage-hi.t1") == ("triage", "t1")
+    assert place("pp.noted.task.triage-v1_2_0.t1") == ("triage", "t1")
+    assert place("pp.noted.task.triage", **{"pp-id": "t2"}) == ("triage", "t2")
+    assert place("pp.noted.task.triage.t1", **{"pp-id": "not valid"}) == ("triage", "PP_TASKS-7")
+    assert place("pp.noted.sh.triage.parked.otter.t3") == ("triage", "t3")
+    assert place("pp.noted.ctl.cancel.t1") is None
     assert place("other") is None
