@@ -51,6 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "result": Entry("Tasks", "Print what a task returned."),
     "watch": Entry("Tasks", "Follow one task: events, live output, end."),
     "explain": Entry("Tasks", "Tell what happened to a task: attempts, steps, waits, end."),
+    "trace": Entry("Tasks", "Show everything that a task set off: calls, children, times."),
     "rerun": Entry("Tasks", "Do a task again, from its beginning or from a step on."),
     "shadow": Entry("Tasks", "Feed live inputs to another version, and compare what it returns."),
     "cancel": Entry("Tasks", "End tasks with all their children."),

@@ -54,7 +54,7 @@ def lines(story: "Explanation", indent: str = "") -> list[str]:
 
 def _head(story: "Explanation") -> Iterator[str]:
     state = typer.style(str(story.state), fg=_COLOURS.get(str(story.state)), bold=True)
-    took = "" if story.seconds is None else f" in {_span(story.seconds)}"
+    took = "" if story.seconds is None else f" in {took_text(story.seconds)}"
     attempts = f", {len(story.attempts)} attempts" if len(story.attempts) > 1 else ""
     yield f"{escape(story.topic) or 'task'} {escape(story.id)}  {state}{took}{attempts}"
     about = {
@@ -110,11 +110,11 @@ def _attempt_end(story: "Explanation", attempt: "ToldAttempt") -> Iterator[str]:
     last = attempt is story.attempts[-1]
     if last and story.ended is not None and attempt.end != "suspended":
         return  # the task's end says the same
-    ran = "" if attempt.seconds is None else f" after {_span(attempt.seconds)}"
+    ran = "" if attempt.seconds is None else f" after {took_text(attempt.seconds)}"
     if attempt.end == "suspended":
         yield typer.style(f"attempt {attempt.number} suspended{ran}", dim=True)
         return
-    again = "" if attempt.again_after is None else f"; again in {_span(attempt.again_after)}"
+    again = "" if attempt.again_after is None else f"; again in {took_text(attempt.again_after)}"
     error = attempt.error
     yield typer.style(f"attempt {attempt.number} {attempt.end}{ran}{again}", fg="red")
     if error is not None:
@@ -122,7 +122,7 @@ def _attempt_end(story: "Explanation", attempt: "ToldAttempt") -> Iterator[str]:
 
 
 def _step(story: "Explanation", step: "ToldStep") -> str:
-    how = f"{_span(step.ms / 1e3)}, {format_size(step.size)}"
+    how = f"{took_text(step.ms / 1e3)}, {format_size(step.size)}"
     if step.copied:
         how = f"done by {escape(story.replay_of)}, {format_size(step.size)}"
     return f"  {step.n:>3}  step {escape(step.name)}  {typer.style(how, dim=True)}"
@@ -151,7 +151,7 @@ def _wait(wait: "ToldWait") -> Iterator[str]:
 
 
 def _waited(wait: "ToldWait") -> str:
-    lasted = "" if wait.seconds is None or wait.copied else f" after {_span(wait.seconds)}"
+    lasted = "" if wait.seconds is None or wait.copied else f" after {took_text(wait.seconds)}"
     if wait.how == "answer":
         by = f" by {escape(wait.by)}" if wait.by else ""
         return f"answered{by}{lasted}: {_short(json_text(wait.answer))}"
@@ -167,7 +167,9 @@ def _happening(one: "Happening") -> str:
 
 def _end(story: "Explanation") -> Iterator[str]:
     last = story.attempts[-1] if story.attempts else None
-    ran = f" after {_span(last.seconds)}" if last is not None and last.seconds is not None else ""
+    ran = (
+        f" after {took_text(last.seconds)}" if last is not None and last.seconds is not None else ""
+    )
     in_attempt = f" in attempt {last.number}{ran}" if last is not None else ""
     yield typer.style(f"{story.state}{in_attempt}", fg=_COLOURS.get(str(story.state)), bold=True)
     if story.error is not None:
@@ -191,10 +193,10 @@ def _moment_text(moment: datetime | None) -> str:
 
 
 def _after(moment: datetime, start: datetime | None) -> str:
-    return f"+{_span((moment - (start or moment)).total_seconds())}"
+    return f"+{took_text((moment - (start or moment)).total_seconds())}"
 
 
-def _span(seconds: float) -> str:
+def took_text(seconds: float) -> str:
     """Returns a duration with three digits or so, which is enough to read."""
     if seconds < 1:
         return f"{seconds * 1e3:.3g} ms" if seconds >= 0.0005 else f"{seconds * 1e3:.1f} ms"

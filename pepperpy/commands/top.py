@@ -1,19 +1,12 @@
 """`pepperpy top`: topics, queues and instances, live."""
 
 import asyncio
-import re
-import shutil
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from pepperpy_bus.figures import Figures
-
-_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
-_HOME, _END_OF_LINE, _REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def command(
@@ -76,24 +69,21 @@ async def _stream(ctx: typer.Context, seconds: float) -> None:
 
 
 async def _screen(ctx: typer.Context, seconds: float) -> None:
+    from pepperpy.commands._screen import screen
     from pepperpy.commands._session import open_bus
     from pepperpy_bus.figures import Looker
 
     async with open_bus(ctx) as client:
         looker = Looker(client)
-        sys.stdout.write(_ENTER)
         lines: list[str] = []
-        try:
+        with screen() as draw:
             while True:
                 figures = await _patiently(looker.look)
                 if figures is not None:
                     lines = page(figures, colour=True)
                 away = [] if figures else ["", "the broker is away: waiting for it"]
-                _draw([*lines, *away])
+                draw([*lines, *away])
                 await asyncio.sleep(seconds)
-        finally:
-            sys.stdout.write(_LEAVE)
-            sys.stdout.flush()
 
 
 async def _patiently(look: Any) -> "Figures | None":
@@ -105,23 +95,6 @@ async def _patiently(look: Any) -> "Figures | None":
     except (Unavailable, Unreachable):
         return None
     return figures
-
-
-def _draw(lines: list[str]) -> None:
-    width, height = shutil.get_terminal_size()
-    shown = [f"{_cut(line, width)}{_END_OF_LINE}" for line in lines[: height - 1]]
-    sys.stdout.write(_HOME + "\r\n".join(shown) + _REST)
-    sys.stdout.flush()
-
-
-def _cut(line: str, width: int) -> str:
-    """The part of a line that fits; colours take no room."""
-    shown = ""
-    for part in _COLOUR.split(line):
-        coloured = part.startswith("\x1b")
-        shown += part if coloured else part[:width]
-        width -= 0 if coloured else min(len(part), width)
-    return shown
 
 
 def as_document(figures: "Figures") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from pepperpy.commands.top import _cut
+from pepperpy.commands._screen import cut
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.conf import role_logins
 from pepperpy_bus.opening import connect
@@ -146,5 +146,5 @@ def test_what_a_role_may_not_read_is_named_and_the_rest_is_shown(
 
 
 def test_a_long_line_is_cut_at_the_edge_and_keeps_its_colours() -> None:
-    assert _cut("abcdef", 4) == "abcd"
-    assert _cut("\x1b[32mabc\x1b[0mdef", 4) == "\x1b[32mabc\x1b[0md"
+    assert cut("abcdef", 4) == "abcd"
+    assert cut("\x1b[32mabc\x1b[0mdef", 4) == "\x1b[32mabc\x1b[0md"
