@@ -1,7 +1,7 @@
 """The metrics in the text that Prometheus scrapes."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -16,7 +16,15 @@ from pepperpy_monitor_svc.metrics.names import Kind
 from pepperpy_monitor_svc.metrics.samples import buckets
 from pepperpy_monitor_svc.metrics.totals import Distribution, Family
 
+if TYPE_CHECKING:
+    from pepperpy_monitor_svc.monitor import Monitor
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def prometheus_text(monitor: "Monitor") -> bytes:
+    """Returns the metrics of a monitor as they are now, as `CONTENT_TYPE`."""
+    return exposition(monitor.meters.families())
 
 
 def exposition(families: Iterable[Family]) -> bytes:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pepperpy_monitor_svc.metrics.names import Kind
 from pepperpy_monitor_svc.metrics.totals import Distribution, Family
+
+if TYPE_CHECKING:
+    from pepperpy_monitor_svc.monitor import Monitor
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -24,6 +28,11 @@ class Sample(msgspec.Struct, frozen=True):
     name: str
     labels: Labels
     value: float
+
+
+def samples(monitor: "Monitor") -> list[Sample]:
+    """Returns every number of a monitor as it is now: what ``/metrics`` shows."""
+    return list(samples_of(monitor.meters.families()))
 
 
 def samples_of(families: Iterable[Family]) -> Iterator[Sample]:

@@ -150,8 +150,7 @@ class Server:
             return
         yield from _of_server(self.varz)
         yield Reading(names.JETSTREAM_API_ERRORS, (self.varz.server_name,), self.jsz.api.errors)
-        yield from _of_storage("file", self.jsz.storage, self.jsz.config.max_storage)
-        yield from _of_storage("memory", self.jsz.memory, self.jsz.config.max_memory)
+        yield from _of_memory(self.jsz.memory, self.jsz.config.max_memory)
 
     @property
     def details(self) -> dict[str, Any]:
@@ -179,8 +178,9 @@ def _of_server(varz: Varz) -> Iterator[Reading]:
     yield Reading(names.SERVER_UPTIME, name, varz.uptime)
 
 
-def _of_storage(storage: str, used: int, limit: int) -> Iterator[Reading]:
-    yield Reading(names.JETSTREAM_USED, (storage,), used)
+def _of_memory(used: int, limit: int) -> Iterator[Reading]:
+    """What JetStream holds in memory; of files the bus tells the same."""
+    yield Reading(names.JETSTREAM_USED, ("memory",), used)
     if limit > 0:
-        yield Reading(names.JETSTREAM_LIMIT, (storage,), limit)
-        yield Reading(names.JETSTREAM_FILL, (storage,), used / limit)
+        yield Reading(names.JETSTREAM_LIMIT, ("memory",), limit)
+        yield Reading(names.JETSTREAM_FILL, ("memory",), used / limit)
