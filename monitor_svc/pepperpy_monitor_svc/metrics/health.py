@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pepperpy_bus.units import now
 from pepperpy_monitor_svc.metrics.probing import Found, Probed
 from pepperpy_monitor_svc.metrics.showing import fill
 from pepperpy_schemas.monitor import AgentRow, ComponentHealth, FleetCounts, Status, StreamRow
@@ -153,5 +154,5 @@ def _component(
     name: str, status: Status, reason: str, *, kind: str = "", **details: Any
 ) -> ComponentHealth:
     return ComponentHealth(
-        name=name, kind=kind or name, status=status, reason=reason, details=details
+        name=name, kind=kind or name, status=status, reason=reason, at=now(), details=details
     )

@@ -14,6 +14,7 @@ from pepperpy_monitor_svc.metrics.totals import Totals
 from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.catalog.tasks import DEAD_LETTER, RESULT, TASK
 from pepperpy_schemas.monitor import Gap, TaskRow
+from pepperpy_schemas.states import TaskState
 
 SYSTEM: Final = "nats"
 _PUBLISH: Final = "publish"
@@ -32,16 +33,20 @@ class Known(Protocol):
 
 
 class Once:
-    """Says of each task whether it is the first time; forgets those that it saw first."""
+    """Says of each name whether it is the first time; forgets those that it saw first."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def __call__(self, task_id: str) -> bool:
-        """Whether this task was not asked of before."""
-        if task_id in self._seen:
+    def __contains__(self, name: str) -> bool:
+        """Whether this one was asked of before."""
+        return name in self._seen
+
+    def __call__(self, name: str) -> bool:
+        """Whether this one was not asked of before; it was from now on."""
+        if name in self._seen:
             return False
-        self._seen[task_id] = None
+        self._seen[name] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         return True
@@ -60,24 +65,30 @@ class Hearing:
         self._totals = totals
         self._known = known
         self._prefix = prefix
-        self._submitted, self._ended, self._filed = Once(), Once(), Once()
+        self._submitted, self._ended, self._well = Once(), Once(), Once()
+        self._filed, self._topics = Once(), Once()
         self._rules: Mapping[str, Callable[[Heard], None]] = {
             "task": self._task,
             "llm": self._llm,
             "tool": self._tool,
         }
 
-    def __call__(self, _kind: str, of: object) -> None:
-        """Takes what the fleet has taken in."""
+    def __call__(self, kind: str, of: object) -> None:
+        """Takes what the fleet has taken in; see `Fleet.on_change`."""
         match of:
             case Heard():
                 self._event(of)
-            case TaskRow():
-                self._row(of)
+            case str() if kind == "task" and of not in self._well:
+                row = self._known.task(of)
+                if row is not None:
+                    self._row(row)
             case Gap():
-                count = self._totals.count
-                count(names.MONITOR_GAPS, of.stream, of.reason)
-                count(names.MONITOR_MISSED, of.stream, of.reason, by=of.count)
+                self.missed(of)
+
+    def missed(self, gap: Gap) -> None:
+        """Counts messages that were never seen."""
+        self._totals.count(names.MONITOR_GAPS, gap.stream, gap.reason)
+        self._totals.count(names.MONITOR_MISSED, gap.stream, gap.reason, by=gap.count)
 
     def _event(self, heard: Heard) -> None:
         self._totals.count(names.EVENTS, heard.entity, heard.verb)
@@ -122,6 +133,9 @@ class Hearing:
             self._count_end(heard.id, topic, _agent(heard), state, code)
 
     def _count_end(self, task_id: str, topic: str, agent: str, state: str, code: str) -> None:
+        if state == TaskState.COMPLETED:
+            # Nothing else can come of it that counts.
+            self._well(task_id)
         self._sent(self._spelled(RESULT.template))
         self._totals.count(names.TASKS_ENDED, topic, agent, state, code)
         row = self._known.task(task_id)
@@ -132,6 +146,9 @@ class Hearing:
     def _was_submitted(self, task_id: str, topic: str) -> None:
         if self._submitted(task_id):
             self._totals.count(names.TASKS_SUBMITTED, topic)
+            if self._topics(topic):
+                # Who compares it with before must have seen it at 0.
+                self._totals.count(names.DEAD_LETTERS, topic, by=0)
             self._sent(self._spelled(TASK.template, topic=topic))
 
     def _row(self, row: TaskRow) -> None:
@@ -139,7 +156,7 @@ class Hearing:
         if row.submitted is not None:
             self._was_submitted(row.id, row.topic)
         if row.letter and self._filed(row.id):
-            self._totals.count(names.DEAD_LETTERS, row.topic, row.code)
+            self._totals.count(names.DEAD_LETTERS, row.topic)
             self._sent(self._spelled(DEAD_LETTER.template, topic=row.topic))
         if row.ended is not None and self._ended(row.id):
             self._count_end(row.id, row.topic, row.agent, row.state, row.code)

@@ -4,8 +4,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.metadata import version
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from itertools import chain, product
+from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -20,7 +20,9 @@ from pepperpy_monitor_svc.metrics.probing import Probes
 from pepperpy_monitor_svc.metrics.server import Server
 from pepperpy_monitor_svc.metrics.services import Services
 from pepperpy_monitor_svc.metrics.totals import Family, Totals
-from pepperpy_schemas.monitor import BrokerFigures, ComponentHealth, FleetCounts
+from pepperpy_monitor_svc.reading.continuity import Reason
+from pepperpy_schemas.monitor import BrokerFigures, ComponentHealth, FleetCounts, Gap
+from pepperpy_schemas.subjects import stream_name
 
 if TYPE_CHECKING:
     from pepperpy_monitor_svc.fleet.fleet import Fleet
@@ -29,6 +31,10 @@ LOOK: Final = 10.0
 """Seconds between two looks at the services."""
 JUDGE: Final = 2.0
 """Seconds between two judgements of how the parts are."""
+SEEN: Final = 20.0
+"""Seconds in which whoever reads the metrics has seen a new counter at 0."""
+_UNREADABLE: Final = ("bad_payload", "bad_name", "bad_header")
+_FOLLOWED: Final = ("EVENTS", "RESULTS", "DLQ")
 
 
 class Standing(Protocol):
@@ -91,12 +97,22 @@ class Meters:
         self._probes = Probes(client.connection, client.prefix)
         self._broker = BrokerFigures(connected=False)
         self._counted: FleetCounts | None = None
+        self._missed: list[tuple[float, Gap]] = []
 
     def begin(self) -> None:
         """Counts from now on."""
-        if self._counted is None:
-            self._counted = self._fleet.counters()
-            self._fleet.on_change.append(self._hearing)
+        if self._counted is not None:
+            return
+        self._counted = self._fleet.counters()
+        self._fleet.on_change.append(self._hearing)
+        # Who compares them with before must have seen them at 0, and what was missed before the
+        # start after that.
+        for reason in _UNREADABLE:
+            self._totals.count(names.MONITOR_UNREADABLE, reason, by=0)
+        for suffix, reason in product(_FOLLOWED, get_args(Reason)):
+            stream = stream_name(self._client.prefix, suffix)
+            self._totals.count(names.MONITOR_MISSED, stream, reason, by=0)
+        self._missed = [(time.monotonic() + SEEN, one) for one in self._counted.gaps]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -181,6 +197,8 @@ class Meters:
         if before is None:
             return
         self._counted = now
+        while self._missed and self._missed[0][0] <= time.monotonic():
+            self._hearing.missed(self._missed.pop(0)[1])
         kinds = (
             ("event", now.events - before.events),
             ("result", now.results - before.results),
