@@ -25,6 +25,7 @@ MOST_CALLS: Final = 50_000
 FOLLOWED_EVERY: Final = 0.5
 """Seconds between two looks at a task that runs."""
 
+_BROKEN: Final = frozenset({"failed", "lost", "canceled"})
 _SKEW: Final = timedelta(seconds=5)
 """What the clocks of services and of the broker may differ."""
 
@@ -54,6 +55,20 @@ async def read_trace(client: Client, task_id: str) -> Trace:
         left_out=left_out,
         spans=sorted(spans.values(), key=lambda one: one.start),
     )
+
+
+async def read_spans(client: Client, task_id: str) -> list[Span]:
+    """Returns the spans of one task, without those of its children and of services.
+
+    Raises:
+        NotFound: Nothing is known of the task, or not any more.
+    """
+    story = await client.explain(task_id)
+    calls: list[Heard] = []
+    if story.trace is not None and any(one.end in _BROKEN for one in story.attempts):
+        # Of steps that did not end nothing tells but what was called in them.
+        calls, _ = await _calls(client, [story], {story.trace.trace_id})
+    return [one for one in spans_of(story, calls) if one.what not in ("model", "memory")]
 
 
 async def follow_trace(client: Client, task_id: str) -> AsyncIterator[Trace]:

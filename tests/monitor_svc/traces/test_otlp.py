@@ -32,11 +32,11 @@ async def test_a_receiver_decodes_the_whole_trace(
     async with working(office) as worker:
         task_id = await client.submit("report", "otters")
         await client.result(task_id, wait=20)
-        trace = await whole(client, task_id, 14)
+        trace = await whole(client, task_id, 15)
         with Receiver() as receiver:
             assert await otlp.send(receiver.url, trace.spans) == len(trace.spans)
             # Whoever sends it again, sends the same.
-            again = await whole(client, task_id, 14)
+            again = await whole(client, task_id, 15)
             await otlp.send(receiver.url + "/", again.spans)
     assert len(receiver.spans) == len(trace.spans)
     assert {one.trace_id.hex() for one in receiver.spans.values()} == {trace.trace_id}

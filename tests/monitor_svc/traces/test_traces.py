@@ -44,7 +44,7 @@ async def test_everything_that_a_task_set_off_is_one_trace(
     async with working(office):
         task_id = await client.submit("report", "otters")
         assert await client.result(task_id, wait=20) == "otters Fine. 8"
-        trace = await whole(client, task_id, 14)
+        trace = await whole(client, task_id, 15)
     assert tree(trace) == WHOLE
     assert {one.trace_id for one in trace.spans} == {trace.trace_id}
     assert (trace.ended, trace.left_out) == (True, False)
@@ -72,9 +72,9 @@ async def test_a_child_asked_for_shows_the_same_trace(
     async with working(office):
         task_id = await client.submit("report", "otters")
         await client.result(task_id, wait=20)
-        trace = await whole(client, task_id, 14)
+        trace = await whole(client, task_id, 15)
         [child] = named(trace, "send child")
-        again = await whole(client, child.task_id, 14)
+        again = await whole(client, child.task_id, 15)
     assert again.root == trace.root == task_id
     assert again.task_id == child.task_id
     assert [one.span_id for one in again.spans] == [one.span_id for one in trace.spans]
@@ -112,7 +112,7 @@ async def test_ids_are_the_same_when_the_events_have_expired(
     async with working(office):
         task_id = await client.submit("report", "otters")
         await client.result(task_id, wait=20)
-        trace = await whole(client, task_id, 14)
+        trace = await whole(client, task_id, 15)
         await purge(client.connection, stream_name(client.prefix, "EVENTS"), ">")
         left = await whole(client, task_id, 1)
     ids = {one.span_id: one.parent_id for one in trace.spans}
