@@ -284,6 +284,9 @@ class MonitorSection(_Section):
         "OTLP receiver of metrics and traces over HTTP, such as `http://127.0.0.1:4318`; unset, "
         "nothing is sent.",
     )
+    otlp_share: Annotated[float, Field(ge=0, le=1)] = _setting(
+        1.0, "Share of the traces that is sent there, chosen by their ids: whole ones."
+    )
     grace: Duration = _setting("10s", "How long running requests may finish after SIGTERM.")
 
     @model_validator(mode="after")

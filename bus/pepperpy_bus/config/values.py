@@ -140,6 +140,7 @@ class MonitorSettings(_Section, frozen=True, kw_only=True):
     snapshot_keep: int
     server_url: str
     otlp_endpoint: str
+    otlp_share: float = 1.0
     grace: float
 
 
