@@ -1,15 +1,10 @@
-"""Tools of AutoGen as ours, ours as AutoGen's, and agents on the bus as tools there.
-
-Ours keep what they are guarded by: a call goes through the same checks, grants, limits and events
-as one of an `LLMAgent`. AutoGen's own tools say nothing of scopes; whoever hands one to an agent
-may say what it needs.
-"""
+"""Tools of AutoGen as ours, ours as AutoGen's, and agents on the bus as tools there."""
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
-from uuid import uuid4
 
 from autogen_core import CancellationToken
 from autogen_core.tools import BaseTool, ParametersSchema, ToolSchema
@@ -17,15 +12,14 @@ from pydantic import BaseModel, ConfigDict
 
 from pepperpy_agents.adapters.asking import Asking
 from pepperpy_agents.adapters.autogen.stopping import linked
-from pepperpy_agents.adapters.current import Bus, client_of, current
-from pepperpy_agents.tools.resolving import Spec, resolve_all
-from pepperpy_agents.tools.running import Toolbox
-from pepperpy_agents.tools.scopes import Grants, Scope
-from pepperpy_agents.tools.tool import DEFAULT_TIMEOUT, Arguments, Tool, ToolUse, nothing_needed
+from pepperpy_agents.adapters.current import Bus
+from pepperpy_agents.adapters.lending import Lent, Needs, borrowed
+from pepperpy_agents.tools.resolving import Spec
+from pepperpy_agents.tools.scopes import Scope
+from pepperpy_agents.tools.tool import DEFAULT_TIMEOUT, Tool, ToolUse
 from pepperpy_bus.bodies import to_json
 from pepperpy_bus.submission import SubmitOptions
-from pepperpy_schemas.chat import ToolCall
-from pepperpy_schemas.errors import BadConfig, ToolFailed
+from pepperpy_schemas.errors import ToolFailed
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _TEXT: Final = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -78,8 +72,9 @@ class SchemaTool(BaseTool[Given, Any]):
         """
         return await linked(self._called(dict(args), call_id), cancellation_token)
 
+    @abstractmethod
     async def _called(self, arguments: dict[str, Any], call_id: str | None) -> str:
-        raise NotImplementedError
+        """Calls it; what was wrong is raised."""
 
 
 def autogen_tools(
@@ -98,15 +93,9 @@ def autogen_tools(
     Raises:
         BadConfig: There is no such tool, two have one name, or one waits in the task's journal.
     """
-    found, named = resolve_all(specs)
-    for one in found:
-        if one.journaled:
-            raise BadConfig(
-                f"{one.name} waits in the journal of its task, and AutoGen has none",
-                hint='ask the agent by BusTool("triage", "Sends a ticket to the desk.")',
-            )
-    toolbox = Toolbox(found, grants=Grants.of(grants) + named)
-    return [OurTool(one, toolbox, client) for one in toolbox]
+    instead = 'ask the agent by BusTool("triage", "Sends a ticket to the desk.")'
+    lent = Lent(specs, grants, framework="autogen", instead=instead, client=client)
+    return [OurTool(one, lent) for one in lent.tools]
 
 
 class OurTool(SchemaTool):
@@ -114,26 +103,15 @@ class OurTool(SchemaTool):
 
     Args:
         tool: The tool.
-        toolbox: Runs it.
-        client: Where it is looked up, outside of a task.
+        lent: Runs it.
     """
 
-    def __init__(self, tool: Tool, toolbox: Toolbox, client: Bus | None) -> None:
+    def __init__(self, tool: Tool, lent: Lent) -> None:
         super().__init__(tool.alias, tool.description or tool.name, tool.parameters)
-        self._toolbox = toolbox
-        self._client = client
+        self._lent = lent
 
     async def _called(self, arguments: dict[str, Any], call_id: str | None) -> str:
-        task = current()
-        if task is not None or self._client is not None:
-            await self._toolbox.look_up(client_of(self._client))
-        use = ToolUse(
-            caller="autogen" if task is None else task.caller,
-            grants=self._toolbox.grants,
-            ctx=None if task is None else task.ctx,
-        )
-        call = ToolCall(call_id or f"call_{uuid4().hex}", self.name, to_json(arguments).decode())
-        result = await self._toolbox.run(call, use)
+        result = await self._lent.run(self.name, arguments, call_id)
         if result.error:
             raise ToolFailed(result.content)
         return result.content
@@ -175,7 +153,7 @@ class BusTool(SchemaTool):
 def from_autogen(
     tool: BaseTool[Any, Any],
     *,
-    needs: Sequence[str] | Callable[[Arguments], Sequence[str]] = (),
+    needs: Needs = (),
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Tool:
     """Returns a tool of AutoGen as one of ours; `LLMAgent` takes either.
@@ -185,7 +163,6 @@ def from_autogen(
         needs: Scopes that a call needs, or a function of the arguments that returns them.
         timeout: Seconds that a call may take.
     """
-    parameters = {"type": "object", "properties": {}, **tool.schema.get("parameters", {})}
 
     async def call(arguments: dict[str, Any], use: ToolUse) -> str:  # noqa: ARG001 - as all tools
         token = CancellationToken()
@@ -195,15 +172,11 @@ def from_autogen(
             token.cancel()
             raise
 
-    return Tool(
-        name=_NO_NAME.sub("_", tool.name)[:64],
-        description=tool.description,
-        parameters=parameters,
-        call=call,
-        needs=needs if callable(needs) else _always(tuple(needs)),
+    return borrowed(
+        tool.name,
+        tool.description,
+        tool.schema.get("parameters"),
+        call,
+        needs=needs,
         timeout=timeout,
     )
-
-
-def _always(scopes: tuple[str, ...]) -> Callable[[Arguments], Sequence[str]]:
-    return (lambda _: scopes) if scopes else nothing_needed

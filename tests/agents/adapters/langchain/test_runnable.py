@@ -159,7 +159,8 @@ async def test_an_agent_in_a_chain_has_the_budget_and_the_time_of_the_task(
         allowed = {"tokens": 1000, "tasks": 1}
         result = await client.run("front", "?", budget=allowed, timeout="1m", wait="20s")
         assert result in ("spent", ["spent"])
-    assert all(0 < one <= 60 for one in left)
+    # The deadline counts by the server's clock, what is left by the worker's estimate of it.
+    assert all(0 < one <= 61 for one in left)
     assert len(left) == 2
 
 
