@@ -304,8 +304,21 @@ class EdgeSection(_Section):
     token: SecretStr = _setting(
         SecretStr(""), "What callers must have; needed where not only this machine can call."
     )
+    tokens: Path | None = _setting(
+        None,
+        "TOML file of more tokens, one a line: `crm = \"…\"`, as they are or as `sha256:…`; read "
+        "again on SIGHUP; only its owner may read it.",
+    )
     rate: Annotated[float, Field(ge=0)] = _setting(
         50, "Requests a second of one caller; more are refused with 429; 0 for no limit."
+    )
+    largest: Annotated[Size, Field(ge=1024)] = _setting(
+        "8MiB", "The largest body of a request; a larger one is refused with 413."
+    )
+    grace: Duration = _setting(
+        "30s",
+        "How long requests that wait for a task may wait on after SIGTERM; then they are told "
+        "where to ask later.",
     )
 
 

@@ -150,7 +150,10 @@ class EdgeSettings(_Section, frozen=True, kw_only=True):
     host: str
     port: int
     token: Secret
+    tokens: Path | None
     rate: float
+    largest: int
+    grace: float
 
 
 class ToolsSettings(_Section, frozen=True, kw_only=True):

@@ -66,15 +66,21 @@ def json_answer(
 
 
 def error_answer(
-    request: web.Request, error: PepperError | ErrorInfo, *, status: int = 0
+    request: web.Request,
+    error: PepperError | ErrorInfo,
+    *,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Returns the answer that says an error, in the form in which the bus says it."""
     info = error if isinstance(error, ErrorInfo) else error.info()
-    more = dict(error.headers) if isinstance(error, Refused) else {}
-    status = status or (error.status if isinstance(error, Refused) else status_of(info))
+    more = dict(headers or {})
+    status = status_of(info)
+    if isinstance(error, Refused):
+        more |= error.headers
+        status = error.status
     if status in LATER:
         more.setdefault(hdrs.RETRY_AFTER, _AGAIN)
-    body = {
+    body: dict[str, dict[str, Any]] = {
         "error": {
             "code": info.code,
             "message": info.message,
@@ -84,6 +90,8 @@ def error_answer(
             "context": info.context,
         }
     }
+    if info.cause is not None:
+        body["error"]["cause"] = info.cause
     return json_answer(request, body, status=status, headers=more)
 
 

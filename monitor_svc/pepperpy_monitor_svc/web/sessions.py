@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -17,18 +17,13 @@ import msgspec
 
 from pepperpy_monitor_svc.http.answers import Refused
 from pepperpy_monitor_svc.http.callers import same
+from pepperpy_monitor_svc.http.guessing import Guesses
 from pepperpy_schemas.errors import BadConfig
 
 SHORTEST: Final = 16
 """Characters of a token."""
 LIFETIME: Final = 12 * 3600
 """Seconds that a session lasts."""
-_FAILURES: Final = 8
-"""Wrong tokens of one address, within `_WINDOW` seconds."""
-_ALL_FAILURES: Final = 100
-"""Wrong tokens of all addresses together."""
-_WINDOW: Final = 60.0
-_ADDRESSES: Final = 1024
 _ENDED: Final = 4096
 _LONGEST: Final = 256
 
@@ -67,8 +62,7 @@ class Sessions:
         self._token = token
         self._clock = clock
         self._key = _key_of(token) if token else b""
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._all_failures: deque[float] = deque()
+        self._guesses = Guesses(clock=clock)
         self._ended: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -100,15 +94,9 @@ class Sessions:
                 "nobody can log in: there is no token",
                 hint="set monitor.token (PEPPERPY_MONITOR_TOKEN)",
             )
-        self._refuse_guessing(address)
+        self._guesses.refuse_more(address)
         if not same(token, self._token):
-            now = self._clock()
-            self._failures.setdefault(address, deque(maxlen=_FAILURES)).append(now)
-            self._failures.move_to_end(address)
-            self._all_failures.append(now)
-            if len(self._failures) > _ADDRESSES:
-                self._failures.popitem(last=False)
-            raise Refused(401, "wrong_token", "that is not the token")
+            raise self._guesses.wrong(address)
 
     def find(self, cookie: str) -> Session | None:
         """Returns the session of a cookie, unless it is forged, over or ended."""
@@ -138,20 +126,6 @@ class Sessions:
 
     def _mark(self, what: str, of: str) -> str:
         return hmac.new(self._key, f"{what}:{of}".encode(), hashlib.sha256).hexdigest()
-
-    def _refuse_guessing(self, address: str) -> None:
-        since = self._clock() - _WINDOW
-        while self._all_failures and self._all_failures[0] <= since:
-            self._all_failures.popleft()
-        recent = [at for at in self._failures.get(address, ()) if at > since]
-        if len(recent) >= _FAILURES or len(self._all_failures) >= _ALL_FAILURES:
-            raise Refused(
-                429,
-                "too_many_attempts",
-                "too many wrong tokens",
-                hint="wait a minute",
-                headers={"Retry-After": str(int(_WINDOW))},
-            )
 
 
 def _key_of(token: str) -> bytes:

@@ -1,14 +1,8 @@
 """What the dashboard answers."""
 
-import gzip
-import json
 from typing import Any
 
 import pytest
-
-from pepperpy_monitor_svc.web.app import VIEWS
-from pepperpy_schemas.monitor import AgentRow, TaskRow
-from tests.monitor_svc.web.played import NOON
 
 READS = (
     "overview", "topics", "streams", "tasks", "agents", "health", "errors", "topology", "models",

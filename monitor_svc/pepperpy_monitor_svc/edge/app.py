@@ -1,0 +1,82 @@
+"""The HTTP edge as an application."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from pepperpy_bus.client import Client
+from pepperpy_bus.config import Settings
+from pepperpy_monitor_svc.edge.admission import admit
+from pepperpy_monitor_svc.edge.openapi import document
+from pepperpy_monitor_svc.edge.operations import OPERATIONS
+from pepperpy_monitor_svc.edge.parts import PARTS, Draining, Parts
+from pepperpy_monitor_svc.edge.rates import Rates
+from pepperpy_monitor_svc.edge.tokens import Tokens
+from pepperpy_monitor_svc.http.answers import Refused
+from pepperpy_monitor_svc.http.callers import is_loopback
+from pepperpy_monitor_svc.http.events import Seats
+from pepperpy_monitor_svc.http.guessing import Guesses
+from pepperpy_monitor_svc.http.middlewares import errors_as_json, protect
+from pepperpy_schemas.errors import BadConfig
+
+SEATS: Final = 256
+"""Listeners to tasks at once."""
+WAITING: Final = 1024
+"""Requests that wait for tasks at once."""
+
+
+def application(client: Client, settings: Settings, tokens: Tokens) -> web.Application:
+    """Returns the edge; `http.serving` serves it.
+
+    Args:
+        client: The bus; it has no source of its own, because tasks have that of their caller.
+        settings: The settings.
+        tokens: Who may call.
+
+    Raises:
+        BadConfig: Others than this machine could call, and there is no token.
+    """
+    host = settings.edge.host
+    if not is_loopback(host) and not tokens.wanted:
+        raise BadConfig(
+            f"others than this machine could submit tasks on {host!r}, and there is no token",
+            hint="set edge.token (PEPPERPY_EDGE_TOKEN) or edge.tokens, or serve on 127.0.0.1",
+        )
+    app = web.Application(middlewares=[errors_as_json, admit])
+    app[PARTS] = Parts(
+        client=client,
+        settings=settings,
+        tokens=tokens,
+        rates=Rates(settings.edge.rate),
+        guesses=Guesses(),
+        seats=Seats(SEATS),
+        waiting=asyncio.Semaphore(WAITING),
+        draining=Draining(),
+    )
+    app.on_response_prepare.append(protect)
+    app.on_shutdown.append(_drain)
+    for one in OPERATIONS:
+        app.router.add_route(one.method, one.path, one.handler)
+    app.router.add_get("/openapi.json", document)
+    app.router.add_get("/healthz", _alive)
+    app.router.add_get("/readyz", _ready)
+    return app
+
+
+async def _drain(app: web.Application) -> None:
+    parts = app[PARTS]
+    parts.seats.close()
+    parts.draining.begin(parts.settings.edge.grace)
+
+
+async def _alive(_request: web.Request) -> web.StreamResponse:
+    return web.Response(text="ok\n")
+
+
+async def _ready(request: web.Request) -> web.StreamResponse:
+    parts = request.app[PARTS]
+    parts.draining.refuse()
+    if not parts.client.connection.connected:
+        raise Refused(503, "unreachable", "the broker is away")
+    return web.Response(text="ok\n")
