@@ -1,0 +1,1 @@
+"""The fleet: all that is known of tasks, agents, topics, errors and models, in memory."""

@@ -1,0 +1,135 @@
+"""How long things took: percentiles of the last minute, five minutes and hour.
+
+Durations are counted in bins whose bounds grow by 5 %, from 0.1 ms to about 25 hours. A percentile
+is told as the middle of its bin (geometric), so it is off by at most 2.5 % (√1.05 - 1); what is
+shorter or longer counts in the first or the last bin. The counts of two spans add up to those of
+both, which is what windows are made of: one is the sum of its parts, and loses them one by one.
+"""
+
+import math
+from array import array
+from bisect import bisect_left
+from itertools import accumulate
+from operator import sub
+from typing import Final
+
+from pepperpy_monitor_svc.fleet.rings import instant
+from pepperpy_schemas.monitor import Latency, Series, Windows
+
+GROWTH: Final = 1.05
+ERROR: Final = math.sqrt(GROWTH) - 1
+"""Most that a percentile is off, as a share of it."""
+SMALLEST_MS: Final = 0.1
+_LOG: Final = math.log(GROWTH)
+_BINS: Final = 1 + math.ceil(math.log(25 * 3600e3 / SMALLEST_MS) / _LOG)
+_MIDDLES: Final = [SMALLEST_MS * GROWTH ** (n - 0.5) for n in range(_BINS)]
+_SHARES: Final = (0.5, 0.95, 0.99)
+
+
+def bin_of(ms: float) -> int:
+    """Returns the bin of a duration."""
+    if ms <= SMALLEST_MS:
+        return 0
+    return min(_BINS - 1, 1 + int(math.log(ms / SMALLEST_MS) / _LOG))
+
+
+class Window:
+    """The durations of the last span of time, in parts that leave it one by one.
+
+    Args:
+        part: Seconds of a part.
+        parts: How many parts the span has.
+    """
+
+    __slots__ = ("_counts", "_head", "_part", "_parts", "_size")
+
+    def __init__(self, part: float, parts: int) -> None:
+        self._part = part
+        self._size = parts
+        self._head = -1
+        self._parts: dict[int, array[int]] = {}
+        self._counts: array[int] | None = None
+
+    def add(self, at: float, place: int) -> None:
+        """Counts a duration, by its bin."""
+        tick = int(at // self._part)
+        if tick > self._head:
+            self._go_on(tick)
+        elif tick <= self._head - self._size:
+            return
+        part = self._parts.get(tick)
+        if part is None:
+            part = self._parts[tick] = array("I", bytes(4 * _BINS))
+        if self._counts is None:
+            self._counts = array("I", bytes(4 * _BINS))
+        part[place] += 1
+        self._counts[place] += 1
+
+    def latency(self, now: float) -> Latency:
+        """Returns count and percentiles of the span that ends now."""
+        tick = int(now // self._part)
+        if tick > self._head:
+            self._go_on(tick)
+        return _latency(self._counts)
+
+    def chart(self, now: float) -> list[Series]:
+        """Returns half and 95 % of each part as two lines of a chart."""
+        last = int(now // self._part)
+        first = last - self._size + 1
+        found = [_latency(self._parts.get(tick)) for tick in range(first, last + 1)]
+        lines = {"p50": [one.p50_ms for one in found], "p95": [one.p95_ms for one in found]}
+        start = instant(first * self._part)
+        return [
+            Series(name=name, unit="ms", start=start, step_s=self._part, values=values)
+            for name, values in lines.items()
+        ]
+
+    def _go_on(self, tick: int) -> None:
+        if tick - self._size >= self._head:
+            self._parts.clear()
+        self._head = tick
+        for old in [one for one in self._parts if one <= tick - self._size]:
+            gone = self._parts.pop(old)
+            if self._counts is not None:
+                self._counts = array("I", map(sub, self._counts, gone))
+        if not self._parts:
+            self._counts = None  # most topics are quiet most of the time
+
+
+class Timings:
+    """The durations of the last minute, five minutes and hour."""
+
+    __slots__ = ("_h1", "_m1", "_m5")
+
+    def __init__(self) -> None:
+        self._m1 = Window(10, 6)
+        self._m5 = Window(30, 10)
+        self._h1 = Window(300, 12)
+
+    def add(self, at: float, ms: float) -> None:
+        """Counts a duration."""
+        place = bin_of(ms)
+        self._m1.add(at, place)
+        self._m5.add(at, place)
+        self._h1.add(at, place)
+
+    def windows(self, now: float) -> Windows:
+        """Returns the percentiles of all three."""
+        return Windows(m1=self._m1.latency(now), m5=self._m5.latency(now), h1=self._h1.latency(now))
+
+    def m5(self, now: float) -> Latency:
+        """Returns those of the last five minutes."""
+        return self._m5.latency(now)
+
+
+def _latency(counts: "array[int] | None") -> Latency:
+    if counts is None:
+        return Latency()
+    sums = list(accumulate(counts))
+    count = sums[-1]
+    if not count:
+        return Latency()
+    p50, p95, p99 = (
+        round(_MIDDLES[bisect_left(sums, math.ceil(share * count))], 3) for share in _SHARES
+    )
+    return Latency(count=count, p50_ms=p50, p95_ms=p95, p99_ms=p99)

@@ -1,0 +1,160 @@
+"""The tasks that are kept: found by id, weighed, and let go when they weigh too much."""
+
+import sys
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from typing import Final
+
+from pepperpy_monitor_svc.fleet.record import FAILURES, Record
+
+_BASE: Final = 640
+"""Bytes of a record with its numbers and its place in the tables, as measured."""
+_SPENT: Final = 240
+_UNDERWAY: Final = 320
+_TEXT: Final = 49
+
+
+class Shelf:
+    """Tasks of one kind; those that were put there first, or not touched for longest, go first.
+
+    Attributes:
+        tasks: The tasks by id.
+        bytes: Their size, estimated.
+        evicted: How many had to go.
+    """
+
+    __slots__ = ("bytes", "evicted", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: OrderedDict[str, Record] = OrderedDict()
+        self.bytes = 0
+        self.evicted = 0
+
+    def put(self, record: Record) -> None:
+        """Takes a task in."""
+        self.tasks[record.id] = record
+        self.bytes += record.cost
+
+    def take(self, record: Record) -> None:
+        """Gives a task away."""
+        del self.tasks[record.id]
+        self.bytes -= record.cost
+
+
+class Tasks:
+    """All tasks that are kept, no more than a number of bytes.
+
+    A quarter of the room is for tasks that completed, or were canceled, and a quarter for those
+    that failed or were rejected; either may use what the others leave. So failures, which are few,
+    stay far longer than successes. Tasks without an end go last.
+
+    Args:
+        limit: Most bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.open, self.done, self.failed = Shelf(), Shelf(), Shelf()
+        self.states: Counter[str] = Counter()
+        self.letters = 0
+        self._children: Counter[str] = Counter()
+
+    @property
+    def bytes(self) -> int:
+        """What is kept, estimated."""
+        return self.open.bytes + self.done.bytes + self.failed.bytes
+
+    def __len__(self) -> int:
+        return len(self.open.tasks) + len(self.done.tasks) + len(self.failed.tasks)
+
+    def __iter__(self) -> Iterator[Record]:
+        for shelf in (self.open, self.done, self.failed):
+            yield from shelf.tasks.values()
+
+    def get(self, task_id: str) -> Record | None:
+        """Returns a task, or None."""
+        return (
+            self.open.tasks.get(task_id)
+            or self.done.tasks.get(task_id)
+            or self.failed.tasks.get(task_id)
+        )
+
+    def children(self, task_id: str) -> int:
+        """Returns how many tasks that are kept were submitted by this one."""
+        return self._children.get(task_id, 0)
+
+    def new(self, task_id: str, at: float) -> Record:
+        """Returns a new task, kept."""
+        record = Record(id=task_id, first=at, last=at)
+        record.cost = _weight(record)
+        self.open.put(record)
+        self.states[record.state] += 1
+        return record
+
+    def changed(self, record: Record, before: str, *, parent: str, letter: bool) -> None:
+        """Puts a task in its place after something happened to it.
+
+        Args:
+            record: The task.
+            before: The state that it had before.
+            parent: The parent that it had before.
+            letter: Whether it had a dead letter before.
+        """
+        shelf, place = self._shelf(before), self._shelf(record.state)
+        if shelf is place:
+            weight = _weight(record)
+            shelf.bytes += weight - record.cost
+            record.cost = weight
+            if shelf is self.open:
+                shelf.tasks.move_to_end(record.id)
+        else:
+            shelf.take(record)
+            record.cost = _weight(record)
+            place.put(record)
+        if record.state != before:
+            self.states[before] -= 1
+            self.states[record.state] += 1
+        if record.parent != parent:
+            self._children[record.parent] += 1
+        self.letters += record.letter - letter
+        if self.bytes > self._limit:
+            self._make_room()
+
+    def _shelf(self, state: str) -> Shelf:
+        if state == "completed" or state == "canceled":  # noqa: PLR1714 - the fast way
+            return self.done
+        return self.failed if state in FAILURES else self.open
+
+    def _make_room(self) -> None:
+        while self.bytes > self._limit:
+            quarter = self._limit // 4
+            for shelf in (self.done, self.failed):
+                if shelf.bytes > quarter:
+                    break
+            else:
+                shelf = self.open
+            self._evict(shelf)
+
+    def _evict(self, shelf: Shelf) -> None:
+        _, record = shelf.tasks.popitem(last=False)
+        shelf.bytes -= record.cost
+        shelf.evicted += 1
+        self.states[record.state] -= 1
+        self.letters -= record.letter
+        if record.parent:
+            self._children[record.parent] -= 1
+            if not self._children[record.parent]:
+                del self._children[record.parent]
+
+
+def _weight(record: Record) -> int:
+    weight = _BASE + len(record.id) + len(record.parent) + len(record.root)
+    if record.message:
+        weight += sys.getsizeof(record.message)
+    if record.parent:
+        weight += 2 * _TEXT
+    if record.spent is not None:
+        weight += _SPENT
+    if record.underway is not None:
+        weight += _UNDERWAY + sys.getsizeof(record.underway.asks)
+    return weight
