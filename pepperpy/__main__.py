@@ -39,6 +39,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "up": Entry("Run", "Start a broker and workers here, in one terminal."),
     "worker": Entry("Run", "Run an agent: pepperpy worker module:agent."),
+    "edge": Entry("Run", "Take tasks over HTTP, for people and programs without NATS."),
     "init": Entry("Run", "Write a new project with an agent, a test and a compose file."),
     "chat": Entry("Models", "Ask a model: one question, or a conversation at the terminal."),
     "models": Entry("Models", "List the models that you may ask for, and what they cost."),
@@ -63,6 +64,7 @@ COMMANDS: dict[str, Entry] = {
     "schedules": Entry("Tasks", "List, pause, resume and remove what is submitted later."),
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),
+    "monitor": Entry("Look", "Show what the monitor sees; run it with its dashboard."),
     "agents": Entry("Look", "List the running agents; pause, resume and drain them."),
     "shards": Entry("Look", "List the shards of keyed tasks: owner, load, lag, last move."),
     "resources": Entry("Look", "List, define and remove shared resources: who holds, who waits."),

@@ -45,7 +45,7 @@ class Leading:
             await asyncio.sleep(AGAIN)
             return
         self.leads = True
-        log.info("monitor.leads", token=lease.token)
+        log.info("monitor.leads", fence=lease.token)
         try:
             await lease.lost.wait()
         finally:

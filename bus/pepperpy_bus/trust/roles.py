@@ -22,9 +22,10 @@ from pepperpy_schemas.catalog.agents import AGENT_CONTROL
 from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.events import COUNT, EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.monitor import POSITIONS
 from pepperpy_schemas.catalog.services import STOP
 from pepperpy_schemas.catalog.sharding import SHARD_CONTROL, SHARDED_TASK
-from pepperpy_schemas.catalog.state import LEASES
+from pepperpy_schemas.catalog.state import ALERT, ALERT_TOLD, LEASES, SILENCE
 from pepperpy_schemas.catalog.tasks import (
     ANSWER,
     CANCEL,
@@ -53,6 +54,8 @@ SERVES: Final[dict[Role, tuple[str, ...]]] = {
 
 ASK_TOOLS: Final[tuple[Role, ...]] = ("worker", "operator")
 """Who may call tools: a tool acts with the rights of its own process."""
+_HUSH: Final = ("silence", "unsilence", "alert-test")
+"""Operations of the monitor that decide what people are told; the operator's alone."""
 
 
 def permissions(
@@ -74,6 +77,8 @@ def permissions(
     granted = _GRANTS[role](at) + at.everybody()
     if role not in ASK_TOOLS:
         granted += at.withholds(TOOL_SERVICE)
+    if role != "operator":
+        granted += at.withholds("monitor", *_HUSH)
     if role in SERVES:
         # Workers answer calls of tools, and those who may call none get nothing from them.
         deaf = {ANONYMOUS, *ROLES}.difference(ASK_TOOLS) if role == "worker" else ()
@@ -187,8 +192,11 @@ def _monitor(at: Grants) -> Permissions:
         + at.looks_up(*WORK_QUEUES, *COMMANDS)
         + at.inspects(*WORK_QUEUES, *COMMANDS, *LOGS)
         + at.reads_buckets(*BUCKETS)
-        # Of several replicas one leads: it holds a lease, and nobody else's.
+        # Of several replicas one leads: it holds a lease, and nobody else's. How far they have read.
         + at.publishes(LEASES, space="monitor")
+        + at.publishes(POSITIONS)
+        # What it knows of alerts, whom it has told, and what nobody shall be told.
+        + at.publishes(ALERT, ALERT_TOLD, SILENCE)
         + at.hears(*(s for s in CATALOG if s.stream in {"RESULTS", "EVENTS", "TOKENS"}))
         + Permissions(
             publish=("$SRV.>",),

@@ -23,6 +23,7 @@ from pepperpy_monitor_svc.reading.queues import (
 from pepperpy_schemas.errors import NotFound, PepperError
 from pepperpy_schemas.monitor import BrokerFigures, ConsumerRow, StreamRow, TopicFigures
 from pepperpy_schemas.subjects import bucket_name, stream_name
+from pepperpy_schemas.tokens import topic_of
 
 log = get_log("pepperpy.monitor")
 
@@ -145,13 +146,14 @@ class BrokerReader:
         """The age of the first message that a consumer has not settled."""
         config, first = info["config"], info["ack_floor"]["stream_seq"] + 1
         filters = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
-        ages: list[float] = []
-        for subject in filters:
-            query = {"seq": first, "next_by_subj": subject}
-            stored = await read_directly(self._connection, stream, query)
-            if stored is not None:
-                ages.append(_age(now, stored.time))
-        return max(ages, default=None)
+        ages = [await self._age(stream, subject, first, now) for subject in filters]
+        return max((age for age in ages if age is not None), default=None)
+
+    async def _age(self, stream: str, subject: str, first: int, now: datetime) -> float | None:
+        """The age of the first message on a subject from a number on."""
+        query = {"seq": first, "next_by_subj": subject}
+        stored = await read_directly(self._connection, stream, query)
+        return None if stored is None else _age(now, stored.time)
 
     async def _uncovered(
         self, info: dict[str, Any], consumers: Sequence[ConsumerRow]
@@ -160,7 +162,15 @@ class BrokerReader:
         if state["messages"] <= known or state.get("num_subjects", 0) > SUBJECTS:
             return []
         subjects = await subjects_of(self._connection, info["config"]["name"])
-        return uncovered(subjects, (topic_of_consumer(one.name) for one in consumers))
+        found = uncovered(subjects, (topic_of_consumer(one.name) for one in consumers))
+        now, first = parse_time(info["ts"]), state["first_seq"]
+        rows: list[TopicFigures] = []
+        for n, (pattern, waiting) in enumerate(found.items()):
+            topic = topic_of(pattern.split(".")[2])
+            name = info["config"]["name"]
+            age = await self._age(name, pattern, first, now) if n < AGES else None
+            rows.append(TopicFigures(topic=topic, waiting=waiting, oldest_s=age))
+        return rows
 
     async def _letters_by_topic(self) -> dict[str, int]:
         try:

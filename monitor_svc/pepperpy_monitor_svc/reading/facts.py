@@ -16,8 +16,15 @@ class Facts(Protocol):
     def event(self, subject: str, body: bytes, seq: int, at: float) -> None:
         """Takes an event as it is stored."""
 
-    def result(self, task_id: str, body: bytes, seq: int, at: float) -> None:
-        """Takes the end of a task."""
+    def result(
+        self,
+        task_id: str,
+        body: bytes,
+        seq: int,
+        at: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Takes the end of a task, with its headers in lower case."""
 
     def letter(self, topic: str, task_id: str, body: bytes, seq: int, at: float) -> None:
         """Takes a dead letter."""

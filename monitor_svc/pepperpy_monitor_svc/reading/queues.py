@@ -36,21 +36,24 @@ def queue_of(consumer: ConsumerRow) -> TopicFigures | None:
     )
 
 
-def uncovered(subjects: Mapping[str, int], topics: Iterable[str]) -> list[TopicFigures]:
-    """Returns the tasks of topics that never had a worker, of which no consumer tells.
+def uncovered(subjects: Mapping[str, int], topics: Iterable[str]) -> dict[str, int]:
+    """Returns what waits on the lanes of topics that never had a worker.
 
     Args:
         subjects: How many tasks each subject of the queue has.
-        topics: The topics that have consumers.
+        topics: The topics that have consumers, which tell of theirs.
+
+    Returns:
+        How many tasks there are by the pattern of their subjects: ``pp.task.triage.>``.
     """
     known = frozenset(topics)
     waiting: dict[str, int] = {}
     for subject, count in subjects.items():
         tokens = subject.split(".")
-        topic = topic_of(tokens[2]) if len(tokens) > 2 else ""
-        if topic and topic not in known:
-            waiting[topic] = waiting.get(topic, 0) + count
-    return [TopicFigures(topic=topic, waiting=count) for topic, count in waiting.items()]
+        if len(tokens) > 2 and topic_of(tokens[2]) not in known:
+            pattern = ".".join(tokens[:3]) + (".>" if len(tokens) > 3 else "")
+            waiting[pattern] = waiting.get(pattern, 0) + count
+    return waiting
 
 
 def merged(parts: Iterable[TopicFigures], letters: Mapping[str, int]) -> list[TopicFigures]:

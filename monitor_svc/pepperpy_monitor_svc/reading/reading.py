@@ -100,7 +100,8 @@ class Reading:
 
     def _result(self, delivery: Delivery) -> None:
         task_id = delivery.subject.rpartition(".")[2]
-        self._facts.result(task_id, delivery.body, delivery.seq, delivery.time_ns * _NANOSECOND)
+        at = delivery.time_ns * _NANOSECOND
+        self._facts.result(task_id, delivery.body, delivery.seq, at, delivery.headers)
 
     def _letter(self, delivery: Delivery) -> None:
         topic, at = delivery.subject.rpartition(".")[2], delivery.time_ns * _NANOSECOND

@@ -39,7 +39,14 @@ class Recorder:
         self.events.append((subject, body, seq))
         self.times.append(at)
 
-    def result(self, task_id: str, body: bytes, seq: int, at: float) -> None:
+    def result(
+        self,
+        task_id: str,
+        body: bytes,
+        seq: int,
+        at: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.results.append((task_id, body))
 
     def letter(self, topic: str, task_id: str, body: bytes, seq: int, at: float) -> None:

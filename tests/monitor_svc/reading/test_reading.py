@@ -95,6 +95,7 @@ async def test_the_broker_is_told_with_what_waits_and_for_how_long(
     assert topics["triage"].pulls == 2  # one a lane
     assert 0 <= (topics["triage"].oldest_s or -1) < 60
     assert (topics["nobody"].waiting, topics["nobody"].in_hand) == (2, 0)
+    assert topics["nobody"].oldest_s is not None
     streams = {one.name: one for one in figures.streams}
     tasks = streams[f"{bus.prefix.upper()}_TASKS"]
     assert (tasks.messages, tasks.last_seq) == (3, 3)

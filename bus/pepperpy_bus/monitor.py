@@ -1,0 +1,137 @@
+"""What the monitor sees, as everybody asks for it: through the service ``monitor``."""
+
+from typing import Any, TypeVar
+
+from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.services.calls import call, is_unheard
+from pepperpy_bus.units import Duration, parse_duration
+from pepperpy_schemas.catalog.monitor import (
+    MONITOR_AGENTS,
+    MONITOR_ALERTS,
+    MONITOR_ERRORS,
+    MONITOR_MODELS,
+    MONITOR_OVERVIEW,
+    MONITOR_SNAPSHOTS,
+    MONITOR_STATUS,
+    MONITOR_TASK,
+    MONITOR_TASKS,
+    MONITOR_TOPICS,
+    MONITOR_TOPOLOGY,
+)
+from pepperpy_schemas.catalog.services import SERVICE
+from pepperpy_schemas.codec import convert
+from pepperpy_schemas.errors import Unavailable
+from pepperpy_schemas.monitor import Overview, TaskPage, TaskQuery, TaskRow, Topology
+from pepperpy_schemas.monitor_requests import (
+    ActiveAlerts,
+    Agents,
+    Errors,
+    Models,
+    MonitorStatus,
+    SnapshotList,
+    TaskRequest,
+    Topics,
+    ViewRequest,
+)
+from pepperpy_schemas.subjects import Subject
+
+T = TypeVar("T")
+
+PATIENCE = "10s"
+"""How long an answer may take."""
+
+
+class Monitor:
+    """Asks the monitor under one principal's name; any replica answers, and all see the same.
+
+    Args:
+        connection: The connection.
+        prefix: The deployment's prefix.
+        principal: The caller's own name; permissions refuse any other.
+
+    Every question raises `Unavailable` when nobody serves a monitor, or none answered in time.
+    """
+
+    def __init__(self, connection: Connection, prefix: str, principal: str) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._principal = principal
+
+    async def status(self, *, timeout: Duration = PATIENCE) -> MonitorStatus:
+        """Shows how a replica of the monitor is."""
+        return await self._ask(MONITOR_STATUS, ViewRequest(), MonitorStatus, timeout)
+
+    async def overview(self, *, timeout: Duration = PATIENCE) -> Overview:
+        """Shows the fleet at a glance."""
+        return await self._ask(MONITOR_OVERVIEW, ViewRequest(), Overview, timeout)
+
+    async def tasks(self, *, timeout: Duration = PATIENCE, **query: Any) -> TaskPage:
+        """Finds tasks, the ones that came last first.
+
+        Args:
+            timeout: How long it may take.
+            **query: See `pepperpy_schemas.monitor.TaskQuery`: ``state=["failed"]``.
+
+        Raises:
+            BadPayload: A value is not allowed; ``context.path`` names it.
+        """
+        return await self._ask(MONITOR_TASKS, convert(query, TaskQuery), TaskPage, timeout)
+
+    async def task(self, task_id: str, *, timeout: Duration = PATIENCE) -> TaskRow:
+        """Shows one task.
+
+        Raises:
+            NotFound: The monitor does not know it, or no longer.
+        """
+        return await self._ask(MONITOR_TASK, TaskRequest(task_id), TaskRow, timeout)
+
+    async def agents(self, *, timeout: Duration = PATIENCE) -> Agents:
+        """Shows the instances of agents with their state, also those that are lost."""
+        return await self._ask(MONITOR_AGENTS, ViewRequest(), Agents, timeout)
+
+    async def topics(self, *, timeout: Duration = PATIENCE) -> Topics:
+        """Shows topics and streams."""
+        return await self._ask(MONITOR_TOPICS, ViewRequest(), Topics, timeout)
+
+    async def errors(self, *, timeout: Duration = PATIENCE) -> Errors:
+        """Shows errors in groups."""
+        return await self._ask(MONITOR_ERRORS, ViewRequest(), Errors, timeout)
+
+    async def topology(self, *, timeout: Duration = PATIENCE) -> Topology:
+        """Shows who talks to whom, and who waits."""
+        return await self._ask(MONITOR_TOPOLOGY, ViewRequest(), Topology, timeout)
+
+    async def models(self, *, timeout: Duration = PATIENCE) -> Models:
+        """Shows what models did and cost."""
+        return await self._ask(MONITOR_MODELS, ViewRequest(), Models, timeout)
+
+    async def alerts(self, *, timeout: Duration = PATIENCE) -> ActiveAlerts:
+        """Shows the alerts."""
+        return await self._ask(MONITOR_ALERTS, ViewRequest(), ActiveAlerts, timeout)
+
+    async def snapshots(self, *, timeout: Duration = PATIENCE) -> SnapshotList:
+        """Lists the snapshots that are kept."""
+        return await self._ask(MONITOR_SNAPSHOTS, ViewRequest(), SnapshotList, timeout)
+
+    async def _ask(self, subject: Subject[Any], body: object, kind: type[T], time: Duration) -> T:
+        named = subject.of(self._prefix, principal=self._principal)
+        tokens = SERVICE.parse(self._prefix, named)
+        try:
+            return await call(
+                self._connection,
+                self._prefix,
+                tokens["service"],
+                tokens["op"],
+                body,
+                principal=self._principal,
+                type=kind,
+                timeout=parse_duration(time),
+            )
+        except Unavailable as error:
+            if not is_unheard(error):
+                raise
+            raise Unavailable(
+                "nobody serves a monitor here",
+                hint="start one: pepperpy monitor run",
+                context=error.context,
+            ) from error

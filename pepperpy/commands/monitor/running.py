@@ -1,0 +1,48 @@
+"""`pepperpy monitor run`: watches the bus and serves the dashboard."""
+
+from typing import Annotated
+
+import typer
+
+
+def run_(
+    ctx: typer.Context,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="HOST", help="Where the dashboard listens. [default: 127.0.0.1]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Its port; 0 takes a free one. [default: 8230]"),
+    ] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option("--health-port", min=0, max=65_535, help="Serve /livez and /readyz there."),
+    ] = None,
+) -> None:
+    """Watch the bus, serve the dashboard and raise alerts; of several replicas one leads.
+
+    SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
+    reads the settings and the alert rules again.
+    """
+    from functools import partial
+
+    from pepperpy.commands._failure import say
+    from pepperpy.commands._session import options_of
+    from pepperpy_bus.config import load
+    from pepperpy_bus.config.reload import Reloader
+    from pepperpy_bus.logs import configure
+    from pepperpy_monitor_svc.serve import run
+
+    options = options_of(ctx)
+    flags = options.flags() | {
+        "monitor.host": host,
+        "monitor.port": port,
+        "worker.health_port": health_port,
+    }
+    again = partial(load, flags=flags, config=options.config, context=options.context)
+    loaded = again()
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    configure(loaded.settings.log.level, loaded.settings.log.format)
+    run(Reloader(loaded, again))
