@@ -12,6 +12,7 @@ from pepperpy_agents.tools.tool import Tool, ToolUse
 from pepperpy_bus.client import Client
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import ChildFailed, NotFound, ToolFailed
+from pepperpy_schemas.headers import AGENT_DEPTH
 from pepperpy_schemas.messages import TopicSchema
 from pepperpy_schemas.schema_check import schema_check
 from pepperpy_schemas.tokens import check_topic
@@ -20,8 +21,6 @@ AREA: Final = "agent"
 """A call of the agent that takes ``triage`` needs ``agent:triage``."""
 DEEPEST: Final = 8
 """Agents that may have asked one another: two of them could go on for ever."""
-DEPTH: Final = "Agent-Depth"
-"""The header that counts them."""
 WHOLE: Final = "input"
 """The argument that is the whole body, where that is no object."""
 
@@ -49,13 +48,13 @@ def deeper(ctx: Context) -> dict[str, str]:
     Raises:
         ToolFailed: So many agents have asked one another already.
     """
-    written = ctx.headers.get(DEPTH.lower(), "0")
+    written = ctx.headers.get(AGENT_DEPTH.lower(), "0")
     depth = int(written) + 1 if written.isdecimal() and len(written) < 4 else DEEPEST + 1
     if depth > DEEPEST:
         raise ToolFailed(
             f"agents have asked one another {DEEPEST} times: answer from what you have"
         )
-    return {DEPTH: str(depth)}
+    return {AGENT_DEPTH: str(depth)}
 
 
 def _tool(
