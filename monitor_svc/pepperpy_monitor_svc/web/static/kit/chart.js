@@ -34,7 +34,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
  */
 export function chart({ key, title, lines, height = 150 }) {
   const known = lines.filter(([series]) => series && series.values.length > 1);
-  const box = h("figure", { class: "chart", key, part: {} });
+  const box = h("figure", { class: "chart", key, widget: {} });
   const state = { title, lines: known, height };
   const canvas = h("div", { class: "canvas", role: "img" });
   const legend = h("figcaption");
@@ -72,7 +72,7 @@ export function chart({ key, title, lines, height = 150 }) {
   size.observe(canvas);
   const entry = { repaint: () => { shape = ""; draw(); } };
   drawn.add(entry);
-  box.part = {
+  box.widget = {
     state,
     adopt(wanted) {
       Object.assign(state, wanted.state);
@@ -111,7 +111,7 @@ function options({ lines, height }, unit, width) {
     width, height, legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } }, padding: [8, 8, 0, 0],
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
     axes: [
-      { ...axis, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(-8, -3)) },
+      { ...axis, size: 24, gap: 4, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(-8, -3)) },
       { ...axis, size: 66, space: 36, values: (_, ticks) => ticks.map((tick) => written(unit)(tick)) },
     ],
     series: [{}, ...lines.map(([, label, name]) => ({ label, stroke: colour(name), width: 1.5, points: { show: false }, spanGaps: false }))],

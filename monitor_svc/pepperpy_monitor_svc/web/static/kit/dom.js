@@ -19,7 +19,10 @@ function fill(node, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "key") node.key = String(value);
-    else if (name === "part") node.part = value;
+    else if (name === "widget") {
+      node.widget = value;
+      node.dataset.widget = "";
+    }
     else if (name.startsWith("on")) listen(node, name, value);
     else if (name === "style") for (const [key, of] of Object.entries(value)) node.style.setProperty(key, of);
     else if (name === "value" || name === "checked") node[name] = value;
@@ -61,7 +64,7 @@ function morph(old, wanted) {
   for (const name of new Set([...(old.listens ?? []), ...(wanted.listens ?? [])])) {
     listen(old, name, wanted[name]);
   }
-  if (old.part && wanted.part) old.part.adopt(wanted.part);
+  if (old.widget && wanted.widget) old.widget.adopt(wanted.widget);
   else morphChildren(old, wanted);
   morphValue(old, wanted);
 }
@@ -77,7 +80,7 @@ function morphAttributes(old, wanted) {
     if (name !== "style" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   // The attribute is refused by the page's policy; the object behind it is not.
-  if (old.style && !old.part && old.style.cssText !== wanted.style.cssText) old.style.cssText = wanted.style.cssText;
+  if (old.style && !old.widget && old.style.cssText !== wanted.style.cssText) old.style.cssText = wanted.style.cssText;
 }
 
 function morphValue(old, wanted) {
@@ -88,7 +91,7 @@ function morphValue(old, wanted) {
 }
 
 function same(old, wanted) {
-  return old.nodeName === wanted.nodeName && old.key === wanted.key && !old.part === !wanted.part;
+  return old.nodeName === wanted.nodeName && old.key === wanted.key && !old.widget === !wanted.widget;
 }
 
 function morphChildren(old, wanted) {
@@ -107,8 +110,14 @@ function morphChildren(old, wanted) {
   }
   while (place) {
     const next = place.nextSibling;
-    place.part?.close?.();
+    release(place);
     place.remove();
     place = next;
   }
+}
+
+/** Ends what widgets have begun: they observe sizes, and are drawn again with the theme. */
+function release(node) {
+  node.widget?.close();
+  for (const inner of node.querySelectorAll?.("[data-widget]") ?? []) inner.widget.close();
 }

@@ -94,7 +94,9 @@ export function ago(value) {
   const date = instant(value);
   if (!date) return NONE;
   const seconds = Math.floor((Date.now() - date.getTime()) / 1000);
-  return seconds < 1 ? "now" : `${duration(seconds)} ago`;
+  if (seconds < 1) return "now";
+  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([each]) => seconds >= each);
+  return `${Math.floor(seconds / size)} ${unit} ago`;
 }
 
 export const since = (value) => {

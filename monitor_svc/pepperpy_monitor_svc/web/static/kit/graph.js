@@ -3,7 +3,7 @@
 import { h, svg } from "./dom.js";
 
 const BOX = { width: 158, height: 38 };
-const GAP = { across: 92, down: 16 };
+const GAP = { across: 50, down: 16 };
 const SWEEPS = 6;
 
 /**
@@ -58,7 +58,7 @@ export function graph({ name, nodes, edges, describedby }) {
   const { spots, width, height } = place(nodes, drawn);
   return h("div", { class: "scroll graph", role: "region", "aria-label": name, tabindex: "0" },
     svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": name, "aria-describedby": describedby },
-      svg("defs", null, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" },
+      svg("defs", null, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerUnits: "userSpaceOnUse", markerWidth: 9, markerHeight: 9, orient: "auto-start-reverse" },
         svg("path", { d: "M0 0L8 4L0 8z", class: "arrowhead" }))),
       drawn.map((edge) => line(edge, spots)),
       nodes.map((node) => box(node, spots.get(node.id)))));
@@ -66,13 +66,15 @@ export function graph({ name, nodes, edges, describedby }) {
 
 function line({ source, target, label, tone = "", weight = 0, dashed }, spots) {
   const [from, to] = [spots.get(source), spots.get(target)];
-  const forward = to.x > from.x;
-  const [x1, y1] = [forward ? from.x + BOX.width : from.x, from.y + BOX.height / 2];
-  const [x2, y2] = [forward ? to.x : to.x + BOX.width, to.y + BOX.height / 2];
-  const bend = Math.max(36, Math.abs(x2 - x1) / 2) * (forward ? 1 : -1);
+  // Within a column the line leaves and comes back on the right side.
+  const leaves = to.x >= from.x ? 1 : -1;
+  const enters = to.x > from.x ? -1 : 1;
+  const side = (box, way) => (way > 0 ? box.x + BOX.width : box.x);
+  const [x1, y1, x2, y2] = [side(from, leaves), from.y + BOX.height / 2, side(to, enters), to.y + BOX.height / 2];
+  const bend = Math.max(28, Math.abs(x2 - x1) / 2);
   return svg("path", {
     class: `edge ${tone} ${dashed ? "dashed" : ""}`, key: `${source} ${target} ${label}`,
-    d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
+    d: `M${x1} ${y1}C${x1 + leaves * bend} ${y1} ${x2 + enters * bend} ${y2} ${x2} ${y2}`,
     style: { "stroke-width": String(1 + 3 * weight) }, "marker-end": "url(#arrow)",
   }, svg("title", null, label ?? ""));
 }

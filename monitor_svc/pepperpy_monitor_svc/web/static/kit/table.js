@@ -64,14 +64,14 @@ export function ordering(by, down, changed) {
 export function longTable({ name, columns, rows, total, key, more, height = 34 }) {
   const state = { columns, rows, total, key, more, height, name };
   const body = h("tbody");
-  const frame = h("div", { class: "scroll long", role: "region", "aria-label": name, tabindex: "0", part: {} },
+  const frame = h("div", { class: "scroll long", role: "region", "aria-label": name, tabindex: "0", widget: {} },
     h("table", { "aria-rowcount": total + 1 },
       h("thead", null, h("tr", { "aria-rowindex": 1 }, columns.map((column, place) => heading(column, place)))), body));
-  frame.part = {
+  frame.widget = {
     state,
-    draw: () => fillWindow(frame, body, state),
     adopt(wanted) {
       Object.assign(state, wanted.state);
+      wanted.close();
       frame.setAttribute("aria-label", state.name);
       frame.firstChild.setAttribute("aria-rowcount", state.total + 1);
       fillWindow(frame, body, state);

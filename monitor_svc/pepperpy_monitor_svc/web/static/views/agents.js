@@ -15,7 +15,7 @@ const COLUMNS = [
   { title: "Instance", head: true, cell: (one) => agentLink(one.agent, one.instance), sort: (one) => `${one.agent}/${one.instance}` },
   { title: "State", cell: how, sort: (one) => STATES.length - STATES.indexOf(one.state) },
   { title: "Heartbeat", num: true, cell: (one) => `${duration(one.beat_s ?? 0)} ago`, sort: (one) => one.beat_s ?? 0 },
-  { title: "Load", cell: load, sort: (one) => (one.in_flight ?? 0) / (one.slots || 1) },
+  { title: "Load", tight: true, cell: load, sort: (one) => (one.in_flight ?? 0) / (one.slots || 1) },
   { title: "Topics", wide: true, cell: (one) => h("span", { class: "cut" }, (one.topics ?? []).join(", ")) },
   { title: "Shards", num: true, wide: true, cell: (one) => (one.shards ? now(one, count(one.shards)) : "–"), sort: (one) => one.shards ?? 0 },
   { title: "CPU", num: true, cell: (one) => now(one, `${Math.round(one.cpu_percent ?? 0)} %`), sort: (one) => one.cpu_percent ?? 0 },
@@ -63,5 +63,5 @@ function how(one) {
 function load(one) {
   if (!one.slots) return "–";
   const busy = one.in_flight ?? 0;
-  return now(one, h("span", null, gone(one) ? null : bar(busy / one.slots, busy >= one.slots ? "warn" : ""), ` ${busy}/${one.slots}`));
+  return now(one, h("span", null, gone(one) ? null : [bar(busy / one.slots, busy >= one.slots ? "warn" : ""), " "], `${busy}/${one.slots}`));
 }

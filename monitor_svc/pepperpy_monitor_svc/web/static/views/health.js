@@ -39,7 +39,7 @@ export default {
           ["Newest event", [count(counts.last_seq ?? 0), ", ", when(counts.last)]], ["Kept", `${some(counts.tasks ?? 0, "task")} in ${bytes(counts.bytes ?? 0)} of ${bytes(counts.limit_bytes)}`],
           ["Ended ones that had to go", counts.evicted ? `${count(counts.evicted)}, ${count(counts.evicted_failures ?? 0)} of them failures` : null],
           ["Unfinished ones that had to go", counts.evicted_open ? count(counts.evicted_open) : null],
-          ["Could not be read", named(counts.bad)], ["Contradictions", named(counts.odd)], ["Names counted as “other”", named(counts.folded)],
+          ["Could not be read", named(counts.bad)], ["Contradictions", named(counts.odd)], ["Names that had to go", named(counts.dropped)],
         ])),
         panel(`Gaps (${some(counts.missed ?? 0, "message")} never seen)`, table({
           name: "Gaps", rows: counts.gaps ?? [], key: (one) => `${one.stream} ${one.first_seq}`, empty: h("p", { class: "soft" }, "None: every message was seen."),

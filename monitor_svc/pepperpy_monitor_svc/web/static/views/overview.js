@@ -27,7 +27,7 @@ export default {
 function draw(fleet) {
   const seen = Object.values(fleet.states).reduce((sum, one) => sum + one, 0);
   return [
-    title("Overview", h("span", { class: "soft" }, "since ", moment(fleet.since), ", health ", state(fleet.health))),
+    title("Overview", h("span", { class: "soft" }, "since ", moment(fleet.since), ", health\u00a0", state(fleet.health))),
     firing(fleet.firing),
     gaps(fleet.counts),
     figures(fleet),

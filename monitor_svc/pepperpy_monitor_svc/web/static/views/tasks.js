@@ -18,7 +18,6 @@ const COLUMNS = [
   { title: "Came", cell: (one) => when(one.submitted ?? one.started), tight: true },
   { title: "Queued", num: true, wide: true, cell: (one) => milliseconds(one.queued_ms) },
   { title: "Took", num: true, cell: (one) => milliseconds(one.ms) },
-  { title: "Attempt", num: true, wide: true, cell: (one) => count(one.attempt ?? 0) },
   { title: "Cost", num: true, wide: true, cell: (one) => (one.usd ? money(one.usd) : "–") },
   { title: "What", cell: what },
 ];
