@@ -29,11 +29,12 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         replica: Id of this process among those that serve the same.
-        services: Its services; the registry has the process under the name of the first.
+        services: Its services.
         slots: Requests that run at once.
         running: Returns how many run.
         reload: Reads again what it is made of, besides the settings.
         facts: What is worth a line in the log when it begins.
+        called: The process's name in the registry; by default that of the first service.
     """
 
     replica: str
@@ -42,11 +43,12 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     running: Callable[[], int]
     reload: Callable[[], Awaitable[None]]
     facts: Mapping[str, object]
+    called: str = ""
 
     @property
     def name(self) -> str:
-        """The name of its first service."""
-        return self.services[0].name
+        """What the registry calls it."""
+        return self.called or self.services[0].name
 
 
 Opening = Callable[[Client], AbstractAsyncContextManager[Serving]]

@@ -1,6 +1,5 @@
 """The HTTP edge as an application."""
 
-import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -10,7 +9,7 @@ from pepperpy_bus.config import Settings
 from pepperpy_monitor_svc.edge.admission import admit
 from pepperpy_monitor_svc.edge.openapi import document
 from pepperpy_monitor_svc.edge.operations import OPERATIONS
-from pepperpy_monitor_svc.edge.parts import PARTS, Draining, Parts
+from pepperpy_monitor_svc.edge.parts import PARTS, Draining, Parts, Waiting
 from pepperpy_monitor_svc.edge.rates import Rates
 from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.answers import Refused
@@ -51,7 +50,7 @@ def application(client: Client, settings: Settings, tokens: Tokens) -> web.Appli
         rates=Rates(settings.edge.rate),
         guesses=Guesses(),
         seats=Seats(SEATS),
-        waiting=asyncio.Semaphore(WAITING),
+        waiting=Waiting(WAITING),
         draining=Draining(),
     )
     app.on_response_prepare.append(protect)

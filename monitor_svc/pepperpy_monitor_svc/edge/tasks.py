@@ -24,7 +24,6 @@ from pepperpy_monitor_svc.http.answers import Refused, error_answer, json_answer
 from pepperpy_monitor_svc.http.bodies import read_body
 from pepperpy_schemas import headers as h
 from pepperpy_schemas.codec import decode
-from pepperpy_schemas.errors import Overloaded
 from pepperpy_schemas.tokens import check_token, check_topic, new_id
 
 _ANSWER = 1 << 20
@@ -47,12 +46,10 @@ async def submit(request: web.Request) -> web.StreamResponse:
     if not seconds:
         await parts.client.send(topic, task_id, body, options)
         return _accepted(request, topic, task_id)
-    async with (
-        _place(parts),
-        parts.client.results.expect(task_id, submitted="id" in options) as waiter,
-    ):
-        mine = await parts.client.send(topic, task_id, body, options)
-        ended = await _waited(parts, waiter.wait(seconds))
+    with parts.waiting:
+        async with parts.client.results.expect(task_id, submitted="id" in options) as waiter:
+            mine = await parts.client.send(topic, task_id, body, options)
+            ended = await _waited(parts, waiter.wait(seconds))
     if ended is None:
         return _accepted(request, topic, task_id)
     refuse_conflict(task_id, mine, ended.fingerprint)
@@ -68,7 +65,7 @@ async def look_up(request: web.Request) -> web.StreamResponse:
         return json_answer(request, view_of(ended), headers=_links(task_id))
     view = TaskView(id=task_id, state=await parts.client.task_state(task_id))
     if seconds:
-        async with _place(parts):
+        with parts.waiting:
             ended = await _waited(parts, parts.client.ended(task_id, wait=seconds))
         view = view if ended is None else view_of(ended)
     return json_answer(request, view, headers=_links(task_id))
@@ -129,12 +126,6 @@ async def _waited(parts: Parts, waiting: Any) -> Ended | None:
         for one in (ending, over):
             one.cancel()
         await asyncio.gather(ending, over, return_exceptions=True)
-
-
-def _place(parts: Parts) -> asyncio.Semaphore:
-    if parts.waiting.locked():
-        raise Overloaded("too many requests wait for tasks", hint="leave out wait, and ask later")
-    return parts.waiting
 
 
 def _accepted(request: web.Request, topic: str, task_id: str) -> web.Response:

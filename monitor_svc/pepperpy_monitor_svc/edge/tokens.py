@@ -41,6 +41,11 @@ class Tokens:
         """Whether callers need one; also when the file has none any more."""
         return bool(self._settings.token) or self._settings.tokens is not None
 
+    @property
+    def names(self) -> list[str]:
+        """Whose tokens there are."""
+        return sorted(self._names.values())
+
     def reload(self) -> None:
         """Reads the file again; what is wrong in it leaves the tokens as they were.
 

@@ -84,6 +84,7 @@ def _add_pages(app: web.Application) -> None:
 
 def _add_reads(app: web.Application) -> None:
     reads = {
+        "/metrics": records.metrics,
         "/api/overview": views.overview,
         "/api/topics": views.topics,
         "/api/streams": views.streams,

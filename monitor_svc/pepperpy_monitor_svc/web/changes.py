@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from pepperpy_bus.events import Heard
-from pepperpy_schemas.monitor import AgentRow, AlertRow, TaskRow
+from pepperpy_schemas.monitor import AlertRow, ComponentHealth
 
 MOST: Final = 500
 """Names of one kind in a frame; a page that is told of more looks again at all."""
@@ -65,17 +65,12 @@ class Changes:
                 pending.add(*named)
 
 
-_NAMES: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
-    TaskRow: lambda row: ("task", row.id),
-    AgentRow: lambda row: ("agent", f"{row.agent}/{row.instance}"),
-    AlertRow: lambda row: ("alert", row.id),
-}
-
-
 def _named(kind: str, of: object) -> tuple[str, str] | None:
-    if isinstance(of, Heard):
-        return ("task", of.id) if of.entity == "task" else None
-    name = _NAMES.get(type(of))
-    if name is not None:
-        return name(of)
-    return (kind, of) if isinstance(of, str) else None
+    match of:
+        case Heard(entity="task"):
+            return "task", of.id
+        case ComponentHealth() | AlertRow():
+            return kind, of.name if isinstance(of, ComponentHealth) else of.id
+        case str():
+            return kind, of
+    return None

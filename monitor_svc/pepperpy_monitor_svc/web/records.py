@@ -56,6 +56,14 @@ async def audit(request: web.Request) -> web.StreamResponse:
     )
 
 
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """The metrics, for Prometheus."""
+    from pepperpy_monitor_svc.metrics.exposition import CONTENT_TYPE, prometheus_text
+
+    text = prometheus_text(request.app[PARTS].monitor)  # type: ignore[arg-type]  # it is the monitor, seen from here
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
+
+
 async def config(request: web.Request) -> web.StreamResponse:
     """Every setting of the monitor with its meaning; secrets are hidden."""
     from pepperpy_bus.config.known import known_settings

@@ -1,0 +1,71 @@
+"""`pepperpy edge`: tasks over HTTP."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Take tasks over HTTP, for people and programs without NATS.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def edge() -> None:
+    """Take tasks over HTTP, for people and programs without NATS."""
+
+
+@app.command("run")
+def run_(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Where it listens.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")
+    ] = None,
+    tokens: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of tokens, one a line.")
+    ] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option("--health-port", min=0, max=65_535, help="Serve /livez and /readyz there."),
+    ] = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; /openapi.json says what can be asked.
+
+    Requests that wait for a task have some time to finish then. SIGHUP reads the tokens again.
+    """
+    from pepperpy.commands._failure import say
+    from pepperpy.commands._session import options_of
+    from pepperpy_bus.config import load
+    from pepperpy_bus.config.reload import Reloader
+    from pepperpy_bus.logs import configure
+
+    _need_aiohttp()
+    from pepperpy_monitor_svc.edge.serve import run
+
+    options = options_of(ctx)
+    flags = options.flags() | {
+        "edge.host": host,
+        "edge.port": port,
+        "edge.tokens": None if tokens is None else str(tokens),
+        "worker.health_port": health_port,
+    }
+    again = partial(load, flags=flags, config=options.config, context=options.context)
+    loaded = again()
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    configure(loaded.settings.log.level, loaded.settings.log.format)
+    run(Reloader(loaded, again))
+
+
+def _need_aiohttp() -> None:
+    from importlib.util import find_spec
+
+    from pepperpy_bus.installing import install
+    from pepperpy_schemas.errors import BadConfig
+
+    if find_spec("aiohttp") is None:
+        raise BadConfig("the HTTP edge needs aiohttp", hint=install("monitor"))
