@@ -96,6 +96,8 @@ _TOKEN_DOCS: Final = {
     "version": "Version of the schema: v1, v2, …",
     "root": "Id of the first task of a family.",
     "name": "Name of the value or resource.",
+    "receiver": "A receiver of notifications about alerts.",
+    "group": "Hash of what the alerts of a group have in common.",
     "space": "What kind of thing is held: resource, shard, …",
     "target": "Provider and model, as one token.",
     "tenant": "For whom it was answered.",

@@ -94,10 +94,12 @@ class Grants:
         spent = (COUNT.pattern(self._prefix, metric=metric) for metric in METRICS)
         return self.publishes(COUNT) + Permissions(withheld=tuple(spent))
 
-    def withholds(self, service: str) -> Permissions:
-        """Ask a service nothing."""
+    def withholds(self, service: str, *ops: str) -> Permissions:
+        """Ask a service nothing, or not for these operations."""
+        own = {"service": service, "principal": self._principal}
+        asked = ({"op": op} for op in ops) if ops else ({},)
         return Permissions(
-            withheld=(SERVICE.pattern(self._prefix, service=service, principal=self._principal),)
+            withheld=tuple(SERVICE.pattern(self._prefix, **own, **one) for one in asked)
         )
 
     def finds(self, service: str) -> Permissions:

@@ -11,12 +11,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from pepperpy_bus.events import Heard
 from pepperpy_bus.logs import get_log
 from pepperpy_monitor_svc.alerts import wording
 from pepperpy_monitor_svc.alerts.declared import Rule
 from pepperpy_monitor_svc.alerts.expressions import Frame, Key, Series
 from pepperpy_monitor_svc.alerts.history import History
 from pepperpy_monitor_svc.alerts.labels import NAME, SEVERITY, fingerprint
+from pepperpy_monitor_svc.alerts.occurrences import Occurrences
 from pepperpy_monitor_svc.alerts.reading import Ready
 from pepperpy_monitor_svc.metrics.samples import Sample
 from pepperpy_schemas.alerts import Alert
@@ -49,7 +51,7 @@ class Evaluator:
     """
 
     def __init__(self, rules: Iterable[Ready], *, interval: float = 5.0) -> None:
-        self._rules = [one for one in rules if one.condition is not None]
+        self._rules = [_stateful(one) for one in rules]
         self._interval = interval
         self._wanted = {name for one in self._rules for name in _metrics(one)}
         self.history = History(_windows(self._rules), interval=interval)
@@ -95,6 +97,12 @@ class Evaluator:
         self._forget(at)
         return changed
 
+    def hear(self, event: Heard, at: float) -> None:
+        """Takes an event, stored at this moment, seconds; the next evaluation knows of it."""
+        for one in self._rules:
+            if isinstance(one.condition, Occurrences):
+                one.condition.hear(event, at)
+
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Takes over what another replica knows; what this one thought is forgotten."""
         self.alerts = {one.id: one for one in alerts}
@@ -105,7 +113,7 @@ class Evaluator:
 
     def _work_out(self, ready: Ready, frame: Frame, told: list[str]) -> list[Alert]:
         rule, condition = ready.rule, ready.condition
-        assert condition is not None, "rules of events are not worked out here"
+        assert condition is not None, "it was given one above"
         found = condition.values(frame)
         kept = dict(sorted(found.items())[: rule.limit])
         if left_out := len(found) - len(kept):
@@ -181,6 +189,8 @@ class Evaluator:
                 told.append(f"there is no room for {many} series of {name}: left out")
             if odd := sum(math.isnan(one.value) for one in now.get(name, ())):
                 told.append(f"{odd} values of {name} are no numbers")
+        if isinstance(ready.condition, Occurrences) and ready.condition.dropped:
+            told.append(f"{ready.condition.dropped} events were given up: too many waited")
         return told
 
     # --- time -------------------------------------------------------------------------------------
@@ -233,12 +243,21 @@ def labels_of(rule: Rule, key: Key) -> dict[str, str]:
     return {NAME: rule.name, SEVERITY: rule.severity, **rule.labels, **own}
 
 
+def _stateful(ready: Ready) -> Ready:
+    """A rule of events with what it remembers of them: this evaluator's own."""
+    if ready.composite is None:
+        return ready
+    hold = ready.rule.keep_firing_for or ready.composite.within
+    rule = ready.rule.model_copy(update={"keep_firing_for": 0.0})
+    return Ready(rule, Occurrences(ready.composite, hold), ready.composite, ready.origin)
+
+
 def _over(alert: Alert, at: float) -> Alert:
     return alert.changed(state="resolved", resolved=at, ending=None)
 
 
 def _series(ready: Ready) -> list[Series]:
-    assert ready.condition is not None, "rules of events look at no series"
+    assert ready.condition is not None, "it was given one"
     return ready.condition.series()
 
 

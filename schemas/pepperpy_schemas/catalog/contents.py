@@ -47,11 +47,14 @@ from pepperpy_schemas.catalog.services import SERVICE, STOP
 from pepperpy_schemas.catalog.sharding import KEY_HOLD, SHARD_TABLE
 from pepperpy_schemas.catalog.state import (
     AGENT_STATE,
+    ALERT,
+    ALERT_TOLD,
     COMPOSITE,
     FAMILY_STATE,
     KEY_STATE,
     LEASES,
     LEDGER,
+    SILENCE,
 )
 from pepperpy_schemas.catalog.tasks import (
     ANSWER,
@@ -134,6 +137,9 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     LEASES,
     LEDGER,
     COMPOSITE,
+    ALERT,
+    ALERT_TOLD,
+    SILENCE,
     QUESTION,
     SHARD_TABLE,
     KEY_HOLD,

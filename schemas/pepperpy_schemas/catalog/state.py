@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from pepperpy_schemas.alerts import Alert, Silence, Told
 from pepperpy_schemas.composites import CompositeState
 from pepperpy_schemas.shared import Ledger, Resource
 from pepperpy_schemas.subjects import Subject
@@ -47,4 +48,22 @@ COMPOSITE: Final = Subject(
     "$KV.{p}_state.composite.{scope}.{entity}.{verb}",
     CompositeState,
     "How far the events of a composite one have been read, and what waits for the rest of it.",
+)
+ALERT: Final = Subject(
+    "Alert",
+    "$KV.{p}_state.alert.{id}",
+    Alert,
+    "What the monitor that leads knows of an alert; one that is over disappears after a day.",
+)
+ALERT_TOLD: Final = Subject(
+    "Told",
+    "$KV.{p}_state.alert-told.{receiver}.{group}",
+    Told,
+    "What a receiver of notifications was told last of a group of alerts.",
+)
+SILENCE: Final = Subject(
+    "Silence",
+    "$KV.{p}_state.silence.{id}",
+    Silence,
+    "Alerts that nobody is told of for a while; it disappears a day after its end.",
 )
