@@ -1,5 +1,6 @@
 """What happens, counted: events as they are heard, and tasks that ended without any."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -21,6 +22,8 @@ _PUBLISH: Final = "publish"
 _PROCESS: Final = "process"
 REMEMBERED: Final = 20_000
 """Tasks of which is known what was counted of them already."""
+PATIENCE: Final = 5.0
+"""Seconds in which the event follows that tells more of an end than its result does."""
 _OPERATIONS: Final = {"chat": "chat", "stream": "chat", "embed": "embeddings"}
 """What the operations of the provider service are called by the conventions."""
 
@@ -59,14 +62,24 @@ class Hearing:
         totals: Where.
         prefix: The deployment's prefix.
         known: Knows the tasks that events tell of.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, totals: Totals, prefix: str, known: Known) -> None:
+    def __init__(
+        self,
+        totals: Totals,
+        prefix: str,
+        known: Known,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._totals = totals
+        self._clock = clock
         self._known = known
         self._prefix = prefix
         self._submitted, self._ended, self._well = Once(), Once(), Once()
         self._filed, self._topics = Once(), Once()
+        self._untold: OrderedDict[str, float] = OrderedDict()
         self._rules: Mapping[str, Callable[[Heard], None]] = {
             "task": self._task,
             "llm": self._llm,
@@ -129,6 +142,7 @@ class Hearing:
             template = self._spelled(TASK.template, topic=topic)
             labels = (SYSTEM, _PROCESS, template, code)
             self._totals.measure(names.PROCESS_DURATION, took / 1e3, *labels)
+        self._untold.pop(heard.id, None)
         if self._ended(heard.id):
             self._count_end(heard.id, topic, _agent(heard), state, code)
 
@@ -158,8 +172,22 @@ class Hearing:
         if row.letter and self._filed(row.id):
             self._totals.count(names.DEAD_LETTERS, row.topic)
             self._sent(self._spelled(DEAD_LETTER.template, topic=row.topic))
-        if row.ended is not None and self._ended(row.id):
-            self._count_end(row.id, row.topic, row.agent, row.state, row.code)
+        if row.ended is not None and row.id not in self._ended:
+            self._untold.setdefault(row.id, self._clock())
+            if len(self._untold) > REMEMBERED:
+                self._count_untold(next(iter(self._untold)))
+
+    def settle(self) -> None:
+        """Counts ends of which no event has told: their workers raise none."""
+        due = self._clock() - PATIENCE
+        while self._untold and next(iter(self._untold.values())) <= due:
+            self._count_untold(next(iter(self._untold)))
+
+    def _count_untold(self, task_id: str) -> None:
+        del self._untold[task_id]
+        row = self._known.task(task_id)
+        if row is not None and self._ended(task_id):
+            self._count_end(task_id, row.topic, row.agent, row.state, row.code)
 
     # --- models and tools ---
 

@@ -99,9 +99,14 @@ class Meters:
         self._counted: FleetCounts | None = None
         self._missed: list[tuple[float, Gap]] = []
 
+    @property
+    def counting(self) -> bool:
+        """Whether it counts."""
+        return self._counted is not None
+
     def begin(self) -> None:
         """Counts from now on."""
-        if self._counted is not None:
+        if self.counting:
             return
         self._counted = self._fleet.counters()
         self._fleet.on_change.append(self._hearing)
@@ -122,7 +127,7 @@ class Meters:
                 await stack.enter_async_context(exporting(self._otlp, self._data))
             await stack.enter_async_context(looping(self._works()))
             yield
-        if self._counted is not None:
+        if self.counting:
             self._fleet.on_change.remove(self._hearing)
 
     def _works(self) -> dict[str, Work]:
@@ -143,6 +148,7 @@ class Meters:
 
     def families(self) -> list[Family]:
         """Returns every metric that has a value now."""
+        self._hearing.settle()
         self._take_counts()
         return [*self._totals.families(), *families_of(self._readings())]
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pepperpy_monitor_svc.fleet.fleet import Fleet
-from pepperpy_monitor_svc.metrics.hearing import Hearing
+from pepperpy_monitor_svc.metrics.hearing import PATIENCE, Hearing
 from pepperpy_monitor_svc.metrics.samples import samples_of
 from pepperpy_monitor_svc.metrics.totals import Totals
 from pepperpy_schemas.error import ErrorInfo
@@ -23,7 +23,9 @@ class Told:
     def __init__(self) -> None:
         self.totals = Totals()
         self.fleet = Fleet(clock=lambda: NOW)
-        self.fleet.on_change.append(Hearing(self.totals, "pp", self.fleet))
+        self.now = 0.0
+        self._hearing = Hearing(self.totals, "pp", self.fleet, clock=lambda: self.now)
+        self.fleet.on_change.append(self._hearing)
         self._seqs = itertools.count(1)
         self._moments = itertools.count(int(NOW) - 10_000)
 
@@ -61,7 +63,12 @@ class Told:
         self.fleet.letter(topic, task_id, msgspec.json.encode(letter), next(self._seqs), at)
 
     def counted(self, name: str) -> dict[tuple[str, ...], float]:
-        """Values of a metric by the values of its labels, which are sorted by their names."""
+        """Values of a metric by the values of its labels, which are sorted by their names.
+
+        Nothing more is told of what was told before.
+        """
+        self.now += PATIENCE
+        self._hearing.settle()
         return {
             tuple(value for _, value in one.labels): one.value
             for one in samples_of(self.totals.families())

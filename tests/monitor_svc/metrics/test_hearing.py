@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 
+from pepperpy_monitor_svc.metrics.samples import samples_of
 from pepperpy_schemas.monitor import Gap
 from tests.monitor_svc.metrics.hearing_fleet import Told
 
@@ -55,6 +56,15 @@ def test_a_task_of_a_worker_that_raises_no_events_is_counted_by_its_result(told:
     told.result("t1")
     assert told.counted(ENDED) == {("completed", "triage"): 1}
     assert told.counted("pepperpy_tasks_submitted_total") == {("triage",): 1}
+
+
+def test_an_end_without_an_event_is_counted_after_some_patience(told: Told) -> None:
+    told.submitted("triage", "t1")
+    told.result("t1")
+    assert [one for one in samples_of(told.totals.families()) if one.name == ENDED] == []
+    assert told.counted(ENDED) == {("completed", "triage"): 1}
+    told.event("task.completed", "triage", "t1", instance="support/i1")
+    assert told.counted(ENDED) == {("completed", "triage"): 1}
 
 
 def test_attempts_that_fail_are_counted_by_their_code(told: Told) -> None:

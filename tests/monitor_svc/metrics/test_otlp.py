@@ -61,9 +61,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 def metrics(request: ExportMetricsServiceRequest) -> dict[str, Metric]:
     (resource,) = request.resource_metrics
-    assert {one.key: one.value.string_value for one in resource.resource.attributes} == {
-        "service.name": "pepperpy-monitor"
-    }
+    said = {one.key: one.value.string_value for one in resource.resource.attributes}
+    assert said["service.name"] == "pepperpy-monitor"
     (scope,) = resource.scope_metrics
     return {one.name: one for one in scope.metrics}
 
