@@ -17,6 +17,7 @@ from pepperpy_schemas import headers as h
 from pepperpy_schemas.chat import ChatItem, Delta, Reset, Try, Usage
 from pepperpy_schemas.error import info_of
 from pepperpy_schemas.tokens import TOKEN, new_id
+from pepperpy_schemas.upstream_errors import NoTargetLeft
 
 _ROOT: Final = h.ROOT.lower()
 _PARENT: Final = h.PARENT.lower()
@@ -95,6 +96,8 @@ class Account:
                 info = info_of(error)
                 message = self._parts.redaction.hide(info.message)
                 self.values |= {"code": info.code, "message": message}
+            if isinstance(error, NoTargetLeft):
+                self.values["attempts"] = self._tried(error)
         headers: Mapping[str, str] = self._call.headers
         await self._parts.emitter.emit(
             "llm",
@@ -106,6 +109,11 @@ class Account:
             data=self.values | {"ms": self._ms()},
             trace=told(headers),
         )
+
+    def _tried(self, error: NoTargetLeft) -> list[Any]:
+        """The calls that were made in vain."""
+        tries = msgspec.convert(error.context.get("attempts", []), list[Try])
+        return [self._shown(one) for one in tries]
 
     def _shown(self, one: Try) -> Any:
         """Providers repeat in their errors what they were asked."""

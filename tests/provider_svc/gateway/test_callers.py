@@ -310,6 +310,18 @@ async def test_an_event_tells_of_every_answer_without_a_word_of_it(
     assert "42" not in told
 
 
+async def test_an_event_of_a_failure_tells_whom_was_asked_in_vain(
+    serving: Serving, llm: LLM, client: Client
+) -> None:
+    async with serving("- error: {code: upstream_failed, message: no}"):
+        with pytest.raises(PepperError):
+            await llm.chat("is it down")
+    [failed] = await events_of(client)
+    tried = {(one["target"], one["code"]) for one in failed.data["attempts"]}
+    assert tried == {("script/any", "upstream_failed")}
+    assert "is it" not in json.dumps(failed.data)
+
+
 async def test_contents_are_told_when_that_is_asked_for_with_secrets_hidden(
     serving: Serving, llm: LLM, client: Client
 ) -> None:
