@@ -313,7 +313,7 @@ async def test_an_event_tells_of_every_answer_without_a_word_of_it(
 async def test_an_event_of_a_failure_tells_whom_was_asked_in_vain(
     serving: Serving, llm: LLM, client: Client
 ) -> None:
-    async with serving("- error: {code: upstream_failed, message: no}"):
+    async with serving("- error: {code: upstream_failed, message: down}"):
         with pytest.raises(PepperError):
             await llm.chat("is it down")
     [failed] = await events_of(client)
