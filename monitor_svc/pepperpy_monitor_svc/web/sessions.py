@@ -125,7 +125,8 @@ class Sessions:
         return same(mark[:_LONGEST], self.page_mark(session))
 
     def _mark(self, what: str, of: str) -> str:
-        return hmac.new(self._key, f"{what}:{of}".encode(), hashlib.sha256).hexdigest()
+        text = f"{what}:{of}".encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, text, hashlib.sha256).hexdigest()
 
 
 def _key_of(token: str) -> bytes:

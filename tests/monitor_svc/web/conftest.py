@@ -8,7 +8,8 @@ import pytest
 from pepperpy_bus.client import Client
 from pepperpy_monitor_svc.http.serving import serving
 from pepperpy_monitor_svc.web.app import application
-from tests.bus.conftest import bus, eventually  # noqa: F401 - fixtures
+from tests.agents.conftest import working  # noqa: F401 - a fixture
+from tests.bus.conftest import bus, eventually, worker  # noqa: F401 - fixtures
 from tests.monitor_svc.web.played import TOKEN, monitor
 
 Opened = Callable[..., Any]
