@@ -16,6 +16,7 @@ from pepperpy_bus.tasks.topic_schemas import TopicSchemas
 from pepperpy_bus.trust.principals import principal_of
 
 if TYPE_CHECKING:
+    from pepperpy_bus.audit import Audit
     from pepperpy_bus.language import Language
     from pepperpy_bus.llm import LLM
     from pepperpy_bus.memory import Memory
@@ -91,6 +92,13 @@ class Parts:
         from pepperpy_bus.state.budget import Budgets
 
         return Budgets(self._cells, self._clock)
+
+    @functools.cached_property
+    def audit(self) -> "Audit":
+        """The audit log: say there what the broker does not keep, before it is done."""
+        from pepperpy_bus.audit import Audit
+
+        return Audit(self.connection, self.prefix, source=self.source)
 
     def agent_state(self, agent: str) -> "AgentState":
         """Returns the values that an agent keeps.

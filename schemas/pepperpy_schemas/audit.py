@@ -14,6 +14,9 @@ from pepperpy_schemas.monitor import AuditRow
 
 Value: TypeAlias = str | int | bool
 """What stands in a record beside its target; never a body, only ids, sizes and hashes."""
+FaultKind: TypeAlias = Literal[
+    "changed", "removed", "inserted", "reordered", "truncated", "unreadable", "seal"
+]
 NO_HASH = "0" * 64
 """What the first record names as the hash of the one before."""
 
@@ -58,7 +61,7 @@ class ChainBlock(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Attributes:
         number: The block's number, from 1 without a gap.
-        records: The records; none where what was read holds no act.
+        records: The records, at least one.
         read: How far each stream was read.
         head: The hash of the last record of the chain.
         seal: HMAC-SHA256 of the block with the operator's key, or empty.
@@ -131,7 +134,7 @@ class AuditFault(msgspec.Struct, frozen=True):
     """
 
     seq: int
-    kind: Literal["changed", "removed", "inserted", "reordered", "truncated", "unreadable", "seal"]
+    kind: FaultKind
     message: str
 
 

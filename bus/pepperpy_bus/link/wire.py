@@ -8,6 +8,7 @@ This is the only module that knows nats-py's inside; the version is bounded for 
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from nats.aio.client import Client as NatsClient
 from nats.aio.client import Srv
@@ -249,9 +250,17 @@ def check_subject(subject: str) -> None:
         raise BadName(f"subject {subject!r:.80} is empty or has a space or line end")
 
 
+_APPENDED: Final = frozenset(
+    f"nats-{what}"
+    for what in ("stream", "subject", "sequence", "time-stamp", "last-sequence", "msg-size")
+)
+"""What the server says of the copies that it hands on."""
+
+
 def _read_headers(block: bytes) -> dict[str, str]:
     """Headers by lower-case name, the first of equal ones; the server's status is one of them.
 
+    What the server says of a copy stands behind what its sender wrote, and is the last one.
     The block is ``NATS/1.0[ <status>[ <description>]]``, then a line for each header (NATS ADR-4).
     Names that are no tokens are left out.
     """
@@ -265,7 +274,10 @@ def _read_headers(block: bytes) -> dict[str, str]:
     for line in lines:
         name, colon, value = line.partition(":")
         if colon and (name := _folded_names.get(name) or _folded_name(name)):
-            folded.setdefault(name, value.strip())
+            if name in _APPENDED:
+                folded[name] = value.strip()
+            else:
+                folded.setdefault(name, value.strip())
     return folded
 
 

@@ -112,9 +112,9 @@ async def _direct_get(connection: Connection, subject: str, query: bytes) -> Sto
 
 
 async def all_on(
-    connection: Connection, stream: str, subject: str, *, limit: int = 10_000
+    connection: Connection, stream: str, subject: str, *, limit: int = 10_000, first: int = 1
 ) -> list[Stored]:
-    """Returns every message on a subject, in order, up to a limit.
+    """Returns every message on a subject from a number on, in order, up to a limit.
 
     The server answers a request with a batch of direct gets; a 204 ends it and says how many are
     left, because it was asked for no more than some MiB; a 404 says there is none.
@@ -124,14 +124,17 @@ async def all_on(
         Unavailable: There is no such stream, or it did not answer in time.
         Unreachable: The connection broke and did not come back in time.
     """
-    return await connection.over_breaks(partial(_read_all, connection, stream, subject, limit))
+    read = partial(_read_all, connection, stream, subject, limit, first)
+    return await connection.over_breaks(read)
 
 
-async def _read_all(connection: Connection, stream: str, subject: str, limit: int) -> list[Stored]:
+async def _read_all(
+    connection: Connection, stream: str, subject: str, limit: int, first: int
+) -> list[Stored]:
     found: list[Stored] = []
     more = True
     while more and len(found) < limit:
-        start = found[-1].seq + 1 if found else 1
+        start = found[-1].seq + 1 if found else first
         query = {
             "next_by_subj": subject,
             "batch": limit - len(found),
