@@ -1,4 +1,4 @@
-"""The files of the page: what they may do, what they weigh, and where the foreign ones come from."""
+"""The files of the page: what they may do, what they weigh, where the foreign ones come from."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ OURS = [
     for path in sorted(FOLDER.rglob("*"))
     if path.suffix in (".js", ".html", ".css") and "vendor" not in path.parts
 ]
-SCRIPTS = [path for path in sorted(FOLDER.rglob("*.js"))]
+SCRIPTS = sorted(FOLDER.rglob("*.js"))
 VENDORED = json.loads((FOLDER / "vendor/vendored.json").read_text())
 LARGEST = 250_000
 
