@@ -7,6 +7,7 @@ import pytest
 from pepperpy import Client
 from pepperpy_bus.services.service import Call, Endpoint, Service
 from pepperpy_monitor_svc.metrics.probing import Found, Probes
+from pepperpy_monitor_svc.monitor import Monitor
 from pepperpy_schemas.errors import PermissionDenied, Unavailable
 from pepperpy_schemas.memory_requests import Entries, GetRequest
 from pepperpy_schemas.provider import ProviderStatus, TargetStatus, TenantRequest
@@ -99,17 +100,15 @@ async def test_a_provider_is_as_well_as_its_models(
 async def test_how_the_parts_are_is_known_to_the_fleet_and_a_metric(
     client: Client, watching: Watching, eventually: Eventually
 ) -> None:
-    async with offering(client, "memory", memory(Unavailable("the database is away"))):
-        async with watching() as monitor:
-            await eventually(
-                lambda: (
-                    {one.name: one.status for one in monitor.fleet.components()}.get("memory")
-                    == "down"
-                ),
-                within=30,
-            )
-            families = {one.metric.name: one for one in monitor.meters.families()}
-            up = {one.labels: one.value for one in families["pepperpy.component.up"].points}
-            assert up[("memory",)] == 0
-            assert up[("broker",)] == 1
-            assert ("provider",) not in up
+    ill = memory(Unavailable("the database is away"))
+    async with offering(client, "memory", ill), watching() as monitor:
+        await eventually(lambda: statuses(monitor).get("memory") == "down", within=30)
+        families = {one.metric.name: one for one in monitor.meters.families()}
+        up = {one.labels: one.value for one in families["pepperpy.component.up"].points}
+        assert up[("memory",)] == 0
+        assert up[("broker",)] == 1
+        assert ("provider",) not in up
+
+
+def statuses(monitor: Monitor) -> dict[str, str]:
+    return {one.name: one.status for one in monitor.fleet.components()}
