@@ -133,8 +133,9 @@ async def start_up(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Up]]
             "-m",
             "pepperpy",
             "up",
-            # A database and a model beside every stack would cost more than what is tested.
+            # A database, a model and a dashboard beside every stack would cost more than the test.
             *(() if "--memory" in arguments else ("--no-memory",)),
+            *(() if "--monitor" in arguments else ("--no-monitor",)),
             *map(str, arguments),
             "--json",
             cwd=tmp_path,

@@ -43,6 +43,9 @@ def command(
     memory: Annotated[
         bool, typer.Option("--memory/--no-memory", help="Whether to remember things too.")
     ] = True,
+    monitor: Annotated[
+        bool, typer.Option("--monitor/--no-monitor", help="Whether to serve the dashboard too.")
+    ] = True,
     embedder: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +94,7 @@ def command(
     settings = loaded.settings
     plan = Plan(
         settings=settings,
-        services=services(settings, os.environ, models=models, memory=memory),
+        services=services(settings, os.environ, models=models, memory=memory, monitor=monitor),
         children=worker_children(agents or (), settings.stack.workers, reload=reload),
         foreign=url is not None,
         environment={

@@ -31,6 +31,7 @@ _EMBEDDERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "onnx": ("embed-onnx", ("onnxruntime", "tokenizers")),
 }
 """The extra of an embedder, and what it brings."""
+_MONITOR = ("aiohttp", "opentelemetry.sdk", "prometheus_client")
 _MEMORY_EXTRAS = ("memory", "postgres", "language")
 _EXTRAS = ("provider", "openai", "anthropic", "local")
 
@@ -53,7 +54,9 @@ PROVIDER = Child(name="provider", command=(*PEPPERPY, "provider", "run"), role="
 
 MEMORY = Child(name="memory", command=(*PEPPERPY, "memory", "run"), role="memory")
 
-SERVICES: tuple[Child, ...] = (ORCHESTRATOR, PROVIDER, MEMORY)
+MONITOR = Child(name="monitor", command=(*PEPPERPY, "monitor", "run"), role="monitor")
+
+SERVICES: tuple[Child, ...] = (ORCHESTRATOR, PROVIDER, MEMORY, MONITOR)
 """The services of a stack; each gets the user of its role."""
 
 
@@ -64,6 +67,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         children: Their processes.
         left_out: Why no models are served, and what to do about it; empty when they are.
         no_memory: The same of the memory.
+        no_monitor: The same of the monitor.
         small: Whether all models are the small one of this machine.
         secret: Variables that only the provider service gets.
     """
@@ -71,12 +75,18 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[Child, ...]
     left_out: str = ""
     no_memory: str = ""
+    no_monitor: str = ""
     small: bool = False
     secret: frozenset[str] = frozenset()
 
 
 def services(
-    settings: Settings, environ: Mapping[str, str], *, models: bool = True, memory: bool = True
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    models: bool = True,
+    memory: bool = True,
+    monitor: bool = True,
 ) -> Services:
     """Returns the services of a stack: those whose packages are installed here.
 
@@ -85,12 +95,13 @@ def services(
         environ: The environment, where the keys of model providers are.
         models: Whether the provider service is wanted.
         memory: Whether the memory service is wanted.
+        monitor: Whether the monitor is wanted.
 
     Raises:
         BadConfig: The provider service's declaration is wrong.
     """
     children = [ORCHESTRATOR]
-    left_out = no_memory = ""
+    left_out = no_memory = no_monitor = ""
     secret: frozenset[str] = frozenset()
     small = False
     if models:
@@ -102,10 +113,14 @@ def services(
             both = (*ORCHESTRATOR.command, ARCHIVIST)
             children[0] = msgspec.structs.replace(ORCHESTRATOR, command=both)
             children.append(MEMORY)
+    if monitor:
+        no_monitor = _no_monitor()
+        children += [] if no_monitor else [MONITOR]
     return Services(
         children=tuple(children),
         left_out=left_out,
         no_memory=no_memory,
+        no_monitor=no_monitor,
         small=small,
         secret=secret,
     )
@@ -142,8 +157,23 @@ def _no_memory(settings: Settings) -> str:
     return ""
 
 
+def _no_monitor() -> str:
+    """Why there is no monitor."""
+    missing = _missing(_MONITOR)
+    if not missing:
+        return ""
+    return f"no dashboard: {', '.join(missing)} not installed; {install('monitor')}"
+
+
 def _missing(names: Iterable[str]) -> list[str]:
-    return sorted({name for name in names if find_spec(name) is None})
+    return sorted({name for name in names if not _found(name)})
+
+
+def _found(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False
 
 
 def workers(agents: Sequence[str], copies: int, *, reload: bool = False) -> tuple[Child, ...]:

@@ -13,11 +13,12 @@ import msgspec
 from pepperpy.stack.broker import Broker
 from pepperpy.stack.child import Child
 from pepperpy.stack.context_file import context_files
+from pepperpy.stack.dashboard import SECRET, Dashboard, dashboard
 from pepperpy.stack.interrupts import background, first_of, interrupts
 from pepperpy.stack.local import NAME as BROKER
 from pepperpy.stack.local import LocalBroker, keep_running, local_broker
 from pepperpy.stack.output import Output
-from pepperpy.stack.services import MEMORY, PROVIDER, SERVICES, Services
+from pepperpy.stack.services import MEMORY, MONITOR, PROVIDER, SERVICES, Services
 from pepperpy.stack.supervisor import Supervisor, leader_of, supervised
 from pepperpy.stack.welcome import Ready, example, welcome
 from pepperpy_bus.client import Client
@@ -93,6 +94,7 @@ class _Stack:
         self._output = output
         self._stop = stop
         self._children = plan.services.children + plan.children
+        self._dashboard: Dashboard | None = None
 
     async def run(self) -> None:
         """The life of the stack, with either kind of broker."""
@@ -114,6 +116,8 @@ class _Stack:
                 raise
 
     async def _serve(self, local: LocalBroker | None, context: str = "") -> None:
+        if MONITOR in self._children:
+            self._dashboard = dashboard(self._settings, local)
         supervisor = Supervisor(
             self._children,
             environment_of=lambda child: self._environment(child, local),
@@ -159,6 +163,9 @@ class _Stack:
                 models=PROVIDER.name in supervisor.pids,
                 small=self._plan.services.small,
                 memory=MEMORY.name in supervisor.pids,
+                dashboard=self._dashboard.url if self._dashboard else "",
+                token_file=self._dashboard.token_file if self._dashboard else "",
+                no_monitor=self._plan.services.no_monitor,
                 left_out=self._plan.services.left_out,
                 no_memory=self._plan.services.no_memory,
                 pids={**({BROKER: local.broker.pid} if local else {}), **supervisor.pids},
@@ -183,6 +190,10 @@ class _Stack:
             login = {**login, **self._memory_url(local)}
         else:
             inherited = {k: v for k, v in inherited.items() if not k.startswith(_MEMORY_URL)}
+        if child is MONITOR and self._dashboard is not None:
+            login = {**login, **self._dashboard.environment}
+        else:
+            inherited = {k: v for k, v in inherited.items() if not k.startswith(SECRET)}
         if child is not PROVIDER:
             secret = self._plan.services.secret
             inherited = {k: v for k, v in inherited.items() if k not in secret}

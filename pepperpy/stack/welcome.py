@@ -39,6 +39,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
         left_out: Why no models are served, and what to do about it.
         memory: Whether things are remembered.
         no_memory: Why they are not, and what to do about it.
+        dashboard: Where the dashboard is, or empty.
+        token_file: Where the token of those lies who act there, or empty.
+        no_monitor: Why there is no dashboard, and what to do about it.
     """
 
     url: str
@@ -55,11 +58,21 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     left_out: str = ""
     memory: bool = False
     no_memory: str = ""
+    dashboard: str = ""
+    token_file: str = ""
+    no_monitor: str = ""
 
 
 def welcome(ready: Ready) -> str:
     """Return the text."""
-    rows = [*_publish(ready), *_models(ready), *_memory(ready), *_operate(ready), *_data(ready)]
+    rows = [
+        *_publish(ready),
+        *_models(ready),
+        *_memory(ready),
+        *_dashboard(ready),
+        *_operate(ready),
+        *_data(ready),
+    ]
     wide = max(len(label) for label, _ in rows)
     workers = len(ready.pids.keys() - {BROKER, *(service.name for service in SERVICES)})
     lines = [f"  {label:<{wide}}  {text}" for label, text in rows]
@@ -120,6 +133,13 @@ def _memory(ready: Ready) -> list[tuple[str, str]]:
     if ready.memory:
         return [("remember a folder", f"{_cli(ready)} memory ingest FOLDER")]
     return [("left out", ready.no_memory)] if ready.no_memory else []
+
+
+def _dashboard(ready: Ready) -> list[tuple[str, str]]:
+    if not ready.dashboard:
+        return [("left out", ready.no_monitor)] if ready.no_monitor else []
+    token = f"   # (to act there: the token in {ready.token_file})" if ready.token_file else ""
+    return [("dashboard", f"{ready.dashboard}{token}")]
 
 
 def _operate(ready: Ready) -> list[tuple[str, str]]:

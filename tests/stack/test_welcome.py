@@ -107,3 +107,11 @@ def test_a_reloading_worker_is_told_to_end_with_the_stack_and_others_are_killed(
     assert plain.orphan_signal.name == "SIGKILL"
     assert reloading.orphan_signal.name == "SIGTERM"
     assert reloading.command[-1] == "--reload"
+
+
+def test_the_dashboard_is_shown_with_the_token_of_those_who_act():
+    text = welcome(ready(dashboard="http://127.0.0.1:8230", token_file="/data/token"))
+    assert "http://127.0.0.1:8230   # (to act there: the token in /data/token)\n" in text
+    assert "http://127.0.0.1:8230\n" in welcome(ready(dashboard="http://127.0.0.1:8230"))
+    assert "dashboard" not in welcome(ready())
+    assert "no dashboard: aiohttp" in welcome(ready(no_monitor="no dashboard: aiohttp"))

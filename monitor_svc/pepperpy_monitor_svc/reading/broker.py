@@ -133,8 +133,11 @@ class BrokerReader:
         )
 
     async def _consumers(self, stream: str, info: dict[str, Any]) -> list[ConsumerRow]:
-        """The durable ones: followers come and go, and nobody waits for what they do."""
-        if not info["state"]["consumer_count"]:
+        """The durable ones: followers come and go, and nobody waits for what they do.
+
+        Buckets have none, and only the operator may list theirs.
+        """
+        if not info["state"]["consumer_count"] or stream.startswith(("KV_", "OBJ_")):
             return []
         found = [one for one in await consumers_of(self._connection, stream) if _lasts(one)]
         busy = sorted((one for one in found if _to_do(one)), key=_to_do, reverse=True)[:AGES]
