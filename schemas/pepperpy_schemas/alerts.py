@@ -113,28 +113,10 @@ class SilenceId(msgspec.Struct, frozen=True):
     id: str
 
 
-class AlertsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which alerts are wanted.
+class SilencesReply(msgspec.Struct, frozen=True):
+    """The silences, also those that are over for less than a day."""
 
-    Attributes:
-        resolved: Whether those that are over are wanted, too.
-    """
-
-    resolved: bool = False
-
-
-class AlertsReply(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The alerts there are.
-
-    Attributes:
-        alerts: Those that fire first, the worst first.
-        silences: Silences that are in force, or will be.
-        leads: Whether the replica that answers is the one that evaluates and tells.
-    """
-
-    alerts: list[AlertRow]
-    silences: list[Silence] = []
-    leads: bool = False
+    silences: list[Silence]
 
 
 class RuleRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

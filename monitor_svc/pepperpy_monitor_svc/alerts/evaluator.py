@@ -8,7 +8,7 @@ would make too many alerts is named in `Evaluator.troubles`, and the others go o
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from pepperpy_bus.events import Heard
@@ -30,6 +30,9 @@ MAX_SAMPLES: Final = 200_000
 RETENTION: Final = 900.0
 """Seconds that an alert which is over is still shown, as at Prometheus."""
 
+LONGEST: Final = 86400.0
+"""Seconds that it is kept while a receiver that does not answer has yet to be told."""
+
 _BACK: Final = 1.0
 """Seconds that a clock may go back unnoticed."""
 _AHEAD: Final = 12
@@ -48,6 +51,7 @@ class Evaluator:
         troubles: What is wrong with a rule, by its name; for people.
         looked_at: How many series a rule looks at now, by its name.
         jumped: How often the clock has jumped.
+        owed: Whether somebody has yet to be told that an alert is over, by its id.
     """
 
     def __init__(self, rules: Iterable[Ready], *, interval: float = 5.0) -> None:
@@ -61,6 +65,7 @@ class Evaluator:
         self.troubles: dict[str, str] = {}
         self.looked_at: dict[str, int] = {}
         self.jumped = 0
+        self.owed: Callable[[str], bool] = lambda _: False
 
     def evaluate(self, samples: Sequence[Sample], at: float) -> list[Alert]:
         """Works out all rules on the series of a moment; returns the alerts that have changed.
@@ -94,8 +99,7 @@ class Evaluator:
             if told:
                 troubles[ready.rule.name] = "; ".join(told)
         self.troubles = troubles
-        self._forget(at)
-        return changed
+        return changed + self._forget(at)
 
     def hear(self, event: Heard, at: float) -> None:
         """Takes an event, stored at this moment, seconds; the next evaluation knows of it."""
@@ -228,13 +232,18 @@ class Evaluator:
                 found.setdefault(one.rule, set()).add(key)
         return {name: frozenset(keys) for name, keys in found.items()}
 
-    def _forget(self, at: float) -> None:
+    def _forget(self, at: float) -> list[Alert]:
+        """Forgets what has been over for long; returns what is over because its rule is gone."""
         known = {one.rule.name for one in self._rules}
+        gone = []
         for one in list(self.alerts.values()):
-            if one.resolved is not None and at - one.resolved > RETENTION:
-                del self.alerts[one.id]
-            elif one.rule not in known and one.state != "resolved":
-                self.alerts[one.id] = _over(one, at)
+            if one.resolved is not None:
+                if at - one.resolved > (LONGEST if self.owed(one.id) else RETENTION):
+                    del self.alerts[one.id]
+            elif one.rule not in known:
+                over = self.alerts[one.id] = _over(one, at)
+                gone.append(over)
+        return gone
 
 
 def labels_of(rule: Rule, key: Key) -> dict[str, str]:
