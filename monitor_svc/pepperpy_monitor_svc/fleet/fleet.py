@@ -29,6 +29,10 @@ _TOKEN: Final = 64
 _AHEAD: Final = 60.0
 """Seconds that a moment may be ahead of the clock and still be believed."""
 _TOPIC: Final = h.TOPIC.lower()
+_LIFE: Final = frozenset(
+    ("initialized", "starting", "running", "paused", "stopping", "stopped", "error")
+)
+"""What an instance tells of its life; other events of an agent, that it was made, are of none."""
 
 
 class Fleet(Views):
@@ -169,7 +173,7 @@ class Fleet(Views):
                 self._facts.llm_event(heard, at)
             case "memory" if not heard.event.attempt:
                 self._facts.memory_event(heard, at)
-            case "agent" if not heard.event.attempt:
+            case "agent" if heard.verb in _LIFE and not heard.event.attempt:
                 known = self._parts.agents.of(heard.scope, heard.id)
                 known.tells(heard.verb, at)
             case _ if heard.event.attempt:
