@@ -15,8 +15,8 @@ from pepperpy_schemas.monitor import TaskQuery
 
 log = get_log("pepperpy.web")
 
-_PATIENCE = 5.0
-"""Seconds that a service has to say how it is."""
+_PATIENCE = 1.5
+"""Seconds that a service has to say how it is: a page asks again, and has the rest to show."""
 
 
 def overview_of(app: web.Application) -> dict[str, Any]:

@@ -100,5 +100,5 @@ export function choiceFilter(page, name, label, choices) {
 
 /** Filters that have no field of their own, as marks that can be taken away. */
 export const marks = (page, names) => names.filter((name) => page.query.get(name)).map((name) =>
-  h("button", { type: "button", class: "mark", key: `mark ${name}`, "aria-label": `Remove the filter ${name} ${page.query.get(name)}`,
-    onclick: () => page.filter({ [name]: "" }) }, `${name}: ${page.query.get(name)} ×`));
+  h("button", { type: "button", class: "mark", key: `mark ${name}`, onclick: () => page.filter({ [name]: "" }) },
+    h("span", { class: "hidden" }, "Take away the filter "), `${name}: ${page.query.get(name)} `, h("span", { "aria-hidden": "true" }, "×")));

@@ -132,7 +132,7 @@ function steps(all, from) {
       { title: "Took", num: true, cell: (one) => milliseconds(one.ms) },
       { title: "Result", num: true, cell: (one) => bytes(one.size) },
       { title: "Attempt", num: true, cell: (one) => one.attempt },
-      { title: "", label: "Run again", cell: (one) => h("button", { type: "button", class: "small", "aria-label": `Run again from step ${one.n}, ${one.name}`, onclick: () => from(one.n) }, "Again from here") },
+      { title: "", label: "Run again", cell: (one) => h("button", { type: "button", class: "small", "aria-label": `Again from here: step ${one.n}, ${one.name}`, onclick: () => from(one.n) }, "Again from here") },
     ],
   });
 }
