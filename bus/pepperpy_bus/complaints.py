@@ -2,7 +2,7 @@
 
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ def complaint(
     hint: str,
     *,
     at: Sequence[str | int] = (),
+    hidden: Collection[str] = (),
 ) -> BadConfig:
     """Returns an error with a line for each slip, in the order of the file's lines.
 
@@ -56,6 +57,7 @@ def complaint(
         error: How it does not.
         hint: Where the keys are described.
         at: Where in the declaration the table's part lies.
+        hidden: Keys whose values are not shown: they may be secrets.
     """
     told = []
     for problem in error.errors(include_url=False):
@@ -63,7 +65,7 @@ def complaint(
         path = field_path([*at, *places])
         where = path.removeprefix("$").removeprefix(".")
         lead = f"{where}: " if where else ""
-        told.append((marked.line(path), f"{lead}{_fact(problem, places, table)}"))
+        told.append((marked.line(path), f"{lead}{_fact(problem, places, table, hidden)}"))
     lines = [f"{origin}:{line}: {fact}" for line, fact in sorted(dict.fromkeys(told))]
     return BadConfig("\n".join(lines), hint=hint)
 
@@ -72,7 +74,9 @@ def _is_none(place: str | int) -> bool:
     return isinstance(place, str) and _NO_PLACE.fullmatch(place) is not None
 
 
-def _fact(problem: Any, places: list[str | int], table: type[BaseModel]) -> str:
+def _fact(
+    problem: Any, places: list[str | int], table: type[BaseModel], hidden: Collection[str]
+) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"there is no such key{_nearest(places, table)}"
@@ -80,7 +84,8 @@ def _fact(problem: Any, places: list[str | int], table: type[BaseModel]) -> str:
         return "is missing"
     told = str(problem.get("ctx", {}).get("error") or problem["msg"])
     shown = problem["input"]
-    given = "" if isinstance(shown, dict | list) else f"{shown!r:.80}: "
+    unshown = isinstance(shown, dict | list) or bool(set(places) & set(hidden))
+    given = "" if unshown else f"{shown!r:.80}: "
     return f"{given}{told[:1].lower()}{told[1:]}"
 
 
@@ -97,6 +102,8 @@ def _keys(places: list[str | int], table: type[BaseModel]) -> tuple[str, ...]:
         if isinstance(one, int):
             continue
         fields = {field.alias or name: field for name, field in table.model_fields.items()}
+        if one not in fields:
+            continue  # a name that the author has chosen
         kind = fields[one].annotation
         tables = [kind, *typing.get_args(kind)]
         table = next(
