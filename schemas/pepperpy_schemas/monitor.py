@@ -622,8 +622,8 @@ class FleetCounts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         results: Results.
         letters: Dead letters.
         bad: Messages that could not be read, by the error's code.
-        odd: Facts that contradict each other, by what they are: an event after the end, an event
-            from the future.
+        odd: What does not fit, and was taken all the same, by what it is: ``clock_ahead`` (a
+            worker's clock), ``time_ahead`` (the server's), ``listener`` (one that failed).
         missed: Messages that were never seen.
         gaps: The newest gaps, at most 100.
         last_seq: The newest event.
@@ -636,7 +636,7 @@ class FleetCounts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         evicted: Ended tasks that had to go.
         evicted_failures: Of these, not completed.
         evicted_open: Tasks without an end that had to go.
-        folded: Names that were one too many and count as ``other``, by what they name.
+        dropped: Names that had to go because there were too many, by what they name.
     """
 
     events: Count = 0
@@ -657,7 +657,7 @@ class FleetCounts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     evicted: Count = 0
     evicted_failures: Count = 0
     evicted_open: Count = 0
-    folded: dict[str, int] = {}
+    dropped: dict[str, int] = {}
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,5 +122,5 @@ class Counts:
             evicted=tasks.done.evicted + tasks.failed.evicted,
             evicted_failures=tasks.failed.evicted,
             evicted_open=tasks.open.evicted,
-            folded=kept.dropped(),
+            dropped=kept.dropped(),
         )

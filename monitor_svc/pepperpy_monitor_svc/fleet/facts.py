@@ -163,7 +163,8 @@ class Facts:
             parts.ways.count(agent, node("topic", heard.scope), "pulls", at)
         queued = figure(data.get("queued_ms"))
         if queued >= 0:
-            record.queued_ms = queued
+            known = record.queued_ms
+            record.queued_ms = queued if known < 0 else min(known, queued)
             if not record.submitted or at - queued / 1e3 < record.submitted:
                 record.submitted = at - queued / 1e3
             if not record.counted & _QUEUED:

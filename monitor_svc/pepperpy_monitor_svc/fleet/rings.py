@@ -89,6 +89,9 @@ class Ring:
 
     def _go_on(self, tick: int) -> None:
         size = len(self._cells)
-        for gone in range(max(self._head + 1, tick - size + 1), tick + 1):
-            self._cells[gone % size] = self._empty
+        if tick - self._head >= size:
+            self._cells = array("f", [self._empty]) * size
+        else:
+            for gone in range(self._head + 1, tick + 1):
+                self._cells[gone % size] = self._empty
         self._head = max(self._head, tick)
