@@ -1,4 +1,4 @@
-"""Acts: what people with the token have the bus do. Each is written down with who did it."""
+"""Acts: what people with the token have the bus do. The audit log has each, with who did it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from pepperpy_bus.audit import AS
 from pepperpy_bus.client import Client
 from pepperpy_bus.logs import get_log
 from pepperpy_monitor_svc.http.answers import Refused, json_answer
@@ -13,6 +14,7 @@ from pepperpy_monitor_svc.http.bodies import read_object
 from pepperpy_monitor_svc.http.middlewares import Handler
 from pepperpy_monitor_svc.web.access import acting_client, who_acts
 from pepperpy_monitor_svc.web.parts import PARTS
+from pepperpy_schemas.audit import Value
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.tokens import check_token
@@ -22,6 +24,8 @@ log = get_log("pepperpy.web")
 LARGEST: Final = 1 << 20
 """Bytes of what an act says."""
 _AT_ONCE: Final = 100
+_LONGEST: Final = 1000
+"""Characters of a text beside the act itself."""
 _WAIT: Final = 5.0
 """Seconds to wait until a task has been canceled; the request is stored."""
 
@@ -49,7 +53,6 @@ async def cancel(request: web.Request, who: str, said: dict[str, Any]) -> dict[s
     task_id = _task(request)
     reason = _text(said, "reason")
     done = await acting_client(request).cancel(task_id, reason=reason, by=who, wait=_WAIT)
-    await _record(request, who, "cancel", task_id, {"reason": reason})
     return {"id": task_id, "canceled": done}
 
 
@@ -60,8 +63,6 @@ async def answer(request: web.Request, who: str, said: dict[str, Any]) -> dict[s
         raise Refused(400, "bad_payload", "$.answer is missing")
     number = convert(said.get("question") or 0, int)
     asked = await acting_client(request).answer(task_id, said["answer"], question=number, by=who)
-    data = {"question": asked.wait.question, "answer": said["answer"]}
-    await _record(request, who, "answer", task_id, data)
     return {"id": task_id, "question": asked.wait.question}
 
 
@@ -72,8 +73,9 @@ async def rerun(request: web.Request, who: str, said: dict[str, Any]) -> dict[st
     if not isinstance(first, int | str | None):
         raise Refused(400, "bad_payload", "$.from_step is neither a place nor a name")
     changes = convert(said.get("changes") or {}, dict[str, Any])
-    new = await acting_client(request).rerun(task_id, from_step=first, changes=changes)
-    await _record(request, who, "rerun", task_id, {"new": new, "from_step": first})
+    client = acting_client(request)
+    await _say(request, who, "rerun", task_id, from_step=str(first or ""))
+    new = await client.rerun(task_id, from_step=first, changes=changes)
     return {"id": new, "of": task_id}
 
 
@@ -84,13 +86,13 @@ async def replay(request: web.Request, who: str, said: dict[str, Any]) -> dict[s
     if not 0 < len(numbers) <= _AT_ONCE:
         raise Refused(400, "bad_payload", f"$.ids has {len(numbers)} items, not 1 to {_AT_ONCE}")
     drop = convert(said.get("drop", False), bool)
+    await _say(request, who, "replay", letters=" ".join(map(str, numbers)), drop=drop)
     done, failed = [], []
     for number in dict.fromkeys(numbers):
         try:
             done.append(await _replay(client, number, drop))
         except PepperError as error:
             failed.append({"seq": number, "error": error.info()})
-    await _record(request, who, "replay", "", {"letters": done, "dropped": drop})
     return {"replayed": done, "failed": failed}
 
 
@@ -104,38 +106,34 @@ async def _replay(client: Client, number: int, drop: bool) -> dict[str, Any]:
 
 async def snapshot(request: web.Request, who: str, said: dict[str, Any]) -> Any:
     """Takes a snapshot."""
-    taken = await request.app[PARTS].monitor.snapshots.take(
-        _text(said, "reason") or "asked", by=who
-    )
-    await _record(request, who, "snapshot", taken.id, {})
-    return taken
+    reason = _text(said, "reason") or "asked"
+    await _say(request, who, "snapshot", reason=reason)
+    return await request.app[PARTS].monitor.snapshots.take(reason, by=who)
 
 
 async def silence(request: web.Request, who: str, said: dict[str, Any]) -> Any:
-    """Keeps people from being told of some alerts for a while."""
-    monitor = request.app[PARTS].monitor
-    made = await monitor.alerts.silence(
-        convert(said.get("matchers") or {}, dict[str, str]),
-        duration=_text(said, "duration") or "1h",
-        by=who,
-        comment=_text(said, "comment"),
-    )
-    await _record(request, who, "silence", made.id, {"matchers": said.get("matchers")})
-    return made
+    """Keeps people from being told of some alerts for a while, or no longer."""
+    alerts = request.app[PARTS].monitor.alerts
+    if ending := _text(said, "end"):
+        await _say(request, who, "unsilence", check_token(ending, what="silence id"))
+        return await alerts.unsilence(ending)
+    matchers = convert(said.get("matchers"), dict[str, str])
+    duration, comment = _text(said, "duration") or "1h", _text(said, "comment")
+    shown = " ".join(f"{name}={value}" for name, value in matchers.items())
+    await _say(request, who, "silence", matchers=shown[:_LONGEST], duration=duration)
+    return await alerts.silence(matchers, duration=duration, by=who, comment=comment)
 
 
-async def _record(
-    request: web.Request, who: str, action: str, target: str, data: dict[str, Any]
+async def _say(
+    request: web.Request, who: str, action: str, target: str = "", **data: Value
 ) -> None:
-    """Writes an act down; it has been done, so a failure is logged and is not the act's."""
-    audit = request.app[PARTS].monitor.audit
+    """Has the audit log know of an act before it is done; what cannot be said is not done.
+
+    Cancels and answers need not be said: the broker keeps them, with who sent them.
+    """
     log.info("web.act", who=who, action=action, target=target)
-    if audit is None:
-        return
-    try:
-        await audit.record(action, target=target, data={**data, "who": who})
-    except PepperError as error:
-        log.error("web.not_audited", who=who, action=action, target=target, error=str(error))
+    told: dict[str, Value] = {AS: who, **data}
+    await acting_client(request).audit.say(action, target, **told)
 
 
 def _task(request: web.Request) -> str:
@@ -143,4 +141,4 @@ def _task(request: web.Request) -> str:
 
 
 def _text(said: dict[str, Any], name: str) -> str:
-    return convert(said.get(name, ""), str)[:1000]
+    return convert(said.get(name, ""), str)[:_LONGEST]

@@ -20,11 +20,18 @@ async def alerts(request: web.Request) -> web.StreamResponse:
     """Alerts that are active, rules and silences."""
     found = request.app[PARTS].monitor.alerts
     if found is None:
-        return json_answer(request, {"items": [], "next": None, "total": 0, "silences": []})
-    rows = found.active()
+        return _listed(request, [])
+    rows = found.active(resolved=True)
     return json_answer(
         request,
-        {"items": rows, "next": None, "total": len(rows), "silences": found.silences()},
+        {
+            "items": rows,
+            "next": None,
+            "total": len(rows),
+            "silences": found.silences(),
+            "rules": found.rules(),
+            "troubles": found.troubles(),
+        },
     )
 
 

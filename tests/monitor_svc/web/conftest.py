@@ -49,11 +49,11 @@ async def opened(bus: Client) -> AsyncIterator[Opened]:  # noqa: F811
     """Serves dashboards with any settings; they end with the test."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def open_one(**options: Any) -> Browser:
+        async def open_one(own: contextlib.AsyncExitStack = stack, **options: Any) -> Browser:
             watched = monitor(bus, **options)
             app = application(watched)
             host = watched.settings.monitor.host
-            port = await stack.enter_async_context(
+            port = await own.enter_async_context(
                 serving(app, host, 0, grace=1.0, setting="monitor")
             )
             jar = aiohttp.CookieJar(unsafe=True)

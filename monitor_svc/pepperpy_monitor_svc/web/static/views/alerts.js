@@ -65,6 +65,6 @@ async function silence(one, page) {
     yes: "Silence",
   });
   if (!said) return;
-  const matchers = { rule: one.rule, ...one.labels };
+  const matchers = one.labels; // its own name is one of them
   if (await act("/api/alerts/silence", { matchers, ...said }, `${one.rule} is silenced for ${said.duration}.`)) page.load();
 }
