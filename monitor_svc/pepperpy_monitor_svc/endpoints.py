@@ -1,6 +1,5 @@
 """The views of a monitor on the bus: each a request with its answer."""
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from pepperpy_bus.services.service import Call, Endpoint
@@ -20,8 +19,6 @@ from pepperpy_schemas.monitor_requests import (
 
 if TYPE_CHECKING:
     from pepperpy_monitor_svc.monitor import Monitor
-
-View = Callable[[Any, Call], Awaitable[object]]
 
 NAME: Final = "monitor"
 """The service's name on the bus."""
@@ -61,7 +58,7 @@ class Views:
             for op, request, reply, handler, doc in rows
         ]
 
-    def _counted(self, view: View) -> View:
+    def _counted(self, view: Any) -> Any:
         async def counted(request: Any, call: Call) -> object:
             self.running += 1
             try:
@@ -114,8 +111,8 @@ class Views:
         return Models(self._monitor.fleet.models())
 
     async def alerts(self, _request: ViewRequest, _call: Call) -> ActiveAlerts:
-        """The alerts, where this replica evaluates them or not."""
-        return ActiveAlerts(self._monitor.alerts.active())
+        """The alerts there are, and those that were over within the last quarter of an hour."""
+        return ActiveAlerts(self._monitor.alerts.active(resolved=True))
 
     async def snapshots(self, _request: ViewRequest, _call: Call) -> SnapshotList:
         """The snapshots that are kept."""

@@ -7,6 +7,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.state.leases import Leases
 from pepperpy_bus.streams.clock import ServerClock
+from pepperpy_monitor_svc.loops import Work
 from pepperpy_schemas.errors import PepperError
 
 log = get_log("pepperpy.monitor")
@@ -21,10 +22,7 @@ _NAME: Final = "leader"
 
 
 class Leading:
-    """Wants the lease for as long as `run` runs.
-
-    Attributes:
-        leads: Whether this replica holds it; false from the moment on that it may be another's.
+    """Wants the lease for as long as `run` runs, again and again.
 
     Args:
         cells: The deployment's shared state.
@@ -33,21 +31,47 @@ class Leading:
     """
 
     def __init__(self, cells: Cells, clock: ServerClock, *, replica: str) -> None:
-        self.leads = False
         self._leases = Leases(cells, clock, space=_SPACE, holder=f"monitor/{replica}")
+        self._begun = asyncio.Event()
+        self._over = asyncio.Event()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this replica holds the lease; false from when on it may be another's."""
+        return self._begun.is_set()
 
     async def run(self) -> None:
-        """Takes the lease when it is free, keeps it, and takes it again when it was lost."""
+        """Takes the lease when it is free, and keeps it until it is lost."""
         try:
             lease = await self._leases.take(_NAME, capacity=1, ttl=TTL)
         except PepperError as error:
             log.warning("monitor.no_lease", error=str(error))
             await asyncio.sleep(AGAIN)
             return
-        self.leads = True
         log.info("monitor.leads", fence=lease.token)
+        self._over.clear()
+        self._begun.set()
         try:
             await lease.lost.wait()
         finally:
-            self.leads = False
+            self._begun.clear()
+            self._over.set()
             await lease.release()
+
+    async def during(self, work: Work) -> None:
+        """Does something when this replica leads, and ends it when another may."""
+        await self._begun.wait()
+        doing = asyncio.create_task(_done(work), name="while-leading")
+        over = asyncio.create_task(self._over.wait(), name="wait-over")
+        try:
+            await asyncio.wait({doing, over}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                doing.result()
+        finally:
+            for task in (doing, over):
+                task.cancel()
+            await asyncio.gather(doing, over, return_exceptions=True)
+
+
+async def _done(work: Work) -> None:
+    await work()

@@ -50,19 +50,21 @@ async def opened(reloader: Reloader, client: Client) -> AsyncIterator[Serving]:
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         acting = await enter(_acting(settings)) if settings.monitor.acting_user else None
-        monitor = Monitor(client, settings, replica=replica, acting=acting)
+        at = settings.monitor
+        url = _url(at.host, at.port) if at.port else ""
+        monitor = Monitor(client, settings, replica=replica, acting=acting, url=url)
         app = application(monitor)
         await enter(monitor)
         port = await enter(
             serving_http(
                 app,
-                settings.monitor.host,
-                settings.monitor.port,
-                grace=settings.monitor.grace,
+                at.host,
+                at.port,
+                grace=at.grace,
                 setting=NAME,
             )
         )
-        monitor.url = _url(settings.monitor.host, port)
+        monitor.url = _url(at.host, port)
         views = Views(monitor)
         yield Serving(
             replica=replica,
