@@ -1,7 +1,7 @@
 """One language's analyser under one pipeline: from a text to its lexemes."""
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Lock
 from typing import Final
 
@@ -62,34 +62,42 @@ class Analyser:
     def find(self, text: str, lexemes: Collection[str]) -> list[Token]:
         """Returns those of a text's `tokens` that have one of these lexemes."""
         read = _read if len(text) <= PASSAGE else _read.__wrapped__
-        return [
-            Token(text[start:end], start, end, lexeme)
-            for start, end, lexeme, _ in _meant(read(self, text))
-            if lexeme in lexemes
-        ]
+        found = read(self, text)
+        hits = [one for one in found if one[2] in lexemes]
+        # Without stop words, unless the text has no other words.
+        meant = [one for one in hits if not one[3]]
+        if not meant and hits and all(one[3] for one in found):
+            meant = hits
+        return [Token(text[start:end], start, end, lexeme) for start, end, lexeme, _ in meant]
 
     def _words(self, text: str, spans: _Spans) -> tuple[_Word, ...]:
         """The words that have a lexeme."""
-        stops = self._pipeline.stop
         found: list[_Word] = []
-        for start, end, root, function in self._cut(text, spans):
-            lexeme, stop = _seen(self, text[start : min(end, start + MAX_WORD)], root)
+        if self._segmenter is not None:
+            stops = self._pipeline.stop
+            for start, end, root, function in self._segmenter.cut(text):
+                lexeme, stop = _seen(self, text[start : min(end, start + MAX_WORD)], root)
+                if lexeme:
+                    found.append((start, end, lexeme, stop or (function and stops)))
+            return tuple(found)
+        for start, end in self._spans(text, spans):
+            # Hundreds of words in every search: nothing is called that need not be.
+            word = text[start:end]
+            lexeme, stop = _seen(self, word if end - start <= MAX_WORD else word[:MAX_WORD], "")
             if lexeme:
-                found.append((start, end, lexeme, stop or (function and stops)))
+                found.append((start, end, lexeme, stop))
         return tuple(found)
 
     def roots(self, listed: Iterable[str]) -> list[str]:
         """Returns the root of each word, though it may be a stop word."""
         return [self._root_of(word) for word in listed]
 
-    def _cut(self, text: str, spans: _Spans) -> Iterator[tuple[int, int, str, bool]]:
-        if self._segmenter is not None:
-            return self._segmenter.cut(text)
+    def _spans(self, text: str, spans: _Spans) -> Iterable[words.Span]:
         found = spans(text)
         if self._language.code == "tr":
             # İstanbul'un: what follows an apostrophe is an ending.
-            found = (one for one in found if not words.follows_apostrophe(text, one[0]))
-        return ((start, end, "", False) for start, end in found)
+            return (one for one in found if not words.follows_apostrophe(text, one[0]))
+        return found
 
     def _root_of(self, word: str) -> str:
         """The root of a word that stands alone; of several in it the first that means something."""

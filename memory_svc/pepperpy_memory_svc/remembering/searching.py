@@ -209,6 +209,7 @@ async def _ranked(
         where=asked.where,
         limit=pool(request),
         brief=True,
+        bare=not _looks_around(request),
     )
     candidates = await parts.store.candidates(wanted, now=parts.clock())
     words = asked.words
@@ -227,6 +228,13 @@ async def _ranked(
         await _add_context(parts, place, request, asked.where, first, entries)
     add_bonuses(first, entries, request, parts.clock())
     return ranked(scores | first, entries, request.min_score, first)
+
+
+def _looks_around(request: SearchRequest) -> bool:
+    """Whether the order depends on more of an entry than its text."""
+    return bool(
+        request.neighbours or request.links or request.recency is not None or request.importance
+    )
 
 
 async def _add_context(

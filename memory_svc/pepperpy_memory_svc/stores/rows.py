@@ -95,6 +95,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         limit: Most candidates of each leg.
         brief: Whether `Brief` is enough of each entry: hundreds are candidates, ten are shown. A
             store that has whole ones at hand gives these.
+        bare: Whether of a `Brief` id and language are enough, for a search without its context. A
+            store that has more at hand gives it.
     """
 
     namespace: str
@@ -106,6 +108,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     where: Condition | None = None
     limit: int = 100
     brief: bool = False
+    bare: bool = False
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -113,21 +116,21 @@ class Brief(msgspec.Struct, frozen=True):
 
     Attributes:
         id: Its id.
-        session: Its conversation.
+        lang: Its language; empty when it has none.
+        session: Its conversation. This and the following are empty where they were not asked for.
         seq: Its place there.
         links: Ids that it links to.
         importance: From 0 to 1.
         at: When it happened, in seconds since 1970.
-        lang: Its language; empty when it has none.
     """
 
     id: str
-    session: str
-    seq: int
-    links: Sequence[str]
-    importance: float
-    at: float
     lang: str
+    session: str = ""
+    seq: int = 0
+    links: Sequence[str] = ()
+    importance: float = 0.0
+    at: float = 0.0
 
 
 Known: TypeAlias = Entry | Brief

@@ -190,9 +190,12 @@ async def test_it_is_told_with_counts_and_without_a_word_of_the_file(
     await taken(ana, "secret.md", sections("One"))
     await taken(ana, "secret.md", sections("One"))
     event = await anext(client.events("memory.ingested", since="1h"))
+    ms = event.data["ms"]
+    assert ms > 0
     assert event.data == {
         "principal": "ana",
         "op": "ingest",
+        "ms": ms,
         "count": 1,
         "moved": 0,
         "removed": 0,

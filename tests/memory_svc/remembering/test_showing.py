@@ -28,7 +28,7 @@ async def test_what_goes_while_it_is_found_makes_room_for_the_next(
             await store.delete("ana", [before[0]], now=now)
             await ana.update(before[1], metadata={"n": 2})
             briefs = {
-                id_: Brief(id_, one.session, one.seq, (), one.importance, 0.0, one.lang)
+                id_: Brief(id_, one.lang, one.session, one.seq, (), one.importance)
                 for id_, one in found.entries.items()
             }
             return Candidates(found.vector, found.words, {}, briefs)

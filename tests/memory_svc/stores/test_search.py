@@ -158,6 +158,13 @@ async def test_brief_candidates_are_the_whole_ones(memory: Filled, number: int) 
             assert getattr(one, name) == getattr(all_of_it, name)
         assert one.at == all_of_it.at.timestamp()
         assert list(one.links) == [link.to for link in all_of_it.links]
+    bare = await memory.store.candidates(
+        msgspec.structs.replace(wanted, brief=True, bare=True), now=NOW
+    )
+    assert (bare.vector, bare.words) == (whole.vector, whole.words)
+    assert {id_: one.lang for id_, one in bare.known.items()} == {
+        id_: one.lang for id_, one in whole.entries.items()
+    }
 
 
 async def test_one_leg_alone_is_searched(memory: Filled) -> None:

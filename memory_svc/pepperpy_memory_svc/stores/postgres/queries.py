@@ -15,9 +15,9 @@ HERE: Final = (
 ENTRY: Final = "e.id, e.version, e.text, e.expires, e.body"
 """What `entries.entry_of` reads."""
 
+BARE: Final = "e.id, e.lang"
 BRIEF: Final = (
-    'e.id, e.session, e.seq, e.links, e.importance, extract(epoch FROM e."at")::float8 AS at'
-    ", e.lang"
+    f'{BARE}, e.session, e.seq, e.links, e.importance, extract(epoch FROM e."at")::float8 AS at'
 )
 """The fields of `rows.Brief`; a time as a number: to read hundreds of them takes a while."""
 

@@ -162,13 +162,19 @@ def _best(plan: _Plan, bound: Bound, few: str | None) -> str:
 
 def _leg(query: str, plan: _Plan, few: str | None, **values: object) -> str:
     return query.format(
-        columns=queries.BRIEF if plan.wanted.brief else queries.ENTRY,
+        columns=_columns(plan.wanted),
         where=plan.where,
         few=few,
         # A number and no parameter: not knowing it, the planner would rather compare all.
         limit=int(plan.wanted.limit),
         **values,
     )
+
+
+def _columns(wanted: Wanted) -> str:
+    if not wanted.brief:
+        return queries.ENTRY
+    return queries.BARE if wanted.bare else queries.BRIEF
 
 
 def _candidates(found: list[Record], wanted: Wanted) -> Candidates:

@@ -41,7 +41,7 @@ async def test_of_hundreds_of_candidates_only_what_ranks_is_read(redis: str) -> 
             brief=True,
         )
         found = await store.candidates(wanted, now=after(1))
-        assert found.briefs == {"a": Brief("a", "s", 1, ["b"], 0.7, NOW.timestamp(), "de")}
+        assert found.briefs == {"a": Brief("a", "de", "s", 1, ["b"], 0.7, NOW.timestamp())}
         assert found.entries == {}
         assert [each.id for each in found.vector] == [each.id for each in found.words] == ["a"]
 
