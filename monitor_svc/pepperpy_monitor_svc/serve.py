@@ -18,6 +18,9 @@ from pepperpy_bus.process import serving
 from pepperpy_bus.process.serving import Serving
 from pepperpy_bus.services.service import Service
 from pepperpy_bus.trust.principals import DEFAULT_INBOX
+from pepperpy_monitor_svc.alerts.endpoints import AlertActs
+from pepperpy_monitor_svc.alerts.reading import read_rules
+from pepperpy_monitor_svc.alerts.receivers import read_notifying
 from pepperpy_monitor_svc.endpoints import NAME, Views
 from pepperpy_monitor_svc.http.serving import serving as serving_http
 from pepperpy_monitor_svc.monitor import Monitor
@@ -39,6 +42,9 @@ def run(reloader: Reloader) -> None:
         Unreachable: The broker closed the connection for good.
         BadConfig: An address, a token or the rules are wrong.
     """
+    # What is wrong in them is said before the wait for the broker.
+    read_rules(reloader.settings.monitor.rules)
+    read_notifying(reloader.settings.monitor.notify)
     serving.run(reloader, partial(opened, reloader))
 
 
@@ -68,7 +74,7 @@ async def opened(reloader: Reloader, client: Client) -> AsyncIterator[Serving]:
         views = Views(monitor)
         yield Serving(
             replica=replica,
-            services=[_service(client, settings, views)],
+            services=[_service(client, monitor, views)],
             slots=CONCURRENCY,
             running=lambda: views.running,
             reload=lambda: monitor.reload(reloader.settings),
@@ -98,16 +104,16 @@ def _url(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-def _service(client: Client, settings: Settings, views: Views) -> Service:
+def _service(client: Client, monitor: Monitor, views: Views) -> Service:
     return Service(
         client.connection,
         client.prefix,
         NAME,
         version=version("pepperpy"),
         description="What happens on the bus.",
-        endpoints=views.endpoints(),
+        endpoints=[*views.endpoints(), *AlertActs(monitor.alerts).endpoints()],
         concurrency=CONCURRENCY,
         waiting=WAITING,
-        grace=settings.monitor.grace,
-        threshold=settings.bus.blob_threshold,
+        grace=monitor.settings.monitor.grace,
+        threshold=monitor.settings.bus.blob_threshold,
     )

@@ -180,8 +180,13 @@ class Evaluator:
         return [one for one in self.alerts.values() if one.rule == rule]
 
     def _window(self, rule: str) -> float:
+        """How long a rule must have looked on before it can say that it holds no more."""
         found = next((one for one in self._rules if one.rule.name == rule), None)
-        return max((one.window for one in _series(found)), default=0.0) if found else 0.0
+        if found is None:
+            return 0.0
+        if isinstance(found.condition, Occurrences):
+            return found.condition.hold
+        return max((one.window for one in _series(found)), default=0.0)
 
     def _told(self, ready: Ready, now: Mapping[str, list[Sample]], left_out: int) -> list[str]:
         """What is to be said of what the rule looks at."""

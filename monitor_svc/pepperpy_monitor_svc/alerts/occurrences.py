@@ -23,11 +23,14 @@ class Occurrences:
     Args:
         composite: What to look for.
         hold: Seconds that a match holds.
+
+    Attributes:
+        hold: The same.
     """
 
     def __init__(self, composite: Composite, hold: float) -> None:
         self._matcher = Matcher(composite)
-        self._hold = hold
+        self.hold = hold
         self._keyed = bool(composite.by)
         self._ended: dict[Key, float] = {}
         self._count: dict[Key, int] = {}
@@ -44,7 +47,7 @@ class Occurrences:
     def values(self, frame: Frame) -> Values:
         """Returns how many matches there were, of those whose last one still holds."""
         self._take(self._matcher.advance(round((frame.at - _LATE) * _SECOND)))
-        for key in [key for key, at in self._ended.items() if frame.at - at > self._hold]:
+        for key in [key for key, at in self._ended.items() if frame.at - at > self.hold]:
             del self._ended[key], self._count[key]
         return {key: float(count) for key, count in self._count.items()}
 
