@@ -179,6 +179,58 @@ def _subjects(verb: str, patterns: Sequence[str]) -> str:
     return table((verb,), [(f"`{one}`",) for one in patterns])
 
 
+def metrics_page() -> str:
+    """Returns the table of every metric."""
+    from pepperpy_monitor_svc.metrics.bounds import LENGTH, SERIES, VALUES
+    from pepperpy_monitor_svc.metrics.names import METRICS, OTHER, Metric
+
+    def group(metric: Metric) -> str:
+        return ".".join(metric.name.split(".")[: 2 if metric.name.startswith("pepperpy.") else 1])
+
+    names = list(dict.fromkeys(map(group, METRICS.values())))
+    parts = "\n".join(
+        f"## {name}\n\n{_metrics([one for one in METRICS.values() if group(one) == name])}"
+        for name in names
+    )
+    buckets: dict[tuple[float, ...], list[str]] = {}
+    for metric in METRICS.values():
+        if metric.buckets:
+            buckets.setdefault(metric.buckets, []).append(f"`{metric.name}`")
+    bounds = [(", ".join(of), ", ".join(f"{b:.12g}" for b in bs)) for bs, of in buckets.items()]
+    return f"""# Metrics
+
+What the monitor shows at `/metrics` for Prometheus and sends over OTLP; [how to get
+them](../how-to/metrics.md). The first name is OpenTelemetry's, the one below it Prometheus'; dots
+in names of labels are `_` there. `messaging.*` and `gen_ai.*` are OpenTelemetry's semantic
+conventions. Counters begin at 0 with each start of the monitor; gauges are what was found last.
+
+A label says a topic, an agent, a code, never an id or a subject: the ids of a subject stay in
+braces. Of one label {VALUES} different values are kept apart, of one metric {SERIES} series, and
+of a value {LENGTH} characters; what is more counts as `{OTHER}`, and
+`pepperpy.monitor.labels_overflowed` counts how often.
+
+{parts}
+## Buckets
+
+Upper bounds, in the unit of the metric; the last bucket has none.
+
+{table(("Histogram", "Bounds"), bounds)}"""
+
+
+def _metrics(metrics: Sequence[Any]) -> str:
+    rows = [
+        (
+            f"`{one.name}`<br>`{one.prometheus}`",
+            one.kind,
+            f"`{one.unit}`",
+            ", ".join(f"`{label}`" for label in one.labels),
+            one.description,
+        )
+        for one in metrics
+    ]
+    return table(("Metric", "Kind", "Unit", "Labels", "Meaning"), rows)
+
+
 def cli_page() -> str:
     """Returns every command with its arguments and options."""
     from pepperpy.__main__ import COMMANDS, load_command, overview
@@ -259,6 +311,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/settings.md": settings_page,
     "docs/reference/roles.md": roles_page,
+    "docs/reference/metrics.md": metrics_page,
 }
 """Every generated page and the function that writes it."""
 

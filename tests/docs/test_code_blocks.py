@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +34,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from pepperpy.stack.broker import Broker
+from tests.requirements import missing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -46,6 +48,8 @@ LEFT_ALONE = {"text", "console"}
 TIME_LIMIT = 90.0
 ELSEWHERE = {"autogen.md": "autogen_agentchat", "agent-framework.md": "agent_framework"}
 """Pages that are run where this is installed: see tests/agents/adapters/test_frameworks.py."""
+PROGRAMS = {"metrics.md": "prometheus"}
+"""Pages that need a program beside ours: scripts/install-system-packages brings it."""
 SOMEBODYS = ("PEPPERPY_", "OPENAI_", "ANTHROPIC_")
 """Begin the settings and the keys of the person who runs the tests."""
 
@@ -130,6 +134,9 @@ def test_every_block_says_its_language_and_is_well_formed(page: Path) -> None:
 def test_the_blocks_of_a_page_do_what_it_says(
     page: Path, tmp_path: Path, broker_factory: Callable[..., Broker]
 ) -> None:
+    program = PROGRAMS.get(page.name)
+    if program is not None and shutil.which(program) is None:
+        missing(f"{program} is not installed: scripts/install-system-packages")
     blocks = [block for block in blocks_of(page) if not block.skipped]
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
