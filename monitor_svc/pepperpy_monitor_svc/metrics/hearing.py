@@ -84,6 +84,7 @@ class Hearing:
             "task": self._task,
             "llm": self._llm,
             "tool": self._tool,
+            "agent": self._agent,
         }
 
     def __call__(self, kind: str, of: object) -> None:
@@ -233,6 +234,16 @@ class Hearing:
         if heard.verb in ("completed", "failed", "refused"):
             tool = text(heard.data.get("tool")) or heard.scope
             self._totals.count(names.TOOL_CALLS, tool, heard.verb)
+
+    # --- agents ---
+
+    def _agent(self, heard: Heard) -> None:
+        if heard.verb in ("created", "create_failed"):
+            who = (heard.scope, text(heard.data.get("version")))
+            self._totals.count(names.AGENTS_MADE, *who, text(heard.data.get("code")))
+            took = figure(heard.data.get("duration_ms"))
+            if took >= 0:
+                self._totals.measure(names.AGENT_MAKING, took / 1e3, *who)
 
     # --- messages ---
 

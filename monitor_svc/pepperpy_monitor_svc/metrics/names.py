@@ -178,6 +178,8 @@ TOOL_CALLS = _counter("{call}", "pepperpy.tool.calls", "Calls of tools that mode
 
 # -- Agents, one series per instance ---------------------------------------------------------------
 
+AGENTS_MADE = _counter("{agent}", "pepperpy.agent.made", "Agents that were made from a reference; no code: it went well.", "agent", "version", "code")
+AGENT_MAKING = _histogram("s", "pepperpy.agent.making", "How long it took to make an agent.", "agent", "version", buckets=MESSAGING_SECONDS)
 _INSTANCE = ("agent", "agent_instance")
 AGENT_INSTANCES = _gauge("{instance}", "pepperpy.agent.instances", "Instances by state: up, stale, lost, stopped, paused, draining.", "agent", "state")
 AGENT_BEAT_AGE = _gauge("s", "pepperpy.agent.heartbeat_age", "Time since the last heartbeat.", *_INSTANCE)

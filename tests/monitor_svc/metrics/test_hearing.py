@@ -168,6 +168,16 @@ def test_calls_of_tools_are_counted_by_their_results(told: Told) -> None:
     }
 
 
+def test_agents_that_are_made_are_counted_and_measured_by_their_version(told: Told) -> None:
+    told.event("agent.created", "support", "m1", version="1.2.0", duration_ms=20)
+    told.event("agent.create_failed", "support", "m2", version="1.3.0", code="bad_config")
+    assert told.counted("pepperpy_agent_made_total") == {
+        ("support", "1.2.0"): 1,
+        ("support", "bad_config", "1.3.0"): 1,
+    }
+    assert told.counted("pepperpy_agent_making_seconds_sum") == {("support", "1.2.0"): 0.02}
+
+
 def test_what_was_never_seen_is_counted_with_its_reason(told: Told) -> None:
     told.fleet.gap(Gap(stream="PP_EVENTS", first_seq=3, last_seq=7, reason="expired"))
     assert told.counted("pepperpy_monitor_missed_total") == {("expired", "PP_EVENTS"): 5}
