@@ -65,6 +65,7 @@ COMMANDS: dict[str, Entry] = {
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),
     "monitor": Entry("Look", "Show what the monitor sees; run it with its dashboard."),
+    "audit": Entry("Look", "Find who did what, and check that nobody changed what is written."),
     "agents": Entry("Look", "List the running agents; pause, resume and drain them."),
     "shards": Entry("Look", "List the shards of keyed tasks: owner, load, lag, last move."),
     "resources": Entry("Look", "List, define and remove shared resources: who holds, who waits."),

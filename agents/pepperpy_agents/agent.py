@@ -66,6 +66,9 @@ class Agent:
         version: Semantic version, such as ``1.2.0``.
         capabilities: What it can do, for look-ups in the registry.
 
+    Attributes:
+        granted: What its tools may do, for the audit log.
+
     Raises:
         BadName: The name is not one token.
         BadConfig: The version is not a semantic one.
@@ -94,6 +97,7 @@ class Agent:
         self.tasks: dict[str, TaskSpec] = {}
         self.listeners: list[ListenerSpec] = []
         self.composites: dict[str, Composite] = {}
+        self.granted: tuple[str, ...] = ()
         self.start_hooks: list[AgentHook] = []
         self.stop_hooks: list[AgentHook] = []
 

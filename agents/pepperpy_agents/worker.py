@@ -30,6 +30,7 @@ from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.units import now
 from pepperpy_bus.versions.splits import Splits
+from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.messages import AgentInstance
 
 log = get_log("pepperpy.worker")
@@ -267,6 +268,23 @@ class Worker:
     async def _announce(self) -> None:
         for schema in announced(self.agent):
             await self._client.schemas.announce(schema)
+        await self._say_grants()
+
+    async def _say_grants(self) -> None:
+        """Says what its tools may do: that is decided where it is started, and nowhere else."""
+        granted = self.agent.granted
+        if not granted:
+            return
+        try:
+            await self._client.audit.say(
+                "grant",
+                self.agent.name,
+                scopes=" ".join(granted),
+                count=len(granted),
+                instance=self.instance,
+            )
+        except PepperError as error:
+            log.warning("worker.grants_not_said", agent=self.agent.name, error=str(error))
 
     def _describe(self) -> AgentInstance:
         return AgentInstance(

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from pepperpy_bus.audit import Audit
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
 from pepperpy_schemas.catalog.agents import AGENT_CONTROL
@@ -64,6 +65,7 @@ async def steer(
     subject = AGENT_CONTROL.of(prefix, agent=agent, command=command)
     body = AGENT_CONTROL.encode(AgentCommand(instance=instance, by=by))
     waiting = await _addressed(registry, agent, instance)
+    await Audit(connection, prefix, source=by).say(f"agent-{command}", agent, instance=instance)
     done: list[Obeyed] = []
     seeing = asyncio.create_task(_see(registry, waiting, command, done), name="agents-seen")
     telling = asyncio.create_task(_tell(connection, subject, body), name="agents-told")

@@ -66,7 +66,7 @@ class Parts:
     @functools.cached_property
     def dead_letters(self) -> DeadLetters:
         """The tasks that failed for good."""
-        return DeadLetters(self.connection, self.prefix)
+        return DeadLetters(self.connection, self.prefix, source=self.source)
 
     @functools.cached_property
     def schemas(self) -> TopicSchemas:
@@ -77,7 +77,7 @@ class Parts:
     def schedules(self) -> Schedules:
         """The tasks that the broker submits later."""
         threshold = self.settings.bus.blob_threshold
-        return Schedules(self.connection, self.prefix, threshold=threshold)
+        return Schedules(self.connection, self.prefix, threshold=threshold, source=self.source)
 
     @functools.cached_property
     def resources(self) -> "Resources":

@@ -10,6 +10,7 @@ import typer
 from pepperpy.commands._session import start
 
 if TYPE_CHECKING:
+    from pepperpy_bus.audit import Audit
     from pepperpy_bus.config import Settings
     from pepperpy_bus.link.connection import Connection
     from pepperpy_bus.streams.topology import Config
@@ -25,6 +26,14 @@ class Link(msgspec.Struct, frozen=True):
     def prefix(self) -> str:
         """The deployment's prefix."""
         return self.settings.bus.prefix
+
+    @property
+    def audit(self) -> "Audit":
+        """Where a command says what it is about to do."""
+        from pepperpy.commands._session import source
+        from pepperpy_bus.audit import Audit
+
+        return Audit(self.connection, self.prefix, source=source())
 
     def declared(self) -> "list[Config]":
         """Returns the streams as the settings declare them."""

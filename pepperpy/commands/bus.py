@@ -69,6 +69,9 @@ def apply(
             if any(one.setting != "stream" and not one.fixed for one in drifts):
                 _ask(yes)
             changes = _rows(await make(link.connection, declared)) if drifts else []
+            if changes:
+                # Not before: the log itself may be what was missing.
+                await link.audit.say("bus-apply", link.prefix, changes=len(changes))
             for topic in topics or ():
                 await ensure_topic(link.connection, link.prefix, topic)
                 typer.echo(f"ok: workers in any language can serve {topic}", err=True)

@@ -57,6 +57,7 @@ def define(
     async def write() -> "Resource":
         async with open_link(ctx) as link:
             resources = _resources(link)
+            await link.audit.say("resource-define", name, capacity=capacity)
             await resources.define(name, capacity=capacity)
             return await resources.get(name)
 
@@ -87,6 +88,7 @@ def rm(
             resources = _resources(link)
             one = await resources.get(name)
             if force or not one.held:
+                await link.audit.say("resource-remove", name)
                 await resources.remove(name)
             return one
 

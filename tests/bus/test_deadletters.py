@@ -20,7 +20,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 async def letters(
     connection: Connection, prefix: str, streams: Callable[..., Awaitable[None]]
 ) -> DeadLetters:
-    await streams(connection, prefix, "DLQ", "TASKS")
+    await streams(connection, prefix, "DLQ", "TASKS", "AUDIT")
     return DeadLetters(connection, prefix)
 
 

@@ -109,6 +109,7 @@ class LLMAgent(Agent):
     ) -> None:
         super().__init__(name, version=version, capabilities=capabilities)
         toolbox = _toolbox(tools, grants, tool_concurrency)
+        self.granted = tuple(map(str, toolbox.grants.scopes))
         self.on_stop(toolbox.close)
         others = tuple(Handoff(one) if isinstance(one, str) else one for one in handoffs)
         _refuse_equal(toolbox, others)

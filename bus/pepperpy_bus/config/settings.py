@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    field_validator,
     model_validator,
 )
 
@@ -274,6 +275,15 @@ class MonitorSection(_Section):
     snapshot_keep: Annotated[int, Field(ge=1)] = _setting(
         200, "Snapshots that are kept; of more the oldest are removed."
     )
+    audit_key: SecretStr = _setting(
+        SecretStr(""),
+        "Key that seals the audit log, at least 32 characters; unset, only its hashes protect it.",
+    )
+    audit_heads: Path | None = _setting(
+        None,
+        "File to which the end of the audit log is added once a minute: keep it elsewhere, and "
+        "`pepperpy audit verify --heads` knows a log that was cut off or written anew.",
+    )
     server_url: Annotated[str, AfterValidator(_check_http)] = _setting(
         "",
         "HTTP monitoring of the broker, such as `http://127.0.0.1:8222`; unset, figures come over "
@@ -288,6 +298,13 @@ class MonitorSection(_Section):
         1.0, "Share of the traces that is sent there, chosen by their ids: whole ones."
     )
     grace: Duration = _setting("10s", "How long running requests may finish after SIGTERM.")
+
+    @field_validator("audit_key")
+    @classmethod
+    def _long_key(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("audit_key has fewer than 32 characters: openssl rand -hex 32")
+        return value
 
     @model_validator(mode="after")
     def _whole_login(self) -> Self:
@@ -306,7 +323,7 @@ class EdgeSection(_Section):
     )
     tokens: Path | None = _setting(
         None,
-        "TOML file of more tokens, one a line: `crm = \"…\"`, as they are or as `sha256:…`; read "
+        'TOML file of more tokens, one a line: `crm = "…"`, as they are or as `sha256:…`; read '
         "again on SIGHUP; only its owner may read it.",
     )
     rate: Annotated[float, Field(ge=0)] = _setting(
@@ -361,6 +378,11 @@ class StackSection(_Section):
     )
     durability: Durability = _setting(
         "fast", "`fast` syncs the disk every 100 ms, `strict` before each acknowledgement."
+    )
+    hops: bool = _setting(
+        False,
+        "Whether the broker tells what it did with messages of traces, for `pepperpy trace`; it "
+        "then keeps its streams in an account of their own.",
     )
 
 

@@ -138,6 +138,8 @@ class MonitorSettings(_Section, frozen=True, kw_only=True):
     snapshot_every: float
     snapshot_keep_days: int
     snapshot_keep: int
+    audit_key: Secret
+    audit_heads: Path | None
     server_url: str
     otlp_endpoint: str
     otlp_share: float = 1.0
@@ -178,6 +180,7 @@ class StackSettings(_Section, frozen=True, kw_only=True):
     port: int
     persist: Path | None
     durability: Durability
+    hops: bool = False
 
 
 class Settings(_Section, frozen=True, kw_only=True):

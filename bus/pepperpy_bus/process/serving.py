@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib.metadata import version
 
 import msgspec
@@ -81,12 +82,20 @@ async def serve(reloader: Reloader, opening: Opening, *, stop: asyncio.Event | N
         closed = asyncio.Event()
         client.on_close(closed.set)
         serving = await stack.enter_async_context(opening(client))
-        await stack.enter_async_context(reloading(reloader, serving.reload, wanted))
+        await stack.enter_async_context(
+            reloading(reloader, partial(_again, client, serving), wanted)
+        )
         await stack.enter_async_context(_answering(client, settings, serving, closed))
         log.info(f"{serving.name}.ready", **serving.facts, server=client.connection.server)
         await _first_of(stopping, closed)
         if closed.is_set() and not stopping.is_set():
             raise Unreachable("the broker closed the connection for good")
+
+
+async def _again(client: Client, serving: Serving) -> None:
+    """Reads again what is served, and says so first: somebody has changed it."""
+    await client.audit.say("reload", serving.name, instance=serving.replica)
+    await serving.reload()
 
 
 @contextlib.asynccontextmanager

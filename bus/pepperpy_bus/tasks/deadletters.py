@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from pepperpy_bus.audit import Audit
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.follow import follow
@@ -87,9 +88,17 @@ def body_of(letter: DeadLetter) -> bytes:
 
 
 class DeadLetters:
-    """The dead letters of a deployment."""
+    """The dead letters of a deployment.
 
-    def __init__(self, connection: Connection, prefix: str) -> None:
+    Args:
+        connection: The connection.
+        prefix: The deployment's prefix.
+        source: Who replays and drops them, for the audit log.
+    """
+
+    def __init__(self, connection: Connection, prefix: str, *, source: str = "") -> None:
+        self._audit = Audit(connection, prefix, source=source)
+        self._source = source
         self._connection = connection
         self._prefix = prefix
         self._stream = stream_name(prefix, "DLQ")
@@ -145,6 +154,8 @@ class DeadLetters:
             if name.lower() not in _NOT_REPLAYED
         }
         fields[h.REPLAY_OF] = letter.task_id
+        if self._source:
+            fields[h.SOURCE] = self._source
         subject = self._replayed_on(letter, task_id)
         await store(self._connection, subject, body_of(letter), msg_id=task_id, headers=fields)
         return task_id
@@ -165,5 +176,6 @@ class DeadLetters:
         Raises:
             NotFound: There is none with this number.
         """
+        await self._audit.say("drop", f"{self._stream}:{seq}")
         if not await delete_message(self._connection, self._stream, seq):
             raise NotFound(f"no dead letter {seq}", hint="list them with: pepperpy dlq ls")

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from pepperpy_bus.audit import Audit
 from pepperpy_bus.bodies import fingerprint
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.blobs import THRESHOLD, claim_check
@@ -47,13 +48,17 @@ class Schedules:
         connection: The connection.
         prefix: The deployment's prefix.
         threshold: Bytes above which a body travels by reference.
+        source: Who changes them, for the audit log.
     """
 
-    def __init__(self, connection: Connection, prefix: str, *, threshold: int = THRESHOLD) -> None:
+    def __init__(
+        self, connection: Connection, prefix: str, *, threshold: int = THRESHOLD, source: str = ""
+    ) -> None:
         self._connection = connection
         self._prefix = prefix
         self._stream = stream_name(prefix, "SCHED")
         self._threshold = threshold
+        self._audit = Audit(connection, prefix, source=source)
 
     async def put(
         self,
@@ -78,6 +83,7 @@ class Schedules:
             TooLarge: The body does not fit into a message, and a reference would not last.
             Unavailable: Others keep adding and removing schedules of this id.
         """
+        await self._audit.say("schedule", schedule_id, topic=topic, when=timing.spec)
         folded = h.fold(headers)
         body, folded = await self._packed(timing, body, folded)
         new = Schedule(
@@ -155,6 +161,7 @@ class Schedules:
             NotFound: There is none with this id, or no more.
         """
         found = await self.get(schedule_id)
+        await self._audit.say("schedule-remove", schedule_id, topic=found.topic)
         try:
             # To publish is all that every role may do here; a rollup purges without the
             # permission to.
@@ -174,6 +181,8 @@ class Schedules:
         found = await self.get(schedule_id)
         if found.paused == paused:
             return found
+        action = "schedule-pause" if paused else "schedule-resume"
+        await self._audit.say(action, schedule_id, topic=found.topic)
         changed = msgspec.structs.replace(found, paused=paused, stored=now())
         try:
             seq = await self._keep(changed)

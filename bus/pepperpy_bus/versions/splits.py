@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from pepperpy_bus.audit import Audit
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.registry import Registry
@@ -64,6 +65,8 @@ class Splits:
         """
         check_topic(topic)
         check_weights(topic, weights)
+        said = " ".join(f"{version}={weight}" for version, weight in sorted(weights.items()))
+        await Audit(self._connection, self._prefix, source=by).say("split", topic, weights=said)
         empty = await self._forget_empty(topic, weights)
         after = Split({})
 

@@ -8,6 +8,7 @@ refused, and begins anew behind the other's.
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from pepperpy_bus.client import Client
@@ -19,6 +20,7 @@ from pepperpy_bus.streams.topology import AUDIT_LOG
 from pepperpy_bus.units import format_time, now
 from pepperpy_monitor_svc.audit.acts import Act
 from pepperpy_monitor_svc.audit.chain import START, chained, head_of, sealed
+from pepperpy_monitor_svc.audit.heads import EVERY, add_head
 from pepperpy_monitor_svc.audit.sources import Reader, Source, opened, sources
 from pepperpy_schemas.audit import ChainBlock, ChainedRecord, ChainHead, Place
 from pepperpy_schemas.catalog.audit import CHAIN
@@ -48,13 +50,16 @@ class Chaining:
     Args:
         client: The connection.
         key: Seals the blocks; empty for none.
+        heads: File to which the end of the chain is added once a minute.
     """
 
-    def __init__(self, client: Client, *, key: bytes = b"") -> None:
+    def __init__(self, client: Client, *, key: bytes = b"", heads: Path | None = None) -> None:
         self.head = START
         self._connection: Connection = client.connection
         self._prefix = client.prefix
         self._key = key
+        self._heads = heads
+        self._written = START
         self._stream = stream_name(client.prefix, CHAIN.stream)
         self._subject = CHAIN.of(client.prefix, log=AUDIT_LOG)
         self._place = 0
@@ -76,6 +81,10 @@ class Chaining:
                 group.create_task(self._follow(one, told), name=f"audit-{one.stream}")
                 for one in sources(self._prefix)
             ]
+            if self._heads is not None:
+                readers.append(
+                    group.create_task(self._write_heads(self._heads), name="audit-heads")
+                )
             try:
                 await self._add_what_comes(told)
             except WrongSequence:
@@ -116,6 +125,26 @@ class Chaining:
             while True:
                 for one in await reader.acts(await follower.batch()):
                     await told.put(one)
+
+    async def _write_heads(self, path: Path) -> None:
+        """Writes the end down where nobody at the broker can change it, also the last one."""
+        try:
+            while True:
+                await self._write_head(path)
+                await asyncio.sleep(EVERY)
+        finally:
+            await self._write_head(path)
+
+    async def _write_head(self, path: Path) -> None:
+        head = self.head
+        if head == self._written:
+            return
+        try:
+            await asyncio.to_thread(add_head, path, head)
+        except OSError as error:
+            log.error("audit.head_not_written", file=str(path), error=str(error))
+        else:
+            self._written = head
 
     async def _add_what_comes(self, told: "asyncio.Queue[_Told]") -> None:
         while True:

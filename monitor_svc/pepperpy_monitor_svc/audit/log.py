@@ -11,6 +11,7 @@ from pepperpy_bus.streams.topology import AUDIT_LOG
 from pepperpy_monitor_svc.audit.acts import text_of
 from pepperpy_monitor_svc.audit.chain import START
 from pepperpy_monitor_svc.audit.checking import Checker
+from pepperpy_monitor_svc.audit.exporting import first_line, last_line
 from pepperpy_monitor_svc.audit.searching import Search, read_query
 from pepperpy_schemas.audit import (
     AuditPage,
@@ -21,6 +22,7 @@ from pepperpy_schemas.audit import (
     ChainHead,
 )
 from pepperpy_schemas.catalog.audit import CHAIN
+from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import PepperError
 from pepperpy_schemas.subjects import stream_name
 
@@ -101,6 +103,15 @@ class AuditLog:
                 raise block
             for record in block.records:
                 yield record
+
+    async def exported(self) -> AsyncIterator[bytes]:
+        """Yields the log as the lines of a file, without their ends; see `exporting`."""
+        head = START
+        yield first_line(self._prefix)
+        async for record in self.records():
+            yield encode(record)
+            head = ChainHead(record.seq, record.hash)
+        yield last_line(head, key=self._key)
 
     async def verify(self, known: Sequence[ChainHead] = ()) -> AuditVerdict:
         """Looks whether the log is what was written, from its first record to its last.
