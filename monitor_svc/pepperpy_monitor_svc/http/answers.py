@@ -15,6 +15,8 @@ from pepperpy_schemas.errors import ErrorInfo
 _WORTH: Final = 1024
 """Bytes from which on compressing saves more than it costs."""
 _LEVEL: Final = 5
+_OURS: Final = 500
+"""The first status that is not the caller's to mend."""
 _AGAIN: Final = "1"
 """Seconds after which what is refused for now may be tried again, unless somebody knows better."""
 
@@ -46,7 +48,8 @@ class Refused(PepperError):
 
     def info(self) -> ErrorInfo:
         """Returns the wire form; its code is the one that was given."""
-        return msgspec.structs.replace(super().info(), code=self.name, category="input")
+        category = "input" if self.status < _OURS else "bus"
+        return msgspec.structs.replace(super().info(), code=self.name, category=category)
 
 
 def json_answer(

@@ -1,7 +1,7 @@
 """The dashboard as an application: which address is answered by what."""
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -14,9 +14,12 @@ from pepperpy_monitor_svc.web.access import guard, reader
 from pepperpy_monitor_svc.web.changes import Changes
 from pepperpy_monitor_svc.web.doing import Doing
 from pepperpy_monitor_svc.web.files import PAGE, Files
-from pepperpy_monitor_svc.web.parts import PARTS, Parts, Watched
+from pepperpy_monitor_svc.web.parts import PARTS, Parts
 from pepperpy_monitor_svc.web.sessions import Sessions
 from pepperpy_schemas.errors import BadConfig
+
+if TYPE_CHECKING:
+    from pepperpy_monitor_svc.monitor import Monitor
 
 SEATS: Final = 64
 """Pages, tails and other listeners at once."""
@@ -41,7 +44,7 @@ VIEWS: Final = (
 )
 
 
-def application(monitor: Watched) -> web.Application:
+def application(monitor: "Monitor") -> web.Application:
     """Returns the dashboard of a monitor; `http.serving` serves it.
 
     Raises:

@@ -19,8 +19,6 @@ async def questions(request: web.Request) -> web.StreamResponse:
 async def alerts(request: web.Request) -> web.StreamResponse:
     """Alerts that are active, rules and silences."""
     found = request.app[PARTS].monitor.alerts
-    if found is None:
-        return _listed(request, [])
     rows = found.active(resolved=True)
     return json_answer(
         request,
@@ -55,19 +53,14 @@ async def compare(request: web.Request) -> web.StreamResponse:
 
 async def audit(request: web.Request) -> web.StreamResponse:
     """Who did what, the newest first."""
-    found = request.app[PARTS].monitor.audit
-    return (
-        _listed(request, [])
-        if found is None
-        else json_answer(request, await found.search(request.query))
-    )
+    return json_answer(request, await request.app[PARTS].monitor.audit.search(request.query))
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """The metrics, for Prometheus."""
     from pepperpy_monitor_svc.metrics.exposition import CONTENT_TYPE, prometheus_text
 
-    text = prometheus_text(request.app[PARTS].monitor)  # type: ignore[arg-type]  # it is the monitor, seen from here
+    text = prometheus_text(request.app[PARTS].monitor)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -1,19 +1,32 @@
 """One task: its row, its story from what the broker keeps, its family, and its trace."""
 
 import asyncio
-from typing import Any, Final
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
 
+from pepperpy_bus.client import Client
+from pepperpy_bus.logs import get_log
 from pepperpy_bus.tasks.explanation import Explanation, ToldChild
+from pepperpy_bus.tracing.reading import read_trace
+from pepperpy_bus.tracing.spans import Trace
 from pepperpy_monitor_svc.http.answers import json_answer
 from pepperpy_monitor_svc.web.parts import PARTS
-from pepperpy_schemas.errors import NotFound
+from pepperpy_schemas.errors import NotFound, PepperError
 from pepperpy_schemas.monitor import TaskQuery, TaskRow
 from pepperpy_schemas.tokens import check_token
 
-_PATIENCE: Final = 20.0
+if TYPE_CHECKING:
+    from pepperpy_monitor_svc.monitor import Monitor
+
+log = get_log("pepperpy.web")
+
+_PATIENCE: Final = 5.0
+"""Seconds in which a whole family is read; then the task alone."""
+_CHILDREN: Final = 200
+_RELATIVES: Final = 100
 _MOST: Final = 500
 """Nodes of the graph of a family; of more it says how many there are."""
 
@@ -38,10 +51,13 @@ async def task(request: web.Request) -> web.StreamResponse:
     """All that is known of a task."""
     monitor = request.app[PARTS].monitor
     task_id = check_token(request.match_info["id"], what="task id")
-    row: TaskRow | None = monitor.fleet.task(task_id)
-    told = await _told(request, task_id)
+    row = monitor.fleet.task(task_id)
+    told, trace = await asyncio.gather(
+        _told(monitor.client, task_id, row), _trace(monitor.client, task_id, row)
+    )
     if row is None and told is None:
         raise NotFound(f"no task {task_id}", hint="it never was, or everything of it has expired")
+    relatives = [] if row is None else _relatives(monitor, row)
     return json_answer(
         request,
         {
@@ -49,20 +65,38 @@ async def task(request: web.Request) -> web.StreamResponse:
             "explanation": None if told is None else _without_children(told),
             "timeline": [] if told is None else _timeline(told),
             "children": _family(told),
-            "relatives": monitor.fleet.tasks(TaskQuery(root=row.root or task_id, limit=100)).items
-            if row is not None
-            else [],
+            "relatives": relatives,
+            "trace": trace,
             "question": await monitor.client.question(task_id),
         },
     )
 
 
-async def _told(request: web.Request, task_id: str) -> Explanation | None:
+def _relatives(monitor: "Monitor", row: TaskRow) -> list[TaskRow]:
+    return monitor.fleet.tasks(TaskQuery(root=row.root or row.id, limit=_RELATIVES)).items
+
+
+async def _told(client: Client, task_id: str, row: TaskRow | None) -> Explanation | None:
+    """The story, with those of the children unless they are too many to read while people wait."""
+    try:
+        if row is None or row.children <= _CHILDREN:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    return await client.explain(task_id, children=True)
+        return await client.explain(task_id)
+    except NotFound:
+        return None
+
+
+async def _trace(client: Client, task_id: str, row: TaskRow | None) -> Trace | None:
+    """The trace, unless it is too long to be read while people wait."""
+    if row is not None and row.children > _CHILDREN:
+        return None
     try:
         async with asyncio.timeout(_PATIENCE):
-            client = request.app[PARTS].monitor.client
-            return await client.explain(task_id, children=True)
-    except NotFound:
+            return await read_trace(client, task_id)
+    except (PepperError, TimeoutError) as error:
+        log.debug("web.no_trace", task_id=task_id, error=str(error))
         return None
 
 

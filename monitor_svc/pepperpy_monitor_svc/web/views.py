@@ -22,8 +22,8 @@ _PATIENCE = 1.5
 def overview_of(app: web.Application) -> dict[str, Any]:
     """Returns the overview with the alerts that are active and who leads."""
     monitor = app[PARTS].monitor
-    alerts = [] if monitor.alerts is None else monitor.alerts.active()
-    return {"overview": monitor.fleet.overview(), "alerts": alerts, "leads": monitor.leads}
+    overview, alerts = monitor.fleet.overview(), monitor.alerts.active()
+    return {"overview": overview, "alerts": alerts, "leads": monitor.leads}
 
 
 async def overview(request: web.Request) -> web.StreamResponse:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings, load
+from pepperpy_monitor_svc.monitor import Monitor
 from pepperpy_schemas.monitor import (
     AgentRow,
     AgentSeries,
@@ -84,14 +84,8 @@ def settings(**flags: object) -> Settings:
 
 
 def monitor(client: Client, *, acting: Client | None = None, **flags: object) -> Any:
-    """A monitor with a fleet that is played."""
-    return SimpleNamespace(
-        client=client,
-        acting=acting,
-        settings=settings(**{"monitor__port": 0, "monitor__token": TOKEN} | flags),
-        fleet=PlayedFleet(),
-        alerts=None,
-        audit=None,
-        snapshots=None,
-        leads=True,
-    )
+    """A monitor that reads nothing, with a fleet that is played."""
+    chosen = settings(**{"monitor__port": 0, "monitor__token": TOKEN} | flags)
+    watched: Any = Monitor(client, chosen, replica="r1", acting=acting)
+    watched.fleet = PlayedFleet()
+    return watched

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pepperpy import Agent, Context
 from pepperpy_bus.client import Client
 from pepperpy_bus.tasks.deadletters import write_letter
 from pepperpy_monitor_svc.web.app import VIEWS
@@ -169,20 +170,36 @@ async def test_secrets_are_hidden_among_the_settings(opened: Any) -> None:
 # --- one task ---
 
 
-async def test_a_task_s_page_tells_its_story_and_its_family(
-    browser: Any, bus: Client, worker: Any
+async def test_a_task_s_page_tells_its_story_its_family_and_its_trace(
+    browser: Any, bus: Client, working: Any
 ) -> None:
-    async with worker(bus, "echo"):
-        task_id = await bus.submit("echo", {"a": 1})
-        await bus.result(task_id, wait=10)
-    browser.watched.fleet.rows = [TaskRow(id=task_id, topic="echo", state="completed")]
-    status, _, said = await browser.get(f"/api/tasks/{task_id}")
+    agent = Agent("family")
+
+    @agent.task("parent")
+    async def parent(n: int, ctx: Context) -> Any:
+        return await ctx.run("child", n + 1)
+
+    @agent.task("child")
+    async def child(n: int) -> int:
+        return n
+
+    async with working(agent):
+        task_id = await bus.submit("parent", 1)
+        assert await bus.result(task_id, wait=20) == 2
+        browser.watched.fleet.rows = [TaskRow(id=task_id, topic="parent", state="completed")]
+        status, _, said = await browser.get(f"/api/tasks/{task_id}")
     assert status == 200
     assert said["task"]["id"] == task_id
-    assert said["explanation"]["data"] == {"a": 1}
+    assert (said["explanation"]["data"], said["question"]) == (2, None)
     assert [one["what"] for one in said["timeline"]][-1] == "ended"
-    assert said["children"]["nodes"][0] == {"id": task_id, "topic": "echo", "state": "completed"}
-    assert said["question"] is None
+    nodes = said["children"]["nodes"]
+    assert [(one["topic"], one["state"]) for one in nodes] == [
+        ("parent", "completed"),
+        ("child", "completed"),
+    ]
+    assert nodes[1]["parent"] == task_id
+    spans = said["trace"]["spans"]
+    assert {nodes[0]["id"], nodes[1]["id"]} <= {span["task_id"] for span in spans}
 
 
 async def test_a_task_that_nobody_knows_is_not_found(browser: Any) -> None:
