@@ -54,6 +54,10 @@ def command(
             "[default: e5]",
         ),
     ] = None,
+    hops: Annotated[
+        bool | None,
+        typer.Option("--hops/--no-hops", help="Whether traces show what the broker did."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object when it is ready.")
     ] = False,
@@ -85,6 +89,7 @@ def command(
         "stack.persist": None if persist is None else str(persist),
         "stack.port": port,
         "stack.durability": durability,
+        "stack.hops": hops,
         "memory.embedder": embedder,
     }
     loaded = load(flags=flags, config=options.config, context=options.context)

@@ -13,6 +13,8 @@ from pepperpy_bus.trust.roles import anonymous_permissions, permissions
 
 Durability = Literal["fast", "strict"]
 
+#: The account of users and streams where the server tells of traces.
+ACCOUNT = "PEPPERPY"
 #: How often the server's file store is synced to the disk.
 SYNC_INTERVAL: dict[Durability, str] = {"fast": "100ms", "strict": "always"}
 
@@ -56,6 +58,9 @@ class ServerConf(msgspec.Struct, frozen=True, kw_only=True):
     cluster_port: int | None = None
     #: The cluster ports of all its servers.
     routes: tuple[int, ...] = ()
+    #: Subject on which the server tells what it did with messages of traces; None for nothing.
+    #: Users and streams are then in an account of their own, for the default one cannot.
+    hops: str | None = None
     #: A file beside the configuration that holds the `authorization` block.
     include: str | None = None
 
@@ -139,20 +144,54 @@ def _lines(conf: ServerConf) -> Iterator[str]:
         yield "}"
     if conf.include is not None:
         yield f"include {quoted(conf.include)}"
-    if conf.logins:
+    if conf.hops is not None:
+        yield from _account(conf, conf.hops)
+    elif conf.logins:
         yield from _authorization(conf.logins, conf.anonymous)
 
 
+def _account(conf: ServerConf, hops: str) -> Iterator[str]:
+    """An account that tells of traces: all messages of those that are sampled."""
+    yield "accounts {"
+    yield f"  {ACCOUNT} {{"
+    yield "    jetstream: enabled"
+    yield f"    msg_trace {{ dest: {quoted(hops)}, sampling: 100 }}"
+    yield from _users(tuple(_telling(login, hops) for login in conf.logins))
+    yield "  }"
+    yield "}"
+    yield from _nobody(conf.logins, conf.anonymous)
+
+
+def _telling(login: Login, hops: str) -> Login:
+    """The login of somebody whose messages the server may tell of.
+
+    The server refuses messages whose senders may not publish where it would tell of them.
+    """
+    if login.permissions is None:
+        return login
+    allowed = login.permissions + Permissions(publish=(hops,))
+    return msgspec.structs.replace(login, permissions=allowed)
+
+
 def _authorization(logins: tuple[Login, ...], anonymous: str | None) -> Iterator[str]:
-    names = [login.user for login in logins]
-    if anonymous is not None and anonymous not in names:
-        raise ValueError(f"the anonymous user {anonymous!r} is none of {', '.join(names)}")
     yield "authorization {"
+    yield from _users(logins)
+    yield "}"
+    yield from _nobody(logins, anonymous)
+
+
+def _users(logins: tuple[Login, ...]) -> Iterator[str]:
     yield "  users: ["
     for login in logins:
         yield from _user(login)
     yield "  ]"
-    yield "}"
+
+
+def _nobody(logins: tuple[Login, ...], anonymous: str | None) -> Iterator[str]:
+    """Who a client without credentials is."""
+    names = [login.user for login in logins]
+    if anonymous is not None and anonymous not in names:
+        raise ValueError(f"the anonymous user {anonymous!r} is none of {', '.join(names)}")
     if anonymous is not None:
         yield f"no_auth_user: {quoted(anonymous)}"
 

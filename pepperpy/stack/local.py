@@ -19,6 +19,7 @@ from pepperpy.stack.secrets import private_folder, role_passwords
 from pepperpy_bus.children import BACK_OFF, Crashes
 from pepperpy_bus.config import Secret, Settings
 from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, Role
+from pepperpy_schemas.catalog.server import HOP
 from pepperpy_schemas.errors import BrokerFailed
 
 NAME = "broker"
@@ -97,7 +98,10 @@ async def local_broker(settings: Settings) -> AsyncIterator[LocalBroker]:
             durability=stack.durability,
             logins=role_logins(passwords, prefix=settings.bus.prefix, anonymous=True),
             anonymous=ANONYMOUS,
-            options={"max_file_store": _room(folder)},
+            options={
+                "max_file_store": _room(folder),
+                "hops": HOP.format(p=settings.bus.prefix) if stack.hops else None,
+            },
         )
         async with broker:
             yield LocalBroker(broker, folder, memory)

@@ -26,7 +26,7 @@ from pepperpy_bus.config import Settings
 from pepperpy_bus.config.files import contexts_folder
 from pepperpy_bus.opening import connect
 from pepperpy_bus.options import limits_of
-from pepperpy_bus.streams.topology import streams
+from pepperpy_bus.streams.topology import hops_stream, streams
 from pepperpy_bus.upgrading import apply
 from pepperpy_schemas.errors import PepperError, PermissionDenied
 
@@ -146,6 +146,8 @@ class _Stack:
             if local:
                 # Streams that were kept from an older version get the settings of this one.
                 declared = streams(self._settings.bus.prefix, limits_of(self._settings))
+                if self._settings.stack.hops:
+                    declared.append(hops_stream(self._settings.bus.prefix))
                 await apply(client.connection, declared)
             supervisor.start()
             bodies = await _workers_up(client, supervisor, [c.name for c in self._children])

@@ -84,6 +84,17 @@ def test_the_users_may_come_from_a_file_beside_it(tmp_path: Path) -> None:
     assert accepted(tmp_path, text).returncode != 0
 
 
+def test_a_server_that_tells_of_traces_lets_every_sender_be_told_of(tmp_path: Path) -> None:
+    logins = role_logins(anonymous=True)
+    text = render(conf(logins=logins, anonymous=ANONYMOUS, hops="pp.hop"))
+    assert 'msg_trace { dest: "pp.hop", sampling: 100 }' in text
+    # It refuses a traced message of whoever may not publish there.
+    assert text.count('          "pp.hop"\n') == len(logins)
+    assert "pp.hop" not in render(conf(logins=logins, anonymous=ANONYMOUS))
+    checked = accepted(tmp_path, text)
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_there_is_one_login_per_role_and_the_anonymous_one_on_request() -> None:
     assert [login.user for login in role_logins()] == list(ROLES)
     assert [login.user for login in role_logins(anonymous=True)] == [*ROLES, ANONYMOUS]

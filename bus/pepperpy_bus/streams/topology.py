@@ -9,11 +9,12 @@ from typing import Any, Final
 import msgspec
 
 from pepperpy_schemas.catalog.audit import CHAIN
-from pepperpy_schemas.catalog.server import NOTED, SOURCED
+from pepperpy_schemas.catalog.server import HOP, NOTED, SOURCED
 from pepperpy_schemas.subjects import bucket_name, stream_name
 
 SECOND: Final = 1_000_000_000
-DAY: Final = 86_400 * SECOND
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
 MAX_CONSUMERS: Final = 100_000
 """Consumers of one stream: 333 topics, 31 keyed ones or as many readers reach the server's own
 limit of 1000."""
@@ -250,6 +251,16 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
     ]
     # Who can submit a task finds all that the task needs: its queue comes last.
     return sorted(declared, key=lambda one: one["name"] == stream_name(prefix, "TASKS"))
+
+
+def hops_stream(prefix: str) -> Config:
+    """Returns the stream of what servers tell of traces; only deployments have it that ask for it.
+
+    It is of the last hour, in memory: the broker must not wait for what it says of itself.
+    """
+    subjects = [HOP.format(p=prefix)]
+    about: Config = {"storage": "memory", "max_age": HOUR, "max_bytes": 1 << 26}
+    return _stream(prefix, Limits(), "HOPS", subjects, **about)
 
 
 def _stream(

@@ -13,6 +13,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.tasks.explanation import Explanation
 from pepperpy_bus.trace import attempt_span
 from pepperpy_bus.tracing.call_spans import SERVICES, trace_of
+from pepperpy_bus.tracing.hops import read_hops
 from pepperpy_bus.tracing.spans import Span, Trace
 from pepperpy_bus.tracing.task_spans import spans_of
 from pepperpy_bus.units import now
@@ -47,6 +48,8 @@ async def read_trace(client: Client, task_id: str) -> Trace:
     spans: dict[str, Span] = {}
     for one in family:
         spans |= {span.span_id: span for span in spans_of(one, calls)}
+    for hop in await _hops(client, family, trace_ids):
+        spans.setdefault(hop.span_id, hop)
     return Trace(
         task_id=task_id,
         root=root.id,
@@ -109,6 +112,14 @@ def _with_children(story: Explanation) -> Iterator[Explanation]:
             trace = story.trace.at(attempt_span(story.id, child.attempt))
             told = msgspec.structs.replace(told, parent=story.id, trace=trace)
         yield from _with_children(told)
+
+
+async def _hops(client: Client, family: list[Explanation], trace_ids: set[str]) -> list[Span]:
+    """What servers tell of a trace, where they do."""
+    starts = [one.began for one in family if one.began is not None]
+    if not starts:
+        return []
+    return await read_hops(client.connection, client.prefix, min(starts) - _SKEW, trace_ids)
 
 
 async def _calls(

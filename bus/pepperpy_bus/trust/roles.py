@@ -186,7 +186,7 @@ def _monitor(at: Grants) -> Permissions:
     return (
         _service(at)
         + at.counts()
-        + at.follows(*LOGS)
+        + at.follows(*LOGS, "HOPS")
         + at.publishes(CHAIN)
         + at.exchanges_blobs("snapshots")
         + at.looks_up(*WORK_QUEUES, *COMMANDS)

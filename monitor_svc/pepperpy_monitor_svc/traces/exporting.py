@@ -18,12 +18,13 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.events import Heard
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.tracing.call_spans import SERVICES, call_span, trace_of
+from pepperpy_bus.tracing.hops import follow_hops
 from pepperpy_bus.tracing.otlp import exporter, hand_over
 from pepperpy_bus.tracing.reading import read_spans
 from pepperpy_bus.tracing.spans import Span
 from pepperpy_monitor_svc.fleet.record import ENDS
 from pepperpy_monitor_svc.loops import looping
-from pepperpy_schemas.errors import PepperError, Unavailable
+from pepperpy_schemas.errors import NotFound, PepperError, PermissionDenied, Unavailable
 
 log = get_log("pepperpy.monitor")
 
@@ -41,6 +42,7 @@ LAST_WORD: Final = 2.0
 _READERS: Final = 4
 _BATCH: Final = 512
 _PAUSE: Final = 0.5
+_NO_HOPS: Final = 60.0
 
 
 class TraceCounts(msgspec.Struct):
@@ -93,6 +95,7 @@ class TraceExport:
 
     async def __aenter__(self) -> Self:
         works = {f"traces-read-{n}": self._read for n in range(_READERS)}
+        works["traces-hops"] = self._hops
         await self._stack.enter_async_context(looping(works | {"traces-send": self._send}))
         return self
 
@@ -131,6 +134,15 @@ class TraceExport:
             self._keep(await read_spans(self._client, task_id))
         except PepperError as error:
             log.debug("traces.not_read", task_id=task_id, error=str(error))
+
+    async def _hops(self) -> None:
+        """Takes what the broker tells of traces, where it does."""
+        try:
+            async for span in follow_hops(self._client.connection, self._client.prefix):
+                if self._leads():
+                    self._keep([span])
+        except (NotFound, PermissionDenied):
+            await asyncio.sleep(_NO_HOPS)
 
     def _keep(self, spans: Iterable[Span]) -> None:
         for one in spans:

@@ -20,6 +20,8 @@ SOURCED: Final = "_SOURCE.{stream}"
 """Where the server hands messages of a stream to the one that takes from it; no user's business."""
 MICRO: Final = "$SRV"
 """First token of what discovers services: ``$SRV.PING|INFO|STATS[.<name>[.<id>]]`` (ADR-32)."""
+HOP: Final = "{p}.hop"
+"""Where a server tells what it did with messages of a trace, in deployments that ask for it."""
 NOTED: Final = "{p}.noted"
 """First tokens of the server's own copy of what was stored, without its body: the rest of the
 subject follows. Clients cannot write it; the audit log is made of it."""
