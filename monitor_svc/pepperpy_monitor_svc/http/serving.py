@@ -1,5 +1,6 @@
 """A web server with limits on everything that a client can make it wait for or keep."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
@@ -17,6 +18,8 @@ _IDLE: Final = 20.0
 _HEAD: Final = 8190
 """Bytes of a line of a request's head."""
 _BACKLOG: Final = 128
+MOST: Final = 2048
+"""Connections at once: each keeps some memory, whoever has opened it."""
 
 
 @contextlib.asynccontextmanager
@@ -49,12 +52,35 @@ async def serving(
     )
     await runner.setup()
     try:
-        listening = _listening(host, port, setting)
-        taken = int(listening.getsockname()[1])
-        await web.SockSite(runner, listening, backlog=_BACKLOG).start()  # which closes it
-        yield taken
+        async with _accepting(runner, _listening(host, port, setting)) as taken:
+            yield taken
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _accepting(runner: web.AppRunner, listening: socket.socket) -> AsyncIterator[int]:
+    """Takes connections, but no more than there may be at once; yields the port."""
+    server, port = runner.server, int(listening.getsockname()[1])
+    assert server is not None
+
+    def accept() -> asyncio.BaseProtocol:
+        return server() if len(server.connections) < MOST else _Full()
+
+    loop = asyncio.get_running_loop()
+    accepting = await loop.create_server(accept, sock=listening, backlog=_BACKLOG)
+    try:
+        yield port
+    finally:
+        accepting.close()
+
+
+class _Full(asyncio.Protocol):
+    """A connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
 
 
 def _listening(host: str, port: int, setting: str) -> socket.socket:

@@ -1,6 +1,7 @@
 """The dashboard as an application: which address is answered by what."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from pepperpy_monitor_svc.http.events import Seats
 from pepperpy_monitor_svc.http.middlewares import errors_as_json, protect
 from pepperpy_monitor_svc.web import acts, entrance, letters, live, records, task_page, views
 from pepperpy_monitor_svc.web.access import guard, reader
-from pepperpy_monitor_svc.web.changes import Changes
+from pepperpy_monitor_svc.web.changes import Changes, Glance
 from pepperpy_monitor_svc.web.doing import Doing
 from pepperpy_monitor_svc.web.files import PAGE, Files
 from pepperpy_monitor_svc.web.parts import PARTS, Parts
@@ -64,6 +65,7 @@ def application(monitor: "Monitor") -> web.Application:
         sessions=Sessions(token),
         files=Files(),
         changes=Changes(),
+        glance=Glance(partial(views.overview_of, monitor)),
         seats=Seats(SEATS),
         doing=Doing(),
         open=is_loopback(settings.host),
@@ -108,11 +110,11 @@ def _add_reads(app: web.Application) -> None:
         "/api/audit": records.audit,
         "/api/config": records.config,
         "/api/questions": records.questions,
-        "/api/live": live.live,
-        "/api/changes": live.changes,
     }
     for path, handler in reads.items():
         app.router.add_get(path, reader(handler))
+    for path, handler in {"/api/live": live.live, "/api/changes": live.changes}.items():
+        app.router.add_get(path, reader(handler), allow_head=False)
 
 
 def _add_acts(app: web.Application) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from pepperpy_bus.events import Heard
@@ -10,6 +11,10 @@ from pepperpy_schemas.monitor import AlertRow, ComponentHealth
 
 MOST: Final = 500
 """Names of one kind in a frame; a page that is told of more looks again at all."""
+
+
+KEPT: Final = 0.5
+"""Seconds for which an overview is shown to all."""
 
 
 class Pending:
@@ -37,6 +42,31 @@ class Pending:
         self._names, self._dropped = {}, 0
         self.stirred.clear()
         return frame
+
+
+class Glance:
+    """The overview for everybody who listens, made once for all of them.
+
+    Args:
+        make: Makes it.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Mapping[str, Any]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make, self._clock = make, clock
+        self._made: Mapping[str, Any] = {}
+        self._at = -KEPT
+
+    def look(self) -> Mapping[str, Any]:
+        """Returns it, at most `KEPT` seconds old."""
+        if self._clock() - self._at >= KEPT:
+            self._at, self._made = self._clock(), self._make()
+        return self._made
 
 
 class Changes:

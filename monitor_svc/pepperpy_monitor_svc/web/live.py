@@ -21,7 +21,6 @@ from pepperpy_bus.where import Predicate, compile_where
 from pepperpy_monitor_svc.http.events import SIGN_OF_LIFE, Listener
 from pepperpy_monitor_svc.web.parts import PARTS
 from pepperpy_monitor_svc.web.queries import moment
-from pepperpy_monitor_svc.web.views import overview_of
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.subjects import stream_name
@@ -100,7 +99,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
             if frame or loop.time() - told >= SIGN_OF_LIFE / 3:
                 if loop.time() - told >= _OVERVIEW:
                     told = loop.time()
-                    frame |= overview_of(request.app)
+                    frame |= parts.glance.look()
                 await listener.send(frame)
             await asyncio.sleep(PACE)
             with contextlib.suppress(TimeoutError):

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from pepperpy_monitor_svc.http.events import Seats
-from pepperpy_monitor_svc.web.changes import Changes
+from pepperpy_monitor_svc.web.changes import Changes, Glance
 from pepperpy_monitor_svc.web.doing import Doing
 from pepperpy_monitor_svc.web.files import Files
 from pepperpy_monitor_svc.web.sessions import Sessions
@@ -23,6 +23,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         sessions: Who may act, and read from elsewhere.
         files: The page and what belongs to it.
         changes: What has changed, for those who listen.
+        glance: The overview for those.
         seats: How many may listen.
         doing: Acts that go on.
         open: Whether reading needs no token: only this machine can.
@@ -32,6 +33,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions
     files: Files
     changes: Changes
+    glance: Glance
     seats: Seats
     doing: Doing
     open: bool

@@ -1,7 +1,7 @@
 """The views of the fleet as JSON."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -13,22 +13,24 @@ from pepperpy_schemas.codec import encode
 from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.monitor import TaskQuery
 
+if TYPE_CHECKING:
+    from pepperpy_monitor_svc.monitor import Monitor
+
 log = get_log("pepperpy.web")
 
 _PATIENCE = 1.5
 """Seconds that a service has to say how it is: a page asks again, and has the rest to show."""
 
 
-def overview_of(app: web.Application) -> dict[str, Any]:
-    """Returns the overview with the alerts that are active and who leads."""
-    monitor = app[PARTS].monitor
+def overview_of(monitor: "Monitor") -> dict[str, Any]:
+    """Returns the overview with the alerts that are active and whether this replica leads."""
     overview, alerts = monitor.fleet.overview(), monitor.alerts.active()
     return {"overview": overview, "alerts": alerts, "leads": monitor.leads}
 
 
 async def overview(request: web.Request) -> web.StreamResponse:
     """The fleet at a glance."""
-    return json_answer(request, overview_of(request.app))
+    return json_answer(request, overview_of(request.app[PARTS].monitor))
 
 
 async def tasks(request: web.Request) -> web.StreamResponse:

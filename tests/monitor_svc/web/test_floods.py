@@ -93,3 +93,27 @@ async def test_a_page_that_takes_nothing_is_told_later_what_it_has_missed(
     writer.close()
     assert dropped > 0
     assert dropped + seen == 5_001
+
+
+async def test_connections_are_bounded_and_there_is_room_again(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST", 10)
+    browser = await opened()
+    held = [await asyncio.open_connection("127.0.0.1", browser.port) for _ in range(9)]
+    assert (await browser.get("/healthz"))[0] == 200
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
+        assert await closed(reader) == b""
+        writer.close()
+    for _, writer in held:
+        writer.close()
+        await writer.wait_closed()
+    async with asyncio.timeout(10):
+        while True:
+            reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            said = await closed(reader)
+            writer.close()
+            if said.startswith(b"HTTP/1.1 200"):
+                return

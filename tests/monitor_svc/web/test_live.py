@@ -11,7 +11,7 @@ import pytest
 
 from pepperpy_bus.client import Client
 from pepperpy_monitor_svc.web.app import SEATS
-from pepperpy_monitor_svc.web.changes import MOST, Changes
+from pepperpy_monitor_svc.web.changes import KEPT, MOST, Changes, Glance
 from pepperpy_monitor_svc.web.live import Backlog
 from pepperpy_schemas.monitor import ComponentHealth
 
@@ -154,6 +154,26 @@ async def test_changes_are_told_with_the_overview_at_most_once_a_second(browser:
         fleet.on_change[0]("task", "t1")
         second = await listening.frame()
         assert second["task"] == ["t1"]
+
+
+async def test_a_stream_is_not_opened_by_who_asks_for_its_head(browser: Any) -> None:
+    for path in ("/api/live", "/api/changes"):
+        status, headers, _ = await browser.ask("HEAD", path)
+        assert (status, headers["Allow"]) == (405, "GET")
+
+
+def test_the_overview_is_made_once_for_all_pages() -> None:
+    made: list[int] = []
+    at = [0.0]
+
+    def make() -> dict[str, int]:
+        made.append(1)
+        return {"n": len(made)}
+
+    glance = Glance(make, clock=lambda: at[0])
+    assert [glance.look()["n"] for _ in range(100)] == [1] * 100
+    at[0] += KEPT
+    assert glance.look()["n"] == 2
 
 
 async def test_a_page_that_comes_after_too_many_is_told_so(browser: Any) -> None:
