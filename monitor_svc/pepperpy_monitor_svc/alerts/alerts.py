@@ -25,7 +25,7 @@ from pepperpy_monitor_svc.alerts.silences import Silences
 from pepperpy_monitor_svc.alerts.stored import Stored
 from pepperpy_monitor_svc.metrics.names import BROKER_UP
 from pepperpy_monitor_svc.metrics.samples import Sample
-from pepperpy_schemas.alerts import Alert, AlertTestReply, RuleRow, Silence
+from pepperpy_schemas.alerts import Alert, AlertTestReply, RuleRow, Silence, Told
 from pepperpy_schemas.errors import NotFound, PepperError
 from pepperpy_schemas.monitor import AlertRow
 
@@ -76,7 +76,7 @@ class Alerts:
         self._silences = Silences(self._cells)
         self._stored = Stored(self._cells)
         self._emitter = Emitter(client.connection, client.prefix)
-        self._notifier = Notifier(Notifying(), self._emitter, url=url)
+        self._notifier = Notifier(Notifying(), self._emitter, self._remember, url=url)
         self._stack = contextlib.AsyncExitStack()
         self._leads = False
         self._cut_off = False
@@ -176,13 +176,14 @@ class Alerts:
     async def _tell(self, changed: list[Alert], alerts: list[Alert], at: float) -> None:
         for one in changed:
             self._stored.keep(one)
-        await self._store_told()
+        await self._flush()
         await self._notifier.tell(alerts, self._hidden(), at)
-        await self._store_told()
 
-    async def _store_told(self) -> None:
-        for (_, group), told in self._notifier.taken():
-            self._stored.keep_told(group, told)
+    async def _remember(self, group: str, told: Told) -> None:
+        self._stored.keep_told(group, told)
+        await self._flush()
+
+    async def _flush(self) -> None:
         if self._client.connection.connected:
             await self._stored.flush()
 

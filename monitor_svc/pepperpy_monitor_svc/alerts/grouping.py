@@ -109,7 +109,8 @@ def news(
     ]
     fresh = [a for a in firing if known.get(a.id) != mark(a)]
     if told is None or not known:
-        due = min((a.fired or at for a in firing), default=at) + group.route.wait
+        began = min((a.fired or at for a in firing), default=None)
+        due = at if began is None else began + group.route.wait
     elif fresh or resolved:
         due = told.at + group.route.interval
     else:

@@ -7,7 +7,7 @@ were. So the bound on memory is that on alerts.
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -36,6 +36,7 @@ LONGEST_PAUSE: Final = 300.0
 
 Place = tuple[str, str]
 """A receiver and the id of a group."""
+Remember = Callable[[str, Told], Awaitable[None]]
 
 
 class Tries(msgspec.Struct):
@@ -60,6 +61,7 @@ class Notifier:
     Args:
         notifying: Who is told besides the bus and the log.
         emitter: Tells the bus.
+        remember: Stores what was told of a group, by the group's id, at once.
         url: Address of the dashboard, for people.
 
     Attributes:
@@ -67,14 +69,16 @@ class Notifier:
         counts: How many notifications went out, and failed, by receiver.
     """
 
-    def __init__(self, notifying: Notifying, emitter: Emitter, *, url: str = "") -> None:
+    def __init__(
+        self, notifying: Notifying, emitter: Emitter, remember: Remember, *, url: str = ""
+    ) -> None:
         self._emitter = emitter
+        self._remember = remember
         self._url = url
         self._session: aiohttp.ClientSession | None = None
         self._crowds: dict[str, TaskGroup] = {}
         self._on_way: set[Place] = set()
         self._tries: dict[Place, Tries] = {}
-        self._fresh: list[tuple[Place, Told]] = []
         self.notifying = notifying
         self.told: dict[Place, Told] = {}
         self.counts: dict[str, dict[str, int]] = {}
@@ -94,11 +98,6 @@ class Notifier:
             alert_id in one.alerts for one in self._tries.values()
         )
 
-    def taken(self) -> list[tuple[Place, Told]]:
-        """Returns what was told since the last call, for storing."""
-        found, self._fresh = self._fresh, []
-        return found
-
     def troubles(self) -> dict[str, str]:
         """Returns why receivers could not be told, by their names."""
         return {receiver: one.error for (receiver, _), one in self._tries.items()}
@@ -116,7 +115,7 @@ class Notifier:
                 continue
             if group.receiver == BUS:
                 await self._tell_bus(found)
-                self._note(place, found)
+                await self._note(place, found)
             else:
                 self._start(place, found, at)
 
@@ -158,7 +157,7 @@ class Notifier:
             self._failed(place, found, at, str(error))
         else:
             counts["sent"] += 1
-            self._note(place, found)
+            await self._note(place, found)
         finally:
             self._on_way.discard(place)
 
@@ -196,13 +195,13 @@ class Notifier:
             )
         return self._session
 
-    def _note(self, place: Place, found: News) -> None:
+    async def _note(self, place: Place, found: News) -> None:
         self._tries.pop(place, None)
         if found.told.alerts:
             self.told[place] = found.told
         else:
             self.told.pop(place, None)
-        self._fresh.append((place, found.told))
+        await self._remember(found.group.id, found.told)
 
     def _failed(self, place: Place, found: News, at: float, error: str) -> None:
         before = self._tries.get(place)

@@ -4,6 +4,7 @@ What cannot be written now is written later: the broker being away is itself wor
 nobody may wait for it.
 """
 
+import asyncio
 from typing import Final
 
 from pepperpy_bus.logs import get_log
@@ -29,6 +30,7 @@ class Stored:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
+        self._writing = asyncio.Lock()
         self._unwritten: dict[str, tuple[bytes | None, float | None]] = {}
 
     @property
@@ -52,18 +54,22 @@ class Stored:
 
     async def flush(self) -> None:
         """Writes what was noted; what cannot be written stays noted."""
-        for key, (value, ttl) in list(self._unwritten.items()):
-            try:
-                if value is None:
-                    await self._cells.bucket.delete(key, ttl=FORGET)
-                else:
-                    text = "" if ttl is None else ttl_text(ttl)
-                    await self._cells.bucket.put(key, value, ttl=text)
-            except PepperError as error:
-                log.warning("alerts.not_stored", left=len(self._unwritten), error=str(error))
-                return
-            if self._unwritten.get(key) == (value, ttl):
-                del self._unwritten[key]
+        async with self._writing:
+            for key, (value, ttl) in list(self._unwritten.items()):
+                try:
+                    await self._write(key, value, ttl)
+                except PepperError as error:
+                    log.warning("alerts.not_stored", left=self.unwritten, error=str(error))
+                    return
+                if self._unwritten.get(key) == (value, ttl):
+                    del self._unwritten[key]
+
+    async def _write(self, key: str, value: bytes | None, ttl: float | None) -> None:
+        if value is None:
+            await self._cells.bucket.delete(key, ttl=FORGET)
+            return
+        text = "" if ttl is None else ttl_text(ttl)
+        await self._cells.bucket.put(key, value, ttl=text)
 
     async def alerts(self) -> list[Alert]:
         """Returns the alerts that are stored.
