@@ -12,6 +12,8 @@ _BASE: Final = 640
 _SPENT: Final = 240
 _UNDERWAY: Final = 320
 _TEXT: Final = 49
+_PLACED: Final = 1 << 6
+"""In `Record.counted`, beside what facts count: its topic is known, and has it in its sums."""
 
 
 class Shelf:
@@ -41,6 +43,25 @@ class Shelf:
         self.bytes -= record.cost
 
 
+class Sums:
+    """How many tasks of a topic are kept.
+
+    Attributes:
+        states: How many are in which state.
+        letters: How many lie among the dead letters.
+    """
+
+    __slots__ = ("letters", "states")
+
+    def __init__(self) -> None:
+        self.states: Counter[str] = Counter()
+        self.letters = 0
+
+    def shown(self) -> dict[str, int]:
+        """Returns the states that any task is in."""
+        return {state: count for state, count in self.states.items() if count}
+
+
 class Tasks:
     """All tasks that are kept, no more than a number of bytes.
 
@@ -57,6 +78,7 @@ class Tasks:
         self.open, self.done, self.failed = Shelf(), Shelf(), Shelf()
         self.states: Counter[str] = Counter()
         self.letters = 0
+        self.topics: dict[str, Sums] = {}
         self._children: Counter[str] = Counter()
 
     @property
@@ -117,8 +139,23 @@ class Tasks:
         if record.parent != parent:
             self._children[record.parent] += 1
         self.letters += record.letter - letter
+        if record.topic:
+            self._sum(record, before, letter)
         if self.bytes > self._limit:
             self._make_room()
+
+    def _sum(self, record: Record, before: str, letter: bool) -> None:
+        sums = self.topics.get(record.topic)
+        if sums is None:
+            sums = self.topics[record.topic] = Sums()
+        if not record.counted & _PLACED:
+            record.counted |= _PLACED
+            sums.states[record.state] += 1
+            sums.letters += record.letter
+        elif record.state != before or record.letter != letter:
+            sums.states[before] -= 1
+            sums.states[record.state] += 1
+            sums.letters += record.letter - letter
 
     def _shelf(self, state: str) -> Shelf:
         if state == "completed" or state == "canceled":  # noqa: PLR1714 - the fast way
@@ -141,6 +178,12 @@ class Tasks:
         shelf.evicted += 1
         self.states[record.state] -= 1
         self.letters -= record.letter
+        if record.counted & _PLACED:
+            sums = self.topics[record.topic]
+            sums.states[record.state] -= 1
+            sums.letters -= record.letter
+            if not sums.states.total():
+                del self.topics[record.topic]
         if record.parent:
             self._children[record.parent] -= 1
             if not self._children[record.parent]:

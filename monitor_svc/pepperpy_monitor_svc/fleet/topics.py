@@ -1,12 +1,12 @@
 """What is known of each topic, beside its tasks."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from pepperpy_monitor_svc.fleet.durations import Timings, Window, bin_of
-from pepperpy_monitor_svc.fleet.record import FAILURES, Record
+from pepperpy_monitor_svc.fleet.record import FAILURES
 from pepperpy_monitor_svc.fleet.rings import Ring, instant
 from pepperpy_monitor_svc.fleet.roster import Roster
+from pepperpy_monitor_svc.fleet.tasks import Sums
 from pepperpy_schemas.monitor import TopicFigures, TopicRow
 
 
@@ -75,35 +75,25 @@ class Topics:
             self._topics.use(one.topic).figures = one
 
     def shown(
-        self, tasks: Iterable[Record], workers: Mapping[str, int], now: float
+        self, kept: Mapping[str, Sums], workers: Mapping[str, int], now: float
     ) -> list[TopicRow]:
         """Returns all topics by name.
 
         Args:
-            tasks: The tasks that are kept.
+            kept: How many tasks of a topic are kept.
             workers: How many instances that are up work on a topic.
             now: The present time.
         """
-        states: Counter[tuple[str, str]] = Counter((one.topic, one.state) for one in tasks)
-        letters: Counter[str] = Counter(one.topic for one in tasks if one.letter)
-        by_topic: dict[str, dict[str, int]] = {}
-        for (name, state), count in states.items():
-            by_topic.setdefault(name, {})[state] = count
         for name in workers:
             self._topics.use(name)
+        nothing = Sums()
         return [
-            _row(
-                topic,
-                by_topic.get(topic.name, {}),
-                letters[topic.name],
-                workers.get(topic.name, 0),
-                now,
-            )
+            _row(topic, kept.get(topic.name, nothing), workers.get(topic.name, 0), now)
             for topic in sorted(self._topics.values(), key=lambda one: one.name)
         ]
 
 
-def _row(topic: Topic, states: dict[str, int], letters: int, workers: int, now: float) -> TopicRow:
+def _row(topic: Topic, kept: Sums, workers: int, now: float) -> TopicRow:
     said = topic.figures
     ended, failed = topic.ended.total(now, 300), topic.failed.total(now, 300)
     return TopicRow(
@@ -113,11 +103,11 @@ def _row(topic: Topic, states: dict[str, int], letters: int, workers: int, now: 
         oldest_s=None if said is None else said.oldest_s,
         redelivered=0 if said is None else said.redelivered,
         workers=workers,
-        states=states,
+        states=kept.shown(),
         submitted_rate=round(topic.submitted.rate(now, 60), 4),
         ended_rate=round(topic.ended.rate(now, 60), 4),
         error_ratio=failed / ended if ended else None,
-        letters=letters if said is None or said.letters is None else said.letters,
+        letters=kept.letters if said is None or said.letters is None else said.letters,
         latency=topic.timings.windows(now),
         queued=topic.queued.latency(now),
         chart=[

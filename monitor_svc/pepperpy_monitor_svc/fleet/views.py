@@ -99,7 +99,7 @@ class Views:
     def topics(self) -> list[TopicRow]:
         """Returns all topics by name."""
         now, parts = self._clock(), self._parts
-        return parts.topics.shown(list(parts.tasks), parts.agents.working(now), now)
+        return parts.topics.shown(parts.tasks.topics, parts.agents.working(now), now)
 
     def streams(self) -> list[StreamRow]:
         """Returns the broker's streams, as it showed them last."""
