@@ -21,16 +21,19 @@ ERROR: Final = math.sqrt(GROWTH) - 1
 """Most that a percentile is off, as a share of it."""
 SMALLEST_MS: Final = 0.1
 _LOG: Final = math.log(GROWTH)
-_BINS: Final = 1 + math.ceil(math.log(25 * 3600e3 / SMALLEST_MS) / _LOG)
+_LARGEST_MS: Final = 25 * 3600e3
+_BINS: Final = 2 + int(math.log(_LARGEST_MS / SMALLEST_MS) / _LOG)
 _MIDDLES: Final = [SMALLEST_MS * GROWTH ** (n - 0.5) for n in range(_BINS)]
 _SHARES: Final = (0.5, 0.95, 0.99)
+_STEP: Final = 10.0
 
 
 def bin_of(ms: float) -> int:
     """Returns the bin of a duration."""
     if ms <= SMALLEST_MS:
         return 0
-    return min(_BINS - 1, 1 + int(math.log(ms / SMALLEST_MS) / _LOG))
+    # A worker may claim any number, one whose quotient is infinite too.
+    return 1 + int(math.log(min(ms, _LARGEST_MS) / SMALLEST_MS) / _LOG)
 
 
 class Window:
@@ -50,8 +53,8 @@ class Window:
         self._parts: dict[int, array[int]] = {}
         self._counts: array[int] | None = None
 
-    def add(self, at: float, place: int) -> None:
-        """Counts a duration, by its bin."""
+    def add(self, at: float, place: int, count: int = 1) -> None:
+        """Counts durations of one bin."""
         tick = int(at // self._part)
         if tick > self._head:
             self._go_on(tick)
@@ -62,8 +65,8 @@ class Window:
             part = self._parts[tick] = array("I", bytes(4 * _BINS))
         if self._counts is None:
             self._counts = array("I", bytes(4 * _BINS))
-        part[place] += 1
-        self._counts[place] += 1
+        part[place] += count
+        self._counts[place] += count
 
     def latency(self, now: float) -> Latency:
         """Returns count and percentiles of the span that ends now."""
@@ -97,29 +100,53 @@ class Window:
 
 
 class Timings:
-    """The durations of the last minute, five minutes and hour."""
+    """The durations of the last minute, five minutes and hour.
 
-    __slots__ = ("_h1", "_m1", "_m5")
+    Those of the newest ten seconds are put aside and shared out to the windows together: most of
+    them fall into a few bins.
 
-    def __init__(self) -> None:
-        self._m1 = Window(10, 6)
-        self._m5 = Window(30, 10)
-        self._h1 = Window(300, 12)
+    Args:
+        minutes: Whether the hour has a part for every minute, to be drawn, or one for every five.
+    """
+
+    __slots__ = ("_aside", "_begins", "_ends", "_h1", "_m1", "_m5")
+
+    def __init__(self, *, minutes: bool = False) -> None:
+        self._m1 = Window(_STEP, 6)
+        self._m5 = Window(3 * _STEP, 10)
+        self._h1 = Window(60, 60) if minutes else Window(300, 12)
+        self._begins, self._ends = 0.0, 0.0
+        self._aside: dict[int, int] = {}
 
     def add(self, at: float, ms: float) -> None:
         """Counts a duration."""
         place = bin_of(ms)
-        self._m1.add(at, place)
-        self._m5.add(at, place)
-        self._h1.add(at, place)
+        if self._begins <= at < self._ends:
+            self._aside[place] = self._aside.get(place, 0) + 1
+        elif at >= self._ends:
+            self._share_out()
+            self._begins = at // _STEP * _STEP
+            self._ends = self._begins + _STEP
+            self._aside[place] = 1
+        else:
+            for window in (self._m1, self._m5, self._h1):
+                window.add(at, place)
 
     def windows(self, now: float) -> Windows:
         """Returns the percentiles of all three."""
+        self._share_out()
         return Windows(m1=self._m1.latency(now), m5=self._m5.latency(now), h1=self._h1.latency(now))
 
-    def m5(self, now: float) -> Latency:
-        """Returns those of the last five minutes."""
-        return self._m5.latency(now)
+    def chart(self, now: float) -> list[Series]:
+        """Returns half and 95 % over the last hour as two lines of a chart."""
+        self._share_out()
+        return self._h1.chart(now)
+
+    def _share_out(self) -> None:
+        for window in (self._m1, self._m5, self._h1):
+            for place, count in self._aside.items():
+                window.add(self._begins, place, count)
+        self._aside.clear()
 
 
 def _latency(counts: "array[int] | None") -> Latency:
