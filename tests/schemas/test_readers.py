@@ -1,7 +1,6 @@
 """Readers that are not Python: AsyncAPI's own parser, and ajv on the golden messages."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pepperpy_schemas.asyncapi import asyncapi
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.replies import MESSAGES
 from pepperpy_schemas.exporting import pretty
-from tests.requirements import missing
+from tests.node_packages import install
 
 HERE = Path(__file__).parent / "asyncapi"
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -21,19 +20,8 @@ WARNING = 1  # severities: 0 error, 1 warning, 2 information, 3 hint
 
 @pytest.fixture(scope="session")
 def node() -> str:
-    """Node with the packages of `asyncapi/package.json`, installed once per lock file."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm):
-        missing("node or npm is not installed")
-    installed, lock = HERE / "node_modules" / ".installed", HERE / "package-lock.json"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        # Install scripts of packages are no part of what they read.
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=HERE, check=False, capture_output=True, text=True)
-        if done.returncode:
-            missing(f"npm ci failed: {done.stderr[-500:]}")
-        shutil.copyfile(lock, installed)
-    return node
+    """Node with the packages of `asyncapi/package.json`."""
+    return install(HERE)
 
 
 def run(node: str, *arguments: str | Path) -> tuple[int, list[dict[str, Any]]]:

@@ -5,7 +5,7 @@
 
 import { get, search } from "./api.js";
 
-const SILENCE = 15_000;
+const SILENCE = 11_000;
 const PATIENCE = [500, 1_000, 2_000, 4_000, 8_000];
 
 /** The connection: `state` is connecting, live or lost; tells "state" and "change" events. */
