@@ -1,6 +1,7 @@
 """Percentiles, rates and charts, beside the same reckoned the long way."""
 
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from pepperpy_monitor_svc.fleet.durations import ERROR, SMALLEST_MS, Timings, Window, bin_of
 from pepperpy_monitor_svc.fleet.fleet import Fleet
 from pepperpy_monitor_svc.fleet.rings import Ring
-from tests.monitor_svc.fleet.told import NOW, Clock, tell
+from pepperpy_schemas.monitor import TaskQuery
+from tests.monitor_svc.fleet.told import NOW, Clock, letter_body, result_body, tell
 
 durations = st.floats(SMALLEST_MS, 24 * 3600e3)
 ages = st.floats(0, 7200)
@@ -117,3 +119,34 @@ def test_history_is_drawn_where_it_belongs() -> None:
     place = (NOW - 1800 - completed.start.timestamp()) // completed.step_s
     assert completed.values[int(place)]
     assert [one for one in charts["p50"].values if one] == [pytest.approx(7.0, rel=ERROR)]
+
+
+_FACTS = st.tuples(
+    st.sampled_from(("submitted", "started", "completed", "failed", "result", "letter")),
+    st.sampled_from(("orders", "mail")),
+    st.integers(0, 400),
+)
+
+
+@given(st.lists(_FACTS, max_size=400), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_the_sums_of_a_topic_are_what_its_tasks_add_up_to(
+    facts: list[tuple[str, str, int]], crowded: bool
+) -> None:
+    fleet = Fleet(limit_bytes=1 << (17 if crowded else 25), clock=Clock())
+    for seq, (fact, topic, number) in enumerate(facts, 1):
+        task_id, at = f"{topic}-{number}", NOW - 1000 + seq
+        match fact:
+            case "submitted":
+                fleet.submitted(topic, task_id, at, {})
+            case "result":
+                fleet.result(task_id, result_body("boom" if number % 2 else ""), seq, at)
+            case "letter":
+                fleet.letter(topic, task_id, letter_body(task_id, topic, "boom"), seq, at)
+            case verb:
+                tell(fleet, f"task.{verb}", task_id, seq, at, scope=topic)
+    found = fleet.tasks(TaskQuery(limit=1000)).items
+    for row in fleet.topics():
+        mine = [one for one in found if one.topic == row.topic]
+        assert row.states == Counter(one.state for one in mine)
+        assert row.letters == sum(one.letter for one in mine)
