@@ -16,6 +16,8 @@ USERS = "nats-users.conf"
 DATABASE = "postgres"
 ADDRESS = "memory-url"
 """The password of the memory's database, and the address that has it inside."""
+TOKENS = ("dashboard", "edge-token")
+"""Tokens of people: of those who read and act in the dashboard, and who send tasks over HTTP."""
 KEYS = ("openai-key", "anthropic-key")
 """Files for the keys of model providers; empty where there is none."""
 
@@ -37,6 +39,8 @@ def compose_secrets(folder: Path, *, prefix: str = "pp") -> None:
     private_folder(mounted)
     for role, password in passwords.items():
         write_file(mounted / role, password, mode=0o644)
+    for name in TOKENS:
+        write_file(mounted / name, _password(folder / name), mode=0o644)
     password = _password(folder / DATABASE)
     write_file(mounted / DATABASE, password, mode=0o644)
     address = f"postgresql://pepperpy:{quote(password, safe='')}@{DATABASE}/pepperpy"

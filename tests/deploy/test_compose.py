@@ -12,7 +12,7 @@ import pytest
 
 from pepperpy.stack.broker import find_server
 from pepperpy.stack.conf import compose_conf, render
-from pepperpy.stack.secrets import ADDRESS, DATABASE, KEYS, USERS, compose_secrets
+from pepperpy.stack.secrets import ADDRESS, DATABASE, KEYS, TOKENS, USERS, compose_secrets
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "compose.yaml"
@@ -116,8 +116,20 @@ def test_each_service_gets_its_own_password_and_no_other(project: dict[str, Any]
         # The keys of model providers go to the one service that asks them.
         expected += KEYS if name == "provider" else ()
         expected += [ADDRESS] if name == "memory" else ()
+        # Whoever has its token acts in the dashboard with an operator's rights.
+        expected += ["dashboard", "operator"] if name == "monitor" else ()
+        expected += ["edge-token"] if name == "edge" else ()
         assert [secret["source"] for secret in service["secrets"]] == expected
         assert not [key for key in service.get("environment", {}) if key.endswith("PASSWORD")]
+
+
+def test_what_people_reach_over_http_has_a_token(project: dict[str, Any]) -> None:
+    assert set(TOKENS) == {"dashboard", "edge-token"}
+    for name, section in (("monitor", "MONITOR"), ("edge", "EDGE")):
+        variables = project["services"][name]["environment"]
+        assert variables[f"PEPPERPY_{section}_HOST"] == "0.0.0.0"
+        mounted = [f"/run/secrets/{one['source']}" for one in project["services"][name]["secrets"]]
+        assert variables[f"PEPPERPY_{section}_TOKEN_FILE"] in mounted
 
 
 def test_only_the_memory_reaches_the_database(project: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy.stack.secrets import ADDRESS, DATABASE, KEYS, compose_secrets, role_passwords
+from pepperpy.stack.secrets import ADDRESS, DATABASE, KEYS, TOKENS, compose_secrets, role_passwords
 from pepperpy_bus.trust.principals import ROLES
 from pepperpy_schemas.errors import BadConfig
 
@@ -45,6 +45,7 @@ def test_what_containers_read_lies_open_in_a_closed_folder(tmp_path: Path) -> No
     assert {file.name for file in mounted.iterdir()} == {
         *ROLES,
         *KEYS,
+        *TOKENS,
         DATABASE,
         ADDRESS,
         "nats-users.conf",
