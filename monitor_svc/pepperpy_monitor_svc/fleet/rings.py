@@ -24,17 +24,21 @@ class Ring:
         empty: The value of a step that nothing is known of: 0 for sums, NaN for readings.
     """
 
-    __slots__ = ("_cells", "_empty", "_head", "step")
+    __slots__ = ("_begins", "_cells", "_empty", "_ends", "_head", "_place", "step")
 
     def __init__(self, step: float, size: int, *, empty: float = 0.0) -> None:
         self.step = step
         self._empty = empty
         self._cells = array("f", [empty]) * size
         self._head = -1
+        # The newest step, which nearly every fact belongs to.
+        self._place, self._begins, self._ends = 0, 0.0, 0.0
 
     def add(self, at: float, amount: float = 1.0) -> None:
         """Adds to the step of a moment."""
-        if (cell := self._cell(at)) >= 0:
+        if self._begins <= at < self._ends:
+            self._cells[self._place] += amount
+        elif (cell := self._cell(at)) >= 0:
             self._cells[cell] += amount
 
     def put(self, at: float, value: float) -> None:
@@ -94,4 +98,6 @@ class Ring:
         else:
             for gone in range(self._head + 1, tick + 1):
                 self._cells[gone % size] = self._empty
-        self._head = max(self._head, tick)
+        if tick > self._head:
+            self._head, self._place = tick, tick % size
+            self._begins, self._ends = tick * self.step, (tick + 1) * self.step

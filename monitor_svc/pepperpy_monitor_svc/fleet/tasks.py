@@ -11,6 +11,7 @@ _BASE: Final = 640
 """Bytes of a record with its numbers and its place in the tables, as measured."""
 _SPENT: Final = 240
 _UNDERWAY: Final = 320
+_TOPIC: Final = 720
 _TEXT: Final = 49
 _PLACED: Final = 1 << 6
 """In `Record.counted`, beside what facts count: its topic is known, and has it in its sums."""
@@ -84,7 +85,8 @@ class Tasks:
     @property
     def bytes(self) -> int:
         """What is kept, estimated."""
-        return self.open.bytes + self.done.bytes + self.failed.bytes
+        records = self.open.bytes + self.done.bytes + self.failed.bytes
+        return records + _TOPIC * len(self.topics)
 
     def __len__(self) -> int:
         return len(self.open.tasks) + len(self.done.tasks) + len(self.failed.tasks)
@@ -122,7 +124,11 @@ class Tasks:
             parent: The parent that it had before.
             letter: Whether it had a dead letter before.
         """
-        shelf, place = self._shelf(before), self._shelf(record.state)
+        shelf = place = self._shelf(before)
+        if record.state != before:
+            place = self._shelf(record.state)
+            self.states[before] -= 1
+            self.states[record.state] += 1
         if shelf is place:
             weight = _weight(record)
             shelf.bytes += weight - record.cost
@@ -133,9 +139,6 @@ class Tasks:
             shelf.take(record)
             record.cost = _weight(record)
             place.put(record)
-        if record.state != before:
-            self.states[before] -= 1
-            self.states[record.state] += 1
         if record.parent != parent:
             self._children[record.parent] += 1
         self.letters += record.letter - letter

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pepperpy_monitor_svc.fleet.durations import Timings, Window, bin_of
+from pepperpy_monitor_svc.fleet.durations import Timings
 from pepperpy_monitor_svc.fleet.record import FAILURES
 from pepperpy_monitor_svc.fleet.rings import Ring
 from pepperpy_schemas.monitor import Series
@@ -19,9 +19,8 @@ class Totals:
 
     def __init__(self) -> None:
         self._rings = {name: Ring(_STEP, _STEPS) for name in NAMES}
-        self.timings = Timings()
+        self.timings = Timings(minutes=True)
         self.queued = Timings()
-        self._minutes = Window(60, 60)
 
     def count(self, name: str, at: float) -> None:
         """Counts one of `NAMES`."""
@@ -30,7 +29,6 @@ class Totals:
     def took(self, at: float, ms: float) -> None:
         """Counts how long an attempt took that ended a task."""
         self.timings.add(at, ms)
-        self._minutes.add(at, bin_of(ms))
 
     def rates(self, now: float) -> dict[str, float]:
         """Returns each per second, over the last minute."""
@@ -46,4 +44,4 @@ class Totals:
         """Returns rates and response times over the last hour."""
         shown = ("submitted", "completed", "failed")
         rates = [self._rings[name].series(now, name, "1/s", scale=1 / _STEP) for name in shown]
-        return rates + self._minutes.chart(now)
+        return rates + self.timings.chart(now)
