@@ -1,27 +1,51 @@
 """What the monitor sees, as everybody asks for it: through the service ``monitor``."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.services.calls import call, is_unheard
 from pepperpy_bus.units import Duration, parse_duration
+from pepperpy_schemas.alerts import (
+    AlertTest,
+    AlertTestReply,
+    RuleRow,
+    RulesReply,
+    Silence,
+    SilenceId,
+    SilenceRequest,
+    SilencesReply,
+)
 from pepperpy_schemas.catalog.monitor import (
     MONITOR_AGENTS,
+    MONITOR_ALERT_TEST,
     MONITOR_ALERTS,
     MONITOR_ERRORS,
     MONITOR_MODELS,
     MONITOR_OVERVIEW,
+    MONITOR_RULES,
+    MONITOR_SILENCE,
+    MONITOR_SILENCES,
+    MONITOR_SNAPSHOT,
     MONITOR_SNAPSHOTS,
     MONITOR_STATUS,
     MONITOR_TASK,
     MONITOR_TASKS,
     MONITOR_TOPICS,
     MONITOR_TOPOLOGY,
+    MONITOR_UNSILENCE,
 )
 from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import Unavailable
-from pepperpy_schemas.monitor import Overview, TaskPage, TaskQuery, TaskRow, Topology
+from pepperpy_schemas.monitor import (
+    Overview,
+    SnapshotRow,
+    TaskPage,
+    TaskQuery,
+    TaskRow,
+    Topology,
+)
 from pepperpy_schemas.monitor_requests import (
     ActiveAlerts,
     Agents,
@@ -33,6 +57,7 @@ from pepperpy_schemas.monitor_requests import (
     Topics,
     ViewRequest,
 )
+from pepperpy_schemas.snapshots import SnapshotRequest
 from pepperpy_schemas.subjects import Subject
 
 T = TypeVar("T")
@@ -109,9 +134,68 @@ class Monitor:
         """Shows the alerts."""
         return await self._ask(MONITOR_ALERTS, ViewRequest(), ActiveAlerts, timeout)
 
+    async def rules(self, *, timeout: Duration = PATIENCE) -> list[RuleRow]:
+        """Shows the alert rules in force, and what is wrong with them."""
+        return (await self._ask(MONITOR_RULES, ViewRequest(), RulesReply, timeout)).rules
+
+    async def silences(self, *, timeout: Duration = PATIENCE) -> list[Silence]:
+        """Lists the silences, also those that are over for less than a day."""
+        return (await self._ask(MONITOR_SILENCES, ViewRequest(), SilencesReply, timeout)).silences
+
+    async def silence(self, request: SilenceRequest, *, timeout: Duration = PATIENCE) -> Silence:
+        """Has nobody told of some alerts for a while.
+
+        Raises:
+            BadConfig: It would hide everything, or says nothing of a label.
+            PermissionDenied: The caller is no operator.
+        """
+        return await self._ask(MONITOR_SILENCE, request, Silence, timeout)
+
+    async def unsilence(self, silence_id: str, *, timeout: Duration = PATIENCE) -> Silence:
+        """Ends a silence now.
+
+        Raises:
+            NotFound: There is none of this id.
+            PermissionDenied: The caller is no operator.
+        """
+        return await self._ask(MONITOR_UNSILENCE, SilenceId(silence_id), Silence, timeout)
+
+    async def test_alert(
+        self, rule: str, labels: Mapping[str, str] | None = None, *, timeout: Duration = "1m"
+    ) -> AlertTestReply:
+        """Fires a rule through to its notifications, marked as a test, and ends it again.
+
+        Args:
+            rule: The rule.
+            labels: Labels that the alert would have: topic, agent.
+            timeout: How long the receivers may take, all together.
+
+        Raises:
+            NotFound: There is no such rule.
+            PermissionDenied: The caller is no operator.
+        """
+        request = AlertTest(rule, dict(labels or {}))
+        return await self._ask(MONITOR_ALERT_TEST, request, AlertTestReply, timeout)
+
     async def snapshots(self, *, timeout: Duration = PATIENCE) -> SnapshotList:
         """Lists the snapshots that are kept."""
         return await self._ask(MONITOR_SNAPSHOTS, ViewRequest(), SnapshotList, timeout)
+
+    async def snapshot(
+        self, *, reason: str = "", by: str = "", timeout: Duration = PATIENCE
+    ) -> SnapshotRow:
+        """Has what the deployment is like now be kept; the operator may.
+
+        Args:
+            reason: Why, for people.
+            by: Who wants it, a claim.
+            timeout: How long it may take.
+
+        Raises:
+            PermissionDenied: The broker does not allow it.
+        """
+        request = SnapshotRequest(reason, by)
+        return await self._ask(MONITOR_SNAPSHOT, request, SnapshotRow, timeout)
 
     async def _ask(self, subject: Subject[Any], body: object, kind: type[T], time: Duration) -> T:
         named = subject.of(self._prefix, principal=self._principal)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
@@ -23,6 +23,7 @@ from pepperpy_monitor_svc.metrics.meters import Meters
 from pepperpy_monitor_svc.metrics.samples import Sample, samples_of
 from pepperpy_monitor_svc.reading.positions import KeptPositions
 from pepperpy_monitor_svc.reading.reading import Reading
+from pepperpy_monitor_svc.snapshots.snapshots import Snapshots
 from pepperpy_monitor_svc.traces.exporting import TraceExport
 from pepperpy_schemas.monitor import AlertRow
 from pepperpy_schemas.monitor_requests import MonitorStatus
@@ -50,6 +51,7 @@ class Monitor:
         meters: Its metrics.
         alerts: What is wrong.
         audit: Who did what.
+        snapshots: What it was like.
 
     Args:
         client: The monitor's client.
@@ -90,8 +92,8 @@ class Monitor:
             client, rules=of.rules, notify=of.notify, url=url, clock=self._server_time
         )
         self.audit = AuditLog(client, key=key)
-        self.snapshots: Any = None
-        self._chaining = Chaining(client, key=key)
+        self.snapshots = Snapshots(self)
+        self._chaining = Chaining(client, key=key, heads=of.audit_heads)
         self._leading = Leading(self._cells, self._clock, replica=replica)
         self._positions = KeptPositions(self._cells)
         self._reading: Reading | None = None
@@ -164,6 +166,7 @@ class Monitor:
             "watch": partial(self._watch, reading),
             "lead": self._leading.run,
             "audit": partial(self._leading.during, self._chaining.run),
+            "snapshots": partial(self._leading.during, partial(self._take_snapshots, reading)),
             "save-positions": every(SAVE, partial(self._save_positions, reading)),
         }
 
@@ -183,6 +186,11 @@ class Monitor:
         finally:
             self.fleet.on_change.remove(self._hear)
             self.alerts.on_change.remove(self._tell)
+
+    async def _take_snapshots(self, reading: Reading) -> None:
+        """Takes snapshots from when the history is known: one before that would be of nothing."""
+        await reading.complete()
+        await self.snapshots.run()
 
     def _hear(self, _kind: str, of: object) -> None:
         if isinstance(of, Heard):

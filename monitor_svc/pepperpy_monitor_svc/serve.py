@@ -24,6 +24,7 @@ from pepperpy_monitor_svc.alerts.receivers import read_notifying
 from pepperpy_monitor_svc.endpoints import NAME, Views
 from pepperpy_monitor_svc.http.serving import serving as serving_http
 from pepperpy_monitor_svc.monitor import Monitor
+from pepperpy_monitor_svc.snapshots.endpoints import SnapshotActs
 from pepperpy_monitor_svc.web.app import application
 from pepperpy_schemas.tokens import new_id
 
@@ -111,7 +112,11 @@ def _service(client: Client, monitor: Monitor, views: Views) -> Service:
         NAME,
         version=version("pepperpy"),
         description="What happens on the bus.",
-        endpoints=[*views.endpoints(), *AlertActs(monitor.alerts).endpoints()],
+        endpoints=[
+            *views.endpoints(),
+            *AlertActs(monitor.alerts).endpoints(),
+            *SnapshotActs(monitor.snapshots, monitor.audit).endpoints(),
+        ],
         concurrency=CONCURRENCY,
         waiting=WAITING,
         grace=monitor.settings.monitor.grace,

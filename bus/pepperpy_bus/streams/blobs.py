@@ -15,11 +15,11 @@ import msgspec
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import store
-from pepperpy_bus.streams.reading import all_on, last_on
+from pepperpy_bus.streams.reading import Stored, all_on, last_on
 from pepperpy_bus.units import format_time, now
 from pepperpy_schemas.catalog.server import BLOB_CHUNK, BLOB_META
 from pepperpy_schemas.codec import decode, encode
-from pepperpy_schemas.errors import BadHeader, BadPayload, NotFound, TooLarge
+from pepperpy_schemas.errors import BadHeader, BadPayload, NotFound, PepperError, TooLarge
 from pepperpy_schemas.headers import BLOB, ROLLUP
 from pepperpy_schemas.subjects import bucket_name
 from pepperpy_schemas.tokens import TOKEN, new_id
@@ -39,6 +39,9 @@ _REFERENCE: Final = re.compile(
 _ROLLUP: Final = {ROLLUP: "sub"}
 _IN_A_THREAD: Final = 4 * 1024 * 1024
 _DIGEST: Final = "SHA-256="
+_LISTED: Final = 100_000
+_FORGET: Final = "1h"
+"""How long it is known that an object was deleted."""
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -74,29 +77,63 @@ class _Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     mtime: str = ""
     deleted: bool = False
     options: _Options | None = None
+    metadata: dict[str, str] = {}
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """An object of the store.
+
+    Attributes:
+        name: Its name.
+        reference: What `Blobs.get` gets it by; empty where its description is damaged.
+        size: Its bytes.
+        metadata: What was said of it when it was put.
+    """
+
+    name: str
+    reference: str = ""
+    size: int = 0
+    metadata: dict[str, str] = {}
 
 
 class Blobs:
-    """The object store of a deployment.
+    """The object store of a deployment, or another one of its.
 
     Args:
         connection: The connection.
         prefix: The deployment's prefix.
         max_size: Bytes above which a body is refused.
+        bucket: Which store.
     """
 
-    def __init__(self, connection: Connection, prefix: str, *, max_size: int = MAX_SIZE) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        prefix: str,
+        *,
+        max_size: int = MAX_SIZE,
+        bucket: str = "blobs",
+    ) -> None:
         self._connection = connection
-        self._bucket = bucket_name(prefix, "blobs")
+        self._bucket = bucket_name(prefix, bucket)
         self._stream = f"OBJ_{self._bucket}"
         self._max_size = max_size
 
-    async def put(self, body: bytes, *, ttl: str = "") -> str:
+    async def put(
+        self,
+        body: bytes,
+        *,
+        ttl: str = "",
+        name: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         """Stores a body and returns the reference to it.
 
         Args:
             body: The body.
             ttl: The server removes it after this long (``24h``); after the bucket's time else.
+            name: What it is called, one token; a new id by default.
+            metadata: What is to be said of it in a list.
 
         Raises:
             TooLarge: It is larger than a body may be.
@@ -104,7 +141,7 @@ class Blobs:
         """
         if len(body) > self._max_size:
             raise _too_large(len(body), self._max_size)
-        name = new_id()
+        name = name or new_id()
         chunks = range(0, len(body), CHUNK)
         for number, start in enumerate(chunks):
             # One after the other: their order in the stream is the body's.
@@ -126,10 +163,17 @@ class Blobs:
                 digest=_DIGEST + base64.urlsafe_b64encode(digest).decode(),
                 mtime=format_time(now()),
                 options=_Options(),
+                metadata=dict(metadata or {}),
             ),
             ttl=ttl,
         )
         return str(Reference(name, digest.hex(), len(body)))
+
+    async def listed(self) -> list[Listed]:
+        """Returns the objects that there are, in the order in which they were put."""
+        subject = BLOB_META.format(bucket=self._bucket, name="*")
+        found = await all_on(self._connection, self._stream, subject, limit=_LISTED)
+        return [one for one in map(_listed, found) if one is not None]
 
     async def get(self, reference: str) -> bytes:
         """Returns the body of a reference.
@@ -158,12 +202,19 @@ class Blobs:
 
     async def delete(self, reference: str) -> None:
         """Removes a body; harmless when it is gone."""
-        name = parse_reference(reference).name
-        meta = await self._meta(name)
+        await self.remove(parse_reference(reference).name)
+
+    async def remove(self, name: str) -> None:
+        """Removes an object by its name; harmless when it is gone."""
+        try:
+            meta = await self._meta(name)
+        except BadPayload:
+            # Nothing tells where its pieces are; they are left, and its name is free.
+            meta = _Meta(name=name, bucket=self._bucket, nuid=name)
         if meta is None or meta.deleted:
             return
         gone = _Meta(name=name, bucket=self._bucket, nuid=meta.nuid, deleted=True)
-        await self._describe(msgspec.structs.replace(gone, mtime=format_time(now())))
+        await self._describe(msgspec.structs.replace(gone, mtime=format_time(now())), ttl=_FORGET)
         # To publish is all that every role may do here; a rollup purges without the permission to.
         await store(
             self._connection,
@@ -207,6 +258,21 @@ class Blobs:
     def _meta_subject(self, name: str) -> str:
         encoded = base64.urlsafe_b64encode(name.encode()).decode()
         return BLOB_META.format(bucket=self._bucket, name=encoded)
+
+
+def _listed(stored: Stored) -> Listed | None:
+    """An object by its description; by its name alone where that is damaged."""
+    try:
+        meta = decode(stored.body, _Meta)
+        digest = base64.urlsafe_b64decode(meta.digest.removeprefix(_DIGEST)).hex()
+        reference = str(Reference(meta.name, digest, meta.size))
+        if not meta.deleted:
+            parse_reference(reference)
+    except (PepperError, ValueError):
+        encoded = stored.subject.rpartition(".")[2]
+        name = base64.urlsafe_b64decode(encoded + "===").decode(errors="replace")
+        return Listed(name)
+    return None if meta.deleted else Listed(meta.name, reference, meta.size, meta.metadata)
 
 
 def parse_reference(text: str) -> Reference:

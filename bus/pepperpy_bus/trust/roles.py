@@ -54,8 +54,9 @@ SERVES: Final[dict[Role, tuple[str, ...]]] = {
 
 ASK_TOOLS: Final[tuple[Role, ...]] = ("worker", "operator")
 """Who may call tools: a tool acts with the rights of its own process."""
-_HUSH: Final = ("silence", "unsilence", "alert-test")
-"""Operations of the monitor that decide what people are told; the operator's alone."""
+_HUSH: Final = ("silence", "unsilence", "alert-test", "snapshot")
+"""Operations of the monitor that decide what people are told, or fill its store; the operator's
+alone."""
 
 
 def permissions(
@@ -192,7 +193,7 @@ def _monitor(at: Grants) -> Permissions:
         + at.looks_up(*WORK_QUEUES, *COMMANDS)
         + at.inspects(*WORK_QUEUES, *COMMANDS, *LOGS)
         + at.reads_buckets(*BUCKETS)
-        # Of several replicas one leads: it holds a lease, and nobody else's. How far they have read.
+        # Of several replicas one leads: it holds a lease, and nobody else's.
         + at.publishes(LEASES, space="monitor")
         + at.publishes(POSITIONS)
         # What it knows of alerts, whom it has told, and what nobody shall be told.

@@ -2,7 +2,7 @@
 
 import typer
 
-from pepperpy.commands.monitor import running, showing
+from pepperpy.commands.monitor import running, showing, snapshots
 
 app = typer.Typer(
     help="Show what the monitor sees, and run it with its dashboard.",
@@ -12,4 +12,5 @@ app = typer.Typer(
 
 app.command()(showing.status)
 app.command()(showing.tasks)
+app.add_typer(snapshots.app, name="snapshots")
 app.command("run")(running.run_)

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from pepperpy_schemas.alerts import AlertTest, SilenceId, SilenceRequest
 from pepperpy_schemas.monitor import TaskQuery
 from pepperpy_schemas.monitor_requests import Positions, TaskRequest, ViewRequest
+from pepperpy_schemas.snapshots import SnapshotRequest
 from pepperpy_schemas.subjects import Subject
 
 MONITOR_STATUS: Final = Subject(
@@ -68,11 +70,50 @@ MONITOR_ALERTS: Final = Subject(
     ViewRequest,
     "Alerts are asked for.",
 )
+MONITOR_RULES: Final = Subject(
+    "MonitorRulesRequest",
+    "{p}.svc.monitor.rules.{principal}",
+    ViewRequest,
+    "The alert rules in force are asked for.",
+)
+MONITOR_SILENCES: Final = Subject(
+    "MonitorSilencesRequest",
+    "{p}.svc.monitor.silences.{principal}",
+    ViewRequest,
+    "The silences are asked for.",
+)
+MONITOR_SILENCE: Final = Subject(
+    "MonitorSilenceRequest",
+    "{p}.svc.monitor.silence.{principal}",
+    SilenceRequest,
+    "Nobody shall be told of some alerts for a while; operators may say so.",
+    examples=('{"matchers":["alertname=WorkerLost","agent=support"],"duration":"2h"}',),
+)
+MONITOR_UNSILENCE: Final = Subject(
+    "MonitorUnsilenceRequest",
+    "{p}.svc.monitor.unsilence.{principal}",
+    SilenceId,
+    "A silence shall end now; operators may say so.",
+    examples=('{"id":"s1"}',),
+)
+MONITOR_ALERT_TEST: Final = Subject(
+    "MonitorAlertTestRequest",
+    "{p}.svc.monitor.alert-test.{principal}",
+    AlertTest,
+    "A rule shall fire for a test, through to its notifications; operators may say so.",
+    examples=('{"rule":"WorkerLost","labels":{"agent":"support"}}',),
+)
 MONITOR_SNAPSHOTS: Final = Subject(
     "MonitorSnapshotsRequest",
     "{p}.svc.monitor.snapshots.{principal}",
     ViewRequest,
     "The snapshots that are kept are asked for.",
+)
+MONITOR_SNAPSHOT: Final = Subject(
+    "MonitorSnapshotRequest",
+    "{p}.svc.monitor.snapshot.{principal}",
+    SnapshotRequest,
+    "Somebody wants what the deployment is like now to be kept.",
 )
 POSITIONS: Final = Subject(
     "Positions",

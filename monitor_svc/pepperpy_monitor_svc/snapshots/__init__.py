@@ -1,0 +1,1 @@
+"""Snapshots: what a deployment was like at a moment, kept, and compared with another one."""
