@@ -40,7 +40,7 @@ def lines(trace: "Trace") -> list[str]:
         for depth, one in in_order(spans)
     ]
     if trace.left_out:
-        shown += ["", "not all events could be read: calls may be missing"]
+        shown += ["", "not all could be read: tasks or calls are missing"]
     return shown
 
 

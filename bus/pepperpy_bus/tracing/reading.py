@@ -1,7 +1,9 @@
 """Reading a trace: the task, its family, and what services tell of the requests of all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,7 +12,7 @@ import msgspec
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Heard, listen
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.tasks.explanation import Explanation
+from pepperpy_bus.tasks.explanation import Explanation, ToldChild
 from pepperpy_bus.trace import attempt_span
 from pepperpy_bus.tracing.call_spans import SERVICES, trace_of
 from pepperpy_bus.tracing.hops import read_hops
@@ -23,9 +25,12 @@ log = get_log("pepperpy.trace")
 
 MOST_CALLS: Final = 50_000
 """Events of services, of anybody's, that are looked through for those of one trace."""
+MOST_TASKS: Final = 1_000
+"""Tasks of one family that are read."""
 FOLLOWED_EVERY: Final = 0.5
 """Seconds between two looks at a task that runs."""
 
+_AT_ONCE: Final = 16
 _BROKEN: Final = frozenset({"failed", "lost", "canceled"})
 _SKEW: Final = timedelta(seconds=5)
 """What the clocks of services and of the broker may differ."""
@@ -39,10 +44,11 @@ async def read_trace(client: Client, task_id: str) -> Trace:
     """
     story = await client.explain(task_id)
     root = await _first_of(client, story)
-    family = list(_with_children(root))
+    family, more = await _family(client, root)
     if all(one.id != task_id for one in family):
-        # Its parents have forgotten it, or never told.
-        family += _with_children(await client.explain(task_id, children=True))
+        # Its parents have forgotten it, or never told, or are too many.
+        own, _ = await _family(client, story)
+        family += own
     trace_ids = {one.trace.trace_id for one in family if one.trace is not None}
     calls, left_out = await _calls(client, family, trace_ids)
     spans: dict[str, Span] = {}
@@ -55,7 +61,7 @@ async def read_trace(client: Client, task_id: str) -> Trace:
         root=root.id,
         trace_id=story.trace.trace_id if story.trace is not None else "",
         ended=all(one.state.terminal for one in family),
-        left_out=left_out,
+        left_out=left_out or more,
         spans=sorted(spans.values(), key=lambda one: one.start),
     )
 
@@ -91,27 +97,36 @@ async def follow_trace(client: Client, task_id: str) -> AsyncIterator[Trace]:
 
 
 async def _first_of(client: Client, story: Explanation) -> Explanation:
-    """The first task of a family with all below it; the highest one that is still known."""
+    """The first task of a family; the highest one that is still known."""
     for one in (story.root, story.parent):
         if one and one != story.id:
-            try:
-                return await client.explain(one, children=True)
-            except NotFound:
-                continue
-    return await client.explain(story.id, children=True)
+            with contextlib.suppress(NotFound):
+                return await client.explain(one)
+    return story
 
 
-def _with_children(story: Explanation) -> Iterator[Explanation]:
-    yield story
-    for child in story.children:
-        told = child.explanation
-        if told is None:
-            continue
-        if not told.parent and story.trace is not None:
-            # Of a child without a journal nothing says whose it is once its events have expired.
-            trace = story.trace.at(attempt_span(story.id, child.attempt))
-            told = msgspec.structs.replace(told, parent=story.id, trace=trace)
-        yield from _with_children(told)
+async def _family(client: Client, first: Explanation) -> tuple[list[Explanation], bool]:
+    """A task with all below it, generation by generation, and whether there are more."""
+    found, waiting = [first], deque((first, child) for child in first.children)
+    while waiting and len(found) < MOST_TASKS:
+        batch = [waiting.popleft() for _ in range(min(_AT_ONCE, len(waiting)))]
+        for told in await asyncio.gather(*(_child(client, *one) for one in batch)):
+            if told is not None:
+                found.append(told)
+                waiting += ((told, child) for child in told.children)
+    return found, bool(waiting)
+
+
+async def _child(client: Client, parent: Explanation, child: ToldChild) -> Explanation | None:
+    try:
+        told = await client.explain(child.id)
+    except NotFound:
+        return None
+    if told.parent or parent.trace is None:
+        return told
+    # Of a child without a journal nothing says whose it is once its events have expired.
+    trace = parent.trace.at(attempt_span(parent.id, child.attempt))
+    return msgspec.structs.replace(told, parent=parent.id, trace=trace)
 
 
 async def _hops(client: Client, family: list[Explanation], trace_ids: set[str]) -> list[Span]:

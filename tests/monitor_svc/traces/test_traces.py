@@ -1,8 +1,12 @@
 """A task's trace: everything that it set off, in one tree."""
 
-from pepperpy import Agent, Client
+import pytest
+
+from pepperpy import Agent, Client, Context
 from pepperpy_bus.streams.jetstream import purge
 from pepperpy_bus.trace import TraceContext, active, attempt_span, send_span
+from pepperpy_bus.tracing import reading
+from pepperpy_bus.tracing.reading import read_trace
 from pepperpy_bus.tracing.spans import Span, Trace, in_order
 from pepperpy_schemas.subjects import stream_name
 from tests.agents.conftest import Working
@@ -119,3 +123,28 @@ async def test_ids_are_the_same_when_the_events_have_expired(
     assert len(left.spans) > 5
     assert all(ids[one.span_id] == one.parent_id for one in left.spans)
     assert attempt_span(task_id, 2) in {one.span_id for one in left.spans}
+
+
+async def test_of_a_large_family_as_much_is_read_as_can_be_and_that_is_said(
+    client: Client, working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent("crowd")
+
+    @agent.task("one")
+    async def one(n: int) -> int:
+        return n
+
+    @agent.task("many")
+    async def many(count: int, ctx: Context) -> int:
+        return len(await ctx.gather(*[await ctx.submit("one", n) for n in range(count)]))
+
+    async with working(agent):
+        task_id = await client.submit("many", 40)
+        assert await client.result(task_id, wait=20) == 40
+        assert not (await read_trace(client, task_id)).left_out
+        monkeypatch.setattr(reading, "MOST_TASKS", 20)
+        trace = await read_trace(client, task_id)
+        last = max(named(trace, "send one"), key=lambda span: span.start)
+    assert trace.left_out
+    assert 20 <= len({span.task_id for span in trace.spans}) < 40
+    assert last.trace_id == trace.trace_id
