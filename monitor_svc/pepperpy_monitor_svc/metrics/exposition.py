@@ -1,5 +1,6 @@
 """The metrics in the text that Prometheus scrapes."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def prometheus_text(monitor: "Monitor") -> bytes:
-    """Returns the metrics of a monitor as they are now, as `CONTENT_TYPE`."""
-    return exposition(monitor.meters.families())
+async def prometheus_text(monitor: "Monitor") -> bytes:
+    """Returns the metrics of a monitor as they are now, as `CONTENT_TYPE`.
+
+    They are taken in the event loop and written in a thread: of a thousand agents that takes long.
+    """
+    return await asyncio.to_thread(exposition, monitor.meters.families())
 
 
 def exposition(families: Iterable[Family]) -> bytes:

@@ -84,7 +84,7 @@ class Hearing:
             "task": self._task,
             "llm": self._llm,
             "tool": self._tool,
-            "agent": self._agent,
+            "agent": self._made,
         }
 
     def __call__(self, kind: str, of: object) -> None:
@@ -237,7 +237,7 @@ class Hearing:
 
     # --- agents ---
 
-    def _agent(self, heard: Heard) -> None:
+    def _made(self, heard: Heard) -> None:
         if heard.verb in ("created", "create_failed"):
             who = (heard.scope, text(heard.data.get("version")))
             self._totals.count(names.AGENTS_MADE, *who, text(heard.data.get("code")))

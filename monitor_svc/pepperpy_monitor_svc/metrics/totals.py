@@ -7,7 +7,7 @@ what sends them, are used as they are.
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -40,6 +40,20 @@ class Distribution:
     def count(self) -> int:
         """How many were measured."""
         return sum(self.buckets)
+
+    def add(self, place: int, size: float) -> None:
+        """Adds what was measured to a bucket."""
+        self.buckets[place] += 1
+        self.sum += size
+        self.least = min(self.least, size)
+        self.most = max(self.most, size)
+
+    def copy(self) -> "Distribution":
+        """Returns it as it is now."""
+        same = Distribution(0)
+        same.buckets, same.sum = list(self.buckets), self.sum
+        same.least, same.most = self.least, self.most
+        return same
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -98,19 +112,16 @@ class Totals:
             admitted = self._bounds[metric.name].admit(labels)
             found = measured.setdefault(admitted, Distribution(len(metric.buckets)))
         # A bucket has what is at most its bound.
-        found.buckets[bisect_left(metric.buckets, size)] += 1
-        found.sum += size
-        found.least = min(found.least, size)
-        found.most = max(found.most, size)
+        found.add(bisect_left(metric.buckets, size), size)
 
     def families(self) -> Iterator[Family]:
-        """Yields each metric that has a value."""
+        """Yields each metric that has a value, as it is now."""
         for name, metric in METRICS.items():
-            series: Mapping[Values, float | Distribution] = (
-                self._measured[name] if name in self._measured else self._counts.get(name, {})
-            )
-            if series:
-                yield Family(metric, [Point(labels, value) for labels, value in series.items()])
+            if counts := self._counts.get(name):
+                yield Family(metric, [Point(labels, value) for labels, value in counts.items()])
+            elif measured := self._measured.get(name):
+                points = [Point(labels, value.copy()) for labels, value in measured.items()]
+                yield Family(metric, points)
 
     def _overflowed(self, label: str) -> None:
         counts = self._counts[MONITOR_LABELS.name]

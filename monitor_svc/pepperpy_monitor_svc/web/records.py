@@ -1,5 +1,6 @@
 """What is kept beside the fleet: alerts, snapshots, the audit log, questions, and the settings."""
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -35,14 +36,15 @@ async def alerts(request: web.Request) -> web.StreamResponse:
 
 async def snapshots(request: web.Request) -> web.StreamResponse:
     """Snapshots, the newest first."""
-    found = request.app[PARTS].monitor.snapshots
-    return _listed(request, [] if found is None else await found.list())
+    return _listed(request, await request.app[PARTS].monitor.snapshots.list())
 
 
 async def snapshot(request: web.Request) -> web.StreamResponse:
     """One snapshot, whole."""
     snapshot_id = check_token(request.match_info["id"], what="snapshot id")
-    return json_answer(request, await request.app[PARTS].monitor.snapshots.get(snapshot_id))
+    exported = await request.app[PARTS].monitor.snapshots.export(snapshot_id)
+    # It may have megabytes, and compressing them would hold up all others.
+    return await asyncio.to_thread(json_answer, request, exported)
 
 
 async def compare(request: web.Request) -> web.StreamResponse:
@@ -60,7 +62,7 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     """The metrics, for Prometheus."""
     from pepperpy_monitor_svc.metrics.exposition import CONTENT_TYPE, prometheus_text
 
-    text = prometheus_text(request.app[PARTS].monitor)
+    text = await prometheus_text(request.app[PARTS].monitor)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pepperpy import Agent, Client
 from pepperpy.stack.broker import Broker
+from pepperpy_bus.opening import connect
 from pepperpy_monitor_svc.metrics.exposition import prometheus_text
 from pepperpy_monitor_svc.metrics.names import METRICS
 from pepperpy_monitor_svc.metrics.samples import Sample, samples
@@ -67,8 +68,9 @@ async def test_the_text_says_the_same_as_the_samples(
         await client.run("triage", "now")
         await eventually(lambda: values(monitor, "pepperpy_topic_workers"), within=20)
         await eventually(lambda: values(monitor, "pepperpy_server_connections"), within=20)
-        # In one step of the loop, so that nothing is taken in between; ages go on.
-        text, taken = prometheus_text(monitor), samples(monitor)
+        # The text is of this step of the loop, so nothing is taken in between; ages go on.
+        taken = samples(monitor)
+        text = await prometheus_text(monitor)
         lasting = [one for one in taken if not one.name.endswith(("_age_seconds", "_lag_seconds"))]
         parsed = {
             Sample(one.name, tuple(sorted((k, v) for k, v in one.labels.items() if v)), one.value)
@@ -124,3 +126,24 @@ async def test_a_receiver_of_otlp_gets_what_the_text_shows(
         "state": "completed",
     }
     assert "pepperpy.agent.slots" in sent
+
+
+async def test_a_broker_that_is_away_is_seen_and_seen_again(
+    own_broker: Broker, prefix: str, eventually: Eventually
+) -> None:
+    async with (
+        connect(own_broker.url, bus__prefix=prefix) as own,
+        Monitor(own, own.settings, replica="m1") as monitor,
+    ):
+        await eventually(lambda: broker_is(monitor, 1), within=20)
+        own_broker.kill()
+        await eventually(lambda: broker_is(monitor, 0), within=20)
+        (told,) = (one for one in monitor.fleet.components() if one.name == "broker")
+        assert (told.status, told.reason) == ("down", "the monitor has no connection to it")
+        own_broker.start_sync()
+        await eventually(lambda: broker_is(monitor, 1), within=30)
+
+
+def broker_is(monitor: Monitor, value: float) -> bool:
+    component = values(monitor, "pepperpy_component_up").get((("component", "broker"),))
+    return values(monitor, "pepperpy_broker_up") == {(): value} and component == value
