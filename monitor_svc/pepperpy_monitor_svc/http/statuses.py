@@ -6,6 +6,7 @@ from typing import Final
 from pepperpy_schemas.errors import ErrorInfo
 
 _BY_CODE: Final[Mapping[str, int]] = {
+    "bad_config": 400,  # of a request: what the operator sets is refused at the start
     "not_found": 404,
     "unknown_topic": 404,
     "unknown_model": 404,

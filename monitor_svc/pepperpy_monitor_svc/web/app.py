@@ -146,8 +146,11 @@ async def _alive(_request: web.Request) -> web.StreamResponse:
 
 
 async def _ready(request: web.Request) -> web.StreamResponse:
-    if not request.app[PARTS].monitor.client.connection.connected:
+    monitor = request.app[PARTS].monitor
+    if not monitor.client.connection.connected:
         raise Refused(503, "unreachable", "the broker is away")
+    if not monitor.complete:
+        raise Refused(503, "starting", "what happened before is still being read")
     return web.Response(text="ok\n")
 
 

@@ -4,12 +4,16 @@ from typing import Final
 
 from aiohttp import web
 
+from pepperpy_bus.logs import get_log
 from pepperpy_monitor_svc.http.answers import json_answer
 from pepperpy_monitor_svc.http.bodies import read_object
 from pepperpy_monitor_svc.web.access import cookie_name, session_of
-from pepperpy_monitor_svc.web.parts import PARTS
+from pepperpy_monitor_svc.web.parts import PARTS, Parts
 from pepperpy_monitor_svc.web.sessions import LIFETIME
 from pepperpy_schemas.codec import convert
+from pepperpy_schemas.errors import PepperError
+
+log = get_log("pepperpy.monitor")
 
 _LARGEST: Final = 4096
 _NAME: Final = 64
@@ -39,6 +43,7 @@ async def login(request: web.Request) -> web.StreamResponse:
     token, name = convert(said.get("token", ""), str), convert(said.get("name", ""), str)
     clean = "".join(sign for sign in name if sign.isprintable())[:_NAME]
     cookie = parts.sessions.log_in(token, request.remote or "", clean)
+    await _tell(parts, clean, request.remote or "")
     begun = parts.sessions.find(cookie)
     mark = "" if begun is None else parts.sessions.page_mark(begun)
     answer = json_answer(request, {"ok": True, "csrf": mark})
@@ -52,6 +57,14 @@ async def login(request: web.Request) -> web.StreamResponse:
         secure=request.secure,
     )
     return answer
+
+
+async def _tell(parts: Parts, name: str, address: str) -> None:
+    """Has the audit log know who came in; the page is of use, too, while the broker is away."""
+    try:
+        await parts.monitor.audit.record("login", data={"who": name, "from": address})
+    except PepperError as error:
+        log.error("web.login_not_said", who=name, error=str(error))
 
 
 async def logout(request: web.Request) -> web.StreamResponse:

@@ -1,7 +1,9 @@
 """The views of the fleet as JSON."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -18,14 +20,19 @@ if TYPE_CHECKING:
 
 log = get_log("pepperpy.web")
 
-_PATIENCE = 1.5
+_PATIENCE: Final = 1.5
 """Seconds that a service has to say how it is: a page asks again, and has the rest to show."""
+_ANSWERING: Final = frozenset({"up", "stale"})
 
 
 def overview_of(monitor: "Monitor") -> dict[str, Any]:
-    """Returns the overview with the alerts that are active and whether this replica leads."""
-    overview, alerts = monitor.fleet.overview(), monitor.alerts.active()
-    return {"overview": overview, "alerts": alerts, "leads": monitor.leads}
+    """Returns the overview, the alerts, whether this replica leads, and has read what there is."""
+    return {
+        "overview": monitor.fleet.overview(),
+        "alerts": monitor.alerts.active(),
+        "leads": monitor.leads,
+        "complete": monitor.complete,
+    }
 
 
 async def overview(request: web.Request) -> web.StreamResponse:
@@ -87,7 +94,8 @@ async def models(request: web.Request) -> web.StreamResponse:
     """Models and money, and how the provider is."""
     monitor = request.app[PARTS].monitor
     rows = monitor.fleet.models()
-    provider = await _asked(monitor.client.llm.status(timeout=_PATIENCE), "provider")
+    status = partial(monitor.client.llm.status, timeout=_PATIENCE)
+    provider = await _asked(monitor, "provider", status)
     return json_answer(
         request, {"items": rows, "next": None, "total": len(rows), "provider": provider}
     )
@@ -95,22 +103,26 @@ async def models(request: web.Request) -> web.StreamResponse:
 
 async def memory(request: web.Request) -> web.StreamResponse:
     """How the memory is."""
-    stats = await _asked(
-        request.app[PARTS].monitor.client.memory.stats(timeout=_PATIENCE), "memory"
-    )
-    return json_answer(request, {"memory": stats})
+    monitor = request.app[PARTS].monitor
+    stats = partial(monitor.client.memory.stats, timeout=_PATIENCE)
+    return json_answer(request, {"memory": await _asked(monitor, "memory", stats)})
 
 
-async def _asked(asking: Any, name: str) -> dict[str, Any]:
+async def _asked(
+    monitor: "Monitor", service: str, ask: Callable[[], Awaitable[Any]]
+) -> dict[str, Any]:
     """What a service says of itself, or why it says nothing: it need not be there."""
+    there = any(one.agent == service and one.state in _ANSWERING for one in monitor.fleet.agents())
     try:
+        if not there:
+            raise Refused(503, "no_answer", f"no {service} service is up")
         async with asyncio.timeout(_PATIENCE):
-            return {"status": await asking, "error": None}
+            return {"status": await ask(), "error": None}
     except PepperError as error:
         return {"status": None, "error": error.info()}
     except TimeoutError:
-        log.debug("web.no_answer", service=name)
-        failed = Refused(504, "no_answer", f"{name} did not answer within {_PATIENCE:g} s")
+        log.debug("web.no_answer", service=service)
+        failed = Refused(504, "no_answer", f"{service} did not answer within {_PATIENCE:g} s")
         return {"status": None, "error": failed.info()}
 
 

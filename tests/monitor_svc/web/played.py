@@ -73,6 +73,9 @@ class PlayedFleet:
 
     streams = errors = models = components = topics
 
+    def counters(self) -> FleetCounts:
+        return FleetCounts()
+
     def topology(self) -> Topology:
         return Topology([], [], [])
 

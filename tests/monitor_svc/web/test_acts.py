@@ -173,3 +173,47 @@ async def test_ten_megabytes_are_refused_before_they_are_read(
     for path in ("/api/tasks/x/cancel", "/api/login"):
         status, _, said = await browser.ask("POST", path, data=endless(), headers=headers)
         assert (status, said["error"]["code"]) == (413, "too_large"), path
+
+
+async def test_a_snapshot_is_taken_listed_shown_and_compared(
+    opened: Callable[..., Any], bus: Client
+) -> None:
+    browser = await acting(opened, bus)
+    ids = []
+    for reason in ("before", "after"):
+        status, _, row = await browser.post("/api/snapshots", {"reason": reason})
+        assert status == 200, row
+        assert (row["reason"], row["by"]) == (reason, "dashboard:Ana@127.0.0.1")
+        ids.append(row["id"])
+    _, _, listed = await browser.get("/api/snapshots")
+    assert {one["id"] for one in listed["items"]} == set(ids)
+    status, _, said = await browser.get(f"/api/snapshots/{ids[0]}")
+    assert (status, said["reason"]) == (200, "before")
+    status, _, said = await browser.get(f"/api/snapshots/compare?a={ids[0]}&b={ids[1]}")
+    assert status == 200, said
+    for path in ("/api/snapshots/never-was", "/api/snapshots/compare?a=x&b=y"):
+        assert (await browser.get(path))[0] == 404
+    for path in ("/api/snapshots/a.b", "/api/snapshots/compare?a=x"):
+        assert (await browser.get(path))[0] == 400
+    assert [one.data["reason"] for one in await said_of(bus, "snapshot")] == ["before", "after"]
+
+
+async def test_alerts_are_silenced_and_heard_again(opened: Callable[..., Any], bus: Client) -> None:
+    browser = await acting(opened, bus)
+    said = {"matchers": {"alertname": "WorkerLost"}, "duration": "30m", "comment": "moving"}
+    status, _, made = await browser.post("/api/alerts/silence", said)
+    assert (status, made["matchers"], made["comment"]) == (200, ["alertname=WorkerLost"], "moving")
+    status, _, ended = await browser.post("/api/alerts/silence", {"end": made["id"]})
+    assert (status, ended["id"]) == (200, made["id"])
+    for wrong in ({}, {"matchers": {}}, {"matchers": ["a=b"]}, {"end": "never-was"}):
+        status, _, told = await browser.post("/api/alerts/silence", wrong)
+        assert status in (400, 404), told
+    record = (await said_of(bus, "silence"))[0]
+    assert record.data["as"] == "dashboard:Ana@127.0.0.1"
+
+
+async def test_the_audit_log_has_who_logs_in(opened: Callable[..., Any], bus: Client) -> None:
+    await acting(opened, bus)
+    (told,) = await said_of(bus, "login")
+    assert told.data["who"] == "Ana"
+    assert told.data["from"] == "127.0.0.1"

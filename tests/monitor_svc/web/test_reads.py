@@ -88,6 +88,16 @@ async def test_no_path_leads_out_of_the_folder(browser: Any, path: str) -> None:
     assert b"import" not in answer
 
 
+async def test_it_is_alive_at_once_and_ready_when_it_knows_what_happened_before(
+    browser: Any,
+) -> None:
+    assert (await browser.get("/healthz"))[0] == 200
+    status, _, said = await browser.get("/readyz")
+    assert (status, said["error"]["code"]) == (503, "starting")
+    _, _, said = await browser.get("/api/overview")
+    assert said["complete"] is False
+
+
 # --- lists ---
 
 
@@ -237,3 +247,15 @@ async def test_dead_letters_come_page_by_page_the_newest_first(browser: Any, bus
     _, _, said = await browser.get("/api/dead-letters?q=NUMBER 1")
     ones = [f"echo{n}" for n in (*reversed(range(10, 20)), 1)]
     assert [one["task"] for one in said["items"]] == ["other1", *ones]
+
+
+# --- services ---
+
+
+async def test_a_service_that_is_not_there_is_not_waited_for(browser: Any) -> None:
+    _, _, said = await browser.get("/api/models")
+    assert said["provider"]["error"]["message"] == "no provider service is up"
+    browser.watched.fleet.instances = [AgentRow(agent="memory", instance="m", state="up")]
+    _, _, said = await browser.get("/api/memory")
+    assert said["memory"]["status"] is None
+    assert "is up" not in said["memory"]["error"]["message"]
