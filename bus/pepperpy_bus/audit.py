@@ -41,7 +41,7 @@ class Audit:
         Args:
             action: What is done, one token: ``agent-pause``.
             target: To what.
-            **data: More values: ids, sizes, hashes, never a body.
+            **data: More values: ids, sizes, hashes, never a body; empty texts are left out.
 
         Raises:
             BadName: The action is no token.
@@ -51,5 +51,6 @@ class Audit:
         principal = principal_of(self._connection.options.inbox_prefix)
         subject = AUDIT.of(self._prefix, principal=principal, action=action)
         who: dict[str, Value] = {AS: self._source} if self._source else {}
-        record = AuditRecord(id=new_id(), ts=now(), target=target, data=who | data)
+        told = {name: value for name, value in (who | data).items() if value != ""}
+        record = AuditRecord(id=new_id(), ts=now(), target=target, data=told)
         await store(self._connection, subject, AUDIT.encode(record), msg_id=record.id)

@@ -114,7 +114,7 @@ def _service(client: Client, monitor: Monitor, views: Views) -> Service:
         description="What happens on the bus.",
         endpoints=[
             *views.endpoints(),
-            *AlertActs(monitor.alerts).endpoints(),
+            *AlertActs(monitor.alerts, monitor.audit).endpoints(),
             *SnapshotActs(monitor.snapshots, monitor.audit).endpoints(),
         ],
         concurrency=CONCURRENCY,

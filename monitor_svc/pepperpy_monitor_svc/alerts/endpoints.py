@@ -16,6 +16,7 @@ from pepperpy_schemas.monitor_requests import ViewRequest
 
 if TYPE_CHECKING:
     from pepperpy_monitor_svc.alerts.alerts import Alerts
+    from pepperpy_monitor_svc.audit.log import AuditLog
 
 
 class AlertActs:
@@ -23,10 +24,12 @@ class AlertActs:
 
     Args:
         alerts: The alerts.
+        audit: Where it is written down who hushed them.
     """
 
-    def __init__(self, alerts: "Alerts") -> None:
+    def __init__(self, alerts: "Alerts", audit: "AuditLog") -> None:
         self._alerts = alerts
+        self._audit = audit
 
     def endpoints(self) -> list[Endpoint]:
         """Returns the operations for the monitor's service."""
@@ -52,6 +55,9 @@ class AlertActs:
 
     async def silence(self, request: SilenceRequest, call: Call) -> Silence:
         """A new silence, in the name of the one who asks."""
+        alerts = " ".join(request.matchers)
+        told = {"who": call.principal, "alerts": alerts, "for": request.duration}
+        await self._audit.record("silence", data=told)
         return await self._alerts.silence(
             request.matchers,
             duration=request.duration,
@@ -60,8 +66,9 @@ class AlertActs:
             starts=request.starts,
         )
 
-    async def unsilence(self, request: SilenceId, _call: Call) -> Silence:
+    async def unsilence(self, request: SilenceId, call: Call) -> Silence:
         """A silence that ends now."""
+        await self._audit.record("unsilence", target=request.id, data={"who": call.principal})
         return await self._alerts.unsilence(request.id)
 
     async def test(self, request: AlertTest, call: Call) -> AlertTestReply:
