@@ -65,6 +65,7 @@ COMMANDS: dict[str, Entry] = {
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),
     "monitor": Entry("Look", "Show what the monitor sees; run it with its dashboard."),
+    "alerts": Entry("Look", "Show alerts and their rules; silence, test, check, export them."),
     "audit": Entry("Look", "Find who did what, and check that nobody changed what is written."),
     "agents": Entry("Look", "List the running agents; pause, resume and drain them."),
     "shards": Entry("Look", "List the shards of keyed tasks: owner, load, lag, last move."),

@@ -29,11 +29,16 @@ def document(rules: Iterable[Ready], *, interval: str = "15s") -> str:
     """
     rules = list(rules)
     left_out = [one.rule.name for one in rules if one.condition is None]
-    told = [_alert(one) for one in rules if one.condition is not None]
-    group = {"name": GROUP, "interval": interval, "rules": told}
+    told = groups(rules, interval=interval)
+    text = yaml.dump(told, sort_keys=False, width=100, allow_unicode=True)
     head = _HEAD + (f"# Left out, over events: {', '.join(left_out)}\n" if left_out else "")
-    text = yaml.dump({"groups": [group]}, sort_keys=False, width=100, allow_unicode=True)
     return head + str(text)
+
+
+def groups(rules: Iterable[Ready], *, interval: str) -> dict[str, Any]:
+    """Returns the same as data: one group of all rules but those of events."""
+    told = [_alert(one) for one in rules if one.condition is not None]
+    return {"groups": [{"name": GROUP, "interval": interval, "rules": told}]}
 
 
 def annotations(rule: Rule) -> dict[str, str]:

@@ -1,0 +1,88 @@
+"""Alerts of real monitors: what people are told when the one that leads is killed."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pepperpy import Agent, connect
+from pepperpy.stack.broker import Broker
+from pepperpy_agents.worker import Worker, WorkerOptions
+from pepperpy_bus.client import Client
+from pepperpy_bus.events import listen
+from tests.monitor_svc.alerts.receiving import receiving
+from tests.monitor_svc.monitors import Start, settings_of
+from tests.running import until
+
+RULES = "shipped:\n  NoWorkersForTopic: {for: 0s}\n"
+NOTIFY = """
+receivers:
+  hook: {{webhook: "{url}"}}
+routes:
+  - {{match: {{alertname: NoWorkersForTopic}}, to: [hook], wait: 0s, interval: 1s}}
+"""
+
+
+@contextlib.asynccontextmanager
+async def working(broker: Broker) -> AsyncIterator[None]:
+    agent = Agent("clerk", version="1.0.0")
+
+    @agent.task("orders")
+    async def orders(n: int) -> int:
+        return n
+
+    async with connect(settings=settings_of(broker, "worker")) as own:
+        worker = Worker(agent, own, WorkerOptions())
+        running = asyncio.create_task(worker.run(), name="worker")
+        try:
+            await until(lambda: worker.ready or running.done(), "the worker")
+            yield
+        finally:
+            worker.stop()
+            await running
+
+
+@pytest.mark.slow
+async def test_nothing_is_told_twice_or_left_out_when_the_leader_is_killed(
+    guarded: Broker, operator: Client, monitors: Start, tmp_path: Path
+) -> None:
+    rules, notify = tmp_path / "rules.yaml", tmp_path / "notify.yaml"
+    rules.write_text(RULES, "utf-8")
+    async with receiving() as hook:
+        notify.write_text(NOTIFY.format(url=hook.url), "utf-8")
+        files = {
+            "PEPPERPY_MONITOR_RULES": str(rules),
+            "PEPPERPY_MONITOR_NOTIFY": str(notify),
+        }
+        first = monitors(**files)
+        await first.says("monitor.leads")
+        await first.says("monitor.complete")
+        second = monitors(**files)
+        await second.says("monitor.complete")
+        await operator.submit("orders", 1)
+        await until(lambda: hook.posts, "the alert", within=40)
+        # The other replica has seen the same, and told nobody.
+        first.kill()
+        await second.says("alerts.taken_over", within=40)
+        async with working(guarded):
+            await until(lambda: len(hook.posts) > 1, "its end", within=60)
+        assert hook.told() == [("firing", ["orders"]), ("resolved", ["orders"])]
+        fired, ended = (json.loads(body)["alerts"][0] for _, body in hook.posts)
+        assert fired["fingerprint"] == ended["fingerprint"]
+        assert fired["startsAt"] == ended["startsAt"]
+        assert second.stop() == 0
+    told = [
+        one.verb
+        async for one in listen(
+            operator.connection,
+            operator.prefix,
+            "alert.*.NoWorkersForTopic",
+            until_end=True,
+            since=timedelta(hours=1),
+        )
+    ]
+    assert told == ["firing", "resolved"]
