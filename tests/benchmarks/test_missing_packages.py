@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["agents", "bus", "durable", "provider"])
+@pytest.mark.parametrize("name", ["agents", "bus", "durable", "monitor", "provider"])
 def test_a_benchmark_without_its_packages_says_in_one_line_what_to_install(
     name: str,
 ) -> None:

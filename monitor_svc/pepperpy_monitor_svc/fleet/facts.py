@@ -58,11 +58,14 @@ class Facts:
         event = heard.event
         if not record.topic:
             record.topic = self._names(heard.scope)
-        record.attempt = max(record.attempt, event.attempt)
-        self._family(record, event.causation, event.correlation)
+        if event.attempt > record.attempt:  # noqa: PLR1730 - every event comes by here
+            record.attempt = event.attempt
+        if event.causation != record.id or event.correlation != record.id:
+            self._family(record, event.causation, event.correlation)
         if event.priority == _HIGH:
             record.high = True
-        self._counted_submit(record, at)
+        if not record.counted & _SUBMITTED:
+            self._counted_submit(record, at)
         verb = self._verbs.get(heard.verb)
         if verb is None:
             record.goes_on(heard.seq)

@@ -1,0 +1,1 @@
+"""Two monitors that are told the same story, and what they make of it."""
