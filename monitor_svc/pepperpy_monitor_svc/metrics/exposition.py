@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -14,16 +14,13 @@ from prometheus_client.core import Metric as Told
 from prometheus_client.registry import Collector
 
 from pepperpy_monitor_svc.metrics.names import Kind
-from pepperpy_monitor_svc.metrics.samples import buckets
+from pepperpy_monitor_svc.metrics.samples import Metered, buckets
 from pepperpy_monitor_svc.metrics.totals import Distribution, Family
-
-if TYPE_CHECKING:
-    from pepperpy_monitor_svc.monitor import Monitor
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-async def prometheus_text(monitor: "Monitor") -> bytes:
+async def prometheus_text(monitor: Metered) -> bytes:
     """Returns the metrics of a monitor as they are now, as `CONTENT_TYPE`.
 
     They are taken in the event loop and written in a thread: of a thousand agents that takes long.

@@ -2,17 +2,29 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
 from pepperpy_monitor_svc.metrics.names import Kind
 from pepperpy_monitor_svc.metrics.totals import Distribution, Family
 
-if TYPE_CHECKING:
-    from pepperpy_monitor_svc.monitor import Monitor
-
 Labels = tuple[tuple[str, str], ...]
+
+
+class Measuring(Protocol):
+    """Knows metrics."""
+
+    def families(self) -> list[Family]:
+        """Returns every metric that has a value now."""
+
+
+class Metered(Protocol):
+    """A monitor, as far as its metrics go."""
+
+    @property
+    def meters(self) -> Measuring:
+        """Its metrics."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -30,7 +42,7 @@ class Sample(msgspec.Struct, frozen=True):
     value: float
 
 
-def samples(monitor: "Monitor") -> list[Sample]:
+def samples(monitor: Metered) -> list[Sample]:
     """Returns every number of a monitor as it is now: what ``/metrics`` shows."""
     return list(samples_of(monitor.meters.families()))
 
