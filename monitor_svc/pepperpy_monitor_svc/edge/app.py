@@ -9,7 +9,7 @@ from pepperpy_bus.config import Settings
 from pepperpy_monitor_svc.edge.admission import admit
 from pepperpy_monitor_svc.edge.openapi import document
 from pepperpy_monitor_svc.edge.operations import OPERATIONS
-from pepperpy_monitor_svc.edge.parts import PARTS, Draining, Parts, Waiting
+from pepperpy_monitor_svc.edge.parts import PARTS, Draining, Parts
 from pepperpy_monitor_svc.edge.rates import Rates
 from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.answers import Refused
@@ -17,12 +17,15 @@ from pepperpy_monitor_svc.http.callers import is_loopback
 from pepperpy_monitor_svc.http.events import Seats
 from pepperpy_monitor_svc.http.guessing import Guesses
 from pepperpy_monitor_svc.http.middlewares import errors_as_json, protect
+from pepperpy_monitor_svc.http.places import Places
 from pepperpy_schemas.errors import BadConfig
 
 SEATS: Final = 256
 """Listeners to tasks at once."""
 WAITING: Final = 1024
 """Requests that wait for tasks at once."""
+_SHARE: Final = 2
+"""One caller may have one in so many of either: there is room for the others, too."""
 
 
 def application(client: Client, settings: Settings, tokens: Tokens) -> web.Application:
@@ -49,8 +52,8 @@ def application(client: Client, settings: Settings, tokens: Tokens) -> web.Appli
         tokens=tokens,
         rates=Rates(settings.edge.rate),
         guesses=Guesses(),
-        seats=Seats(SEATS),
-        waiting=Waiting(WAITING),
+        seats=Seats(SEATS, each=SEATS // _SHARE),
+        waiting=Places(WAITING, each=WAITING // _SHARE, doing="wait"),
         draining=Draining(),
     )
     app.on_response_prepare.append(protect)

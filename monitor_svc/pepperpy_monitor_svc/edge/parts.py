@@ -13,7 +13,7 @@ from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.answers import Refused
 from pepperpy_monitor_svc.http.events import Seats
 from pepperpy_monitor_svc.http.guessing import Guesses
-from pepperpy_schemas.errors import Overloaded
+from pepperpy_monitor_svc.http.places import Places
 
 
 class Draining:
@@ -48,31 +48,6 @@ class Draining:
             )
 
 
-class Waiting:
-    """Requests that wait for a task; so many may.
-
-    Attributes:
-        number: How many do.
-
-    Args:
-        most: How many may.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.number = 0
-
-    def __enter__(self) -> None:
-        if self.number >= self._most:
-            raise Overloaded(
-                f"{self.number} requests wait for tasks", hint="leave out wait, and ask later"
-            )
-        self.number += 1
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.number -= 1
-
-
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What the handlers of requests work with.
 
@@ -83,7 +58,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         rates: How often.
         guesses: Wrong tokens.
         seats: How many may listen.
-        waiting: Those that wait for a task.
+        waiting: How many may wait for a task.
         draining: The end of the process.
     """
 
@@ -93,7 +68,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
     guesses: Guesses
     seats: Seats
-    waiting: Waiting
+    waiting: Places
     draining: Draining
 
 

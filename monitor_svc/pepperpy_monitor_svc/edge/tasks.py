@@ -35,8 +35,8 @@ _CANCEL = 10.0
 async def submit(request: web.Request) -> web.StreamResponse:
     """Submits a task, and answers with its end where that is waited for."""
     parts = request.app[PARTS]
-    topic = check_topic(request.match_info["name"])
-    options = options_of(request, caller_of(request))
+    topic, caller = check_topic(request.match_info["name"]), caller_of(request)
+    options = options_of(request, caller)
     seconds = wait_of(request)
     body = await body_of(request, parts.settings.edge.largest)
     parts.draining.refuse()
@@ -46,7 +46,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     if not seconds:
         await parts.client.send(topic, task_id, body, options)
         return _accepted(request, topic, task_id)
-    with parts.waiting:
+    with parts.waiting.taken(caller):
         async with parts.client.results.expect(task_id, submitted="id" in options) as waiter:
             mine = await parts.client.send(topic, task_id, body, options)
             ended = await _waited(parts, waiter.wait(seconds))
@@ -65,7 +65,7 @@ async def look_up(request: web.Request) -> web.StreamResponse:
         return json_answer(request, view_of(ended), headers=_links(task_id))
     view = TaskView(id=task_id, state=await parts.client.task_state(task_id))
     if seconds:
-        with parts.waiting:
+        with parts.waiting.taken(caller_of(request)):
             ended = await _waited(parts, parts.client.ended(task_id, wait=seconds))
         view = view if ended is None else view_of(ended)
     return json_answer(request, view, headers=_links(task_id))

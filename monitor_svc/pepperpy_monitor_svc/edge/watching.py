@@ -15,6 +15,7 @@ from aiohttp import web
 
 from pepperpy_bus.events import Heard
 from pepperpy_bus.tasks.watch import Update
+from pepperpy_monitor_svc.edge.admission import caller_of
 from pepperpy_monitor_svc.edge.parts import PARTS
 from pepperpy_monitor_svc.edge.tasks import view_of
 from pepperpy_monitor_svc.http.events import SIGN_OF_LIFE, Listener
@@ -42,7 +43,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)  # an EventSource comes again unless it is told so
     if await parts.client.results.get(task_id) is None:
         await parts.client.task_state(task_id)  # or there is no such task
-    async with parts.seats.listener(request) as listener:
+    async with parts.seats.listener(request, caller_of(request)) as listener:
         waiting = _Waiting()
         reading = asyncio.create_task(
             waiting.fill(_frames(parts.client.watch, task_id, last)), name="edge-watch"

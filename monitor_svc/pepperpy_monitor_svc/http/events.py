@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from pepperpy_monitor_svc.http.answers import Refused
+from pepperpy_monitor_svc.http.places import Places
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.error import PepperError
 
@@ -59,43 +59,37 @@ class Seats:
 
     Args:
         number: That many.
+        each: How many of them one caller may be; all by default.
     """
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self, number: int, *, each: int = 0) -> None:
+        self._places = Places(number, each=each, doing="listen")
         self._listening: set[asyncio.Task[object]] = set()
 
-    @property
-    def taken(self) -> int:
-        """How many listen."""
-        return len(self._listening)
-
     @contextlib.asynccontextmanager
-    async def listener(self, request: web.Request) -> AsyncIterator[Listener]:
+    async def listener(self, request: web.Request, who: str = "") -> AsyncIterator[Listener]:
         """Opens a stream of events; what goes wrong later is its last one, named ``error``.
+
+        Args:
+            request: The request.
+            who: The caller.
 
         Raises:
             Refused: Too many listen.
         """
         task = asyncio.current_task()
-        if len(self._listening) >= self._number or task is None:
-            raise Refused(
-                503,
-                "overloaded",
-                f"{self._number} listen already",
-                hint="close another page",
-                headers={hdrs.RETRY_AFTER: "10"},
-            )
-        self._listening.add(task)
-        try:
-            with contextlib.suppress(ConnectionError):
-                listener = await self._open(request)
-                try:
-                    yield listener
-                except PepperError as error:
-                    await listener.send(error.info(), event="error")
-        finally:
-            self._listening.discard(task)
+        assert task is not None
+        with self._places.taken(who):
+            self._listening.add(task)
+            try:
+                with contextlib.suppress(ConnectionError):
+                    listener = await self._open(request)
+                    try:
+                        yield listener
+                    except PepperError as error:
+                        await listener.send(error.info(), event="error")
+            finally:
+                self._listening.discard(task)
 
     async def _open(self, request: web.Request) -> Listener:
         response = web.StreamResponse(

@@ -17,6 +17,7 @@ from pepperpy_bus.config import load
 from pepperpy_monitor_svc.edge.rates import Rates
 from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.answers import Refused
+from pepperpy_monitor_svc.http.places import Places
 from pepperpy_schemas.errors import BadConfig
 from tests.monitor_svc.edge.conftest import CRM
 
@@ -237,3 +238,29 @@ async def test_at_the_end_those_whose_task_ends_in_time_get_its_result(
         status, _, said = await waiting
         await ending
     assert (status, said["data"]) == (200, 1)
+
+
+def test_one_caller_leaves_room_for_the_others() -> None:
+    places = Places(4, each=2, doing="wait")
+    with places.taken("crm"), places.taken("crm"):
+        with pytest.raises(Refused, match="2 of crm wait already"), places.taken("crm"):
+            pass
+        with places.taken("shop"), places.taken("shop"):
+            assert places.number == 4
+            with pytest.raises(Refused, match="4 wait already"), places.taken("lab"):
+                pass
+        with places.taken("shop"):
+            pass
+    assert places.number == 0
+
+
+async def test_waiting_requests_of_one_caller_are_bounded(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pepperpy_monitor_svc.edge.app.WAITING", 4)
+    edge = await opened(rate=0)
+    answers = await asyncio.gather(
+        *(edge.ask("POST", "/v1/tasks/slow?wait=1s", json=n) for n in range(6))
+    )
+    assert sorted(status for status, _, _ in answers) == [202, 202, 503, 503, 503, 503]
+    assert all(headers["Retry-After"] == "10" for status, headers, _ in answers if status == 503)
