@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pepperpy_monitor_svc.fleet.parts import Parts
+from pepperpy_monitor_svc.fleet.record import Record
 from pepperpy_monitor_svc.fleet.rings import instant
 from pepperpy_monitor_svc.fleet.rows import row
 from pepperpy_monitor_svc.fleet.search import search
@@ -87,6 +88,10 @@ class Views:
         tasks = self._parts.tasks
         record = tasks.get(task_id)
         return None if record is None else row(record, tasks.children(task_id))
+
+    def record(self, task_id: str) -> Record | None:
+        """Returns a task as it is kept, for whoever looks at each one; nobody else changes it."""
+        return self._parts.tasks.get(task_id)
 
     def agents(self) -> list[AgentRow]:
         """Returns all instances by agent."""

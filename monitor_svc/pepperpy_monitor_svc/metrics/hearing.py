@@ -8,13 +8,13 @@ from typing import Any, Final, Protocol
 
 from pepperpy_bus.events import Heard
 from pepperpy_monitor_svc.fleet.models import Asked, asked
-from pepperpy_monitor_svc.fleet.record import ENDS
+from pepperpy_monitor_svc.fleet.record import ENDS, Record
 from pepperpy_monitor_svc.fleet.values import figure, text
 from pepperpy_monitor_svc.metrics import names
 from pepperpy_monitor_svc.metrics.totals import Totals
 from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.catalog.tasks import DEAD_LETTER, RESULT, TASK
-from pepperpy_schemas.monitor import Gap, TaskRow
+from pepperpy_schemas.monitor import Gap
 from pepperpy_schemas.states import TaskState
 
 SYSTEM: Final = "nats"
@@ -31,8 +31,8 @@ _OPERATIONS: Final = {"chat": "chat", "stream": "chat", "embed": "embeddings"}
 class Known(Protocol):
     """Knows tasks."""
 
-    def task(self, task_id: str) -> TaskRow | None:
-        """Returns a task, or None."""
+    def record(self, task_id: str) -> Record | None:
+        """Returns a task as it is kept, or None."""
 
 
 class Once:
@@ -93,9 +93,9 @@ class Hearing:
             case Heard():
                 self._event(of)
             case str() if kind == "task" and of not in self._well:
-                row = self._known.task(of)
-                if row is not None:
-                    self._row(row)
+                record = self._known.record(of)
+                if record is not None:
+                    self._changed(record)
             case Gap():
                 self.missed(of)
 
@@ -153,10 +153,10 @@ class Hearing:
             self._well(task_id)
         self._sent(self._spelled(RESULT.template))
         self._totals.count(names.TASKS_ENDED, topic, agent, state, code)
-        row = self._known.task(task_id)
-        if row is not None and row.submitted is not None and row.ended is not None:
-            seconds = (row.ended - row.submitted).total_seconds()
-            self._totals.measure(names.TASK_DURATION, max(0.0, seconds), topic, state)
+        record = self._known.record(task_id)
+        if record is not None and record.submitted and record.ended:
+            seconds = max(0.0, record.ended - record.submitted)
+            self._totals.measure(names.TASK_DURATION, seconds, topic, state)
 
     def _was_submitted(self, task_id: str, topic: str) -> None:
         if self._submitted(task_id):
@@ -166,15 +166,15 @@ class Hearing:
                 self._totals.count(names.DEAD_LETTERS, topic, by=0)
             self._sent(self._spelled(TASK.template, topic=topic))
 
-    def _row(self, row: TaskRow) -> None:
-        """A task as it is after something else than an event told of it."""
-        if row.submitted is not None:
-            self._was_submitted(row.id, row.topic)
-        if row.letter and self._filed(row.id):
-            self._totals.count(names.DEAD_LETTERS, row.topic)
-            self._sent(self._spelled(DEAD_LETTER.template, topic=row.topic))
-        if row.ended is not None and row.id not in self._ended:
-            self._untold.setdefault(row.id, self._clock())
+    def _changed(self, record: Record) -> None:
+        """A task is as something else than an event has told."""
+        if record.submitted:
+            self._was_submitted(record.id, record.topic)
+        if record.letter and self._filed(record.id):
+            self._totals.count(names.DEAD_LETTERS, record.topic)
+            self._sent(self._spelled(DEAD_LETTER.template, topic=record.topic))
+        if record.ended and record.id not in self._ended:
+            self._untold.setdefault(record.id, self._clock())
             if len(self._untold) > REMEMBERED:
                 self._count_untold(next(iter(self._untold)))
 
@@ -186,9 +186,9 @@ class Hearing:
 
     def _count_untold(self, task_id: str) -> None:
         del self._untold[task_id]
-        row = self._known.task(task_id)
-        if row is not None and self._ended(task_id):
-            self._count_end(task_id, row.topic, row.agent, row.state, row.code)
+        record = self._known.record(task_id)
+        if record is not None and self._ended(task_id):
+            self._count_end(task_id, record.topic, record.agent, record.state, record.code)
 
     # --- models and tools ---
 
@@ -204,8 +204,8 @@ class Hearing:
 
     def _paid(self, heard: Heard, one: Asked) -> None:
         provider, _, model = one.target.partition("/")
-        row = self._known.task(heard.event.causation) if heard.event.causation else None
-        agent = row.agent if row is not None and row.agent else one.principal
+        record = self._known.record(heard.event.causation) if heard.event.causation else None
+        agent = record.agent if record is not None and record.agent else one.principal
         payer = (provider, model, agent, one.tenant or one.principal)
         code = one.code or ("canceled" if one.verb == "canceled" else "")
         self._totals.count(names.MODEL_REQUESTS, *payer, code)
