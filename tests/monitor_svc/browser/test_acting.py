@@ -92,3 +92,47 @@ def test_a_task_is_run_again_and_the_page_goes_to_the_new_one(
     new = page.evaluate("location.pathname.split('/').at(-1)")
     assert deployment.bus.result(new, wait="20s")["sent"] is True
     page.wait_for_selector("text=Repeats")
+
+
+def test_an_alert_is_silenced_and_the_silence_ended(deployment: Deployment, opened: Open) -> None:
+    page = opened("/alerts")
+    page.click("#session")
+    sign_in(page)
+    # Failed tasks are in the shop from its beginning; the rules look at them every few seconds.
+    page.wait_for_selector("main button:has-text('Silence')", timeout=90_000)
+    page.click("main button:has-text('Silence') >> nth=0")
+    page.fill("dialog input[name=comment]", "the printer is being mended")
+    page.click("dialog >> button:has-text('Silence')")
+    page.wait_for_selector("main td:has-text('the printer is being mended')")
+    page.wait_for_selector("main td:has-text('silenced')")
+    page.click("main button:has-text('End')")
+    page.wait_for_selector("main td:has-text('over')")
+
+
+def test_two_snapshots_are_taken_and_compared(deployment: Deployment, opened: Open) -> None:
+    page = opened("/snapshots")
+    page.click("#session")
+    sign_in(page)
+    for reason in ("before", "after"):
+        page.click("text=Take one now")
+        page.fill("dialog input[name=reason]", reason)
+        page.click("dialog >> button:has-text('Take it')")
+        page.wait_for_selector(f"td:has-text('{reason}')")
+        deployment.bus.result(deployment.bus.submit("invoices", {"number": 1}), wait="30s")
+    page.click("tr:has-text('before') >> input[name=a]")
+    page.click("tr:has-text('after') >> input[name=b]")
+    page.wait_for_selector("h2:has-text('What is different')")
+    page.wait_for_selector("text=did not.")
+    assert "a=" in page.evaluate("location.search")
+
+
+def test_who_acted_is_in_the_audit_log(deployment: Deployment, opened: Open) -> None:
+    task = deployment.bus.submit("night-shift", 600)
+    page = opened(f"/tasks/{task}")
+    page.click("#session")
+    sign_in(page)
+    page.click("main >> button:has-text('Cancel')")
+    page.click("dialog >> button:has-text('Cancel the task')")
+    page.wait_for_selector(".notice:has-text('canceled')")
+    page.goto(f"{deployment.url}/audit?target={task}&action=cancel")
+    page.wait_for_selector(f"main td >> text={task}")

@@ -4,7 +4,7 @@ import { h, svg } from "./dom.js";
 import { bytes, clock, duration, instant, money, percent, rate, short } from "./format.js";
 
 const WRITE = {
-  "1/s": rate, "%": (value) => percent(value === null ? null : value / 100), bytes, usd: money,
+  "1/s": rate, "%": (value) => percent(value === null ? null : value / 100), bytes, usd: money, "usd/h": (value) => (value === null ? money(value) : `${money(value)}/h`),
   ms: (value) => duration(value === null ? null : value / 1000), s: duration,
 };
 
@@ -22,6 +22,8 @@ function colour(name) {
   return value;
 }
 
+const FEWEST = 10; // values of a chart, however little has happened
+
 const drawn = new Set();
 /** Draws every chart anew, in the colours of the theme. */
 export const repaint = () => drawn.forEach((chart) => chart.repaint());
@@ -33,7 +35,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
  * @param lines [[series, label, colour name]]; the first one's unit is the axis'.
  */
 export function chart({ key, title, lines, height = 150 }) {
-  const known = lines.filter(([series]) => series && series.values.length > 1);
+  const known = recent(lines.filter(([series]) => series && series.values.length > 1));
   const box = h("figure", { class: "chart", key, widget: {} });
   const state = { title, lines: known, height };
   const canvas = h("div", { class: "canvas", role: "img" });
@@ -87,6 +89,18 @@ export function chart({ key, title, lines, height = 150 }) {
   };
   draw();
   return box;
+}
+
+/** The lines without what lies before anything happened: an hour of nothing hides the minutes of now. */
+function recent(lines) {
+  if (!lines.length) return lines;
+  const length = lines[0][0].values.length;
+  const first = Math.min(...lines.map(([{ values }]) => values.findIndex((value) => value)).map((place) => (place < 0 ? length : place)));
+  const from = Math.max(0, Math.min(first - 1, length - FEWEST));
+  return lines.map(([series, ...rest]) => {
+    const start = new Date(instant(series.start).getTime() + from * series.step_s * 1000).toISOString();
+    return [{ ...series, start, values: series.values.slice(from) }, ...rest];
+  });
 }
 
 function write(legend, { title, lines }, unit) {

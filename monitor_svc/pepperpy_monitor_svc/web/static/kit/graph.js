@@ -83,7 +83,7 @@ function box({ id, label, note, tone = "", href }, { x, y }) {
   const inner = [
     svg("title", null, `${label}${note ? `, ${note}` : ""}`),
     svg("rect", { width: BOX.width, height: BOX.height, rx: 6 }),
-    svg("text", { x: 10, y: note ? 16 : 23, class: "label" }, cut(label, 21)),
+    svg("text", { x: 10, y: note ? 16 : 23, class: "label" }, cut(label, 19)),
     note ? svg("text", { x: 10, y: 30, class: "note" }, cut(note, 25)) : null,
   ];
   const spot = { class: `node ${tone}`, transform: `translate(${x} ${y})`, key: id };

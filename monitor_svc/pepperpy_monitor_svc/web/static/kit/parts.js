@@ -6,10 +6,10 @@ import { tell } from "./notices.js";
 
 /** How a state looks: the word says it, the mark's shape and colour repeat it. */
 const TONES = {
-  completed: "good", up: "good", ok: "good", resolved: "good",
-  working: "busy", starting: "busy", draining: "busy", info: "busy",
+  completed: "good", up: "good", live: "good", ok: "good", resolved: "good",
+  working: "busy", starting: "busy", connecting: "busy", draining: "busy", info: "busy",
   "input-required": "warn", paused: "warn", stale: "warn", degraded: "warn", pending: "warn", warning: "warn", suspended: "warn",
-  failed: "bad", lost: "bad", error: "bad", down: "bad", firing: "bad", critical: "bad",
+  failed: "bad", lost: "bad", refused: "bad", error: "bad", down: "bad", firing: "bad", critical: "bad",
 };
 
 export const state = (word) =>
@@ -65,7 +65,7 @@ export function copy(text, label = "Copy") {
 export const json = (value, name = "JSON") => h("pre", { class: "json", tabindex: "0", role: "region", "aria-label": name }, pretty(value));
 
 export function facts(pairs) {
-  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
     .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
 }
 

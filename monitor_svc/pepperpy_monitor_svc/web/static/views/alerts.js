@@ -4,7 +4,7 @@ import { get } from "../kit/api.js";
 import { act, ask, field } from "../kit/dialogs.js";
 import { h } from "../kit/dom.js";
 import { short } from "../kit/format.js";
-import { choiceFilter, empty, filters, panel, state, title, when } from "../kit/parts.js";
+import { choiceFilter, empty, filters, moment, panel, state, title, when } from "../kit/parts.js";
 import { table } from "../kit/table.js";
 
 const ORDER = ["firing", "pending", "resolved"];
@@ -44,10 +44,12 @@ export default {
         panel(`Silences (${silences.length})`, table({
           name: "Silences", rows: silences, key: (one) => one.id, empty: h("p", { class: "soft" }, "None."),
           columns: [
-            { title: "Of", head: true, cell: (one) => labels(one.matchers ?? one.labels) },
+            { title: "Of", head: true, cell: (one) => h("span", { class: "labels" }, one.matchers.map(tag)) },
             { title: "Why", cell: (one) => one.comment || "–" },
             { title: "By", cell: (one) => one.by || "–" },
-            { title: "Until", cell: (one) => (one.until ?? one.ends ?? one.end ? new Date(one.until ?? one.ends ?? one.end).toLocaleString() : "–") },
+            { title: "Until", cell: (one) => moment(one.ends) },
+            { title: "", label: "End", cell: (one) => (new Date(one.ends) < Date.now() ? "over"
+              : h("button", { type: "button", class: "small", "aria-label": `End the silence of ${one.matchers.join(" ")}`, onclick: () => end(one, page) }, "End")) },
           ],
         })),
       ];
@@ -55,7 +57,12 @@ export default {
   }),
 };
 
-const labels = (of = {}) => h("span", { class: "labels" }, Object.entries(of).map(([name, value]) => h("span", { class: "tag" }, `${name}=${value}`)));
+const labels = (of = {}) => h("span", { class: "labels" }, Object.entries(of).map(([name, value]) => tag(`${name}=${value}`)));
+const tag = (text) => h("span", { class: "tag" }, text);
+
+async function end(one, page) {
+  if (await act("/api/alerts/silence", { end: one.id }, "The silence is over.")) page.load();
+}
 
 async function silence(one, page) {
   const said = await ask({

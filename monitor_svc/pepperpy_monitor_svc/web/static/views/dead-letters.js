@@ -83,7 +83,7 @@ export default {
 
 function letter(one) {
   return h("details", { key: one.seq },
-    h("summary", null, code(one.reason), h("span", { class: "cut" }, ` ${one.error?.message ?? ""}`)),
+    h("summary", null, code(one.reason), " ", h("span", { class: "cut" }, one.error?.message ?? "")),
     (one.attempts ?? []).length ? h("ol", { class: "plain" }, one.attempts.map((each) =>
       h("li", null, `Attempt ${each.attempt}, `, moment(each.ts), each.instance ? ` on ${each.instance}` : "", each.error ? [": ", code(each.error.code), ` ${each.error.message}`] : null))) : null,
     h("p", { class: "soft" }, one.binary ? "Body, base64" : "Body", one.body_size > one.body.length ? `, the first ${count(one.body.length)} of ${bytes(one.body_size)}` : ""),

@@ -17,8 +17,8 @@ export default {
     wakes: ["overview", "alert"],
     every: 5,
     async load() {
-      const { overview, alerts } = await get("/api/overview", {}, page.signal);
-      return { ...overview, firing: loud(alerts) };
+      const { overview, alerts, complete } = await get("/api/overview", {}, page.signal);
+      return { ...overview, firing: loud(alerts), complete };
     },
     draw,
   }),
@@ -27,7 +27,8 @@ export default {
 function draw(fleet) {
   const seen = Object.values(fleet.states).reduce((sum, one) => sum + one, 0);
   return [
-    title("Overview", h("span", { class: "soft" }, "since ", moment(fleet.since), ", health\u00a0", state(fleet.health))),
+    title("Overview", h("span", { class: "soft" }, "since ", moment(fleet.since)), h("span", { class: "inline" }, h("span", { class: "soft" }, "health"), state(fleet.health))),
+    fleet.complete === false ? h("p", { class: "caveat", role: "status" }, "The history is still being read: the figures grow until it is all there.") : null,
     firing(fleet.firing),
     gaps(fleet.counts),
     figures(fleet),
@@ -70,7 +71,7 @@ function figures(fleet) {
     figure("Agents", count(here), { note: lost ? `${lost} stale or lost` : "all answer", tone: lost ? "bad" : "", href: "/agents" }),
     figure("Questions", count(fleet.questions), { note: "wait for people", tone: fleet.questions ? "warn" : "", href: "/tasks?state=input-required" }),
     figure("Dead letters", count(fleet.letters), { note: "to look at", tone: fleet.letters ? "warn" : "", href: "/dead-letters" }),
-    figure("Money", `${money(fleet.usd_rate)}/h`, { note: `${money(fleet.usd)}, ${short(fleet.tokens)} tokens in all`, href: "/models" }));
+    figure("Money", money(fleet.usd_rate), { note: `per hour; ${money(fleet.usd)} and ${short(fleet.tokens)} tokens in all`, href: "/models" }));
 }
 
 function states(known, seen) {
@@ -91,8 +92,8 @@ function charts(fleet) {
     return [found, label, colour];
   });
   const groups = [
-    ["Tasks per second", take(["submitted", "submitted", "--soft"], ["completed", "completed", "--accent"], ["ended", "ended", "--accent"], ["failed", "failed", "--bad"])],
-    ["Response time", take(["p50_ms", "p50", "--accent"], ["p95_ms", "p95", "--soft"], ["p99_ms", "p99", "--warn"], ["response_ms", "mean", "--accent"])],
+    ["Tasks per second", take(["submitted", "submitted", "--soft"], ["completed", "completed", "--accent"], ["failed", "failed", "--bad"])],
+    ["Response time", take(["p50", "p50", "--accent"], ["p95", "p95", "--soft"], ["p99", "p99", "--warn"])],
     ["Waiting tasks", take(["waiting", "waiting", "--accent"])],
     ["Money", take(["usd", "dollars", "--accent"])],
   ];

@@ -55,18 +55,22 @@ async function take(page) {
   if (said && (await act("/api/snapshots", said, (row) => `Snapshot ${row.id} is kept.`))) page.load();
 }
 
-/** Every place where two documents differ: `[path, before, after]`, of nested ones each leaf. */
-function difference(compared) {
-  const changes = Array.isArray(compared.changes) ? compared.changes : [];
-  if (!changes.length) return json(compared, "Difference");
-  return [h("p", { class: "soft" }, some(changes.length, "difference")), table({
-    name: "Differences", rows: changes, key: (one) => `${one.section ?? ""} ${one.path ?? one.name}`,
-    columns: [
-      { title: "What", head: true, cell: (one) => h("code", null, [one.section, one.path ?? one.name].filter(Boolean).join(" ")) },
-      { title: "Before", num: true, cell: (one) => shown(one.before ?? one.a) },
-      { title: "After", num: true, cell: (one) => shown(one.after ?? one.b) },
-    ],
-  })];
+/** What is another value in the later of the two. */
+function difference({ a, b, changes, equal }) {
+  return [
+    h("p", { class: "soft" }, "From ", moment(a.at), " to ", moment(b.at), `: ${some(changes.length, "value")} changed, ${count(equal)} did not.`),
+    table({
+      name: "Differences", rows: changes, key: (one) => `${one.section} ${one.name}`, empty: h("p", { class: "soft" }, "Nothing is different."),
+      columns: [
+        { title: "Section", cell: (one) => one.section },
+        { title: "What", head: true, cell: (one) => one.name },
+        { title: "Before", num: true, cell: (one) => shown(one.before) },
+        { title: "After", num: true, cell: (one) => shown(one.after) },
+        { title: "Change", num: true, cell: (one) => (one.delta === undefined ? "–" : `${one.delta > 0 ? "+" : ""}${short(one.delta)}`) },
+        { title: "Percent", num: true, wide: true, cell: (one) => (one.percent === undefined ? "–" : `${one.percent > 0 ? "+" : ""}${short(one.percent)} %`) },
+      ],
+    }),
+  ];
 }
 
 const shown = (value) => (typeof value === "number" ? short(value) : value === undefined || value === null ? "–" : brief(value, 80));

@@ -8,7 +8,6 @@ import { follow } from "../kit/live.js";
 
 const KEPT = 1_000;
 const SHOWN = 200;
-const STATES = { live: "up", lost: "lost", refused: "down", connecting: "starting" };
 
 export default {
   title: "Live tail",
@@ -71,7 +70,7 @@ export default {
       draw() {
         if (JSON.stringify(query()) !== asked) restart();
         return [
-          title("Live tail", stateMark(STATES[how]), h("span", { class: "soft", role: "status" },
+          title("Live tail", stateMark(how), h("span", { class: "soft", role: "status" },
             `${some(seen, "event")}${missed ? `, ${count(missed)} left out: more came than a page can take` : ""}`)),
           why ? h("p", { class: "caveat", role: "alert" }, why) : null,
           how === "lost" ? h("p", { class: "stale-note", role: "alert" }, h("strong", null, "Not live. "), "The monitor cannot be reached; what is missing comes when it is back.") : null,

@@ -25,12 +25,15 @@ export default {
         if (!nodes.length) return [title("Topology"), empty("Nobody has talked to anybody yet.", "Clients, topics, agents and services appear here with the first task:", "pepperpy publish hello --data '\"world\"' --wait")];
         const kind = page.query.get("kind") ?? "";
         const shown = kind ? edges.filter((edge) => edge.kind === kind) : edges;
-        const busy = [...nodes].sort((one, other) => weight(other, shown) - weight(one, shown)).slice(0, MOST);
+        const spoken = new Set(shown.flatMap((edge) => [edge.source, edge.target]));
+        // Whoever does nothing is in the picture only when something is wrong with it.
+        const seen = nodes.filter((one) => spoken.has(one.id) || TONES[one.state]);
+        const busy = [...seen].sort((one, other) => weight(other, shown) - weight(one, shown)).slice(0, MOST);
         const names = new Map(nodes.map((node) => [node.id, node]));
         return [
           title("Topology", h("span", { class: "soft" }, `${some(nodes.length, "node")}, ${some(edges.length, "line")}`)),
           filters(choiceFilter(page, "kind", "Lines", KINDS)),
-          nodes.length > busy.length ? h("p", { class: "caveat" }, `The picture shows the ${MOST} busiest of ${some(nodes.length, "node")}; the table has all.`) : null,
+          seen.length > busy.length ? h("p", { class: "caveat" }, `The picture shows the ${MOST} busiest of ${some(seen.length, "node")}; the table has all.`) : null,
           panel("Who talks to whom", h("p", { class: "soft", id: "topology-key" }, "From left to right: clients, topics, agents, services, models. Thick lines are busy, red ones fail, dashed ones wait. The table below says the same."),
             graph({ name: "Picture of who talks to whom", describedby: "topology-key", nodes: busy.map(node), edges: shown.map(line(shown)) })),
           panel("As a table", table({
