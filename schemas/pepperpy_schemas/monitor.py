@@ -316,6 +316,7 @@ class ConsumerRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         redelivered: Of these, given more than once.
         pulls: Requests that wait for a message.
         oldest_s: Age of the first message that is not settled.
+        settled: Deliveries that were settled, ever, repeats too.
     """
 
     name: str
@@ -324,6 +325,7 @@ class ConsumerRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     redelivered: Count = 0
     pulls: Count = 0
     oldest_s: float | None = None
+    settled: Count = 0
 
 
 class StreamRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -367,6 +369,7 @@ class TopicFigures(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
         pulls: Workers' requests that wait for a task.
         oldest_s: Age of the task that waits longest.
         letters: Its dead letters; null where that is not asked.
+        settled: Deliveries of its tasks that were settled, ever, repeats too.
     """
 
     topic: str
@@ -376,6 +379,7 @@ class TopicFigures(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     pulls: Count = 0
     oldest_s: float | None = None
     letters: Count | None = None
+    settled: Count = 0
 
 
 class BrokerFigures(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -74,6 +74,12 @@ def test_nothing_yet_is_said_in_words(cli: Cli) -> None:
     assert "no instances are up" in shown
 
 
+def test_tasks_with_a_key_are_counted_too(cli: Cli) -> None:
+    cli.run("publish", "nobody", "n:=1", "--key", "c42")
+    document = cli.json("top", "--once", "--interval", "100ms")
+    assert topic(document, "nobody")["waiting"] == 1
+
+
 def test_in_a_pipe_it_is_one_object_per_look_until_ctrl_c(cli: Cli) -> None:
     running = cli.start("top", "--interval", "100ms")
     assert running.stdout is not None
@@ -141,8 +147,13 @@ def test_what_a_role_may_not_read_is_named_and_the_rest_is_shown(
     anonymous.prefix = "pp"
     document = anonymous.json("top", "--once", "--interval", "100ms")
     assert topic(document, "echo")["waiting"] == 1
-    assert topic(document, "echo")["oldest_s"] is None
-    assert document["denied"] == ["ages"]
+    assert topic(document, "echo")["oldest_s"] > 0
+    assert document["denied"] == []
+    provider = cli_on(broker.url_for("provider"))
+    provider.prefix = "pp"
+    document = provider.json("top", "--once", "--interval", "100ms")
+    assert document["topics"] == []
+    assert "queues" in document["denied"]
 
 
 def test_a_long_line_is_cut_at_the_edge_and_keeps_its_colours() -> None:

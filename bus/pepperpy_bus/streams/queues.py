@@ -33,6 +33,7 @@ def queue_of(consumer: ConsumerRow) -> TopicFigures | None:
         redelivered=consumer.redelivered,
         pulls=consumer.pulls,
         oldest_s=consumer.oldest_s,
+        settled=consumer.settled,
     )
 
 
@@ -75,6 +76,7 @@ def merged(parts: Iterable[TopicFigures], letters: Mapping[str, int]) -> list[To
             redelivered=before.redelivered + one.redelivered,
             pulls=before.pulls + one.pulls,
             oldest_s=_older(before.oldest_s, one.oldest_s),
+            settled=before.settled + one.settled,
         )
     return [topics[name] for name in sorted(topics)]
 
@@ -86,13 +88,15 @@ def consumer_row(info: Mapping[str, Any], oldest_s: float | None) -> ConsumerRow
         info: The server's words.
         oldest_s: Age of its first message that is not settled.
     """
+    in_hand = info.get("num_ack_pending", 0)
     return ConsumerRow(
         name=info["name"],
         pending=info.get("num_pending", 0),
-        in_hand=info.get("num_ack_pending", 0),
+        in_hand=in_hand,
         redelivered=info.get("num_redelivered", 0),
         pulls=info.get("num_waiting", 0),
         oldest_s=oldest_s,
+        settled=max(0, info["delivered"]["consumer_seq"] - in_hand),
     )
 
 
