@@ -73,7 +73,7 @@ class _Examples:
             if field in required or (self._full and depth < _MAX_DEPTH)
         }
         rest: Any = schema.get("additionalProperties", True)
-        if self._full and not schema.get("properties") and rest is not False:
+        if self._full and "properties" not in schema and rest is not False:
             return {"key": self._first(rest, name, depth + 1) if rest is not True else "value"}
         return fields
 

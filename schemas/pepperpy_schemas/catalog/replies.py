@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from pepperpy_schemas.alerts import AlertTestReply, RulesReply, Silence, SilencesReply
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.language import (
     LANGUAGE_ANALYSE,
@@ -24,6 +25,25 @@ from pepperpy_schemas.catalog.memory import (
     MEMORY_SIMILAR,
     MEMORY_STATS,
     MEMORY_UPDATE,
+)
+from pepperpy_schemas.catalog.monitor import (
+    MONITOR_AGENTS,
+    MONITOR_ALERT_TEST,
+    MONITOR_ALERTS,
+    MONITOR_ERRORS,
+    MONITOR_MODELS,
+    MONITOR_OVERVIEW,
+    MONITOR_RULES,
+    MONITOR_SILENCE,
+    MONITOR_SILENCES,
+    MONITOR_SNAPSHOT,
+    MONITOR_SNAPSHOTS,
+    MONITOR_STATUS,
+    MONITOR_TASK,
+    MONITOR_TASKS,
+    MONITOR_TOPICS,
+    MONITOR_TOPOLOGY,
+    MONITOR_UNSILENCE,
 )
 from pepperpy_schemas.catalog.provider import (
     PROVIDER_CHAT,
@@ -48,6 +68,16 @@ from pepperpy_schemas.memory_requests import (
     Stats,
 )
 from pepperpy_schemas.messages import ServiceReply
+from pepperpy_schemas.monitor import Overview, SnapshotRow, TaskPage, TaskRow, Topology
+from pepperpy_schemas.monitor_requests import (
+    ActiveAlerts,
+    Agents,
+    Errors,
+    Models,
+    MonitorStatus,
+    SnapshotList,
+    Topics,
+)
 from pepperpy_schemas.provider import CountReply, EmbedReply, ModelList, ProviderStatus
 from pepperpy_schemas.subjects import Subject
 from pepperpy_schemas.tools import ToolReply
@@ -69,6 +99,7 @@ CHAT_ITEM: Final[Subject[ChatItem]] = Subject(
 ENTRY: Final = Subject("MemoryEntry", "{inbox}", Entry, "An entry as it is remembered.")
 ENTRIES: Final = Subject("MemoryEntries", "{inbox}", Entries, "Entries as they are remembered.")
 HITS: Final = Subject("MemoryHits", "{inbox}", SearchReply, "What was found, the best first.")
+SILENCED: Final = Subject("MonitorSilenced", "{inbox}", Silence, "A silence.")
 REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     SERVICE: SERVICE_REPLY,
     PROVIDER_CHAT: Subject("ChatReply", "{inbox}", ChatReply, "A model's whole answer."),
@@ -108,6 +139,33 @@ REPLIES: Final[dict[Subject[Any], Subject[Any]]] = {
     ),
     MEMORY_IMPORT: Subject(
         "MemoryImported", "{inbox}", ImportReply, "How many entries were taken over."
+    ),
+    MONITOR_STATUS: Subject(
+        "MonitorStatus", "{inbox}", MonitorStatus, "How a replica of the monitor is."
+    ),
+    MONITOR_OVERVIEW: Subject("MonitorOverview", "{inbox}", Overview, "The fleet at a glance."),
+    MONITOR_TASKS: Subject("MonitorTasks", "{inbox}", TaskPage, "A page of tasks."),
+    MONITOR_TASK: Subject("MonitorTask", "{inbox}", TaskRow, "A task as lists show it."),
+    MONITOR_AGENTS: Subject("MonitorAgents", "{inbox}", Agents, "The instances of all agents."),
+    MONITOR_TOPICS: Subject("MonitorTopics", "{inbox}", Topics, "The topics, and the streams."),
+    MONITOR_ERRORS: Subject("MonitorErrors", "{inbox}", Errors, "Errors in groups."),
+    MONITOR_TOPOLOGY: Subject(
+        "MonitorTopology", "{inbox}", Topology, "Who talks to whom, and who waits."
+    ),
+    MONITOR_MODELS: Subject("MonitorModels", "{inbox}", Models, "What models did and cost."),
+    MONITOR_ALERTS: Subject("MonitorAlerts", "{inbox}", ActiveAlerts, "The alerts there are."),
+    MONITOR_RULES: Subject("MonitorRules", "{inbox}", RulesReply, "The rules in force."),
+    MONITOR_SILENCES: Subject("MonitorSilences", "{inbox}", SilencesReply, "The silences."),
+    MONITOR_SILENCE: SILENCED,
+    MONITOR_UNSILENCE: SILENCED,
+    MONITOR_ALERT_TEST: Subject(
+        "MonitorAlertTested", "{inbox}", AlertTestReply, "What became of a test's notifications."
+    ),
+    MONITOR_SNAPSHOTS: Subject(
+        "MonitorSnapshots", "{inbox}", SnapshotList, "The snapshots that are kept."
+    ),
+    MONITOR_SNAPSHOT: Subject(
+        "MonitorSnapshotTaken", "{inbox}", SnapshotRow, "A snapshot as lists show it."
     ),
     TOOL_CALL: Subject(
         "ToolReply",
