@@ -7,15 +7,11 @@ from importlib.metadata import version
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
-from opentelemetry.sdk.metrics.export import MetricsData
-from opentelemetry.sdk.resources import Resource
-
 from pepperpy_bus.client import Client
 from pepperpy_monitor_svc.loops import Work, every, looping
 from pepperpy_monitor_svc.metrics import health, names, showing
 from pepperpy_monitor_svc.metrics.gauges import Reading, families_of
 from pepperpy_monitor_svc.metrics.hearing import Hearing
-from pepperpy_monitor_svc.metrics.otlp import exporting, metrics_data
 from pepperpy_monitor_svc.metrics.probing import Probes
 from pepperpy_monitor_svc.metrics.server import Server
 from pepperpy_monitor_svc.metrics.services import Services
@@ -82,14 +78,12 @@ class Meters:
         self._fleet = fleet
         self._standing = standing
         self._otlp = otlp_endpoint
-        self._resource = Resource(
-            {
-                "service.name": "pepperpy-monitor",
-                "service.namespace": client.prefix,
-                "service.instance.id": replica,
-                "service.version": version("pepperpy"),
-            }
-        )
+        self._who = {
+            "service.name": "pepperpy-monitor",
+            "service.namespace": client.prefix,
+            "service.instance.id": replica,
+            "service.version": version("pepperpy"),
+        }
         self._totals = Totals()
         self._hearing = Hearing(self._totals, client.prefix, fleet)
         self._server = Server(server_url) if server_url else None
@@ -124,7 +118,10 @@ class Meters:
         """Looks, judges and exports while its context is open."""
         async with contextlib.AsyncExitStack() as stack:
             if self._otlp:
-                await stack.enter_async_context(exporting(self._otlp, self._data))
+                from pepperpy_monitor_svc.metrics.otlp import Told, exporting
+
+                told = Told(self.families, self._who, self._totals.began)
+                await stack.enter_async_context(exporting(self._otlp, told))
             await stack.enter_async_context(looping(self._works()))
             yield
         if self.counting:
@@ -216,7 +213,3 @@ class Meters:
             more = max(0, seen - before.bad.get(reason, 0))
             self._totals.count(names.MONITOR_UNREADABLE, reason, by=more)
         self._totals.count(names.MONITOR_EVICTED, by=max(0, now.evicted - before.evicted))
-
-    def _data(self) -> MetricsData:
-        families, began = self.families(), self._totals.began
-        return metrics_data(families, self._resource, began=began, now=time.time())

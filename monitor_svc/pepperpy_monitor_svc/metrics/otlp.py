@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
+import msgspec
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -111,13 +112,27 @@ def _nanoseconds(seconds: float) -> int:
     return int(seconds * 1e9)
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What is sent again and again.
+
+    Attributes:
+        families: Returns the metrics of now; called in the event loop.
+        who: Who says it, by the names of OpenTelemetry's resources.
+        began: When counting began, in seconds since 1970.
+    """
+
+    families: Callable[[], Iterable[Family]]
+    who: Mapping[str, str]
+    began: float
+
+    def now(self) -> MetricsData:
+        """Returns the values of now."""
+        resource = Resource(dict(self.who))
+        return metrics_data(self.families(), resource, began=self.began, now=time.time())
+
+
 @contextlib.asynccontextmanager
-async def exporting(
-    endpoint: str,
-    take: Callable[[], MetricsData],
-    *,
-    every: float = EVERY,
-) -> AsyncIterator[None]:
+async def exporting(endpoint: str, told: Told, *, every: float = EVERY) -> AsyncIterator[None]:
     """Sends the metrics again and again, and once more at the end.
 
     Values are taken in the event loop, which has them, and sent from a thread. A receiver that
@@ -125,11 +140,11 @@ async def exporting(
 
     Args:
         endpoint: The receiver, such as ``http://127.0.0.1:4318``; the path is added.
-        take: Returns the values of now.
+        told: What is sent.
         every: Seconds between two exports.
     """
     exporter = OTLPMetricExporter(f"{endpoint.rstrip('/')}/v1/metrics", timeout=PATIENCE)
-    sending = asyncio.create_task(_send_forever(exporter, take, every), name="otlp-metrics")
+    sending = asyncio.create_task(_send_forever(exporter, told, every), name="otlp-metrics")
     try:
         yield
     finally:
@@ -137,21 +152,19 @@ async def exporting(
         await asyncio.gather(sending, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORD):
-                await _send(exporter, take())
+                await _send(exporter, told)
         # It breaks off what still runs.
         exporter.shutdown()
 
 
-async def _send_forever(
-    exporter: OTLPMetricExporter, take: Callable[[], MetricsData], every: float
-) -> None:
+async def _send_forever(exporter: OTLPMetricExporter, told: Told, every: float) -> None:
     while True:
         await asyncio.sleep(every)
-        await _send(exporter, take())
+        await _send(exporter, told)
 
 
-async def _send(exporter: OTLPMetricExporter, data: MetricsData) -> None:
+async def _send(exporter: OTLPMetricExporter, told: Told) -> None:
     began = time.monotonic()
-    result = await asyncio.to_thread(exporter.export, data)
+    result = await asyncio.to_thread(exporter.export, told.now())
     if result is not MetricExportResult.SUCCESS:
         log.warning("monitor.metrics_not_sent", seconds=round(time.monotonic() - began, 1))
