@@ -12,7 +12,7 @@ from pepperpy_bus.config.migrations import CONFIG_VERSION, MIGRATIONS
 from pepperpy_bus.config.setting import Known
 from pepperpy_bus.trust.principals import ANONYMOUS, DEFAULT_INBOX, ROLES, Role
 from pepperpy_bus.trust.roles import SERVES, permissions
-from pepperpy_bus.units import DURATION_EXAMPLES, SIZE_EXAMPLES
+from pepperpy_bus.units import DURATION_EXAMPLES, SIZE_EXAMPLES, format_duration
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.errors import error_types
 from pepperpy_schemas.headerdocs import header_docs
@@ -301,8 +301,103 @@ def _cell(text: str) -> str:
     return text if "`" in text else text.replace("<", "&lt;")
 
 
-def _meaning(error: type[Exception]) -> str:
-    return (error.__doc__ or "").partition("\n")[0]
+def _meaning(of: type[object]) -> str:
+    return (of.__doc__ or "").partition("\n")[0]
+
+
+def alert_rules_page() -> str:
+    """Returns the alert rules that are shipped, and the keys of rules."""
+    from pepperpy_monitor_svc.alerts.declared import RULES, Condition, Measured, Rule
+    from pepperpy_monitor_svc.alerts.reading import read_rules
+
+    shipped = read_rules(None)
+    rules = "\n".join(_alert_rule(one) for one in shipped.rules.values())
+    kinds = "\n".join(
+        f"### {kind}\n\n{_meaning(model)}\n\n{_keys_of(model, Measured, Rule)}"
+        for kind, model in RULES.items()
+    )
+    needless = [
+        (", ".join(one.source.written()), ", ".join(one.target.written()), ", ".join(one.equal))
+        for one in shipped.inhibitions
+    ]
+    return f"""# Alert rules
+
+{len(shipped.rules)} rules are in the box. [Alerts](../how-to/alerts.md) says how to change them, to
+add your own and to be told. Each is evaluated by the monitor, and written for Prometheus by
+`pepperpy alerts export`: a test has both fire and end it on the same series at the same times.
+
+{rules}
+## What makes what needless
+
+While an alert of the left fires, nobody is told of those of the right that have the same labels.
+
+{table(("While this fires", "nobody is told of", "with the same"), needless)}
+## The keys of a rule
+
+Durations are whole seconds, written like 30s, 5m, 1h30m or 2d. A label in `where` is compared with a
+text, with one of a list of texts, or with `{{not: …}}`; `*` stands for any characters.
+
+### every kind
+
+{_keys_of(Rule)}
+### threshold, rate and ratio
+
+{_keys_of(Measured, Rule)}
+{kinds}
+### a condition of `when` or `unless`
+
+{_keys_of(Condition)}"""
+
+
+def _alert_rule(ready: Any) -> str:
+    rule = ready.rule
+    held = f", for {format_duration(rule.for_)}" if rule.for_ else ""
+    later = f", {format_duration(rule.keep_firing_for)} longer" if rule.keep_firing_for else ""
+    says = f"*{_cell(rule.summary)}* {_cell(rule.description)}"
+    return f"""### {rule.name}
+
+{rule.severity}{held}{later}
+
+{says}
+
+```text
+{ready.condition.promql()}
+```
+"""
+
+
+def _keys_of(model: Any, *bases: Any) -> str:
+    """The keys of a part of the file, without those that it shares with others."""
+    above = [base for base in bases if base is not model and issubclass(model, base)]
+    shared = {name for base in above for name in base.model_fields}
+    rows = [
+        (
+            f"`{field.alias or name}`",
+            "needed" if field.is_required() else "",
+            field.description or _KEYS.get(name, ""),
+        )
+        for name, field in model.model_fields.items()
+        if name not in shared
+    ]
+    return table(("Key", "", "Meaning"), rows)
+
+
+_KEYS = {
+    "name": "Its name: letters, digits, `_`.",
+    "kind": "The kind.",
+    "severity": "`info`, `warning` or `critical`.",
+    "metric": "The metric, as [Prometheus names it](metrics.md).",
+    "where": "Which of its series.",
+    "aggregate": "What is made of several series: `sum`, `max`, `min`, `avg` or `count`.",
+    "within": "The longest time between the events.",
+    "sequence": "Patterns of events that come in this order.",
+    "all_of": "Patterns of events that come in any order.",
+    "repeated": "A pattern that comes `times` times.",
+    "times": "How often.",
+    "after": "A pattern that is not followed by `missing`.",
+    "missing": "The pattern that does not come in time.",
+}
+"""Meanings of keys that explain themselves in the code."""
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -312,6 +407,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/roles.md": roles_page,
     "docs/reference/metrics.md": metrics_page,
+    "docs/reference/alert-rules.md": alert_rules_page,
 }
 """Every generated page and the function that writes it."""
 

@@ -163,7 +163,7 @@ class Measured(Rule, Border):
     by: tuple[Label, ...] = Field(
         default=(), max_length=6, description="One alert for each set of these labels."
     )
-    aggregate: Aggregate = Field(default="sum", description="What is made of several series.")
+    aggregate: Aggregate = "sum"
     resolve: Number | None = Field(
         default=None, description="Fires on until the value is beyond this border, too."
     )
