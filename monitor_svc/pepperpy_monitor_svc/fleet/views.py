@@ -125,6 +125,8 @@ class Views:
         for one in self._parts.health.shown():
             if one.kind in {"provider", "memory"}:
                 states.setdefault(node("service", one.kind), (one.status, 0))
+        for topic in self.topics():
+            states[node("topic", topic.topic)] = "", topic.waiting or 0
         return parts.ways.shown(parts.tasks.open.tasks.values(), states, now)
 
     def models(self) -> list[ModelRow]:
