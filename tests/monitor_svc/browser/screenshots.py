@@ -4,11 +4,16 @@
 """
 
 import base64
+import contextlib
+import itertools
 import random
+import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -18,6 +23,10 @@ from tests.monitor_svc.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.monitor_svc.browser.deployment import TOKEN, Deployment, deployed
 from tests.monitor_svc.browser.seeding import seed
 from tests.monitor_svc.browser.test_views import settled
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = DOCS / "how-to/dashboard.md"
+PICTURES = DOCS / "images/dashboard"
 
 SIZE = {"width": 1280, "height": 800}
 QUALITY = 80
@@ -62,17 +71,17 @@ ANSWERS = """
 """
 
 
-def main(folder: Path) -> None:
-    """Writes the pictures into a folder."""
+def main(folder: Path, only: set[str]) -> None:
+    """Writes the pictures into a folder: all, or those of these names."""
     with tempfile.TemporaryDirectory() as place, deployed(Path(place)) as shop:
         _start_services(shop, Path(place))
         seed(shop.bus)
-        _work(shop.bus)
-        with sync_playwright() as playwright:
+        with _working(shop.bus), sync_playwright() as playwright:
+            time.sleep(WORK)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
             _act(browser, shop)
             for theme in ("light", "dark"):
-                _take_all(browser, shop, theme, folder)
+                _take_all(browser, shop, theme, folder, only)
             browser.close()
 
 
@@ -96,22 +105,32 @@ def _start_services(shop: Deployment, place: Path) -> None:
     )
 
 
-def _work(bus: SyncClient) -> None:
+@contextlib.contextmanager
+def _working(bus: SyncClient) -> Iterator[None]:
+    ended = threading.Event()
+    shop = threading.Thread(target=_work, args=(bus, ended), name="shop")
+    shop.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        shop.join()
+
+
+def _work(bus: SyncClient, ended: threading.Event) -> None:
     """Has the shop work: orders of any kind, some invoices that fail, questions to a model."""
     chance = random.Random(7)
     for n, item in enumerate(ITEMS):
         bus.memory.put(f"{item} is kept on shelf {n}.")
-    end = time.monotonic() + WORK
-    number = 100
-    while time.monotonic() < end:
-        number += 1
+    for number in itertools.count(100):
         bus.submit("orders", {"item": chance.choice(ITEMS), "parcels": chance.randint(1, 3)})
         if number % 5 == 0:
             fails = {"fails": f"the printer refused page {number}"} if number % 3 == 0 else {}
             bus.submit("invoices", {"number": number, **fails})
         if number % 20 == 0:
             bus.llm.chat("How long does pepper keep?")
-        time.sleep(chance.random() * 0.4)
+        if ended.wait(chance.random() * 0.4):
+            return
 
 
 def _act(browser: Browser, shop: Deployment) -> None:
@@ -132,13 +151,15 @@ def _act(browser: Browser, shop: Deployment) -> None:
     page.close()
 
 
-def _take_all(browser: Browser, shop: Deployment, theme: str, folder: Path) -> None:
+def _take_all(browser: Browser, shop: Deployment, theme: str, folder: Path, only: set[str]) -> None:
     page = browser.new_page(base_url=shop.url, viewport=SIZE, color_scheme=theme)  # type: ignore[arg-type]  # a word of two
     for name, path in {**VIEWS, "agent": _agent(page)}.items():
-        page.goto(path)
-        settled(page)
-        page.wait_for_timeout(700)
-        _take(page, folder / f"{name}-{theme}.webp")
+        file = folder / f"{name}-{theme}.webp"
+        if not only or file.name in only:
+            page.goto(path)
+            settled(page)
+            page.wait_for_timeout(700)  # charts are drawn when they know their size
+            _take(page, file)
     page.close()
 
 
@@ -157,7 +178,8 @@ def _take(page: Page, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
+    shown = set(re.findall(r"images/dashboard/([\w-]+\.webp)", PAGE.read_text()))
+    target = Path(sys.argv[1]) if sys.argv[1:] else PICTURES
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    main(target)
+    main(target, set() if sys.argv[1:] else shown)

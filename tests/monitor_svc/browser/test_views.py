@@ -167,3 +167,5 @@ def test_the_topology_says_the_same_as_a_picture_and_as_a_table(opened: Open) ->
         page.locator("svg .edge").count() == page.locator("main table >> nth=0 >> tbody tr").count()
     )
     page.wait_for_selector("main table >> text=clerk")
+    # The one that no worker takes.
+    page.wait_for_selector(".node:has-text('nobody-works') >> text=1 waiting")

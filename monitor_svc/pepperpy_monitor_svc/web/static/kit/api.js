@@ -1,5 +1,7 @@
 // Questions to the monitor, and acts. A refusal carries what the monitor says to do about it.
 
+const PATIENCE = 25_000;
+
 /** The monitor refused, or could not be reached (status 0). */
 export class Refusal extends Error {
   constructor(status, { code = "unreachable", message = "the monitor cannot be reached", hint = "" } = {}) {
@@ -26,15 +28,19 @@ export function search(query) {
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }
 
-async function ask(path, options) {
-  let answer;
+async function ask(path, { signal, ...options }) {
+  // A request of before a laptop slept may never end, nor fail.
+  const patience = AbortSignal.timeout(PATIENCE);
+  let answer, text;
   try {
-    answer = await fetch(path, { ...options, credentials: "same-origin", cache: "no-store" });
+    answer = await fetch(path, {
+      ...options, credentials: "same-origin", cache: "no-store", signal: signal ? AbortSignal.any([signal, patience]) : patience,
+    });
+    text = await answer.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0);
   }
-  const text = await answer.text();
   let body = null;
   try {
     body = text ? JSON.parse(text) : null;

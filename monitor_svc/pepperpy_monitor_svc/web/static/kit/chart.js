@@ -125,7 +125,7 @@ function options({ lines, height }, unit, width) {
     width, height, legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } }, padding: [8, 8, 0, 0],
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] } },
     axes: [
-      { ...axis, size: 24, gap: 4, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(-8, -3)) },
+      { ...axis, size: 24, gap: 4, space: 70, values: (_, ticks, axisAt, space, step) => ticks.map((tick) => clock(tick).slice(-8, step < 60 ? undefined : -3)) },
       { ...axis, size: 66, space: 36, values: (_, ticks) => ticks.map((tick) => written(unit)(tick)) },
     ],
     series: [{}, ...lines.map(([, label, name]) => ({ label, stroke: colour(name), width: 1.5, points: { show: false }, spanGaps: false }))],

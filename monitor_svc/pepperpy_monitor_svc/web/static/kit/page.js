@@ -35,6 +35,7 @@ export class Page {
     connection.addEventListener("tick", () => this.redraw(), options);
     connection.addEventListener("state", () => (connection.state === "live" ? this.load() : this.redraw()), options);
     addEventListener("session", () => this.load(), options);
+    document.addEventListener("visibilitychange", () => document.hidden || this.load(), options);
     this.redraw();
     this.load();
   }
@@ -61,7 +62,8 @@ export class Page {
   }
 
   async load() {
-    if (!this.#opened.load || this.#abort.signal.aborted) return;
+    // A tab that nobody sees asks for nothing; it does when it is seen again.
+    if (!this.#opened.load || this.#abort.signal.aborted || (document.hidden && this.#data !== null)) return;
     if (this.#loading) {
       this.#again = true;
       return;

@@ -3,7 +3,7 @@
 import { get } from "../kit/api.js";
 import { chart } from "../kit/chart.js";
 import { h } from "../kit/dom.js";
-import { bytes, count, duration, milliseconds, money, percent, rate, short, some } from "../kit/format.js";
+import { bytes, count, duration, milliseconds, money, percent, rate, some } from "../kit/format.js";
 import { empty, figure, moment, panel, state, tasksLink, title, when } from "../kit/parts.js";
 import { table } from "../kit/table.js";
 import { loud } from "./alerts.js";
@@ -71,7 +71,7 @@ function figures(fleet) {
     figure("Agents", count(here), { note: lost ? `${lost} stale or lost` : "all answer", tone: lost ? "bad" : "", href: "/agents" }),
     figure("Questions", count(fleet.questions), { note: "wait for people", tone: fleet.questions ? "warn" : "", href: "/tasks?state=input-required" }),
     figure("Dead letters", count(fleet.letters), { note: "to look at", tone: fleet.letters ? "warn" : "", href: "/dead-letters" }),
-    figure("Money", money(fleet.usd_rate), { note: `per hour; ${money(fleet.usd)} and ${short(fleet.tokens)} tokens in all`, href: "/models" }));
+    figure("Money", money(fleet.usd_rate), { note: `per hour; ${money(fleet.usd)} in all`, href: "/models" }));
 }
 
 function states(known, seen) {

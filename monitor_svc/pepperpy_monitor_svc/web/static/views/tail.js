@@ -4,7 +4,7 @@ import { get } from "../kit/api.js";
 import { copy, empty, filters, json, state as stateMark, taskLink, textFilter, title } from "../kit/parts.js";
 import { h } from "../kit/dom.js";
 import { brief, clock, count, some } from "../kit/format.js";
-import { follow } from "../kit/live.js";
+import { connection, follow } from "../kit/live.js";
 
 const KEPT = 1_000;
 const SHOWN = 200;
@@ -69,11 +69,12 @@ export default {
     return {
       draw() {
         if (JSON.stringify(query()) !== asked) restart();
+        const lost = how === "lost" || connection.state === "lost";
         return [
-          title("Live tail", stateMark(how), h("span", { class: "soft", role: "status" },
+          title("Live tail", stateMark(lost ? "lost" : how), h("span", { class: "soft" },
             `${some(seen, "event")}${missed ? `, ${count(missed)} left out: more came than a page can take` : ""}`)),
           why ? h("p", { class: "caveat", role: "alert" }, why) : null,
-          how === "lost" ? h("p", { class: "stale-note", role: "alert" }, h("strong", null, "Not live. "), "The monitor cannot be reached; what is missing comes when it is back.") : null,
+          lost ? h("p", { class: "stale-note", role: "alert" }, h("strong", null, "Not live. "), "The monitor cannot be reached; what is missing comes when it is back.") : null,
           filters(
             textFilter(page, "pattern", "Events", "task.failed.*"),
             textFilter(page, "where", "Where", "data.code == 'timeout'"),

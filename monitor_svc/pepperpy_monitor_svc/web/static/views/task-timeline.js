@@ -34,10 +34,13 @@ export function timeline(moments) {
   }));
 }
 
-/** Attempts, steps and waits as bars from the first moment to the last. */
+/** The queue, attempts, steps and waits as bars from the first moment to the last. */
 export function spans(told) {
   const end = instant(told.ended)?.getTime() ?? Date.now();
+  const begun = Math.min(...(told.attempts ?? []).map((one) => time(one.started)).filter(Boolean));
+  const came = time(told.submitted);
   const bars = [
+    ...(came && begun > came && begun < Infinity ? [["in the queue", came, begun, "queue"]] : []),
     ...(told.attempts ?? []).map((one) => [`Attempt ${one.number}`, time(one.started), time(one.ended) ?? end, one.error ? "bad" : "attempt"]),
     ...(told.steps ?? []).filter((one) => !one.copied).map((one) => [one.name, time(one.ts) - one.ms, time(one.ts), "step"]),
     ...(told.waits ?? []).filter((one) => !one.copied).map((one) => [`waits for ${NEXT[one.what] ?? one.what}`, time(one.began), time(one.ended) ?? end, "wait"]),

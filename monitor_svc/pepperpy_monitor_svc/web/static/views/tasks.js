@@ -68,7 +68,7 @@ export default {
       draw({ items, total, by_state: states = {} }) {
         const rows = [...items, ...rest.items];
         return [
-          title("Tasks", h("span", { class: "soft", role: "status" }, amount(rows.length, total, "task"))),
+          title("Tasks", h("span", { class: "soft" }, amount(rows.length, total, "task"))),
           filters(
             textFilter(page, "q", "Find", "id, topic, agent, code, text"),
             choiceFilter(page, "state", "State", STATES.map((one) => [one, states[one] ? `${one} (${count(states[one])})` : one])),
