@@ -5,9 +5,10 @@ and goes on where it was when it comes again with ``Last-Event-ID``.
 """
 
 import asyncio
+import contextlib
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import msgspec
@@ -64,14 +65,15 @@ class _Waiting:
         self._bytes = 0
         self.stirred = asyncio.Event()
 
-    async def fill(self, frames: AsyncIterator[_Frame]) -> None:
+    async def fill(self, frames: AsyncGenerator[_Frame, None]) -> None:
         """Takes frames until there are no more, or too many wait."""
-        async for frame in frames:
-            self._frames.append(frame)
-            self._bytes += len(frame.body)
-            self.stirred.set()
-            if self._bytes > _WAITING:
-                return
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                self._frames.append(frame)
+                self._bytes += len(frame.body)
+                self.stirred.set()
+                if self._bytes > _WAITING:
+                    return
 
     def take(self) -> _Frame | None:
         if not self._frames:
@@ -106,31 +108,32 @@ async def _stirred(listener: Listener, waiting: _Waiting, reading: "asyncio.Task
         await listener.live()
 
 
-async def _frames(watch: Any, task_id: str, last: str) -> AsyncIterator[_Frame]:
+async def _frames(watch: Any, task_id: str, last: str) -> AsyncGenerator[_Frame, None]:
     """What a watcher sees, from where a listener was: its last event and its last piece."""
     found = _PLACE.fullmatch(last)
     seq, attempt, piece = (int(one) for one in found.groups()) if found else (0, 0, 0)
     start = (attempt, piece + 1) if found and piece else None
     seen = seq
-    async for update in watch(task_id, start=start):
-        match update:
-            case Update(event=Heard() as event):
-                if event.seq <= seen:
+    async with contextlib.aclosing(watch(task_id, start=start)) as updates:
+        async for update in updates:
+            match update:
+                case Update(event=Heard() as event):
+                    if event.seq <= seen:
+                        continue
+                    seq = event.seq
+                    name, body = "event", encode(_event(event))
+                case Update(token=token) if token is not None:
+                    attempt, piece = token.attempt, token.seq
+                    name, body = "token", encode(token)
+                case Update(gap=gap) if gap is not None:
+                    attempt, piece = gap.attempt, gap.last
+                    name, body = "gap", encode(gap)
+                case Update(ended=ended) if ended is not None:
+                    yield _Frame("ended", _END, encode(view_of(ended)))
+                    return
+                case _:
                     continue
-                seq = event.seq
-                name, body = "event", encode(_event(event))
-            case Update(token=token) if token is not None:
-                attempt, piece = token.attempt, token.seq
-                name, body = "token", encode(token)
-            case Update(gap=gap) if gap is not None:
-                attempt, piece = gap.attempt, gap.last
-                name, body = "gap", encode(gap)
-            case Update(ended=ended) if ended is not None:
-                yield _Frame("ended", _END, encode(view_of(ended)))
-                return
-            case _:
-                continue
-        yield _Frame(name, f"{seq}-{attempt}-{piece}", body)
+            yield _Frame(name, f"{seq}-{attempt}-{piece}", body)
 
 
 def _event(one: Heard) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import pytest
 
 from pepperpy import Agent, Context
 from pepperpy_bus.client import Client
+from pepperpy_bus.link.connection import Connection
+from pepperpy_schemas.errors import Unavailable
 from tests.monitor_svc.edge.conftest import CRM, SHOP
 
 
@@ -231,3 +233,93 @@ async def test_a_stream_tells_events_output_and_the_end_and_goes_on_where_it_was
         "GET", f"/v1/tasks/{said['id']}/events", headers={"Last-Event-ID": "end"}
     )
     assert status == 204
+
+
+async def test_a_listener_that_is_cut_off_goes_on_and_loses_nothing(
+    edge: Any, working: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pepperpy_monitor_svc.edge.watching._WAITING", 50)
+    agent = Agent("speaker")
+
+    @agent.task("speak")
+    async def speak(_: None, ctx: Context) -> None:
+        for n in range(20):
+            await ctx.stream(f"{n} {'x' * 100}")
+
+    async with working(agent):
+        _, _, said = await edge.ask("POST", "/v1/tasks/speak?wait=20s", json=None)
+    heard: list[int] = []
+    times, last = 0, ""
+    while last != "end":
+        more = {"Last-Event-ID": last} if last else {}
+        for name, place, data in await frames(edge, f"/v1/tasks/{said['id']}/events", **more):
+            last = place
+            if name == "token" and data.get("t"):
+                heard.append(int(data["t"].split()[0]))
+        times += 1
+    assert heard == list(range(20))
+    assert times > 20
+
+
+async def test_what_went_wrong_while_it_was_told_is_the_last_frame(
+    edge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_args: Any, **_options: Any) -> Any:
+        raise Unavailable("the stream is gone")
+        yield
+
+    monkeypatch.setattr(Client, "watch", broken)
+    _, _, said = await edge.ask("POST", "/v1/tasks/nobody", json=1)
+    told = await frames(edge, f"{said['url']}/events")
+    assert [(name, data["code"]) for name, _, data in told] == [("error", "unavailable")]
+
+
+async def test_a_cloud_event_is_read_by_the_worker_as_one(edge: Any, working: Any) -> None:
+    agent = Agent("reader")
+
+    @agent.task("read")
+    async def read(n: int) -> int:
+        return n
+
+    event = {"specversion": "1.0", "id": "1", "source": "shop", "type": "order", "data": 5}
+    async with working(agent):
+        status, _, said = await edge.ask(
+            "POST",
+            "/v1/tasks/read?wait=10s",
+            data=json.dumps(event),
+            headers={"Content-Type": "application/cloudevents+json"},
+        )
+    assert (status, said["data"]) == (200, 5)
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Pp-Timeout": "soon"}, "bad_header"),
+        ({"Pp-Priority": "urgent"}, "bad_header"),
+        ({"Pp-Id": "a.b"}, "bad_name"),
+        ({"Pp-Key": "k" * 300}, "bad_name"),
+        ({"Pp-Key": "k", "Pp-Priority": "high"}, "bad_header"),
+        ({"Idempotency-Key": "k" * 300}, "bad_header"),
+        ({"Content-Type": "text/plain; charset=klingon"}, "bad_payload"),
+        ({"Content-Type": "text/plain; charset=ascii"}, "bad_payload"),
+    ],
+)
+async def test_a_wrong_header_says_what_is_wrong(
+    edge: Any, headers: dict[str, str], code: str
+) -> None:
+    status, _, said = await edge.ask("POST", "/v1/tasks/x", data="ü".encode(), headers=headers)
+    if "Content-Type" not in headers:
+        status, _, said = await edge.ask("POST", "/v1/tasks/x", json=1, headers=headers)
+    assert (status, said["error"]["code"]) == (400, code)
+
+
+async def test_it_is_not_ready_while_the_broker_is_away(
+    edge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await edge.ask("GET", "/readyz", ""))[0] == 200
+    monkeypatch.setattr(Connection, "connected", property(lambda _: False))
+    status, headers, said = await edge.ask("GET", "/readyz", "")
+    assert (status, said["error"]["code"]) == (503, "unreachable")
+    assert "Retry-After" in headers
+    assert (await edge.ask("GET", "/healthz", ""))[0] == 200

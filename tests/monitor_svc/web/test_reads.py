@@ -259,3 +259,34 @@ async def test_a_service_that_is_not_there_is_not_waited_for(browser: Any) -> No
     _, _, said = await browser.get("/api/memory")
     assert said["memory"]["status"] is None
     assert "is up" not in said["memory"]["error"]["message"]
+
+
+# --- one instance, and what nobody foresaw ---
+
+
+async def test_one_instance_is_shown_with_its_tasks(browser: Any) -> None:
+    browser.watched.fleet.instances = [AgentRow(agent="a", instance="1", state="lost")]
+    status, _, said = await browser.get("/api/agents/a/1")
+    assert (status, said["agent"]["state"], said["series"], said["tasks"]) == (200, "lost", [], [])
+    assert browser.watched.fleet.queries[-1].agent == "a/1"
+    assert (await browser.get("/api/agents/a/2"))[0] == 404
+
+
+async def test_what_nobody_foresaw_is_logged_and_not_shown(
+    browser: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the password is hunter2")
+
+    browser.watched.fleet.topology = broken
+    status, headers, said = await browser.get("/api/topology")
+    assert (status, said["error"]["code"], said["error"]["category"]) == (500, "internal", "bus")
+    assert "hunter2" not in str(said)
+    assert "Content-Security-Policy" in headers
+    assert "http.failed" in caplog.text
+
+
+async def test_the_metrics_are_text_for_prometheus(browser: Any) -> None:
+    status, headers, said = await browser.get("/metrics")
+    assert status == 200, said
+    assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
