@@ -152,6 +152,11 @@ MAY_PUBLISH: dict[str, set[str]] = {
     "$KV.pp_state.silence.s1": WORK | {"monitor"},
     "$KV.pp_questions.echo.id1": WORK,
     "$O.pp_blobs.C.x": EVERYBODY,
+    "$O.pp_snapshots.C.x": {"monitor", "operator"},
+    # What the audit log is made of: the server's notes, and what is said under the own name.
+    "pp.chain.audit": {"monitor"},
+    "pp.noted.task.echo.id1": set(),
+    "pp.audit.somebody.grant": set(),
     "$JS.ACK.PP_TASKS.w_none.1.1.1.1.0": WORK,
     "$JS.ACK.PP_RESULTS.none.1.1.1.1.0": {"operator"},
     "$JS.API.STREAM.CREATE.PP_MINE": {"operator"},
