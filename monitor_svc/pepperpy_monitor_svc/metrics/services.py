@@ -17,7 +17,7 @@ from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import BadPayload, PepperError, Unavailable
 
 MOST: Final = 1000
-"""Replicas that are listened to at one look."""
+"""Replicas that are listened to at one look, and services that are remembered."""
 KEPT: Final = 20_000
 """Endpoints of replicas whose last figures are kept."""
 
@@ -86,7 +86,7 @@ class Services:
             return
         self.problem = ""
         # A service whose last replica is gone shows as 0, and not as if it had never been.
-        self.replicas = Counter(dict.fromkeys(self.replicas, 0))
+        self.replicas = Counter(dict.fromkeys(list(self.replicas)[-MOST:], 0))
         for one in found:
             self.replicas[one.name] += 1
             for endpoint in one.endpoints:

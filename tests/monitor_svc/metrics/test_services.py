@@ -11,7 +11,7 @@ from pepperpy_bus.opening import connect
 from pepperpy_bus.services.service import Call, Endpoint, Service, call
 from pepperpy_monitor_svc.metrics.gauges import families_of
 from pepperpy_monitor_svc.metrics.samples import samples_of
-from pepperpy_monitor_svc.metrics.services import Services
+from pepperpy_monitor_svc.metrics.services import MOST, Services
 from pepperpy_monitor_svc.metrics.totals import Totals
 from pepperpy_schemas.errors import HandlerError
 
@@ -104,3 +104,13 @@ async def test_services_of_others_on_the_same_broker_are_theirs(
         services = Services(client.connection, client.prefix, totals)
         await services.look()
         assert found(services, totals) == {}
+
+
+async def test_names_of_services_that_are_gone_are_forgotten_some_day(client: Client) -> None:
+    services = Services(client.connection, client.prefix, Totals())
+    services.replicas.update({f"s{number}": 1 for number in range(5 * MOST)})
+    async with replica(client):
+        await services.look()
+    assert services.replicas["weather"] == 1
+    assert services.replicas.total() == 1
+    assert len(services.replicas) == MOST + 1
