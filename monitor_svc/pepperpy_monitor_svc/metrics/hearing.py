@@ -4,13 +4,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Final
 
 from pepperpy_bus.events import Heard
-from pepperpy_monitor_svc.fleet.models import Asked, asked
 from pepperpy_monitor_svc.fleet.record import ENDS, Record
 from pepperpy_monitor_svc.fleet.values import figure, text
 from pepperpy_monitor_svc.metrics import names
+from pepperpy_monitor_svc.metrics.spending import Known, Spending
 from pepperpy_monitor_svc.metrics.totals import Totals
 from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.catalog.tasks import DEAD_LETTER, RESULT, TASK
@@ -24,15 +24,6 @@ REMEMBERED: Final = 20_000
 """Tasks of which is known what was counted of them already."""
 PATIENCE: Final = 5.0
 """Seconds in which the event follows that tells more of an end than its result does."""
-_OPERATIONS: Final = {"chat": "chat", "stream": "chat", "embed": "embeddings"}
-"""What the operations of the provider service are called by the conventions."""
-
-
-class Known(Protocol):
-    """Knows tasks."""
-
-    def record(self, task_id: str) -> Record | None:
-        """Returns a task as it is kept, or None."""
 
 
 class Once:
@@ -82,7 +73,7 @@ class Hearing:
         self._untold: OrderedDict[str, float] = OrderedDict()
         self._rules: Mapping[str, Callable[[Heard], None]] = {
             "task": self._task,
-            "llm": self._llm,
+            "llm": Spending(totals, known),
             "tool": self._tool,
             "agent": self._made,
         }
@@ -190,45 +181,7 @@ class Hearing:
         if record is not None and self._ended(task_id):
             self._count_end(task_id, record.topic, record.agent, record.state, record.code)
 
-    # --- models and tools ---
-
-    def _llm(self, heard: Heard) -> None:
-        if heard.verb not in ("completed", "failed", "canceled"):
-            return
-        one = asked(heard.verb, heard.data)
-        self._paid(heard, one)
-        for target, code in _calls(heard.data):
-            provider, _, model = target.partition("/")
-            self._totals.count(names.PROVIDER_TRIES, provider, model, code)
-        self._generated(heard.data, one)
-
-    def _paid(self, heard: Heard, one: Asked) -> None:
-        provider, _, model = one.target.partition("/")
-        record = self._known.record(heard.event.causation) if heard.event.causation else None
-        agent = record.agent if record is not None and record.agent else one.principal
-        payer = (provider, model, agent, one.tenant or one.principal)
-        code = one.code or ("canceled" if one.verb == "canceled" else "")
-        self._totals.count(names.MODEL_REQUESTS, *payer, code)
-        for kind, tokens in (("input", one.input_tokens), ("output", one.output_tokens)):
-            if tokens:
-                self._totals.count(names.MODEL_TOKENS_USED, *payer, kind, by=tokens)
-        if one.usd:
-            self._totals.count(names.COST, *payer, by=one.usd)
-        elif one.verb == "completed" and heard.data.get("usd") is None:
-            self._totals.count(names.UNPRICED, *payer)
-
-    def _generated(self, data: Mapping[str, Any], one: Asked) -> None:
-        """The same by OpenTelemetry's conventions, which know no payers."""
-        provider, _, model = one.target.partition("/")
-        operation = _OPERATIONS.get(text(data.get("op")), "chat")
-        labels = (operation, provider, text(data.get("model")), model)
-        for kind, tokens in (("input", one.input_tokens), ("output", one.output_tokens)):
-            if tokens:
-                self._totals.measure(names.TOKEN_USAGE, tokens, *labels, kind)
-        if one.ms >= 0:
-            self._totals.measure(names.MODEL_DURATION, one.ms / 1e3, *labels, one.code)
-        if one.first_ms >= 0:
-            self._totals.measure(names.FIRST_CHUNK, one.first_ms / 1e3, *labels)
+    # --- tools ---
 
     def _tool(self, heard: Heard) -> None:
         if heard.verb in ("completed", "failed", "refused"):
@@ -264,12 +217,3 @@ def _spelled(template: str, **words: str) -> str:
 
 def _agent(heard: Heard) -> str:
     return text(heard.data.get("instance")).partition("/")[0]
-
-
-def _calls(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The calls of providers that an event tells of: target, and code; empty when it answered."""
-    tries = data.get("attempts")
-    tries = tries if isinstance(tries, list) else []
-    return [
-        (text(one.get("target")), text(one.get("code"))) for one in tries if isinstance(one, dict)
-    ]
