@@ -7,6 +7,7 @@ from aiohttp import web
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
 from pepperpy_monitor_svc.edge.admission import admit
+from pepperpy_monitor_svc.edge.checking import Checks
 from pepperpy_monitor_svc.edge.openapi import document
 from pepperpy_monitor_svc.edge.operations import OPERATIONS
 from pepperpy_monitor_svc.edge.parts import PARTS, Draining, Parts
@@ -49,6 +50,7 @@ def application(client: Client, settings: Settings, tokens: Tokens) -> web.Appli
     app[PARTS] = Parts(
         client=client,
         settings=settings,
+        checks=Checks(client.schemas),
         tokens=tokens,
         rates=Rates(settings.edge.rate),
         guesses=Guesses(),

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import Settings
+from pepperpy_monitor_svc.edge.checking import Checks
 from pepperpy_monitor_svc.edge.rates import Rates
 from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.answers import Refused
@@ -54,6 +55,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         client: The bus.
         settings: The settings in force.
+        checks: What topics take.
         tokens: Who may call.
         rates: How often.
         guesses: Wrong tokens.
@@ -64,6 +66,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     client: Client
     settings: Settings
+    checks: Checks
     tokens: Tokens
     rates: Rates
     guesses: Guesses

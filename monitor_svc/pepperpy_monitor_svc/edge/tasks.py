@@ -40,8 +40,8 @@ async def submit(request: web.Request) -> web.StreamResponse:
     seconds = wait_of(request)
     body = await body_of(request, parts.settings.edge.largest)
     parts.draining.refuse()
-    if not is_event(request):
-        options["check"] = True
+    if not is_event(request) and (schema := await parts.checks.check(topic, body)):
+        options["headers"] = {**options["headers"], h.SCHEMA: schema}
     task_id = options.get("id") or new_id()
     if not seconds:
         await parts.client.send(topic, task_id, body, options)
