@@ -4,6 +4,7 @@ Of tasks, cancels and answers nothing but ids, sizes and hashes goes into the lo
 are shortened, so that nobody can fill it with a body after all.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -57,7 +58,13 @@ def act_of(prefix: str, delivery: Delivery) -> Act | None:
 def moment(time_ns: int) -> str:
     """Returns a server's time as the log has it: RFC 3339 with microseconds."""
     seconds, rest = divmod(time_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@functools.lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """A second as text: of the many acts in one, the first alone pays for it."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def text_of(value: object) -> str:
