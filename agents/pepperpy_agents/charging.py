@@ -1,7 +1,7 @@
 """Models that a task asks are paid from its budget, within its deadline."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from pepperpy_agents.task import Task
@@ -10,6 +10,7 @@ from pepperpy_bus.state.budget import TaskBudget
 from pepperpy_bus.streams.clock import ServerClock
 from pepperpy_schemas.chat import Usage
 from pepperpy_schemas.errors import PepperError, StreamBroken
+from pepperpy_schemas.headers import PARENT, ROOT
 
 _SMALLEST: Final = 1e-9
 """US dollars that are reserved where the price is not known: an empty budget refuses them."""
@@ -17,6 +18,9 @@ _SMALLEST: Final = 1e-9
 
 class TaskAccount:
     """The account of one attempt of a task.
+
+    Attributes:
+        headers: Headers that tell for which task a request is.
 
     Args:
         task: The task.
@@ -28,6 +32,7 @@ class TaskAccount:
         self._task = task
         self._budget = budget
         self._clock = clock
+        self.headers: Mapping[str, str] = {PARENT: task.id, ROOT: task.root}
 
     def limit(self, seconds: float) -> float:
         """Returns those of these seconds before the task's deadline."""

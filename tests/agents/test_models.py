@@ -67,6 +67,29 @@ async def test_what_models_cost_is_spent_from_the_budget(
     assert ledger.spent.nano_usd == 2_000_000 + 2_000_000 + 100_000
 
 
+async def test_every_question_says_for_which_task_it_is(
+    client: Client, working: Working, models: Models
+) -> None:
+    agent = Agent("asking")
+
+    @agent.task("ask")
+    async def ask(data: None, ctx: Context) -> str:
+        await ctx.llm.chat("Hi.")
+        async for _ in ctx.llm.stream("Hi."):
+            pass
+        return ctx.task_id
+
+    @agent.task("above")
+    async def above(data: None, ctx: Context) -> str:
+        return str(await ctx.run("ask"))
+
+    async with working(agent):
+        root = await client.submit("above")
+        child = await client.result(root, wait="20s")
+    await client.llm.chat("Hi.")
+    assert models.families == [(child, root), (child, root), ("", "")]
+
+
 async def test_a_budget_that_is_too_small_stops_the_question_before_it_is_asked(
     client: Client, working: Working, models: Models
 ) -> None:

@@ -64,6 +64,7 @@ class Models:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.callers: list[str] = []
+        self.families: list[tuple[str, str]] = []
         self.items: list[Any] = answer("Hello", " there.")
         self.error: PepperError | None = None
         self.reply: Callable[[ChatRequest], str] = lambda request: request.messages[-1].text
@@ -109,6 +110,8 @@ class Models:
     def _note(self, request: Any, call: Call) -> None:
         self.asked.append(request)
         self.callers.append(call.principal)
+        headers = call.headers
+        self.families.append((headers.get("pp-parent", ""), headers.get("pp-root", "")))
         if self.error is not None:
             raise self.error
 

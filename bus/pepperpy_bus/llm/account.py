@@ -1,7 +1,7 @@
 """Who pays for requests, and until when they may take."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol, TypeAlias
 
@@ -20,6 +20,11 @@ _BYTES: Final = 3
 class Account(Protocol):
     """What requests are charged to."""
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of every request: for which task it is."""
+        ...
+
     def limit(self, seconds: float) -> float:
         """Returns how many of these seconds a request may take."""
         ...
@@ -35,6 +40,8 @@ class Account(Protocol):
 
 class Free:
     """The account of those whom nothing limits but the provider service."""
+
+    headers: Mapping[str, str] = {}
 
     def limit(self, seconds: float) -> float:
         """Returns all of them."""

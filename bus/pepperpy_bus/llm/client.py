@@ -211,6 +211,7 @@ class LLM:
                     body,
                     principal=self._principal,
                     type=kind,
+                    headers=self._account.headers,
                     timeout=limit,
                     patience=PATIENCE,
                     threshold=self._threshold,
@@ -230,6 +231,7 @@ class LLM:
                 request,
                 principal=self._principal,
                 type=cast("type[ChatItem]", ChatItem),
+                headers=self._account.headers,
                 # Silence is told apart, and found out, one floor above.
                 idle=limit + 2 * PATIENCE,
                 timeout=limit,
