@@ -118,5 +118,5 @@ async def test_alerts_are_listed_silenced_and_tested(
         "bus",
         "yes",
     ]
-    done = [one["action"] for one in cli.json("audit", "search", "--action", "alert-*")["items"]]
-    assert set(done) == {"alert-silence", "alert-test", "alert-unsilence"}
+    done = {one["action"] for one in cli.json("audit", "search", "--limit", "100")["items"]}
+    assert done >= {"silence", "unsilence", "alert-test"}

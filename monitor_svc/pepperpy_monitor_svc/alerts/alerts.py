@@ -26,7 +26,7 @@ from pepperpy_monitor_svc.alerts.stored import Stored
 from pepperpy_monitor_svc.metrics.names import BROKER_UP
 from pepperpy_monitor_svc.metrics.samples import Sample
 from pepperpy_schemas.alerts import Alert, AlertTestReply, RuleRow, Silence, Told
-from pepperpy_schemas.errors import NotFound, PepperError
+from pepperpy_schemas.errors import BadConfig, NotFound, PepperError
 from pepperpy_schemas.monitor import AlertRow
 
 log = get_log("pepperpy.alerts")
@@ -276,12 +276,17 @@ class Alerts:
 
         Raises:
             NotFound: There is no such rule.
+            BadConfig: Its alerts do not have such a label.
         """
         ready = self._ruleset.rules.get(rule)
         if ready is None:
             raise NotFound(
                 f"there is no rule {rule!r:.80}", hint="pepperpy alerts rules lists them"
             )
+        if strange := set(labels) - set(ready.rule.grouped_by):
+            has = ", ".join(ready.rule.grouped_by) or "none"
+            named = ", ".join(sorted(strange))
+            raise BadConfig(f"alerts of {rule} have no label {named!r:.80}; they have {has}")
         key = tuple(labels.get(name, "example")[:200] for name in ready.rule.grouped_by)
         given = labels_of(ready.rule, key)
         hides = self._silences.hides(given, moment(self._clock()))

@@ -73,4 +73,5 @@ class AlertActs:
 
     async def test(self, request: AlertTest, call: Call) -> AlertTestReply:
         """What became of the notifications of an alert that was fired for a test."""
+        await self._audit.record("alert-test", target=request.rule, data={"who": call.principal})
         return await self._alerts.test(request.rule, request.labels, by=call.principal)

@@ -93,10 +93,11 @@ class Notifier:
             await self._session.close()
 
     def owes(self, alert_id: str) -> bool:
-        """Whether a receiver has yet to be told that an alert is over."""
-        return any(alert_id in one.alerts for one in self.told.values()) or any(
-            alert_id in one.alerts for one in self._tries.values()
-        )
+        """Whether a receiver that there still is has yet to be told that an alert is over."""
+        known = {BUS, *self.notifying.receivers}
+        told = [one.alerts for (name, _), one in self.told.items() if name in known]
+        tried = [one.alerts for (name, _), one in self._tries.items() if name in known]
+        return any(alert_id in ids for ids in (*told, *tried))
 
     def troubles(self) -> dict[str, str]:
         """Returns why receivers could not be told, by their names."""

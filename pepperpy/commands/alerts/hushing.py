@@ -1,7 +1,5 @@
 """`pepperpy alerts silence`, `unsilence` and `test`: what an operator does about alerts."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,8 +7,6 @@ import typer
 from pepperpy.commands.alerts.showing import Json
 
 if TYPE_CHECKING:
-    from pepperpy_bus.audit import Audit
-    from pepperpy_bus.monitor import Monitor
     from pepperpy_schemas.alerts import AlertTestReply, Silence
 
 Matchers = Annotated[
@@ -37,6 +33,7 @@ def silence(
     """Tell nobody of some alerts for a while; they are still evaluated and shown."""
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import run
+    from pepperpy.commands.monitor.showing import open_monitor
     from pepperpy_bus.units import parse_time
     from pepperpy_schemas.alerts import SilenceRequest
 
@@ -48,9 +45,7 @@ def silence(
     )
 
     async def ask() -> "Silence":
-        async with _acting(ctx) as (monitor, audit):
-            said = " ".join(matchers)[:500]
-            await audit.say("alert-silence", said, duration=duration, comment=why[:500])
+        async with open_monitor(ctx) as monitor:
             return await monitor.silence(request)
 
     made = run(ask())
@@ -68,10 +63,10 @@ def unsilence(
     """End a silence now: what fires still is told."""
     from pepperpy.commands._output import print_json
     from pepperpy.commands._session import run
+    from pepperpy.commands.monitor.showing import open_monitor
 
     async def ask() -> "Silence":
-        async with _acting(ctx) as (monitor, audit):
-            await audit.say("alert-unsilence", silence_id)
+        async with open_monitor(ctx) as monitor:
             return await monitor.unsilence(silence_id)
 
     ended = run(ask())
@@ -96,12 +91,12 @@ def fire(
     """
     from pepperpy.commands._output import print_json, print_rows
     from pepperpy.commands._session import run
+    from pepperpy.commands.monitor.showing import open_monitor
 
     labels = dict(_pair(one) for one in label or [])
 
     async def ask() -> "AlertTestReply":
-        async with _acting(ctx) as (monitor, audit):
-            await audit.say("alert-test", rule)
+        async with open_monitor(ctx) as monitor:
             return await monitor.test_alert(rule, labels)
 
     reply = run(ask())
@@ -118,19 +113,6 @@ def fire(
             typer.echo(f"silence {reply.silence} would have hidden it", err=True)
     if failed:
         raise typer.Exit(1)
-
-
-@contextlib.asynccontextmanager
-async def _acting(ctx: typer.Context) -> "AsyncIterator[tuple[Monitor, Audit]]":
-    """The monitor, and the log of who did what, which is told first."""
-    from pepperpy.commands._link import open_link
-
-    async with open_link(ctx) as link:
-        from pepperpy_bus.monitor import Monitor
-        from pepperpy_bus.trust.principals import principal_of
-
-        principal = principal_of(link.connection.options.inbox_prefix)
-        yield Monitor(link.connection, link.prefix, principal), link.audit
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -315,6 +315,8 @@ async def test_a_test_goes_through_to_the_receivers_and_is_marked(bench: Bench) 
         assert reply.delivered[1].error == "127.0.0.1 answered 401"
         with pytest.raises(NotFound, match="no rule 'Wait'"):
             await alerts.test("Wait", {}, by="ana")
+        with pytest.raises(BadConfig, match="have no label 'topik'; they have topic"):
+            await alerts.test("Waits", {"topik": "orders"}, by="ana")
 
 
 async def test_rules_are_read_again_and_alerts_go_on(bench: Bench) -> None:
