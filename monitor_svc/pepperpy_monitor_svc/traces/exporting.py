@@ -17,13 +17,16 @@ import msgspec
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Heard
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.tasks.evidence import Evidence
+from pepperpy_bus.trace import TraceContext
 from pepperpy_bus.tracing.call_spans import SERVICES, call_span, trace_of
 from pepperpy_bus.tracing.hops import follow_hops
 from pepperpy_bus.tracing.otlp import exporter, hand_over
-from pepperpy_bus.tracing.reading import read_spans
 from pepperpy_bus.tracing.spans import Span
 from pepperpy_monitor_svc.fleet.record import ENDS
 from pepperpy_monitor_svc.loops import looping
+from pepperpy_monitor_svc.traces.recent import Recent
+from pepperpy_monitor_svc.traces.telling import spans_at_end
 from pepperpy_schemas.errors import NotFound, PepperError, PermissionDenied, Unavailable
 
 log = get_log("pepperpy.monitor")
@@ -87,7 +90,8 @@ class TraceExport:
         self._share = share
         self._leads = leads
         self._settles = settles
-        self._ended: deque[tuple[float, str]] = deque()
+        self._ended: deque[tuple[float, Heard]] = deque()
+        self._told, self._calls = Recent(), Recent()
         self._spans: deque[Span] = deque()
         self._taken = True
         self._stack = contextlib.AsyncExitStack()
@@ -112,28 +116,40 @@ class TraceExport:
             return
         if of.event.ts.timestamp() < time.time() - LATEST:
             return
+        context = trace_of(of.event.trace)
+        if context is not None and not self._wanted(context):
+            return
         if of.entity in SERVICES:
-            if trace_of(of.event.trace) is not None:
+            if context is not None:
+                self._calls.add(context.trace_id, of)
                 self._keep([call_span(of)])
-        elif of.entity == "task" and of.verb in ENDS:
-            context = trace_of(of.event.trace)
-            if context is not None and not context.sampled:
-                return
-            if len(self._ended) >= MOST_TASKS:
-                self.counts.dropped += 1
-                return
-            self._ended.append((time.monotonic() + self._settles, of.id))
+            return
+        self._told.add(of.id, of)
+        if of.entity == "task" and of.verb in ENDS:
+            self._end(of)
+
+    def _end(self, of: Heard) -> None:
+        if len(self._ended) >= MOST_TASKS:
+            self.counts.dropped += 1
+        else:
+            self._ended.append((time.monotonic() + self._settles, of))
 
     async def _read(self) -> None:
         """Reads the next task that has settled."""
         if not self._ended or self._ended[0][0] > time.monotonic():
             await asyncio.sleep(_PAUSE / 2)
             return
-        _, task_id = self._ended.popleft()
+        _, end = self._ended.popleft()
+        told = self._told.of(end.id)
+        self._told.forget(end.id)
+        context = Evidence(task_id=end.id, events=told).trace
+        if not self._wanted(context):
+            return
+        calls = self._calls.of(context.trace_id)
         try:
-            self._keep(await read_spans(self._client, task_id))
+            self._keep(await spans_at_end(self._client, end, told, calls))
         except PepperError as error:
-            log.debug("traces.not_read", task_id=task_id, error=str(error))
+            log.debug("traces.not_read", task_id=end.id, error=str(error))
 
     async def _hops(self) -> None:
         """Takes what the broker tells of traces, where it does."""
@@ -152,6 +168,9 @@ class TraceExport:
                 self.counts.dropped += 1
             else:
                 self._spans.append(one)
+
+    def _wanted(self, context: TraceContext) -> bool:
+        return context.sampled and self._chosen(context.trace_id)
 
     def _chosen(self, trace_id: str) -> bool:
         """Whether a trace is among those that are sent: by the random part of its id."""

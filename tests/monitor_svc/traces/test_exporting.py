@@ -12,6 +12,7 @@ from pepperpy_bus.tracing.spans import Trace
 from pepperpy_bus.units import now
 from pepperpy_monitor_svc.traces import exporting
 from pepperpy_monitor_svc.traces.exporting import TraceExport
+from pepperpy_monitor_svc.traces.recent import Recent
 from pepperpy_schemas.messages import Event
 from tests.agents.conftest import Working, wait_until
 from tests.monitor_svc.traces.conftest import whole
@@ -96,7 +97,7 @@ async def test_history_is_not_sent_again(client: Client) -> None:
     export("event", msgspec.structs.replace(ended, event=old))
     assert not export._ended
     export("event", ended)
-    assert [task_id for _, task_id in export._ended] == ["t1"]
+    assert [one.id for _, one in export._ended] == ["t1"]
 
 
 async def test_more_than_there_is_room_for_is_counted(
@@ -123,3 +124,28 @@ async def test_a_receiver_that_refuses_holds_nobody_up(
         trace = await ran(client)
         await hear_all(client, export)
         await wait_until(lambda: {span.span_id for span in trace.spans} <= set(receiver.spans))
+
+
+async def test_of_a_task_that_began_before_anybody_listened_everything_is_read(
+    client: Client, working: Working, services: Planned, office: Agent, receiver: Receiver
+) -> None:
+    export = TraceExport(client, receiver.url, settles=0.0)
+    async with working(office), export:
+        trace = await ran(client)
+        async for one in client.events("task.completed.>", since="1h", until_end=True):
+            export("event", one)
+        wanted = {one.span_id for one in trace.spans if one.what not in ("model", "memory")}
+        await wait_until(lambda: export.counts.sent >= len(wanted))
+    assert set(receiver.spans) == wanted
+
+
+def test_what_was_heard_first_is_forgotten_first() -> None:
+    recent = Recent(most=4)
+    for n in range(3):
+        event = Event(id=f"e{n}", ts=now(), attempt=1)
+        for _ in range(2):
+            recent.add(f"t{n}", Heard("task", "started", "echo", f"t{n}", event))
+    assert [len(recent.of(f"t{n}")) for n in range(3)] == [0, 2, 2]
+    recent.forget("t1")
+    recent.forget("t1")
+    assert len(recent) == 2
