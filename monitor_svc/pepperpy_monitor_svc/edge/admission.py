@@ -7,7 +7,12 @@ from aiohttp import hdrs, web
 from pepperpy_monitor_svc.edge.parts import PARTS
 from pepperpy_monitor_svc.edge.tokens import NOBODY
 from pepperpy_monitor_svc.http.answers import Refused
-from pepperpy_monitor_svc.http.callers import bearer, refuse_foreign_host, refuse_foreign_page
+from pepperpy_monitor_svc.http.callers import (
+    bearer,
+    is_passed_on,
+    refuse_foreign_host,
+    refuse_foreign_page,
+)
 from pepperpy_monitor_svc.http.middlewares import Handler
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
@@ -23,6 +28,13 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     parts.draining.refuse()
     if not parts.tokens.wanted:
         # Any page that somebody on this machine looks at could submit tasks otherwise.
+        if is_passed_on(request):
+            raise Refused(
+                403,
+                "no_token",
+                "a proxy passes this on, and there is no token",
+                hint="set edge.token (PEPPERPY_EDGE_TOKEN) or edge.tokens",
+            )
         refuse_foreign_host(request)
         refuse_foreign_page(request)
     caller = caller_of(request)

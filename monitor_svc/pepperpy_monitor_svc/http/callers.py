@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from pepperpy_monitor_svc.http.answers import Refused
 
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_BY_PROXIES: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 _OWN: Final = frozenset({"same-origin", "none"})
 """What browsers say of requests that a page of another site did not cause."""
 
@@ -23,6 +24,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_passed_on(request: web.Request) -> bool:
+    """Tells whether a proxy sent a request on: then it comes from anywhere, whoever connects."""
+    return any(name in request.headers for name in _BY_PROXIES)
 
 
 def refuse_foreign_host(request: web.Request) -> None:
@@ -52,8 +58,8 @@ def refuse_foreign_page(request: web.Request) -> None:
     """
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get(hdrs.ORIGIN)
-    host = request.headers.get(hdrs.HOST, "")
-    if site not in _OWN or (origin is not None and _place(origin) != host.lower()):
+    names = {request.headers.get(name, "").lower() for name in (hdrs.HOST, "X-Forwarded-Host")}
+    if site not in _OWN or (origin is not None and _place(origin) not in names - {""}):
         raise Refused(403, "foreign_page", "a page of another site may not do that")
 
 

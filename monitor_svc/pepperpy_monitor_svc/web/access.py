@@ -8,6 +8,7 @@ from pepperpy_bus.client import Client
 from pepperpy_monitor_svc.http.answers import Refused
 from pepperpy_monitor_svc.http.callers import (
     bearer,
+    is_passed_on,
     refuse_foreign_host,
     refuse_foreign_page,
 )
@@ -22,11 +23,19 @@ _LONGEST: Final = 1024
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuses what comes from elsewhere; who may do what is for the handlers to say."""
-    if request.app[PARTS].open:
+    if is_open(request):
         refuse_foreign_host(request)
     if request.method not in ("GET", "HEAD") or request.path.startswith(("/api/", "/metrics")):
         refuse_foreign_page(request)
     return await handler(request)
+
+
+def is_open(request: web.Request) -> bool:
+    """Tells whether a request may read without a token: it comes from this machine, and directly.
+
+    Whoever says to come through a proxy, and does not, has nothing of it but that it needs one.
+    """
+    return request.app[PARTS].open and not is_passed_on(request)
 
 
 def reader(handler: Handler) -> Handler:
@@ -34,7 +43,7 @@ def reader(handler: Handler) -> Handler:
 
     async def checked(request: web.Request) -> web.StreamResponse:
         parts = request.app[PARTS]
-        if not parts.open and not who_reads(request, parts):
+        if not is_open(request) and not who_reads(request, parts):
             raise Refused(
                 401,
                 "unauthenticated",

@@ -7,7 +7,7 @@ from aiohttp import web
 from pepperpy_bus.logs import get_log
 from pepperpy_monitor_svc.http.answers import json_answer
 from pepperpy_monitor_svc.http.bodies import read_object
-from pepperpy_monitor_svc.web.access import cookie_name, session_of
+from pepperpy_monitor_svc.web.access import cookie_name, is_open, session_of
 from pepperpy_monitor_svc.web.parts import PARTS, Parts
 from pepperpy_monitor_svc.web.sessions import LIFETIME
 from pepperpy_schemas.codec import convert
@@ -26,7 +26,7 @@ async def session(request: web.Request) -> web.StreamResponse:
     return json_answer(
         request,
         {
-            "reads": parts.open or found is not None,
+            "reads": is_open(request) or found is not None,
             "acts": found is not None and parts.monitor.acting is not None,
             "can_log_in": parts.sessions.possible,
             "has_acting": parts.monitor.acting is not None,
@@ -54,7 +54,7 @@ async def login(request: web.Request) -> web.StreamResponse:
         path="/",
         httponly=True,
         samesite="Strict",
-        secure=request.secure,
+        secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
     )
     return answer
 

@@ -59,6 +59,33 @@ async def test_elsewhere_it_does_not_start_without_a_token(opened: Callable[...,
         await opened(monitor__token="short")
 
 
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-IP"]
+)
+async def test_what_a_proxy_on_this_machine_passes_on_needs_the_token(
+    browser: Any, header: str
+) -> None:
+    passed = {header: "dash.example", "Host": "dash.example"}
+    status, _, said = await browser.get("/api/overview", headers=passed)
+    assert (status, said["error"]["code"]) == (401, "unauthenticated")
+    assert (await browser.get("/", headers=passed))[0] == 200
+    good = {"Authorization": f"Bearer {TOKEN}", **passed}
+    assert (await browser.get("/api/overview", headers=good))[0] == 200
+
+
+async def test_a_page_behind_a_proxy_with_tls_logs_in(opened: Callable[..., Any]) -> None:
+    browser = await opened()
+    passed = {
+        "Host": "127.0.0.1:8230",
+        "Origin": "https://dash.example",
+        "Sec-Fetch-Site": "same-origin",
+        "X-Forwarded-Host": "dash.example",
+        "X-Forwarded-Proto": "https",
+    }
+    status, headers, _ = await browser.post("/api/login", {"token": TOKEN}, headers=passed)
+    assert (status, "Secure" in headers["Set-Cookie"]) == (200, True)
+
+
 # --- logging in ---
 
 
