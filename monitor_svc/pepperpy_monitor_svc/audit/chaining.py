@@ -8,6 +8,7 @@ refused, and begins anew behind the other's.
 
 import asyncio
 import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -33,7 +34,7 @@ log = get_log("pepperpy.audit")
 
 LINGER: Final = 0.1
 """Seconds that a block waits for more acts."""
-LARGEST: Final = 256 * 1024
+LARGEST: Final = 128 * 1024
 """Bytes of records above which a block is stored at once; a message may have a megabyte."""
 MOST: Final = 500
 """Records above which it is."""
@@ -123,7 +124,7 @@ class Chaining:
             await told.put((missed, {}))
         async with follower:
             while True:
-                for one in await reader.acts(await follower.batch()):
+                for one in _together(await reader.acts(await follower.batch())):
                     await told.put(one)
 
     async def _write_heads(self, path: Path) -> None:
@@ -188,3 +189,19 @@ class Chaining:
             msg_id=new_id(),
         )
         self.head, self._number, self._read = head, block.number, block.read
+
+
+def _together(found: Sequence[_Told]) -> Iterator[_Told]:
+    """What several messages tell, in one as long as a block takes it: handing on costs time."""
+    acts: list[Act] = []
+    read: dict[str, Place] = {}
+    size = 0
+    for more, further in found:
+        acts += more
+        read |= further
+        size += sum(len(encode(one)) for one in more)
+        if size > LARGEST // 2 or len(acts) >= MOST:
+            yield acts, read
+            acts, read, size = [], {}, 0
+    if read:
+        yield acts, read
