@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pepperpy_bus.language import Language
     from pepperpy_bus.llm import LLM
     from pepperpy_bus.memory import Memory
+    from pepperpy_bus.monitor import Monitor
     from pepperpy_bus.state.budget import Budgets
     from pepperpy_bus.state.cells import Cells
     from pepperpy_bus.state.resources import Resources
@@ -144,6 +145,15 @@ class Parts:
             self.prefix,
             principal_of(self.connection.options.inbox_prefix),
             threshold=self.settings.bus.blob_threshold,
+        )
+
+    @functools.cached_property
+    def monitor(self) -> "Monitor":
+        """What the monitor sees: ``await bus.monitor.tasks(state=["failed"])``."""
+        from pepperpy_bus.monitor import Monitor
+
+        return Monitor(
+            self.connection, self.prefix, principal_of(self.connection.options.inbox_prefix)
         )
 
     @functools.cached_property
