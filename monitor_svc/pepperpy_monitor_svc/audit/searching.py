@@ -1,11 +1,12 @@
 """Which records are wanted, page by page from the newest back. Pure."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from pepperpy_bus.units import format_time, parse_time
+from pepperpy_bus.units import BadUnit, format_time, now, parse_duration, parse_time
 from pepperpy_schemas.audit import AuditPage, AuditQuery, ChainedRecord
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.monitor import AuditRow
@@ -88,8 +89,7 @@ def read_query(said: Mapping[str, str]) -> AuditQuery:
     """Returns the query that texts say, as they stand in an address.
 
     Raises:
-        BadPayload: A number is none.
-        BadConfig: A time is none.
+        BadPayload: A number is none, or a time is neither one nor a duration before now.
     """
     limit = _number(said["limit"], "limit") if said.get("limit") else 50
     return AuditQuery(
@@ -97,8 +97,8 @@ def read_query(said: Mapping[str, str]) -> AuditQuery:
         action=said.get("action", ""),
         target=said.get("target", ""),
         text=said.get("text") or said.get("q", ""),
-        since=parse_time(said["since"]) if said.get("since") else None,
-        until=parse_time(said["until"]) if said.get("until") else None,
+        since=_moment(said.get("since", "")),
+        until=_moment(said.get("until", "")),
         limit=max(1, min(limit, _MOST)),
         cursor=said.get("cursor", ""),
     )
@@ -113,6 +113,18 @@ def _fits(wanted: str, value: str) -> bool:
 def _words(record: ChainedRecord) -> str:
     values = msgspec.json.encode(record.data).decode()
     return f"{record.by}\n{record.action}\n{record.target}\n{values}".casefold()
+
+
+def _moment(text: str) -> datetime | None:
+    """The moment of ``1h`` (ago) or of an RFC 3339 time."""
+    if not text:
+        return None
+    try:
+        if text[:1].isdigit() and "T" not in text.upper():
+            return now() - timedelta(seconds=parse_duration(text))
+        return parse_time(text)
+    except BadUnit as error:
+        raise BadPayload(f"{text!r:.40} is no time", hint="write 1h, or a time") from error
 
 
 def _number(text: str, what: str) -> int:

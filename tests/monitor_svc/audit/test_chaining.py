@@ -218,5 +218,10 @@ async def test_search_finds_by_who_what_whom_words_and_time(books: Books) -> Non
     assert await having(until=min(times.values())) == []
     with pytest.raises(BadPayload, match="cursor"):
         await books.log.search({"cursor": "later"})
+    (row, *_) = (await books.log.search({"since": "1h", "action": "submit"})).items
+    assert row.target == "t1"
+    assert (await books.log.search({"until": "1h"})).items == []
+    with pytest.raises(BadPayload, match="no time"):
+        await books.log.search({"since": "lately"})
     with pytest.raises(BadPayload, match="limit"):
         await books.log.search({"limit": "many"})

@@ -35,7 +35,7 @@ export default {
             columns: [
               { title: "Number", num: true, cell: (one) => count(one.seq) },
               { title: "When", cell: (one) => moment(one.at) },
-              { title: "By", cell: (one) => one.by || "–" },
+              { title: "By", cell: (one) => (one.by ? (one.claimed ? `${one.by} (says)` : one.by) : "–") },
               { title: "Action", head: true, cell: (one) => one.action },
               { title: "Target", cell: (one) => (one.target ? (TASKS.has(one.action) ? taskLink(one.target) : h("span", { class: "id" }, one.target)) : "–") },
               { title: "Values", cell: (one) => h("span", { class: "cut" }, Object.keys(one.data ?? {}).length ? brief(one.data) : "") },

@@ -28,7 +28,7 @@ export default {
         title("Snapshots", h("button", { type: "button", class: "main", onclick: () => take(page) }, "Take one now")),
         table({
           name: "Snapshots", rows: items, key: (row) => row.id,
-          empty: empty("No snapshot has been taken yet.", "They are taken from time to time (monitor.snapshot_every), and on demand:", "pepperpy monitor snapshot take"),
+          empty: empty("No snapshot has been taken yet.", "They are taken from time to time (monitor.snapshot_every), and on demand:", "pepperpy monitor snapshots take"),
           columns: [
             { title: "Compare", tight: true, cell: (row) => pick("a", row.id) },
             { title: "With", tight: true, cell: (row) => pick("b", row.id) },
