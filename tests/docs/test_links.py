@@ -43,6 +43,18 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert broken(page) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_pictures_of_a_page_are_there(page: Path) -> None:
+    pictures = [
+        str(child.attrs["src"])
+        for token in MarkdownIt().parse(page.read_text("utf-8"))
+        for child in token.children or ()
+        if child.type == "image"
+    ]
+    local = [one for one in pictures if not re.match(r"[a-z]+:", one)]
+    assert [one for one in local if not (page.parent / one).exists()] == []
+
+
 @pytest.mark.parametrize("page", sorted(SITE.rglob("*.md")), ids=lambda p: str(p.relative_to(SITE)))
 def test_a_page_of_the_site_links_only_to_the_site(page: Path) -> None:
     """What lies outside docs/ is not part of the built site."""

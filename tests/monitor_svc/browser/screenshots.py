@@ -153,6 +153,7 @@ def _act(browser: Browser, shop: Deployment) -> None:
 
 def _take_all(browser: Browser, shop: Deployment, theme: str, folder: Path, only: set[str]) -> None:
     page = browser.new_page(base_url=shop.url, viewport=SIZE, color_scheme=theme)  # type: ignore[arg-type]  # a word of two
+    page.set_default_timeout(120_000)
     for name, path in {**VIEWS, "agent": _agent(page)}.items():
         file = folder / f"{name}-{theme}.webp"
         if not only or file.name in only:
