@@ -184,8 +184,14 @@ class Alerts:
         await self._flush()
 
     async def _flush(self) -> None:
-        if self._client.connection.connected:
-            await self._stored.flush()
+        """Stores what is not stored yet, unless that takes so long that people would wait."""
+        if not self._client.connection.connected:
+            return
+        try:
+            async with asyncio.timeout(self._interval):
+                await self._stored.flush()
+        except TimeoutError:
+            log.warning("alerts.not_stored", left=self._stored.unwritten, error="too slow")
 
     def _hidden(self) -> dict[str, str]:
         """The alerts nobody is told of now, and what hides them."""

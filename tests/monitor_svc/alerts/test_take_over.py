@@ -86,3 +86,22 @@ async def test_nothing_is_told_twice_or_left_out_when_the_leader_is_killed(
         )
     ]
     assert told == ["firing", "resolved"]
+
+
+@pytest.mark.slow
+async def test_people_are_told_that_the_broker_is_down_and_that_it_is_back(
+    guarded: Broker, operator: Client, monitors: Start, tmp_path: Path
+) -> None:
+    rules, notify = tmp_path / "rules.yaml", tmp_path / "notify.yaml"
+    rules.write_text("shipped:\n  BusDown: {for: 5s}\n", "utf-8")
+    async with receiving() as hook:
+        routed = NOTIFY.replace("NoWorkersForTopic", "BusDown")
+        notify.write_text(routed.format(url=hook.url), "utf-8")
+        monitor = monitors(PEPPERPY_MONITOR_RULES=str(rules), PEPPERPY_MONITOR_NOTIFY=str(notify))
+        await monitor.says("alerts.taken_over", within=40)
+        guarded.stop_sync()
+        await until(lambda: hook.posts, "the alert", within=60)
+        guarded.start_sync()
+        await until(lambda: len(hook.posts) > 1, "its end", within=60)
+        said = [(one["status"], one["groupLabels"]["alertname"]) for one in hook.bodies()]
+        assert said == [("firing", "BusDown"), ("resolved", "BusDown")]
