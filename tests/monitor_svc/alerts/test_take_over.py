@@ -13,7 +13,7 @@ from pepperpy import Agent, connect
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.client import Client
-from pepperpy_bus.events import listen
+from pepperpy_bus.events import Emitter, listen
 from tests.monitor_svc.alerts.receiving import receiving
 from tests.monitor_svc.monitors import Start, settings_of
 from tests.running import until
@@ -24,6 +24,17 @@ receivers:
   hook: {{webhook: "{url}"}}
 routes:
   - {{match: {{alertname: NoWorkersForTopic}}, to: [hook], wait: 0s, interval: 1s}}
+"""
+
+EVENTS = """
+rules:
+  - name: Refused
+    kind: event
+    repeated: order.refused.shop
+    times: 3
+    within: 1m
+    by: data.customer
+    summary: "orders of {key} are refused"
 """
 
 
@@ -105,3 +116,28 @@ async def test_people_are_told_that_the_broker_is_down_and_that_it_is_back(
         await until(lambda: len(hook.posts) > 1, "its end", within=60)
         said = [(one["status"], one["groupLabels"]["alertname"]) for one in hook.bodies()]
         assert said == [("firing", "BusDown"), ("resolved", "BusDown")]
+
+
+@pytest.mark.slow
+async def test_a_rule_over_events_hears_what_really_happens(
+    guarded: Broker, operator: Client, monitors: Start, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(EVENTS, "utf-8")
+    monitor = monitors(PEPPERPY_MONITOR_RULES=str(rules))
+    await monitor.says("alerts.taken_over", within=40)
+    async with Emitter(operator.connection, operator.prefix) as emitter:
+        for n in range(3):
+            for customer in ("c42", f"other{n}"):
+                await emitter.emit(
+                    "order",
+                    "refused",
+                    scope="shop",
+                    id=f"o{n}-{customer}",
+                    data={"customer": customer},
+                    certain=True,
+                )
+    fired = await monitor.says("alert.firing", within=30)
+    assert fired["rule"] == "Refused"
+    assert fired["labels"]["key"] == "c42"
+    assert fired["summary"] == "orders of c42 are refused"
