@@ -1,7 +1,9 @@
 """The first connection: whether the broker answers, refuses, or is what PepperPy needs."""
 
 import asyncio
+import contextlib
 import errno
+import importlib
 import random
 import re
 import socket
@@ -10,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import nats
+from nats.aio import transport
 from nats.aio.client import Server
 
 from pepperpy_bus.link.options import ConnectionOptions
@@ -26,6 +29,7 @@ MIN_API_LEVEL = 4
 _LONGEST_PAUSE = 1.0
 _SAY_AFTER = 2.0
 _SAY_AGAIN = 30.0
+_WEBSOCKETS = ("ws://", "wss://")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
@@ -50,6 +54,8 @@ async def dial(
     """
     o = options
     where = ", ".join(o.servers)
+    if any(server.startswith(_WEBSOCKETS) for server in o.servers):
+        _hand_over_websockets()
     auth: dict[str, Any] = {"user": o.user, "password": o.password, "token": o.token}
     connecting = asyncio.create_task(
         wire.connect(
@@ -158,6 +164,12 @@ def _words(error: Exception | None) -> str:
     if isinstance(error, socket.gaierror):
         return "the name is not known"
     return _ERRNO.sub("", text)
+
+
+def _hand_over_websockets() -> None:
+    """Gives the library what it speaks WebSocket with; see the package's beginning."""
+    with contextlib.suppress(ImportError):  # without it the library says what to install
+        transport.aiohttp = importlib.import_module("aiohttp")  # type: ignore[attr-defined]  # its own
 
 
 def _next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
