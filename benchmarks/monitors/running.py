@@ -45,7 +45,7 @@ class Running:
             answer = self.asked(path)
             if fits(answer):
                 return answer
-            time.sleep(0.1)
+            time.sleep(0.5)  # to be asked costs it time, too
         raise SystemExit(f"{self.url}{path} did not become what it should be")
 
 

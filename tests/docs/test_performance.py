@@ -23,6 +23,7 @@ def keys_of(benchmark: str) -> Any:
         ("provider.py", "## Models"),
         ("runtime.py", "## The runtime"),
         ("agents.py", "## Agents that think"),
+        ("monitor.py", "## The monitor"),
     ],
 )
 def test_the_page_explains_every_figure_of_a_benchmark(benchmark: str, heading: str) -> None:
