@@ -168,4 +168,4 @@ def test_the_topology_says_the_same_as_a_picture_and_as_a_table(opened: Open) ->
     )
     page.wait_for_selector("main table >> text=clerk")
     # The one that no worker takes.
-    page.wait_for_selector(".node:has-text('nobody-works') >> text=1 waiting")
+    page.wait_for_selector(".node:has-text('nobody-works') text.note:has-text('1 waiting')")
