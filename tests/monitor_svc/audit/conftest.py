@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -23,9 +24,11 @@ class Books:
         self.log = AuditLog(client)
 
     @contextlib.asynccontextmanager
-    async def chaining(self, client: Client | None = None, key: bytes = b"") -> AsyncIterator[None]:
+    async def chaining(
+        self, client: Client | None = None, key: bytes = b"", heads: Path | None = None
+    ) -> AsyncIterator[None]:
         """Chains while the context is open."""
-        one = Chaining(client or self.client, key=key)
+        one = Chaining(client or self.client, key=key, heads=heads)
 
         async def work() -> None:
             while True:

@@ -14,6 +14,7 @@ from pepperpy_bus.streams.compare_and_set import compare_and_set
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.streams.reading import last_as_stored
 from pepperpy_bus.streams.topology import AUDIT_LOG
+from pepperpy_monitor_svc.audit.heads import add_head, read_heads
 from pepperpy_monitor_svc.audit.log import AuditLog
 from pepperpy_schemas.audit import AuditQuery, ChainHead
 from pepperpy_schemas.catalog.audit import CHAIN
@@ -174,6 +175,20 @@ async def test_blocks_are_sealed_with_the_operators_key(books: Books) -> None:
     assert verdict.sealed > 0
     other = await AuditLog(books.client, key=b"x" * 32).verify()
     assert (other.faults[0].kind, other.faults[0].seq) == ("seal", 1)
+
+
+async def test_ends_are_kept_in_a_file_the_last_one_too(books: Books, tmp_path: Path) -> None:
+    file = tmp_path / "heads"
+    for n in range(2):
+        async with books.chaining(heads=file):
+            await books.client.submit("triage", n)
+            await books.having(n + 2)
+        assert read_heads(file)[-1] == await books.log.head()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (await books.log.verify(read_heads(file))).ok
+    add_head(file, ChainHead(9, "ab" * 32))
+    (fault,) = (await books.log.verify(read_heads(file))).faults
+    assert (fault.kind, fault.seq) == ("truncated", 4)
 
 
 async def test_search_pages_back_from_the_newest(books: Books) -> None:
