@@ -16,11 +16,12 @@ from pepperpy_monitor_svc.alerts import wording
 from pepperpy_monitor_svc.alerts.conditions import metrics
 from pepperpy_monitor_svc.alerts.evaluator import Evaluator, labels_of
 from pepperpy_monitor_svc.alerts.inhibiting import inhibited
-from pepperpy_monitor_svc.alerts.labels import SEVERITY, TEST, fingerprint
+from pepperpy_monitor_svc.alerts.labels import TEST, fingerprint
 from pepperpy_monitor_svc.alerts.notifier import Notifier
 from pepperpy_monitor_svc.alerts.payload import moment
-from pepperpy_monitor_svc.alerts.reading import Ready, Ruleset, read_rules
+from pepperpy_monitor_svc.alerts.reading import Ruleset, read_rules
 from pepperpy_monitor_svc.alerts.receivers import Notifying, read_notifying
+from pepperpy_monitor_svc.alerts.rows import alert_row, rule_row, urgency
 from pepperpy_monitor_svc.alerts.silences import Silences
 from pepperpy_monitor_svc.alerts.stored import Stored
 from pepperpy_monitor_svc.metrics.names import BROKER_UP
@@ -33,9 +34,6 @@ log = get_log("pepperpy.alerts")
 
 INTERVAL: Final = 5.0
 """Seconds between two evaluations."""
-
-_WORST: Final = {"critical": 0, "warning": 1, "info": 2}
-_NEWEST: Final = {"firing": 0, "pending": 1, "resolved": 2}
 
 
 class Alerts:
@@ -215,16 +213,16 @@ class Alerts:
         at = moment(self._clock())
         needless = inhibited(list(self._evaluator.alerts.values()), self._ruleset.inhibitions)
         rows = [
-            _row(one, self._silences.hides(one.labels, at), needless.get(one.id, ""))
+            alert_row(one, self._silences.hides(one.labels, at), needless.get(one.id, ""))
             for one in alerts
         ]
-        return sorted(rows, key=lambda row: (_NEWEST[row.state], _WORST[row.severity], row.rule))
+        return sorted(rows, key=urgency)
 
     def rules(self) -> list[RuleRow]:
         """Returns the rules in force, with what is wrong with them now."""
         states = [(one.rule, one.state) for one in self._evaluator.alerts.values()]
         return [
-            _rule_row(
+            rule_row(
                 one,
                 series=self._evaluator.looked_at.get(name, 0),
                 firing=states.count((name, "firing")),
@@ -309,7 +307,7 @@ class Alerts:
         )
         delivered = await self._notifier.test(alert)
         log.info("alerts.tested", rule=rule, by=by, receivers=[one.receiver for one in delivered])
-        return AlertTestReply(alert=_row(alert, hides, ""), delivered=delivered, silence=hides)
+        return AlertTestReply(alert=alert_row(alert, hides, ""), delivered=delivered, silence=hides)
 
     # --- making -----------------------------------------------------------------------------------
 
@@ -327,41 +325,3 @@ class Alerts:
             for name, one in ruleset.rules.items()
             if BROKER_UP.prometheus in metrics(one.rule).values()
         }
-
-
-def _row(one: Alert, silence: str, inhibited_by: str) -> AlertRow:
-    return AlertRow(
-        id=one.id,
-        rule=one.rule,
-        state=one.state,
-        severity=one.labels[SEVERITY],  # type: ignore[arg-type]  # the rule has checked it
-        labels=one.labels,
-        summary=one.summary,
-        description=one.description,
-        value=one.value,
-        since=moment(one.since),
-        fired=None if one.fired is None else moment(one.fired),
-        resolved=None if one.resolved is None else moment(one.resolved),
-        silence=silence,
-        inhibited=inhibited_by,
-    )
-
-
-def _rule_row(one: Ready, *, series: int, firing: int, pending: int, trouble: str) -> RuleRow:
-    rule = one.rule
-    return RuleRow(
-        name=rule.name,
-        kind=getattr(rule, "kind", ""),
-        severity=rule.severity,
-        condition=one.condition.promql() if one.condition is not None else "",
-        for_s=rule.for_,
-        keep_firing_for_s=rule.keep_firing_for,
-        summary=rule.summary,
-        description=rule.description,
-        labels=rule.labels,
-        origin=one.origin,
-        series=series,
-        firing=firing,
-        pending=pending,
-        trouble=trouble,
-    )

@@ -12,18 +12,8 @@ from pepperpy_monitor_svc.alerts.declared import (
     Rule,
     Threshold,
 )
-from pepperpy_monitor_svc.alerts.expressions import (
-    Absent,
-    Compared,
-    Expression,
-    Grouped,
-    Joined,
-    Quantile,
-    Ratio,
-    Scaled,
-    Series,
-    Sticky,
-)
+from pepperpy_monitor_svc.alerts.expressions import Compared, Joined, Ratio, Scaled, Sticky
+from pepperpy_monitor_svc.alerts.series import Absent, Expression, Grouped, Quantile, Series
 
 _PER: Final = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 

@@ -24,8 +24,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from pepperpy_bus.units import parse_duration
 from pepperpy_monitor_svc.alerts import wording
-from pepperpy_monitor_svc.alerts.expressions import Aggregate
 from pepperpy_monitor_svc.alerts.labels import NAME, SEVERITY, TEST, Matching, Pattern, is_label
+from pepperpy_monitor_svc.alerts.series import Aggregate
 from pepperpy_schemas.errors import BadConfig
 from pepperpy_schemas.monitor import Severity
 

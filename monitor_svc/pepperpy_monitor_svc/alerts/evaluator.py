@@ -15,11 +15,11 @@ from pepperpy_bus.events import Heard
 from pepperpy_bus.logs import get_log
 from pepperpy_monitor_svc.alerts import wording
 from pepperpy_monitor_svc.alerts.declared import Rule
-from pepperpy_monitor_svc.alerts.expressions import Frame, Key, Series
 from pepperpy_monitor_svc.alerts.history import History
 from pepperpy_monitor_svc.alerts.labels import NAME, SEVERITY, fingerprint
 from pepperpy_monitor_svc.alerts.occurrences import Occurrences
 from pepperpy_monitor_svc.alerts.reading import Ready
+from pepperpy_monitor_svc.alerts.series import Frame, Key, Series
 from pepperpy_monitor_svc.metrics.samples import Sample
 from pepperpy_schemas.alerts import Alert
 

@@ -6,8 +6,8 @@ from typing import Final
 from pepperpy_bus.composites.composite import Composite
 from pepperpy_bus.composites.matcher import Match, Matcher
 from pepperpy_bus.events import Heard
-from pepperpy_monitor_svc.alerts.expressions import Frame, Key, Series, Values
 from pepperpy_monitor_svc.alerts.labels import MAX_VALUE
+from pepperpy_monitor_svc.alerts.series import Frame, Key, Series, Values
 
 MAX_KEYS: Final = 10_000
 """Values that are remembered of the field that a rule correlates by; the oldest go first."""

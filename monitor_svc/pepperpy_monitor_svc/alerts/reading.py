@@ -14,7 +14,7 @@ from pepperpy_bus.composites.composite import Composite, declare
 from pepperpy_bus.marked import Marked
 from pepperpy_monitor_svc.alerts.conditions import condition, metrics
 from pepperpy_monitor_svc.alerts.declared import RULES, EventRule, Inhibition, Rule, RulesFile
-from pepperpy_monitor_svc.alerts.expressions import Expression
+from pepperpy_monitor_svc.alerts.series import Expression
 from pepperpy_schemas.errors import BadConfig, PepperError
 
 MAX_RULES: Final = 500

@@ -8,10 +8,10 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from pepperpy_monitor_svc.alerts.evaluator import Evaluator
-from pepperpy_monitor_svc.alerts.expressions import Series
 from pepperpy_monitor_svc.alerts.history import History, change, quantile
 from pepperpy_monitor_svc.alerts.labels import Matching, Pattern
 from pepperpy_monitor_svc.alerts.reading import read_text
+from pepperpy_monitor_svc.alerts.series import Series
 from pepperpy_monitor_svc.metrics.samples import Sample
 
 METRIC = "pepperpy_tasks_retried_total"
