@@ -101,7 +101,7 @@ def opened(chromium: Browser, deployment: Deployment, watched: Watched) -> Itera
             reduced_motion="reduce",
             permissions=["clipboard-read", "clipboard-write"],
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         watched.watch(page)

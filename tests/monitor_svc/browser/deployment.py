@@ -108,7 +108,7 @@ def deployed(folder: Path) -> Iterator[Deployment]:
         yield deployment
 
 
-def eventually(check: Callable[[], Any], within: float = 15.0) -> Any:
+def eventually(check: Callable[[], Any], within: float = 30.0) -> Any:
     """Returns what a check returns as soon as that is something.
 
     Raises:

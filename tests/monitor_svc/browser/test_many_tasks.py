@@ -39,7 +39,7 @@ def test_a_list_of_twenty_thousand_tasks_draws_only_what_is_in_sight(
     until(page, f"document.querySelector('main .heading').textContent.includes('{MANY:,} tasks')")
     assert page.locator(ROWS).count() < 80
     first = names(page)
-    moved = {}
+    moved: dict[str, float] = {}
     for _ in range(3):
         moved = page.evaluate(SCROLL)
         assert moved["frames"] == 60
