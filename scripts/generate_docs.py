@@ -334,8 +334,8 @@ While an alert of the left fires, nobody is told of those of the right that have
 {table(("While this fires", "nobody is told of", "with the same"), needless)}
 ## The keys of a rule
 
-Durations are whole seconds, written like 30s, 5m, 1h30m or 2d. A label in `where` is compared with a
-text, with one of a list of texts, or with `{{not: …}}`; `*` stands for any characters.
+Durations are whole seconds, written like 30s, 5m, 1h30m or 2d. A label in `where` is compared with
+a text, with one of a list of texts, or with `{{not: …}}`; `*` stands for any characters.
 
 ### every kind
 
