@@ -1,5 +1,6 @@
 """Agents and teams of AutoGen as agents on the bus."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
@@ -27,6 +28,8 @@ from pepperpy_schemas.errors import BadPayload
 KEPT: Final = "30d"
 """How long the state of a key is kept after its last task."""
 _STATE: Final = "autogen"
+_CHATTY: Final = ("autogen_core", "autogen_agentchat")
+"""Logs that have each message of a team several times at INFO, with all of its words."""
 
 Handle = Callable[[Any, Context], Any]
 
@@ -89,6 +92,9 @@ def runner_handler(
     one: its last message, or what a structured one contains. Else the result has the ``messages``
     that were said and the ``stop_reason``.
 
+    AutoGen's logs are heard from WARNING on, unless their levels are set: at INFO they have every
+    word of a conversation.
+
     Watchers see the words as they are said, of a team with ``{"speaker": …}`` before them, and its
     tools at work. Each call of a tool is told as events. A cancellation or the deadline cancels
     AutoGen's token.
@@ -108,6 +114,9 @@ def runner_handler(
     """
     guarded = Guard(caller, Grants.of(grants), dict(needs or {}))
     runners = Runners(runner)
+    for name in _CHATTY:
+        if (log := logging.getLogger(name)).level == logging.NOTSET:
+            log.setLevel(logging.WARNING)
 
     async def handle(data: Any, ctx: Context) -> Any:
         named = msgspec.structs.replace(guarded, caller=caller or ctx.topic)

@@ -1,6 +1,7 @@
 """Agents and teams of AutoGen as agents on the bus."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
@@ -389,6 +390,22 @@ async def test_what_a_model_in_a_team_failed_with_fails_the_task(
     async with working(autogen_agent("poets", critics, retries=0)):
         with pytest.raises(RequestRefused):
             await client.run("poets", "Write.", wait="20s")
+
+
+async def test_what_a_team_says_is_not_in_the_log(
+    client: Client, working: Working, model: Planned, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.plan = deque([says("Leaves fall."), says("APPROVE")])
+    with caplog.at_level(logging.INFO):
+        async with working(autogen_agent("poets", critics)):
+            await client.run("poets", "Write.", wait="20s")
+    assert "Leaves fall." not in caplog.text
+
+
+def test_a_level_that_is_set_for_autogens_log_stays(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="autogen_core"):
+        runner_handler(critics)
+        assert logging.getLogger("autogen_core").level == logging.DEBUG
 
 
 async def test_an_error_of_a_teams_own_stays_autogens(
