@@ -50,9 +50,21 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def act_of(prefix: str, delivery: Delivery) -> Act | None:
-    """Returns the act that a message tells of, or None when it is none."""
+    """Returns the act that a message tells of, or None when it is none.
+
+    One that nobody foresaw is an act, too: who may write there must not bring the log to a stop.
+    """
     kind = delivery.stream.rpartition("_")[2]
-    return _READERS[kind](prefix, delivery)
+    try:
+        return _READERS[kind](prefix, delivery)
+    except (PepperError, ValueError, LookupError, TypeError):
+        return Act(
+            at=moment(delivery.time_ns),
+            action="unreadable",
+            target=text_of(delivery.subject),
+            data=_digest(delivery.body),
+            source=f"{delivery.stream}:{delivery.seq}",
+        )
 
 
 def moment(time_ns: int) -> str:
@@ -112,6 +124,12 @@ def task_act(
     )
 
 
+def noted_of(delivery: Delivery) -> tuple[str, int]:
+    """Returns the stream of the message that a note is of, and its number there; 0 for none."""
+    headers = delivery.headers
+    return headers.get(STREAM, delivery.stream), _number(headers.get(SEQUENCE, ""))
+
+
 _TOLD: Final = {
     "of": h.REPLAY_OF,
     "from_step": h.FROM_STEP,
@@ -126,7 +144,7 @@ def _noted(prefix: str, delivery: Delivery) -> Act | None:
     subject = delivery.subject.removeprefix(NOTED.format(p=prefix) + ".")
     headers = delivery.headers
     at = moment(delivery.time_ns)
-    stream, seq = headers.get(STREAM, delivery.stream), _number(headers.get(SEQUENCE, ""))
+    stream, seq = noted_of(delivery)
     if subject.startswith("ctl."):
         try:
             request = CANCEL.decode(delivery.body)

@@ -17,12 +17,11 @@ from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.streams.reading import read_directly
 from pepperpy_bus.units import format_time, now, parse_time
 from pepperpy_monitor_svc.audit.acts import (
-    SEQUENCE,
-    STREAM,
     TOOL_VERBS,
     Act,
     act_of,
     moment,
+    noted_of,
     task_act,
 )
 from pepperpy_schemas.audit import Place
@@ -94,7 +93,9 @@ class Reader:
         self._prefix = prefix
         self._source = source
         self._place = read.get(source.stream)
-        noting = [stream_name(prefix, one) for one in _NOTING]
+        # In any other stream the headers of a note are only what some sender has written.
+        is_notes = source.stream == stream_name(prefix, "NOTED")
+        noting = [stream_name(prefix, one) for one in _NOTING] if is_notes else []
         self._noted = {one: read[one].seq for one in noting if one in read}
         self._noting = frozenset(noting)
 
@@ -132,7 +133,7 @@ class Reader:
 
     def _origin(self, delivery: Delivery) -> dict[str, Place]:
         """How far the stream is whose message is noted."""
-        stream, seq = _noted_of(delivery)
+        stream, seq = noted_of(delivery)
         if stream not in self._noting:
             return {}
         self._noted[stream] = seq
@@ -144,7 +145,7 @@ class Reader:
         The server makes no note of what a schedule submits, nor of a message whose sender asks for
         what the stream of notes does not do.
         """
-        stream, seq = _noted_of(delivery)
+        stream, seq = noted_of(delivery)
         before = self._noted.get(stream, seq)
         first, last = before + 1, seq - 1
         if stream not in self._noting or first > last:
@@ -164,12 +165,6 @@ class Reader:
             )
             acts += [] if act is None else [act]
         return acts
-
-
-def _noted_of(delivery: Delivery) -> tuple[str, int]:
-    headers = delivery.headers
-    text = headers.get(SEQUENCE, "")
-    return headers.get(STREAM, ""), int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _gap(stream: str, at: str, first: int, last: int, why: str) -> Act:

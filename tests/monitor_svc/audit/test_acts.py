@@ -8,6 +8,7 @@ import pytest
 from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.reading import read_directly
 from pepperpy_schemas.audit import AuditQuery
+from pepperpy_schemas.catalog.events import AUDIT
 from pepperpy_schemas.catalog.tasks import ANSWER
 from pepperpy_schemas.errors import BadName
 from pepperpy_schemas.messages import Answer
@@ -192,3 +193,33 @@ async def test_notes_that_were_removed_unread_are_told(books: Books) -> None:
     assert (row.target, row.data["first"], row.data["last"]) == (stream, 2, 4)
     assert {one.target for one in rows} == {"first", "lost0", "lost1", "lost2", "lost3"}
     assert (await books.log.verify()).ok
+
+
+async def test_what_nobody_foresaw_does_not_bring_the_log_to_a_stop(books: Books) -> None:
+    """Who may say anything may say it on a subject that no act has; nobody can remove it there."""
+    client = books.client
+    await store(client.connection, f"{client.prefix}.audit.of.nobody.at.all", b"{}")
+    note = f"{client.prefix}.noted.task.triage.t1"
+    long = {"Nats-Stream": stream_name(client.prefix, "TASKS"), "Nats-Sequence": "9" * 5000}
+    await store(client.connection, note, b"", headers=long)
+    async with books.chaining():
+        task_id = await client.submit("triage", 1)
+        page = await books.having(1, AuditQuery(target=task_id))
+        (odd,) = (await books.having(1, AuditQuery(action="unreadable"))).items
+    assert page.items[0].action == "submit"
+    assert (odd.by, odd.target) == ("", f"{client.prefix}.audit.of.nobody.at.all")
+
+
+async def test_an_act_cannot_pass_for_a_note(books: Books) -> None:
+    """The headers of notes say nothing where anybody can write them."""
+    client = books.client
+    forged = {"Nats-Stream": stream_name(client.prefix, "TASKS"), "Nats-Sequence": "50"}
+    subject = AUDIT.of(client.prefix, principal="anonymous", action="price")
+    async with books.chaining():
+        await client.submit("triage", 1)
+        await books.having(1, AuditQuery(action="submit"))
+        for number in ("1", "50"):
+            headers = {**forged, "Nats-Sequence": number}
+            await store(client.connection, subject, b"{}", headers=headers)
+        await books.having(2, AuditQuery(action="price"))
+    assert not (await books.log.search(AuditQuery(action="unnoted"))).items
