@@ -167,13 +167,17 @@ class Tasks:
 
     def _make_room(self) -> None:
         while self.bytes > self._limit:
-            quarter = self._limit // 4
-            for shelf in (self.done, self.failed):
-                if shelf.bytes > quarter:
-                    break
-            else:
-                shelf = self.open
-            self._evict(shelf)
+            self._evict(self._fullest())
+
+    def _fullest(self) -> Shelf:
+        quarter = self._limit // 4
+        for shelf in (self.done, self.failed):
+            if shelf.bytes > quarter:
+                return shelf
+        if self.open.tasks:
+            return self.open
+        # Each task has a topic of its own, and it is those that take the room.
+        return max(self.done, self.failed, key=lambda one: one.bytes)
 
     def _evict(self, shelf: Shelf) -> None:
         _, record = shelf.tasks.popitem(last=False)

@@ -85,6 +85,16 @@ def test_a_flood_of_failures_drives_out_itself_and_leaves_successes_their_share(
     assert fleet._parts.tasks.bytes <= 2 * MIB
 
 
+def test_tasks_that_each_have_a_topic_of_their_own_make_room_for_more() -> None:
+    fleet = Fleet(limit_bytes=23 << 10, clock=Clock())
+    for n in range(400):
+        verb = "completed" if n % 2 else "failed"
+        tell(fleet, f"task.{verb}", f"t{n}", n, NOW - 5, scope=f"topic{n}")
+        assert fleet.task(f"t{n}") is not None
+    tasks = fleet._parts.tasks
+    assert tasks.bytes <= tasks._limit
+
+
 def test_tasks_that_never_end_cannot_fill_the_room_either() -> None:
     fleet = Fleet(limit_bytes=3 * MIB, clock=Clock())
     for n in range(6000):
