@@ -105,7 +105,11 @@ class Monitor:
             await enter(self._clock.running())
             read = await self._positions.read()
             self._reading = Reading(
-                self.client, self.fleet, read=read, complete=self.meters.complete
+                self.client,
+                self.fleet,
+                read=read,
+                complete=self.meters.complete,
+                clock=self._server_time,
             )
             await enter(self.meters.running())
             await enter(self.alerts)

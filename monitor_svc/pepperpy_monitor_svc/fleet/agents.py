@@ -106,9 +106,12 @@ class Instance:
             self.seen = max(self.seen, at)
 
     def removed(self, at: float) -> None:
-        """Left the registry: it took its name out, or the server did when no heartbeat came."""
+        """Left the registry: it took its name out, or the server did when no heartbeat came.
+
+        The age of its last heartbeat tells which: the server waits until three are missing.
+        """
         self.gone = max(self.gone, at)
-        if self.seen and at - self.seen < LOST - BEAT / 2:
+        if self.said_at and at - self.said_at < LOST - BEAT / 2:
             self.left = max(self.left, at)
 
     def state(self, now: float) -> tuple[AgentStateName, str]:
@@ -135,7 +138,7 @@ class Agents:
 
     def __init__(self, limit: int) -> None:
         self._instances: Roster[Key, Instance] = Roster(limit, Instance)
-        self._deaf = 0.0
+        self._heard = self._deaf = self._hears_again = 0.0
 
     def __len__(self) -> int:
         return len(self._instances)
@@ -150,11 +153,19 @@ class Agents:
         return self._instances.use((agent, instance))
 
     def hears(self, at: float, *, connected: bool) -> None:
-        """Notes whether the monitor can hear anybody: if it cannot, nobody is missing."""
-        if connected:
-            self._deaf = 0.0
-        elif not self._deaf:
-            self._deaf = at
+        """Notes whether the monitor can hear anybody: if it cannot, nobody is missing.
+
+        Nor is anybody for three heartbeats after that: they had to find the broker again, too.
+        """
+        if not connected:
+            # It shows some seconds late, in which nobody could be heard either.
+            self._deaf, self._hears_again = self._deaf or self._heard or at, 0.0
+            return
+        self._heard = at
+        if self._deaf:
+            self._hears_again = self._hears_again or at
+            if at - self._hears_again >= LOST:
+                self._deaf = self._hears_again = 0.0
 
     def ended(self, worker: str, at: float, ms: float, *, failed: bool) -> None:
         """Counts a task that an instance has ended."""
@@ -223,8 +234,8 @@ class Agents:
     def _row(self, one: Instance, tasks: list[str], now: float) -> AgentRow:
         agent, instance = one.key
         state, reason = one.state(self._then(now))
-        if self._deaf and not reason:
-            reason = f"nobody is heard since {now - self._deaf:.0f} s: the broker is away"
+        if not reason:
+            reason = self._unheard(one, now)
         row = AgentRow(
             agent=agent,
             instance=instance,
@@ -249,7 +260,7 @@ class Agents:
             skew_s=round(said.beat.timestamp() - one.said_at, 3),
             in_flight=load.in_flight,
             slots=load.slots,
-            idle=state == "up" and not load.in_flight,
+            idle=state == "up" and not load.in_flight and not reason,
             cpu_percent=load.cpu_percent,
             rss_bytes=load.rss_bytes,
             loop_lag_ms=load.loop_lag_ms,
@@ -257,6 +268,14 @@ class Agents:
             done=load.done,
             failed=load.failed,
         )
+
+    def _unheard(self, one: Instance, now: float) -> str:
+        """Why it may be otherwise than it said last, and nobody can know."""
+        if not self._deaf:
+            return ""
+        if not self._hears_again:
+            return f"nobody is heard since {now - self._deaf:.0f} s: the broker is away"
+        return "" if one.seen >= self._hears_again else "not heard again yet: the broker was away"
 
     def _then(self, now: float) -> float:
         """Until when heartbeats could be heard."""

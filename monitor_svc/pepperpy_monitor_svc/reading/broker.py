@@ -32,8 +32,9 @@ class BrokerReader:
     Args:
         connection: The connection.
         prefix: The deployment's prefix.
-        take: Called with the figures of each look, and when it was, seconds since the epoch.
+        take: Called with the figures of each look, and when it was, by the clock.
         complete: Adds what is known of the server itself; nothing by default.
+        clock: The server's time, seconds since the epoch.
     """
 
     def __init__(
@@ -42,8 +43,11 @@ class BrokerReader:
         prefix: str,
         take: Callable[[BrokerFigures, float], None],
         complete: Complete | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._connection = connection
+        self._clock = clock
         self._take = take
         self._complete = complete
         self._behind = Behind(connection, prefix)
@@ -64,7 +68,7 @@ class BrokerReader:
                 figures = BrokerFigures(connected=self._connection.connected)
             if self._complete is not None:
                 figures = await self._complete(figures)
-            self._take(figures, time.time())
+            self._take(figures, self._clock())
             await asyncio.sleep(EVERY)
 
     async def look(self) -> BrokerFigures:

@@ -1,6 +1,7 @@
 """All that is read from the broker, side by side."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -34,6 +35,7 @@ class Reading:
         facts: Who takes what is read.
         read: How far any monitor has read the streams before, by name.
         complete: Adds what is known of the server itself to the broker's figures.
+        clock: The server's time, seconds since the epoch.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Reading:
         *,
         read: Mapping[str, Position],
         complete: Complete | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         connection, prefix = client.connection, client.prefix
         self._facts = facts
@@ -58,7 +61,7 @@ class Reading:
                 (f"KV_{bucket_name(prefix, 'registry')}", partial(take_presence, facts), False),
             )
         ]
-        self._broker = BrokerReader(connection, prefix, facts.broker, complete)
+        self._broker = BrokerReader(connection, prefix, facts.broker, complete, clock=clock)
 
     def works(self) -> dict[str, Work]:
         """Returns what is to be done for as long as the monitor runs, by name."""

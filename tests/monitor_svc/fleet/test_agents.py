@@ -149,7 +149,34 @@ def test_while_the_monitor_is_cut_off_nobody_is_called_missing() -> None:
     row = _one(fleet)
     assert row.state == "up"
     assert row.reason == "nobody is heard since 119 s: the broker is away"
+    assert not row.idle
+    # The others had to find the broker again, too, and their heartbeats come one after the other.
     fleet.broker(BrokerFigures(connected=True), NOW + 120)
+    fleet.beat(beat(NOW + 121, instance="i2"), NOW + 121)
+    clock.now += 14
+    states = {one.instance: (one.state, one.idle, one.reason) for one in fleet.agents()}
+    assert states == {
+        "i1": ("up", False, "not heard again yet: the broker was away"),
+        "i2": ("up", True, ""),
+    }
+    clock.now += 1
+    fleet.broker(BrokerFigures(connected=True), clock.now)
+    assert {one.instance: one.state for one in fleet.agents()} == {"i1": "lost", "i2": "stale"}
+
+
+def test_that_the_monitor_is_cut_off_may_show_late() -> None:
+    fleet, clock = _heard()
+    fleet.broker(BrokerFigures(connected=True), NOW + 4)
+    clock.now += 15
+    fleet.broker(BrokerFigures(connected=False), NOW + 15)
+    assert _one(fleet).state == "up"
+
+
+def test_one_that_is_killed_soon_after_it_told_something_is_lost() -> None:
+    fleet = Fleet(clock=Clock())
+    fleet.beat(beat(NOW - 30), NOW - 30)
+    tell(fleet, "agent.running", "i1", 1, NOW - 25.5, scope="clerk", attempt=0)
+    fleet.gone("clerk", "i1", NOW - 15)
     assert _one(fleet).state == "lost"
 
 

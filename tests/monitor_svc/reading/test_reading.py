@@ -9,12 +9,14 @@ from pepperpy_bus.client import Client
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.units import now
+from pepperpy_monitor_svc.reading.broker import BrokerReader
 from pepperpy_monitor_svc.reading.positions import KeptPositions
 from pepperpy_monitor_svc.reading.reading import Reading
 from pepperpy_monitor_svc.reading.submissions import task_place
 from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.error import ErrorInfo
 from pepperpy_schemas.messages import AgentInstance, DeadLetter, Load
+from pepperpy_schemas.monitor import BrokerFigures
 from tests.monitor_svc.reading.conftest import Recorder, at_work, until
 
 Works = Callable[..., AbstractAsyncContextManager[Any]]
@@ -101,6 +103,17 @@ async def test_the_broker_is_told_with_what_waits_and_for_how_long(
     assert (tasks.messages, tasks.last_seq) == (3, 3)
     assert {one.name for one in tasks.consumers} == {"w_triage", "w_triage-hi"}
     assert first
+
+
+async def test_the_broker_is_looked_at_by_the_clock_of_the_server(bus: Client) -> None:
+    looks: list[tuple[bool, float]] = []
+
+    def take(figures: BrokerFigures, at: float) -> None:
+        looks.append((figures.connected, at))
+
+    async with at_work(BrokerReader(bus.connection, bus.prefix, take, clock=lambda: 42.0).run):
+        await until(lambda: looks)
+    assert looks == [(True, 42.0)]
 
 
 async def test_positions_are_kept_for_the_next_monitor(bus: Client, recorder: Recorder) -> None:
