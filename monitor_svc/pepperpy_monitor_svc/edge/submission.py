@@ -1,7 +1,9 @@
 """From an HTTP request to a task: its options from headers, its body from whatever came."""
 
 import base64
+import codecs
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -20,6 +22,10 @@ TIMEOUT: Final = "Pp-Timeout"
 IDEMPOTENCY: Final = "Idempotency-Key"
 _KEY_LENGTH: Final = 255
 _PASSED_ON: Final = (h.TRACEPARENT, h.TRACESTATE, h.BAGGAGE)
+_PYTHONS_OWN: Final = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"}
+)
+"""Encodings that are no texts' on the web; to read punycode takes the square of its length."""
 
 
 def options_of(request: web.Request, caller: str) -> SubmitOptions:
@@ -33,9 +39,9 @@ def options_of(request: web.Request, caller: str) -> SubmitOptions:
         Refused: A header has a value that is none.
     """
     given = request.headers
-    passed = {name: given[name] for name in _PASSED_ON if name in given}
+    passed = {name: given[name] for name in _PASSED_ON if _is_text(given, name)}
     if is_event(request):
-        passed[h.CONTENT_TYPE] = request.headers[hdrs.CONTENT_TYPE]
+        passed[h.CONTENT_TYPE] = request.content_type
     options = SubmitOptions(headers={h.SOURCE: caller, **passed})
     if task_id := _id_of(request, caller):
         options["id"] = task_id
@@ -77,12 +83,7 @@ async def body_of(request: web.Request, largest: int) -> bytes:
         decode(body, object)
         return body
     if kind.startswith("text/"):
-        try:
-            return encode(body.decode(request.charset or "utf-8"))
-        except (UnicodeDecodeError, LookupError):
-            raise Refused(
-                400, "bad_payload", f"the body is no {request.charset or 'utf-8':.40} text"
-            ) from None
+        return encode(_text_of(body, request.charset or "utf-8"))
     return encode(base64.b64encode(body).decode())
 
 
@@ -93,6 +94,23 @@ def is_event(request: web.Request) -> bool:
 
 def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
+
+
+def _text_of(body: bytes, charset: str) -> str:
+    try:
+        if codecs.lookup(charset).name not in _PYTHONS_OWN:
+            return body.decode(charset)
+    except (UnicodeError, LookupError):
+        pass
+    raise Refused(400, "bad_payload", f"the body is no {charset:.40} text")
+
+
+def _is_text(headers: Mapping[str, str], name: str) -> bool:
+    """Tells whether a header is there, and UTF-8: a message's headers are."""
+    try:
+        return name in headers and bool(headers[name].encode())
+    except UnicodeEncodeError:
+        return False  # as every trace context that is none: it is passed over
 
 
 def _id_of(request: web.Request, caller: str) -> str:

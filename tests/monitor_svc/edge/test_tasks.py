@@ -303,6 +303,8 @@ async def test_a_cloud_event_is_read_by_the_worker_as_one(edge: Any, working: An
         ({"Idempotency-Key": "k" * 300}, "bad_header"),
         ({"Content-Type": "text/plain; charset=klingon"}, "bad_payload"),
         ({"Content-Type": "text/plain; charset=ascii"}, "bad_payload"),
+        ({"Content-Type": "text/plain; charset=punycode"}, "bad_payload"),
+        ({"Content-Type": "text/plain; charset=undefined"}, "bad_payload"),
     ],
 )
 async def test_a_wrong_header_says_what_is_wrong(
@@ -312,6 +314,21 @@ async def test_a_wrong_header_says_what_is_wrong(
     if "Content-Type" not in headers:
         status, _, said = await edge.ask("POST", "/v1/tasks/x", json=1, headers=headers)
     assert (status, said["error"]["code"]) == (400, code)
+
+
+async def test_headers_that_are_no_text_are_passed_over(edge: Any) -> None:
+    head = (
+        f"POST /v1/tasks/nobody HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {CRM}\r\n"
+        "Connection: close\r\nContent-Length: 2\r\n"
+    )
+    wrong = b"traceparent: \xff\r\ntracestate: \xff\r\nbaggage: \xff\r\n"
+    kind = b"Content-Type: application/cloudevents+json; x=\xff\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    writer.write(head.encode() + wrong + kind + b"{}")
+    async with asyncio.timeout(10):
+        said = await reader.read()
+    writer.close()
+    assert said.startswith(b"HTTP/1.1 202 ")
 
 
 async def test_it_is_not_ready_while_the_broker_is_away(
