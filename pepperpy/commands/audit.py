@@ -185,6 +185,7 @@ def _row(one: Any) -> dict[str, Any]:
 def _told(verdict: "AuditVerdict") -> list[str]:
     if verdict.ok:
         sealed = f", {verdict.sealed} blocks sealed" if verdict.sealed else ""
+        sealed += f", {verdict.unsealed} before them not" if verdict.unsealed else ""
         end = f"the last is {verdict.head.seq}:{verdict.head.hash}"
         return [f"ok: {verdict.records} records are what was written{sealed}; {end}"]
     (fault, *_) = verdict.faults

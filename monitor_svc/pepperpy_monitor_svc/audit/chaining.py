@@ -23,7 +23,7 @@ from pepperpy_monitor_svc.audit.acts import Act
 from pepperpy_monitor_svc.audit.chain import START, chained, head_of, sealed
 from pepperpy_monitor_svc.audit.heads import EVERY, add_head
 from pepperpy_monitor_svc.audit.sources import Reader, Source, opened, sources
-from pepperpy_schemas.audit import ChainBlock, ChainedRecord, ChainHead, Place
+from pepperpy_schemas.audit import ChainBlock, ChainedRecord, ChainHead, Place, Value
 from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import WrongSequence
@@ -65,6 +65,7 @@ class Chaining:
         self._subject = CHAIN.of(client.prefix, log=AUDIT_LOG)
         self._place = 0
         self._number = 0
+        self._is_sealed = False
         self._read: dict[str, Place] = {}
 
     async def run(self) -> None:
@@ -75,7 +76,10 @@ class Chaining:
         """
         await self._find_end()
         if not self._number:
-            await self._begin()
+            await self._mark("begin", id=new_id())
+        elif self._key and not self._is_sealed:
+            # So that a log in which nothing is sealed is known to be another's.
+            await self._mark("seal")
         told: asyncio.Queue[_Told] = asyncio.Queue(MOST)
         async with asyncio.TaskGroup() as group:
             readers = [
@@ -102,18 +106,20 @@ class Chaining:
         block = CHAIN.decode(last.body)
         self.head = ChainHead(block.records[-1].seq, block.head)
         self._place, self._number, self._read = last.seq, block.number, dict(block.read)
+        self._is_sealed = bool(block.seal)
 
-    async def _begin(self) -> None:
-        begun = Act(
+    async def _mark(self, action: str, **data: Value) -> None:
+        """Adds an act of the log's own, unless another has added something."""
+        mark = Act(
             at=format_time(now()),
             claimed=False,
-            action="begin",
+            action=action,
             target=self._prefix,
-            data={"id": new_id()},
-            source=f"{self._stream}:0",
+            data=data,
+            source=f"{self._stream}:{self._place}",
         )
         with contextlib.suppress(WrongSequence):
-            await self._store(chained([begun], self.head), {})
+            await self._store(chained([mark], self.head), {})
             return
         await self._find_end()
 

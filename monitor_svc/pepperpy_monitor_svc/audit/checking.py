@@ -106,6 +106,9 @@ class Checker:
         if self._fault is None and last > self._head.seq:
             text = f"the log was known to go on to record {last}"
             self._refuse("truncated", self._head.seq + 1, text)
+        if self._unsealed and not self._sealed:
+            # Whoever writes it anew without the key would leave out all seals.
+            self._refuse("seal", self._head.seq, "no block has a seal of this key")
         return AuditVerdict(
             ok=self._fault is None,
             records=self._records,
@@ -138,7 +141,7 @@ class Checker:
             self._unsealed += 1
             if self._sealed:
                 self._refuse("seal", _first(block, self._head), f"block {block.number} has no seal")
-        elif hmac.compare_digest(block.seal, seal_of(block, self._key)):
+        elif hmac.compare_digest(block.seal.encode(), seal_of(block, self._key).encode()):
             self._sealed += 1
         else:
             text = f"block {block.number} was sealed with another key, or changed since"

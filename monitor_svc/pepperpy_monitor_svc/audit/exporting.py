@@ -68,12 +68,17 @@ def verify_lines(
             checker.unreadable("something stands behind the end")
             break
         try:
-            checker.record(decode(line, ChainedRecord))
+            record = decode(line, ChainedRecord)
         except PepperError as error:
             end = _read_end(line)
             if end is None:
                 checker.unreadable(f"its line cannot be read: {error.message}")
                 break
+        else:
+            if encode(record) != line.strip():
+                # A field that no hash is made of, or one that is there twice.
+                checker.unreadable("its line says more than the record, or says it otherwise")
+            checker.record(record)
     return _with_end(checker, end, key)
 
 
@@ -89,7 +94,7 @@ def _with_end(checker: Checker, end: _End | None, key: bytes) -> AuditVerdict:
         checker.cut_off("the file has no last line")
     else:
         checker.ends_with(end.end)
-        if key and not hmac.compare_digest(end.seal, _seal(end.end, key)):
+        if key and not hmac.compare_digest(end.seal.encode(), _seal(end.end, key).encode()):
             checker.badly_sealed("the last line is not sealed with this key")
     return checker.verdict()
 

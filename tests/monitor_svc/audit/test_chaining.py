@@ -177,6 +177,21 @@ async def test_blocks_are_sealed_with_the_operators_key(books: Books) -> None:
     assert (other.faults[0].kind, other.faults[0].seq) == ("seal", 1)
 
 
+async def test_a_log_that_had_no_key_is_sealed_from_when_it_has_one(books: Books) -> None:
+    """At once: until then it cannot be told from one that somebody has written anew."""
+    async with books.chaining():
+        await books.client.submit("triage", 1)
+        await books.having(2)
+    log = AuditLog(books.client, key=KEY)
+    assert not (await log.verify()).ok
+    for _ in range(2):
+        async with books.chaining(key=KEY):
+            await books.having(1, AuditQuery(action="seal"))
+    verdict = await log.verify()
+    assert (verdict.ok, verdict.records, verdict.sealed) == (True, 3, 1)
+    assert verdict.unsealed > 0
+
+
 async def test_ends_are_kept_in_a_file_the_last_one_too(books: Books, tmp_path: Path) -> None:
     file = tmp_path / "heads"
     for n in range(2):

@@ -61,6 +61,16 @@ def test_a_line_that_is_none_is_named() -> None:
     assert (fault.kind, fault.seq) == ("unreadable", 2)
 
 
+@pytest.mark.parametrize("more", [b'"note":"bo did it"', b'"by":"bo","by":"somebody"'])
+def test_what_no_hash_is_made_of_is_named(more: bytes) -> None:
+    lines = exported(3)
+    by = b'"by":' + encode(json.loads(lines[2])["by"])
+    lines[2] = lines[2][:-1] + b"," + more.replace(b'"by":"somebody"', by) + b"}"
+    (fault,) = verify_lines(lines).faults
+    assert (fault.kind, fault.seq) == ("unreadable", 2)
+    assert verify_lines(line + b"\r" for line in exported(3)).ok
+
+
 def test_what_stands_behind_the_end_is_named() -> None:
     lines = exported(2)
     (fault,) = verify_lines([*lines, lines[1]]).faults

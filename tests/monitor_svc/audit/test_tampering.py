@@ -182,3 +182,15 @@ def test_a_seal_that_was_taken_off_is_named(records: list[ChainedRecord], size: 
     whole[-1] = msgspec.structs.replace(whole[-1], seal="")
     assert fault(checked_blocks(whole, KEY)) == ("seal", whole[-1].records[0].seq)
     assert checked_blocks(whole, b"").ok
+
+
+@settings(max_examples=40, deadline=None)
+@given(chains, st.integers(1, 4), st.text(min_size=1))
+def test_a_log_without_seals_is_not_that_of_who_has_a_key(
+    records: list[ChainedRecord], size: int, nonsense: str
+) -> None:
+    """Who writes all of it anew has no key, and would leave out every seal."""
+    whole = blocks(records, size, b"")
+    assert fault(checked_blocks(whole, KEY)) == ("seal", len(records))
+    whole[0] = msgspec.structs.replace(whole[0], seal=nonsense)
+    assert fault(checked_blocks(whole, KEY)) == ("seal", whole[0].records[0].seq)
