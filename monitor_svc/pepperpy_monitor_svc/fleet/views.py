@@ -1,6 +1,6 @@
 """What the fleet shows; each view is made anew when it is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pepperpy_monitor_svc.fleet.parts import Parts
 from pepperpy_monitor_svc.fleet.record import Record
@@ -90,8 +90,15 @@ class Views:
         return None if record is None else row(record, tasks.children(task_id))
 
     def record(self, task_id: str) -> Record | None:
-        """Returns a task as it is kept, for whoever looks at each one; nobody else changes it."""
+        """Returns a task as it is kept, for whoever looks at each one.
+
+        Nobody else changes it, but to note in its `counted` what they have counted.
+        """
         return self._parts.tasks.get(task_id)
+
+    def records(self) -> Iterator[Record]:
+        """Yields all tasks as they are kept."""
+        return iter(self._parts.tasks)
 
     def agents(self) -> list[AgentRow]:
         """Returns all instances by agent."""

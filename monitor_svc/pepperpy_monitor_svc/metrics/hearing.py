@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -15,35 +15,16 @@ from pepperpy_monitor_svc.metrics.totals import Totals
 from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.catalog.tasks import DEAD_LETTER, RESULT, TASK
 from pepperpy_schemas.monitor import Gap
-from pepperpy_schemas.states import TaskState
 
 SYSTEM: Final = "nats"
 _PUBLISH: Final = "publish"
 _PROCESS: Final = "process"
-REMEMBERED: Final = 20_000
-"""Tasks of which is known what was counted of them already."""
+MOST: Final = 20_000
+"""Ended tasks whose event is waited for, and topics that are remembered."""
 PATIENCE: Final = 5.0
 """Seconds in which the event follows that tells more of an end than its result does."""
-
-
-class Once:
-    """Says of each name whether it is the first time; forgets those that it saw first."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[str, None] = OrderedDict()
-
-    def __contains__(self, name: str) -> bool:
-        """Whether this one was asked of before."""
-        return name in self._seen
-
-    def __call__(self, name: str) -> bool:
-        """Whether this one was not asked of before; it was from now on."""
-        if name in self._seen:
-            return False
-        self._seen[name] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return True
+_SUBMITTED, _ENDED, _FILED = (1 << n for n in range(8, 11))
+"""In `Record.counted`, beside what the fleet counts itself: it is known for as long as the task."""
 
 
 class Hearing:
@@ -68,8 +49,7 @@ class Hearing:
         self._clock = clock
         self._known = known
         self._prefix = prefix
-        self._submitted, self._ended, self._well = Once(), Once(), Once()
-        self._filed, self._topics = Once(), Once()
+        self._topics: OrderedDict[str, None] = OrderedDict()
         self._untold: OrderedDict[str, float] = OrderedDict()
         self._rules: Mapping[str, Callable[[Heard], None]] = {
             "task": self._task,
@@ -83,12 +63,22 @@ class Hearing:
         match of:
             case Heard():
                 self._event(of)
-            case str() if kind == "task" and of not in self._well:
+            case str() if kind == "task":
                 record = self._known.record(of)
                 if record is not None:
                     self._changed(record)
             case Gap():
                 self.missed(of)
+
+    def leave_out(self, records: Iterable[Record]) -> None:
+        """Counts nothing of what tasks are already."""
+        for one in records:
+            self._has_tasks(one.topic)
+            one.counted |= _SUBMITTED
+            if not one.is_open:
+                one.counted |= _ENDED
+            if one.letter:
+                one.counted |= _FILED
 
     def missed(self, gap: Gap) -> None:
         """Counts messages that were never seen."""
@@ -135,13 +125,10 @@ class Hearing:
             labels = (SYSTEM, _PROCESS, template, code)
             self._totals.measure(names.PROCESS_DURATION, took / 1e3, *labels)
         self._untold.pop(heard.id, None)
-        if self._ended(heard.id):
+        if self._first(heard.id, _ENDED):
             self._count_end(heard.id, topic, _agent(heard), state, code)
 
     def _count_end(self, task_id: str, topic: str, agent: str, state: str, code: str) -> None:
-        if state == TaskState.COMPLETED:
-            # Nothing else can come of it that counts.
-            self._well(task_id)
         self._sent(self._spelled(RESULT.template))
         self._totals.count(names.TASKS_ENDED, topic, agent, state, code)
         record = self._known.record(task_id)
@@ -150,23 +137,29 @@ class Hearing:
             self._totals.measure(names.TASK_DURATION, seconds, topic, state)
 
     def _was_submitted(self, task_id: str, topic: str) -> None:
-        if self._submitted(task_id):
+        if self._first(task_id, _SUBMITTED):
             self._totals.count(names.TASKS_SUBMITTED, topic)
-            if self._topics(topic):
-                # Who compares it with before must have seen it at 0.
-                self._totals.count(names.DEAD_LETTERS, topic, by=0)
+            self._has_tasks(topic)
             self._sent(self._spelled(TASK.template, topic=topic))
+
+    def _has_tasks(self, topic: str) -> None:
+        if topic not in self._topics:
+            self._topics[topic] = None
+            if len(self._topics) > MOST:
+                self._topics.popitem(last=False)
+            # Who compares it with before must have seen it at 0.
+            self._totals.count(names.DEAD_LETTERS, topic, by=0)
 
     def _changed(self, record: Record) -> None:
         """A task is as something else than an event has told."""
         if record.submitted:
             self._was_submitted(record.id, record.topic)
-        if record.letter and self._filed(record.id):
+        if record.letter and self._first(record.id, _FILED):
             self._totals.count(names.DEAD_LETTERS, record.topic)
             self._sent(self._spelled(DEAD_LETTER.template, topic=record.topic))
-        if record.ended and record.id not in self._ended:
+        if record.ended and not record.counted & _ENDED:
             self._untold.setdefault(record.id, self._clock())
-            if len(self._untold) > REMEMBERED:
+            if len(self._untold) > MOST:
                 self._count_untold(next(iter(self._untold)))
 
     def settle(self) -> None:
@@ -178,8 +171,16 @@ class Hearing:
     def _count_untold(self, task_id: str) -> None:
         del self._untold[task_id]
         record = self._known.record(task_id)
-        if record is not None and self._ended(task_id):
+        if record is not None and self._first(task_id, _ENDED):
             self._count_end(task_id, record.topic, record.agent, record.state, record.code)
+
+    def _first(self, task_id: str, what: int) -> bool:
+        """Whether this of a task counts for the first time."""
+        record = self._known.record(task_id)
+        if record is None or record.counted & what:
+            return False
+        record.counted |= what
+        return True
 
     # --- tools ---
 

@@ -103,6 +103,7 @@ class Meters:
         if self.counting:
             return
         self._counted = self._fleet.counters()
+        self._hearing.leave_out(self._fleet.records())
         self._fleet.on_change.append(self._hearing)
         # Who compares them with before must have seen them at 0, and what was missed before the
         # start after that.

@@ -25,9 +25,14 @@ class Told:
         self.fleet = Fleet(clock=lambda: NOW)
         self.now = 0.0
         self._hearing = Hearing(self.totals, "pp", self.fleet, clock=lambda: self.now)
-        self.fleet.on_change.append(self._hearing)
+        self.begin()
         self._seqs = itertools.count(1)
         self._moments = itertools.count(int(NOW) - 10_000)
+
+    def begin(self) -> None:
+        """Counts from now on."""
+        self._hearing.leave_out(self.fleet.records())
+        self.fleet.on_change.append(self._hearing)
 
     def event(self, name: str, scope: str, task_id: str, *, cause: str = "", **data: Any) -> None:
         entity, verb = name.split(".")

@@ -67,6 +67,30 @@ def test_an_end_without_an_event_is_counted_after_some_patience(told: Told) -> N
     assert told.counted(ENDED) == {("completed", "triage"): 1}
 
 
+def test_a_task_that_waits_while_any_number_of_others_come_is_counted_once(told: Told) -> None:
+    tasks = [f"t{number}" for number in range(20_002)]
+    for task in tasks:
+        told.submitted("triage", task)
+    told.event("task.started", "triage", tasks[0], instance="support/i1")
+    assert told.counted("pepperpy_tasks_submitted_total") == {("triage",): len(tasks)}
+
+
+def test_of_a_task_that_was_there_before_only_what_comes_is_counted(told: Told) -> None:
+    told.fleet.on_change.clear()
+    told.submitted("triage", "waits")
+    told.event("task.started", "triage", "failed", instance="support/i1")
+    told.event("task.failed", "triage", "failed", instance="support/i1", code="boom", message="no")
+    told.begin()
+    assert told.counted("pepperpy_dead_letters_stored_total") == {("triage",): 0}
+    told.event("task.started", "triage", "waits", instance="support/i1")
+    told.event("task.completed", "triage", "waits", instance="support/i1")
+    told.result("failed", "boom")
+    told.letter("triage", "failed", "boom")
+    assert told.counted("pepperpy_tasks_submitted_total") == {}
+    assert told.counted(ENDED) == {("support", "completed", "triage"): 1}
+    assert told.counted("pepperpy_dead_letters_stored_total") == {("triage",): 1}
+
+
 def test_attempts_that_fail_are_counted_by_their_code(told: Told) -> None:
     told.event("task.retry", "triage", "t1", error={"code": "timeout", "message": ""}, failures=1)
     assert told.counted("pepperpy_tasks_retried_total") == {("timeout", "triage"): 1}
