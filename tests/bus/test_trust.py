@@ -237,7 +237,16 @@ async def refusals(client: Connected) -> set[str]:
     return texts
 
 
-@pytest.mark.parametrize("principal", sorted(EVERYBODY))
+@pytest.mark.parametrize("service", ["memory", "language", "provider", "monitor", "tool"])
+async def test_the_edge_that_the_world_may_reach_asks_no_service(
+    connected: Connect, service: str
+) -> None:
+    edge = await connected("edge")
+    subject = f"pp.svc.{service}.search.edge"
+    assert f'violation for publish to "{subject}"' in await edge.publish_refused(subject)
+
+
+@pytest.mark.parametrize("principal", sorted(EVERYBODY - {"edge"}))
 async def test_a_service_request_carries_its_true_principal(
     connected: Connect, principal: str
 ) -> None:

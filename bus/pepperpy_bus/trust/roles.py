@@ -13,6 +13,7 @@ that is taken over can do no more than the role. Three facts about the server sh
 """
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Final
 
 from pepperpy_bus.streams.topology import PARKED
@@ -179,8 +180,15 @@ def _provider(at: Grants) -> Permissions:
 
 
 def _edge(at: Grants) -> Permissions:
-    """The HTTP edge submits for people without NATS: a producer that is seen in the registry."""
-    return _producer(at) + at.writes_buckets("registry")
+    """The HTTP edge submits for people without NATS: a producer that is seen in the registry.
+
+    It asks no service: whoever takes over what the world may reach spends nothing on models, and
+    finds nothing that is remembered.
+    """
+    granted = _producer(at) + at.writes_buckets("registry")
+    for service in chain.from_iterable(SERVES.values()):
+        granted += at.withholds(service)
+    return granted
 
 
 def _monitor(at: Grants) -> Permissions:
