@@ -16,7 +16,11 @@ from pepperpy_bus.trust.principals import Role
 _ACTS_AS: Final[Role] = "operator"
 _FILE: Final = "dashboard"
 
-SECRET: Final = ("PEPPERPY_MONITOR_TOKEN", "PEPPERPY_MONITOR_ACTING_PASSWORD")
+SECRET: Final = (
+    "PEPPERPY_MONITOR_TOKEN",
+    "PEPPERPY_MONITOR_ACTING_PASSWORD",
+    "PEPPERPY_MONITOR_AUDIT_KEY",
+)
 """Beginnings of the variables that the monitor alone gets."""
 
 

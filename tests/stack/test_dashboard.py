@@ -54,18 +54,20 @@ async def test_a_stack_shows_its_tasks_where_it_says(start_up):
     assert "permission_denied" not in up.text
 
 
-async def test_workers_know_neither_its_token_nor_its_password(start_up, tmp_path):
-    token = "a-token-of-the-person-at-the-desk"
+async def test_workers_know_neither_its_token_nor_its_password_nor_its_key(start_up, tmp_path):
+    token, key = "a-token-of-the-person-at-the-desk", "what-the-records-are-sealed-with"
     up = await start_up(
         AGENT,
         *("--workers", "1", "--port", "0", "--no-models", "--monitor"),
         PEPPERPY_MONITOR_TOKEN=token,
+        PEPPERPY_MONITOR_AUDIT_KEY=key,
     )
     await up.is_ready()
     assert up.ready["token_file"] == ""
     told = {name: Path(f"/proc/{pid}/environ").read_bytes() for name, pid in up.pids.items()}
-    assert token.encode() in told["monitor"]
-    assert token.encode() not in told["worker.1"] + told["orchestrator"]
+    for secret in (token, key):
+        assert secret.encode() in told["monitor"]
+        assert secret.encode() not in told["worker.1"] + told["orchestrator"]
     assert b"MONITOR_ACTING_PASSWORD" not in told["worker.1"] + told["orchestrator"]
 
 
