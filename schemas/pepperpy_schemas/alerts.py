@@ -47,8 +47,11 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return msgspec.structs.replace(self, **fields)
 
     def moved(self, seconds: float) -> "Alert":
-        """Returns the same at another time: the clock has jumped."""
-        moments = ("since", "fired", "resolved", "ending")
+        """Returns the same at another time: the clock has jumped.
+
+        When it fired stays as it was told: that tells one firing from the next.
+        """
+        moments = ("since", "resolved", "ending")
         given = {name: getattr(self, name) for name in moments}
         return self.changed(**{k: v + seconds for k, v in given.items() if v is not None})
 

@@ -119,7 +119,10 @@ class Evaluator:
         rule, condition = ready.rule, ready.condition
         assert condition is not None, "it was given one above"
         found = condition.values(frame)
-        kept = dict(sorted(found.items())[: rule.limit])
+        # Those that fire first: one that holds is not over because others came before it.
+        firing = frame.firing.get(rule.name, frozenset())
+        ordered = sorted(found.items(), key=lambda one: (one[0] not in firing, one[0]))
+        kept = dict(ordered[: rule.limit])
         if left_out := len(found) - len(kept):
             told.append(f"{left_out} more alerts than its limit of {rule.limit}: left out")
         holding = {}

@@ -18,6 +18,10 @@ BUS: Final = "bus"
 """The receiver that everything goes to at once: an event on the bus and a line of the log."""
 
 
+_AHEAD: Final = 1.0
+"""Seconds that the clock of the one who led before may be ahead."""
+
+
 class Group(msgspec.Struct, frozen=True):
     """Alerts that are told together.
 
@@ -110,11 +114,11 @@ def news(
     fresh = [a for a in firing if known.get(a.id) != mark(a)]
     if told is None or not known:
         began = min((a.fired or at for a in firing), default=None)
-        due = at if began is None else began + group.route.wait
+        due = at if began is None else _after(began, group.route.wait, at)
     elif fresh or resolved:
-        due = told.at + group.route.interval
+        due = _after(told.at, group.route.interval, at)
     else:
-        due = told.at + group.route.repeat
+        due = _after(told.at, group.route.repeat, at)
     if at < due or not (firing or resolved):
         return None
     left = {a.id: mark(a) for a in firing}
@@ -131,6 +135,11 @@ def news(
 def mark(alert: Alert) -> str:
     """Returns what tells one firing of an alert from the next."""
     return f"{alert.fired or 0.0:.3f}"
+
+
+def _after(moment: float, seconds: float, at: float) -> float:
+    """So long after a moment; now, if that has yet to come: the clock has gone back since."""
+    return moment + seconds if moment <= at + _AHEAD else at
 
 
 def _join(

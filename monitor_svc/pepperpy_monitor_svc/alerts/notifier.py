@@ -54,6 +54,10 @@ class Tries(msgspec.Struct):
     alerts: set[str]
     error: str
 
+    def is_early(self, at: float) -> bool:
+        """Whether it is too early for the next; never because the clock has gone back."""
+        return 0 < self.again - at < 2 * LONGEST_PAUSE
+
 
 class Notifier:
     """Tells of alerts while its context is open.
@@ -108,7 +112,7 @@ class Notifier:
         for group in groups(self.notifying.routes, alerts):
             place = group.receiver, group.id
             tries = self._tries.get(place)
-            if place in self._on_way or (tries is not None and at < tries.again):
+            if place in self._on_way or (tries is not None and tries.is_early(at)):
                 continue
             tried = tries.alerts if tries is not None else ()
             found = news(group, self.told.get(place), hidden, at, tried=tried)

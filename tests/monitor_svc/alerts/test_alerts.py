@@ -137,6 +137,32 @@ async def test_what_still_fires_is_told_again_only_after_a_while(bench: Bench) -
         assert len(bench.hook.posts) == 3
 
 
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+async def test_a_clock_that_jumps_tells_nothing_twice_and_leaves_nothing_out(
+    bench: Bench, jump: float
+) -> None:
+    """People would be paged for ever of what was over when the machine woke."""
+    bench.notify(NOTIFY.format(url=bench.hook.url).replace("repeat: 1h", "repeat: 3d"))
+    async with bench.replica() as first:
+        await bench.tick(first, orders=7, mails=7)
+        bench.now += jump
+        await bench.tick(first, orders=7)
+        await bench.tick(first, orders=7)
+        await bench.tick(first)
+    async with bench.replica() as second:
+        await bench.tick(second)
+        assert not second.active()
+    ends = [sorted(topics) for state, topics in bench.hook.told() if state == "resolved"]
+    assert ends == [["orders"]]
+    over = [
+        one["labels"]["topic"]
+        for body in bench.hook.bodies()
+        for one in body["alerts"]
+        if one["status"] == "resolved"
+    ]
+    assert sorted(over) == ["mails", "orders"]
+
+
 async def test_who_takes_over_tells_nothing_twice_and_leaves_nothing_out(bench: Bench) -> None:
     async with bench.replica() as first, bench.replica() as second:
         await bench.tick(first, orders=7)

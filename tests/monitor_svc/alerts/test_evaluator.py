@@ -130,6 +130,15 @@ def test_a_rule_makes_no_more_alerts_than_its_limit_and_says_so() -> None:
     assert evaluator.troubles == {"A": "7 more alerts than its limit of 3: left out"}
 
 
+def test_what_fires_is_not_over_because_a_rule_has_come_to_its_limit() -> None:
+    evaluator = Evaluator(rules(THRESHOLD.replace("for: 20s", "limit: 3")))
+    late = [one for n in range(5, 8) for one in waiting(6, f"t{n}")]
+    evaluator.evaluate(late, 0.0)
+    early = [one for n in range(5) for one in waiting(6, f"t{n}")]
+    assert evaluator.evaluate([*early, *late], 5.0) == []
+    assert states(evaluator) == ["firing"] * 3
+
+
 def test_more_series_than_there_is_room_for_are_left_out_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
