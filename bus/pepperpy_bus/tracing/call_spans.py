@@ -5,7 +5,7 @@ Names follow OpenTelemetry's conventions for generative AI 1.41: ``chat {model}`
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pepperpy_bus.events import Heard
@@ -26,6 +26,8 @@ _TOKENS: Final = {
     "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
 }
 _ENDS: Final = frozenset({"completed", "failed"})
+_LONGEST_MS: Final = 366 * 86_400e3
+"""Whatever anybody says, nothing takes longer."""
 
 
 def trace_of(text: str) -> TraceContext | None:
@@ -52,7 +54,7 @@ def call_span(call: Heard, *, task_id: str = "") -> Span:
         name=_model_name(data) if model else f"memory {call.verb} {call.scope}",
         what="model" if model else "memory",
         kind="client",
-        start=ended - timedelta(milliseconds=_number(data.get("ms"))),
+        start=_before(ended, _number(data.get("ms"))),
         end=ended,
         error=code,
         message=str(data.get("message", "")),
@@ -126,7 +128,7 @@ def _tool(
     data = ended.data if ended is not None else {}
     start = began.ts
     if ended is not None and (ms := _number(data.get("ms"))):
-        start = min(start, ended.ts - timedelta(milliseconds=ms))
+        start = min(start, _before(ended.ts, ms))
     return Span(
         trace_id=own.trace_id,
         span_id=span_of(fact, "tool"),
@@ -151,4 +153,11 @@ def _tool(
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(min(max(value, 0), _LONGEST_MS)) if isinstance(value, int | float) else 0.0
+
+
+def _before(moment: datetime, ms: float) -> datetime:
+    try:
+        return moment - timedelta(milliseconds=ms)
+    except OverflowError:  # the moment is one of the first year
+        return moment

@@ -25,6 +25,7 @@ SCOPE: Final = "pepperpy_bus.tracing"
 """Who says it."""
 
 _NEEDED: Final = "opentelemetry.exporter.otlp.proto.http"
+_LAST_NS: Final = (1 << 64) - 1
 _SENDER: Final = "pepperpy"
 """The service of tasks whose sender does not say who it is."""
 
@@ -130,7 +131,8 @@ def _resource(service: str, instance: str) -> "Resource":
 
 
 def _nanoseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1e6) * 1000
+    """Nanoseconds since 1970; OTLP has no others than those of 64 bits."""
+    return min(max(0, int(moment.timestamp() * 1e6) * 1000), _LAST_NS)
 
 
 def _installed() -> bool:

@@ -10,8 +10,10 @@ from typing import Final
 import msgspec
 
 from pepperpy_bus.client import Client
-from pepperpy_bus.events import Heard, listen
+from pepperpy_bus.events import Heard, event_subjects, heard
 from pepperpy_bus.logs import get_log
+from pepperpy_bus.streams.clock import to_datetime
+from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.tasks.explanation import Explanation, ToldChild
 from pepperpy_bus.trace import attempt_span
 from pepperpy_bus.tracing.call_spans import SERVICES, trace_of
@@ -20,6 +22,7 @@ from pepperpy_bus.tracing.spans import Span, Trace
 from pepperpy_bus.tracing.task_spans import spans_of
 from pepperpy_bus.units import now
 from pepperpy_schemas.errors import NotFound, PepperError
+from pepperpy_schemas.subjects import stream_name
 
 log = get_log("pepperpy.trace")
 
@@ -158,19 +161,21 @@ async def _told(
 ) -> tuple[list[Heard], bool]:
     found: list[Heard] = []
     read = 0
-    told = listen(
-        client.connection, client.prefix, f"{entity}.>", since=since - _SKEW, until_end=True
-    )
+    stream, subjects = stream_name(client.prefix, "EVENTS"), event_subjects(client.prefix, entity)
     try:
-        async for one in told:
-            read += 1
-            if read > MOST_CALLS:
-                return found, True
-            if one.event.ts > until + _SKEW:
-                break
-            context = trace_of(one.event.trace)
-            if context is not None and context.trace_id in trace_ids:
-                found.append(one)
+        async with follow(client.connection, stream, subjects, since=since - _SKEW) as told:
+            async for delivery in told.until_end():
+                read += 1
+                if read > MOST_CALLS:
+                    return found, True
+                # Not by its own time: one clock that is ahead would hide all that follows.
+                if to_datetime(delivery.time_ns) > until + _SKEW:
+                    break
+                with contextlib.suppress(PepperError):  # it is no event
+                    one = heard(delivery)
+                    context = trace_of(one.event.trace)
+                    if context is not None and context.trace_id in trace_ids:
+                        found.append(one)
     except PepperError as error:
         log.debug("trace.no_calls", entity=entity, error=str(error))
         return found, True

@@ -101,3 +101,13 @@ def test_values_that_are_none_are_left_out(junk: dict[str, Any]) -> None:
     span = call_span(told("llm", "completed", **junk))
     assert span.end == AT
     assert all(isinstance(value, str | bool | int | float) for value in span.attributes.values())
+
+
+@pytest.mark.parametrize("ms", [1e300, 10**400, -5, "long", None])
+@pytest.mark.parametrize("year", [1, 2026, 9999])
+def test_a_request_that_took_whatever_time_is_a_span(ms: object, year: int) -> None:
+    at = datetime(year, 1, 1, tzinfo=UTC)
+    event = Event(id="e1", ts=at, data={"ms": ms, "first_ms": ms}, trace=TRACEPARENT)
+    span = call_span(Heard("llm", "completed", "main", "r1", event))
+    assert span.end == at
+    assert span.start <= at

@@ -2,6 +2,7 @@
 
 import datetime
 
+import msgspec
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
@@ -101,3 +102,13 @@ async def test_a_receiver_that_refuses_is_said() -> None:
 async def test_an_address_that_is_none_is_said() -> None:
     with pytest.raises(BadConfig, match="no receiver"):
         await otlp.send("127.0.0.1:4318", [SPAN])
+
+
+async def test_a_span_of_an_impossible_time_keeps_no_others_from_being_sent() -> None:
+    odd = []
+    for n, year in enumerate((1, 9999), 1):
+        at = datetime.datetime(year, 1, 1, tzinfo=datetime.UTC)
+        odd.append(msgspec.structs.replace(SPAN, span_id=f"{n:016x}", start=at, end=at))
+    with Receiver() as receiver:
+        assert await otlp.send(receiver.url, [*odd, SPAN]) == 3
+    assert len(receiver.spans) == 3

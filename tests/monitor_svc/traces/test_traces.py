@@ -1,5 +1,7 @@
 """A task's trace: everything that it set off, in one tree."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from pepperpy import Agent, Client, Context
@@ -8,6 +10,8 @@ from pepperpy_bus.trace import TraceContext, active, attempt_span, send_span
 from pepperpy_bus.tracing import reading
 from pepperpy_bus.tracing.reading import read_trace
 from pepperpy_bus.tracing.spans import Span, Trace, in_order
+from pepperpy_schemas.catalog.events import EVENT
+from pepperpy_schemas.messages import Event
 from pepperpy_schemas.subjects import stream_name
 from tests.agents.conftest import Working
 from tests.monitor_svc.traces.conftest import whole
@@ -108,6 +112,25 @@ async def test_what_is_submitted_in_a_trace_belongs_to_it(
         await client.result(task_id, wait=20)
         trace = await whole(client, task_id, 3)
     assert [one.parent_id for one in trace.spans if one.what == "send"] == [SPAN]
+
+
+async def test_an_event_with_whatever_times_hides_none_that_follow(
+    client: Client, working: Working, office: Agent, services: Planned
+) -> None:
+    ahead = Event(
+        id="e1",
+        ts=datetime(9999, 12, 31, tzinfo=UTC),
+        data={"ms": 1e300},
+        trace=f"00-{TRACE}-{SPAN}-01",
+    )
+    subject = EVENT.of(client.prefix, entity="llm", verb="completed", scope="fast", id="r1")
+    async with working(office):
+        await client.connection.request(subject, EVENT.encode(ahead))
+        with active(TraceContext(TRACE, SPAN)):
+            task_id = await client.submit("child", 2)
+        await client.result(task_id, wait=20)
+        trace = await whole(client, task_id, 3)
+    assert len(named(trace, "chat default")) == 1
 
 
 async def test_ids_are_the_same_when_the_events_have_expired(
