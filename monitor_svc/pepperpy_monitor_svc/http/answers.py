@@ -1,6 +1,5 @@
 """Answers of JSON, and of errors: encoded by msgspec, compressed where it helps."""
 
-import gzip
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,7 +13,8 @@ from pepperpy_schemas.errors import ErrorInfo
 
 _WORTH: Final = 1024
 """Bytes from which on compressing saves more than it costs."""
-_LEVEL: Final = 5
+_LONG: Final = 64 << 10
+"""Bytes from which on a thread compresses: megabytes would hold up all others."""
 _OURS: Final = 500
 """The first status that is not the caller's to mend."""
 _AGAIN: Final = "1"
@@ -62,10 +62,17 @@ def json_answer(
     """Returns the answer with a value as JSON; bytes are JSON that is ready to send."""
     body = value if isinstance(value, bytes) else encode(value)
     more = {hdrs.CACHE_CONTROL: "no-store", **(headers or {})}
+    answer = web.Response(
+        body=body,
+        status=status,
+        headers=more,
+        content_type="application/json",
+        zlib_executor_size=_LONG,
+    )
     if len(body) >= _WORTH and takes_gzip(request):
-        body = gzip.compress(body, _LEVEL, mtime=0)
-        more |= {hdrs.CONTENT_ENCODING: "gzip", hdrs.VARY: hdrs.ACCEPT_ENCODING}
-    return web.Response(body=body, status=status, headers=more, content_type="application/json")
+        answer.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+        answer.enable_compression(web.ContentCoding.gzip)
+    return answer
 
 
 def error_answer(

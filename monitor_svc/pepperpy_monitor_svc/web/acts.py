@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 from aiohttp import web
 
 from pepperpy_bus.audit import AS
@@ -28,6 +29,9 @@ _LONGEST: Final = 1000
 """Characters of a text beside the act itself."""
 _WAIT: Final = 5.0
 """Seconds to wait until a task has been canceled; the request is stored."""
+
+_Number = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+"""The number of a message in its stream."""
 
 Act = Callable[[web.Request, str, dict[str, Any]], Coroutine[Any, Any, Any]]
 """Gets the request, who acts and what was said; returns the answer."""
@@ -82,7 +86,7 @@ async def rerun(request: web.Request, who: str, said: dict[str, Any]) -> dict[st
 async def replay(request: web.Request, who: str, said: dict[str, Any]) -> dict[str, Any]:
     """Submits the tasks of dead letters anew; those that cannot be are named with the reason."""
     client = acting_client(request)
-    numbers = convert(said.get("ids"), list[int])
+    numbers = convert(said.get("ids"), list[_Number])
     if not 0 < len(numbers) <= _AT_ONCE:
         raise Refused(400, "bad_payload", f"$.ids has {len(numbers)} items, not 1 to {_AT_ONCE}")
     drop = convert(said.get("drop", False), bool)

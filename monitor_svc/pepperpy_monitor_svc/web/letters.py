@@ -35,8 +35,7 @@ async def letters(request: web.Request) -> web.StreamResponse:
     limit = whole_number(request, "limit", _PAGE, _MOST)
     before = whole_number(request, "cursor", 1 << 40, 1 << 40) if "cursor" in request.query else 0
     word = request.query.get("q", "")[:_MOST].casefold()
-    found, following, total = await _newest(client, topic, word, limit, before)
-    rows = [_row(one) for one in found]
+    rows, following, total = await _newest(client, topic, word, limit, before)
     return json_answer(
         request,
         {"items": rows, "next": None if following is None else str(following), "total": total},
@@ -45,39 +44,43 @@ async def letters(request: web.Request) -> web.StreamResponse:
 
 async def _newest(
     client: Client, topic: str, word: str, limit: int, before: int
-) -> tuple[list[Filed], int | None, int]:
+) -> tuple[list[dict[str, Any]], int | None, int]:
     stream = stream_name(client.prefix, "DLQ")
     subject = DEAD_LETTER.pattern(client.prefix, **({"topic": topic} if topic else {}))
     info = await api(client.connection, f"STREAM.INFO.{stream}", {"subjects_filter": subject})
     state = info["state"]
     total = sum((state.get("subjects") or {}).values())
     high = min(before, state["last_seq"] + 1) if before else state["last_seq"] + 1
-    first, found, looked = max(1, state["first_seq"]), list[Filed](), 0
+    first, found, looked = max(1, state["first_seq"]), list[dict[str, Any]](), 0
     while high > first and looked < _READ:
         low = max(first, high - _STRETCH)
-        stretch = await _stretch(client, stream, subject, low, high)
-        looked += len(stretch)
+        read, stretch = await _stretch(client, stream, subject, word, low, high)
+        looked += read
         for one in reversed(stretch):
-            if word and word not in _words(one):
-                continue
             if len(found) == limit:
-                return found, found[-1].seq, total
+                return found, found[-1]["seq"], total
             found.append(one)
         high = low
     return found, high if high > first else None, total
 
 
-async def _stretch(client: Client, stream: str, subject: str, low: int, high: int) -> list[Filed]:
-    found: list[Filed] = []
+async def _stretch(
+    client: Client, stream: str, subject: str, word: str, low: int, high: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many letters a stretch has, and the rows of those with the word: whole ones are large."""
+    read, rows = 0, list[dict[str, Any]]()
     async with follow(client.connection, stream, [subject], from_seq=low) as follower:
         async for delivery in follower.until_end():
             if delivery.seq >= high:
                 break
+            read += 1
             try:
-                found.append(Filed(delivery.seq, DEAD_LETTER.decode(delivery.body)))
+                filed = Filed(delivery.seq, DEAD_LETTER.decode(delivery.body))
             except PepperError:
                 continue  # somebody wrote it who does not know the form; the fleet counts it
-    return found
+            if not word or word in _words(filed):
+                rows.append(_row(filed))
+    return read, rows
 
 
 def _words(filed: Filed) -> str:

@@ -1,6 +1,5 @@
 """What is kept beside the fleet: alerts, snapshots, the audit log, questions, and the settings."""
 
-import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -42,9 +41,7 @@ async def snapshots(request: web.Request) -> web.StreamResponse:
 async def snapshot(request: web.Request) -> web.StreamResponse:
     """One snapshot, whole."""
     snapshot_id = check_token(request.match_info["id"], what="snapshot id")
-    exported = await request.app[PARTS].monitor.snapshots.export(snapshot_id)
-    # It may have megabytes, and compressing them would hold up all others.
-    return await asyncio.to_thread(json_answer, request, exported)
+    return json_answer(request, await request.app[PARTS].monitor.snapshots.export(snapshot_id))
 
 
 async def compare(request: web.Request) -> web.StreamResponse:

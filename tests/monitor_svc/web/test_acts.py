@@ -127,6 +127,8 @@ async def test_acts_that_make_no_sense_say_so(opened: Callable[..., Any], bus: C
         ("/api/dead-letters/replay", {"ids": []}),
         ("/api/dead-letters/replay", {"ids": list(range(1000))}),
         ("/api/dead-letters/replay", {"ids": ["1"]}),
+        ("/api/dead-letters/replay", {"ids": [0]}),
+        ("/api/dead-letters/replay", {"ids": [1 << 70]}),
         ("/api/tasks/a.b/cancel", {}),
         ("/api/tasks/x/answer", {}),
         ("/api/tasks/x/rerun", {"from_step": [1]}),

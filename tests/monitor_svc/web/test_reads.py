@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from pepperpy import Agent, Context
 from pepperpy_bus.client import Client
 from pepperpy_bus.tasks.deadletters import write_letter
+from pepperpy_monitor_svc.http.answers import json_answer
 from pepperpy_monitor_svc.web.app import VIEWS
 from pepperpy_monitor_svc.web.files import FOLDER
 from pepperpy_schemas.errors import HandlerError
@@ -161,6 +163,17 @@ async def test_a_large_answer_is_compressed(browser: Any) -> None:
         assert answer.headers["Vary"] == "Accept-Encoding"
         assert int(answer.headers["Content-Length"]) < 10_000
         assert len((await answer.json())["items"]) == 500
+
+
+async def test_others_are_answered_while_megabytes_are_compressed() -> None:
+    loop = asyncio.get_running_loop()
+    ran: list[int] = []
+    request = make_mocked_request("GET", "/", headers={"Accept-Encoding": "gzip"})
+    answer = json_answer(request, {"items": [f"number {n}" for n in range(300_000)]})
+    loop.call_later(0.001, ran.append, 1)
+    await answer.prepare(request)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert ran
 
 
 async def test_secrets_are_hidden_among_the_settings(opened: Any) -> None:
