@@ -1,13 +1,14 @@
 """One stream, read from its beginning and then for ever, whatever happens to the broker."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.delivery import Delivery
-from pepperpy_bus.streams.follow import follow
+from pepperpy_bus.streams.follow import Follower, follow
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.units import now
 from pepperpy_monitor_svc.reading.continuity import (
@@ -28,6 +29,8 @@ HORIZON: Final = 1_000_000
 """Messages of one stream that are read at a start at most, the newest; a fleet keeps no more."""
 HORIZON_BYTES: Final = 256 << 20
 """The same in bytes, by their mean size: results may be large."""
+SILENCE: Final = 2.0
+"""Seconds without a message that is said to be there, after which the server is asked for it."""
 AGAIN: Final = 1.0
 """Seconds after which reading begins anew where it failed."""
 
@@ -99,7 +102,7 @@ class StreamReader:
         async with follow(self._connection, self.stream, [">"], from_seq=begin) as follower:
             self._note_end(follower.pending)
             while True:
-                taken = await follower.batch()
+                taken = await self._batch(follower)
                 for delivery in taken:
                     self._take_one(delivery)
                 self.position = Position(taken[-1].seq, state.created)
@@ -108,6 +111,17 @@ class StreamReader:
                     self._tell_missed(await self._state())
                 # What has come may have no end: others of this process want their turn.
                 await asyncio.sleep(0)
+
+    async def _batch(self, follower: Follower) -> list[Delivery]:
+        """Returns what has come; what was still to come may be removed before it does."""
+        while self.behind:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE):
+                    return await follower.batch()
+            with contextlib.suppress(PepperError):
+                if await follower.caught_up() is not None:
+                    self._note_end(0)
+        return await follower.batch()
 
     async def _state(self) -> StreamState:
         return stream_state(await api(self._connection, f"STREAM.INFO.{self.stream}"))

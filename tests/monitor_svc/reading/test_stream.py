@@ -1,7 +1,8 @@
 """One stream read for ever: history, faults of the broker, and what was never seen."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.delivery import Delivery
+from pepperpy_bus.streams.follow import Follower, follow
 from pepperpy_bus.streams.jetstream import api, delete_message, purge, store
 from pepperpy_monitor_svc.reading import stream as reading_stream
 from pepperpy_monitor_svc.reading.stream import StreamReader
@@ -182,6 +184,27 @@ async def test_a_purge_shows_with_the_next_message(log: Log) -> None:
         await log.write(4)
         await until(lambda: log.seen == [0, 4] and log.gaps)
     assert log.gaps == [(2, 4, "away")]
+
+
+async def test_a_purge_of_what_was_still_to_come_is_no_reason_to_wait_for_it(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.asynccontextmanager
+    async def purged(*args: Any, **options: Any) -> AsyncIterator[Follower]:
+        async with follow(*args, **options) as follower:
+            await purge(log.connection, log.stream, ">")
+            yield follower
+
+    monkeypatch.setattr(reading_stream, "SILENCE", 0.05)
+    monkeypatch.setattr(reading_stream, "follow", purged)
+    await log.write(*range(600))
+    reader = log.reader(holes=False)
+    async with at_work(reader.run):
+        await until(reader.complete.is_set)
+        assert 0 < len(log.seen) < 600
+        assert reader.behind == 0
+        await log.write(600)
+        await until(lambda: log.seen[-1] == 600)
 
 
 async def test_nothing_is_missed_and_nothing_comes_twice_over_crashes_of_the_server(
