@@ -1,10 +1,14 @@
 """How PepperPy and its extras are installed: from its clone, as it is on no index yet."""
 
 import shlex
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+
+from pepperpy_schemas.errors import BadConfig
 
 UNKNOWN = "CLONE"
 """Stands for the folder of the clone where it is not known."""
@@ -50,3 +54,30 @@ def clone(distribution: str = "pepperpy") -> str:
     folder = unquote(urlsplit(noted.url).path)
     here = noted.dir_info is not None and noted.dir_info.editable and Path(folder).is_dir()
     return folder if here else UNKNOWN
+
+
+def missing(modules: Iterable[str]) -> list[str]:
+    """Returns which modules are not installed, in order."""
+    return sorted({name for name in modules if not _found(name)})
+
+
+def need(what: str, modules: Iterable[str], *extras: str) -> None:
+    """Looks whether modules are installed.
+
+    Args:
+        what: What needs them, for the error.
+        modules: Their names.
+        *extras: What brings them.
+
+    Raises:
+        BadConfig: Some are not.
+    """
+    if lacking := missing(modules):
+        raise BadConfig(f"{what} needs {', '.join(lacking)}", hint=install(*extras))
+
+
+def _found(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False

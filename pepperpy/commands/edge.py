@@ -41,9 +41,10 @@ def run_(
     from pepperpy.commands._session import options_of
     from pepperpy_bus.config import load
     from pepperpy_bus.config.reload import Reloader
+    from pepperpy_bus.installing import need
     from pepperpy_bus.logs import configure
 
-    _need_aiohttp()
+    need("the HTTP edge", ["aiohttp"], "monitor")
     from pepperpy_monitor_svc.edge.serve import run
 
     options = options_of(ctx)
@@ -59,13 +60,3 @@ def run_(
         say(f"warning: {warning}")
     configure(loaded.settings.log.level, loaded.settings.log.format)
     run(Reloader(loaded, again))
-
-
-def _need_aiohttp() -> None:
-    from importlib.util import find_spec
-
-    from pepperpy_bus.installing import install
-    from pepperpy_schemas.errors import BadConfig
-
-    if find_spec("aiohttp") is None:
-        raise BadConfig("the HTTP edge needs aiohttp", hint=install("monitor"))

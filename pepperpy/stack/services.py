@@ -2,14 +2,13 @@
 
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from pepperpy.stack.child import Child
 from pepperpy_bus.config import Settings
-from pepperpy_bus.installing import install
+from pepperpy_bus.installing import install, missing
 from pepperpy_schemas.errors import BadConfig
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -132,11 +131,11 @@ def _provider(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool
 
     declaration = read_declaration(settings.provider.declaration, environ)
     kinds = {provider.kind for provider in declaration.providers.values()}
-    missing = _missing(name for kind in kinds for name in _NEEDED[kind])
-    if not missing:
+    lacking = missing(name for kind in kinds for name in _NEEDED[kind])
+    if not lacking:
         return "", kinds == {"local"}, key_variables(declaration)
     cure = install(*_EXTRAS, model=True)
-    return f"no models: {', '.join(missing)} not installed; {cure}", False, frozenset()
+    return f"no models: {', '.join(lacking)} not installed; {cure}", False, frozenset()
 
 
 def _no_memory(settings: Settings) -> str:
@@ -146,10 +145,10 @@ def _no_memory(settings: Settings) -> str:
     store = settings.memory.url.get_secret_value().partition(":")[0]
     embedder = settings.memory.embedder
     extra, modules = _EMBEDDERS.get(embedder.partition(":")[0], ("", ()))
-    missing = _missing((*_STORES.get(store, ()), *modules, *_MEMORY))
-    if missing:
+    lacking = missing((*_STORES.get(store, ()), *modules, *_MEMORY))
+    if lacking:
         extras = (*_MEMORY_EXTRAS, *([extra] if extra else []))
-        return f"no memory: {', '.join(missing)} not installed; {install(*extras)}"
+        return f"no memory: {', '.join(lacking)} not installed; {install(*extras)}"
     try:
         check_name(embedder)
     except BadConfig as error:
@@ -159,21 +158,10 @@ def _no_memory(settings: Settings) -> str:
 
 def _no_monitor() -> str:
     """Why there is no monitor."""
-    missing = _missing(_MONITOR)
-    if not missing:
+    lacking = missing(_MONITOR)
+    if not lacking:
         return ""
-    return f"no dashboard: {', '.join(missing)} not installed; {install('monitor')}"
-
-
-def _missing(names: Iterable[str]) -> list[str]:
-    return sorted({name for name in names if not _found(name)})
-
-
-def _found(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:  # the package that it would be in
-        return False
+    return f"no dashboard: {', '.join(lacking)} not installed; {install('monitor')}"
 
 
 def workers(agents: Sequence[str], copies: int, *, reload: bool = False) -> tuple[Child, ...]:

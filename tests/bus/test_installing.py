@@ -4,7 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pepperpy_bus.installing import clone, install
+from pepperpy_bus.installing import clone, install, need
+from pepperpy_schemas.errors import BadConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,3 +58,10 @@ def test_nobody_is_sent_to_the_index_for_pepperpy() -> None:
     assert [
         str(one) for one in texts if any(word in one.read_text("utf-8") for word in wrong)
     ] == []
+
+
+def test_who_needs_what_is_not_there_is_told_how_to_get_it() -> None:
+    need("the monitor", ["msgspec", "pepperpy_bus.client"], "monitor")
+    with pytest.raises(BadConfig, match=r"the monitor needs no_such, no_such\.module$") as refused:
+        need("the monitor", ["no_such.module", "msgspec", "no_such"], "monitor")
+    assert refused.value.hint == install("monitor")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pepperpy import connect
-from pepperpy.stack import services as stack_services
 from pepperpy.stack.services import services
+from pepperpy_bus import installing
 from pepperpy_bus.config import load
 from pepperpy_bus.installing import install
 from tests.memory_svc.embedding.embedders import needs, onnx_folder
@@ -66,9 +66,9 @@ def test_why_there_is_no_memory_is_said_before_anything_starts(embedder: str, wh
 def test_what_an_embedder_lacks_is_named_with_its_extra(
     embedder: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = stack_services.find_spec
+    there = installing.find_spec
     monkeypatch.setattr(
-        stack_services, "find_spec", lambda name: None if name == package else there(name)
+        installing, "find_spec", lambda name: None if name == package else there(name)
     )
     settings = load(flags={"memory.embedder": embedder, "memory.url": "memory://"}).settings
     said = services(settings, {}, models=False).no_memory

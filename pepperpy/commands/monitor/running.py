@@ -31,7 +31,10 @@ def run_(
     from pepperpy.commands._session import options_of
     from pepperpy_bus.config import load
     from pepperpy_bus.config.reload import Reloader
+    from pepperpy_bus.installing import need
     from pepperpy_bus.logs import configure
+
+    need("the monitor", ["aiohttp", "opentelemetry.sdk", "prometheus_client"], "monitor")
     from pepperpy_monitor_svc.serve import run
 
     options = options_of(ctx)
