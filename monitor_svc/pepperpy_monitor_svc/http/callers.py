@@ -11,7 +11,14 @@ from aiohttp import hdrs, web
 from pepperpy_monitor_svc.http.answers import Refused
 
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_BY_PROXIES: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+_BY_PROXIES: Final = (
+    "Forwarded",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+)
 _OWN: Final = frozenset({"same-origin", "none"})
 """What browsers say of requests that a page of another site did not cause."""
 
@@ -27,7 +34,10 @@ def is_loopback(host: str) -> bool:
 
 
 def is_passed_on(request: web.Request) -> bool:
-    """Tells whether a proxy sent a request on: then it comes from anywhere, whoever connects."""
+    """Tells whether a proxy says that it sent a request on: then it may come from anywhere.
+
+    One that says nothing cannot be told from a program of this machine.
+    """
     return any(name in request.headers for name in _BY_PROXIES)
 
 

@@ -60,7 +60,8 @@ async def test_elsewhere_it_does_not_start_without_a_token(opened: Callable[...,
 
 
 @pytest.mark.parametrize(
-    "header", ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-IP"]
+    "header",
+    ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"],
 )
 async def test_what_a_proxy_on_this_machine_passes_on_needs_the_token(
     browser: Any, header: str
