@@ -33,6 +33,9 @@ RETENTION: Final = 900.0
 LONGEST: Final = 86400.0
 """Seconds that it is kept while a receiver that does not answer has yet to be told."""
 
+SETTLING: Final = 30.0
+"""Seconds after a start in which a series that is not there may only not have come yet."""
+
 _BACK: Final = 1.0
 """Seconds that a clock may go back unnoticed."""
 _AHEAD: Final = 12
@@ -110,8 +113,9 @@ class Evaluator:
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Takes over what another replica knows; what this one thought is forgotten."""
         self.alerts = {one.id: one for one in alerts}
-        # Until the windows are full again, that a rule does not hold means little.
-        self._held = {one.id: self._window(one.rule) for one in self.alerts.values()}
+        # Until the windows are full again, that a rule does not hold means little; nor does it
+        # while the first figures of queues and services are on their way.
+        self._held = {one.id: max(SETTLING, self._window(one.rule)) for one in self.alerts.values()}
 
     # --- one rule ---------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import Emitter, listen
+from pepperpy_monitor_svc.alerts.alerts import INTERVAL
 from tests.monitor_svc.alerts.receiving import receiving
 from tests.monitor_svc.monitors import Start, settings_of
 from tests.running import until
@@ -97,6 +98,36 @@ async def test_nothing_is_told_twice_or_left_out_when_the_leader_is_killed(
         )
     ]
     assert told == ["firing", "resolved"]
+
+
+@pytest.mark.slow
+async def test_nothing_is_told_to_be_over_because_the_monitor_has_just_started(
+    guarded: Broker, operator: Client, monitors: Start, tmp_path: Path
+) -> None:
+    """Its history is there before the broker's figures are."""
+    rules, notify = tmp_path / "rules.yaml", tmp_path / "notify.yaml"
+    rules.write_text(RULES, "utf-8")
+    async with receiving() as hook:
+        notify.write_text(NOTIFY.format(url=hook.url), "utf-8")
+        files = {
+            "PEPPERPY_MONITOR_RULES": str(rules),
+            "PEPPERPY_MONITOR_NOTIFY": str(notify),
+        }
+        first = monitors(**files)
+        await first.says("monitor.complete")
+        await operator.submit("orders", 1)
+        await until(lambda: hook.posts, "the alert", within=40)
+        assert first.stop() == 0
+        second = monitors(**files)
+        taken = await second.says("alerts.taken_over", within=40)
+        assert taken["alerts"] == 1
+        # Two looks later it still waits, and nobody has been told anything.
+        await asyncio.sleep(2 * INTERVAL)
+        assert hook.told() == [("firing", ["orders"])]
+        async with working(guarded):
+            await until(lambda: len(hook.posts) > 1, "its end", within=90)
+        assert hook.told() == [("firing", ["orders"]), ("resolved", ["orders"])]
+        assert second.stop() == 0
 
 
 @pytest.mark.slow
