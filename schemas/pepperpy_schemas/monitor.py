@@ -386,7 +386,7 @@ class BrokerFigures(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """How the broker is; null where this user may not see it.
 
     Attributes:
-        connected: Whether the monitor is connected.
+        connected: Whether the monitor is connected, and answered.
         server: Name of the server.
         version: Its version.
         started: When it started.

@@ -65,7 +65,9 @@ class BrokerReader:
                 figures = await self.look()
             except PepperError as error:
                 log.debug("monitor.no_figures", error=str(error))
-                figures = BrokerFigures(connected=self._connection.connected)
+                # One that does not answer now has not said that nothing waits.
+                answers = self._connection.connected and not error.retryable
+                figures = BrokerFigures(connected=answers)
             if self._complete is not None:
                 figures = await self._complete(figures)
             self._take(figures, self._clock())

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import pytest
+
 from pepperpy_bus.client import Client
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.state.cells import Cells
@@ -15,6 +17,7 @@ from pepperpy_monitor_svc.reading.reading import Reading
 from pepperpy_monitor_svc.reading.submissions import task_place
 from pepperpy_schemas.catalog.events import EVENT
 from pepperpy_schemas.error import ErrorInfo
+from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.messages import AgentInstance, DeadLetter, Load
 from pepperpy_schemas.monitor import BrokerFigures
 from tests.monitor_svc.reading.conftest import Recorder, at_work, until
@@ -52,7 +55,7 @@ async def test_a_task_is_seen_waiting_working_and_ended(
 async def test_events_and_dead_letters_are_handed_on_as_they_are(
     bus: Client, recorder: Recorder
 ) -> None:
-    letter = DeadLetter("t1", "triage", now(), "timeout", ErrorInfo("timeout", "bus", True, "late"))
+    letter = DeadLetter("t1", "triage", now(), "timeout", ErrorInfo("timeout", "bus", "late", True))
     reading = Reading(bus, recorder, read={})
     subject = EVENT.of(bus.prefix, entity="task", verb="odd", scope="triage", id="t1")
     await bus.connection.request(subject, b"no JSON at all")
@@ -114,6 +117,24 @@ async def test_the_broker_is_looked_at_by_the_clock_of_the_server(bus: Client) -
     async with at_work(BrokerReader(bus.connection, bus.prefix, take, clock=lambda: 42.0).run):
         await until(lambda: looks)
     assert looks == [(True, 42.0)]
+
+
+async def test_a_broker_that_does_not_answer_in_time_has_not_said_that_nothing_waits(
+    bus: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alerts of what waits would be over, and fire again with its next answer."""
+    looks: list[bool] = []
+
+    def take(figures: BrokerFigures, _at: float) -> None:
+        looks.append(figures.connected)
+
+    async def look(_self: BrokerReader) -> BrokerFigures:
+        raise Unavailable("the server did not answer in time")
+
+    monkeypatch.setattr(BrokerReader, "look", look)
+    async with at_work(BrokerReader(bus.connection, bus.prefix, take).run):
+        await until(lambda: looks)
+    assert looks == [False]
 
 
 async def test_positions_are_kept_for_the_next_monitor(bus: Client, recorder: Recorder) -> None:
