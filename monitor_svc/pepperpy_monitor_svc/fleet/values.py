@@ -1,6 +1,5 @@
 """Values of events, which anybody may have written: of the right type and size, or nothing."""
 
-import math
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,14 +14,14 @@ def text(value: Any, most: int = NAME) -> str:
 
 
 def figure(value: Any, missing: float = -1.0) -> float:
-    """Returns a finite number; `missing` when it is none, or below 0."""
+    """Returns a number from 0 to 2^53, whose sums are finite, too; `missing` when it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return missing
     try:
         number = float(value)
     except OverflowError:
         return missing
-    return number if math.isfinite(number) and number >= 0 else missing
+    return number if 0 <= number <= _MOST else missing
 
 
 def whole(value: Any) -> int:
