@@ -25,8 +25,10 @@ SEATS: Final = 256
 """Listeners to tasks at once."""
 WAITING: Final = 1024
 """Requests that wait for tasks at once."""
+BODIES: Final = 64 << 20
+"""Bytes of bodies at once that have not been stored yet, unless four of the largest are more."""
 _SHARE: Final = 2
-"""One caller may have one in so many of either: there is room for the others, too."""
+"""One caller may have one in so many of each: there is room for the others, too."""
 
 
 def application(client: Client, settings: Settings, tokens: Tokens) -> web.Application:
@@ -46,6 +48,7 @@ def application(client: Client, settings: Settings, tokens: Tokens) -> web.Appli
             f"others than this machine could submit tasks on {host!r}, and there is no token",
             hint="set edge.token (PEPPERPY_EDGE_TOKEN) or edge.tokens, or serve on 127.0.0.1",
         )
+    bodies = max(BODIES, 4 * settings.edge.largest)
     app = web.Application(middlewares=[errors_as_json, admit])
     app[PARTS] = Parts(
         client=client,
@@ -56,6 +59,7 @@ def application(client: Client, settings: Settings, tokens: Tokens) -> web.Appli
         guesses=Guesses(),
         seats=Seats(SEATS, each=SEATS // _SHARE),
         waiting=Places(WAITING, each=WAITING // _SHARE, doing="wait"),
+        bodies=Places(bodies, each=bodies // _SHARE, doing="bytes wait to be stored"),
         draining=Draining(),
     )
     app.on_response_prepare.append(protect)

@@ -61,6 +61,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         guesses: Wrong tokens.
         seats: How many may listen.
         waiting: How many may wait for a task.
+        bodies: How many bytes of bodies may be held.
         draining: The end of the process.
     """
 
@@ -72,6 +73,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     guesses: Guesses
     seats: Seats
     waiting: Places
+    bodies: Places
     draining: Draining
 
 

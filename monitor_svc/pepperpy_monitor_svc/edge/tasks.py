@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from pepperpy_bus.submission import refuse_conflict
+from pepperpy_bus.submission import SubmitOptions, refuse_conflict
 from pepperpy_bus.tasks.answers import Question
 from pepperpy_bus.tasks.results import Ended
 from pepperpy_monitor_svc.edge.admission import caller_of
@@ -38,22 +38,31 @@ async def submit(request: web.Request) -> web.StreamResponse:
     topic, caller = check_topic(request.match_info["name"]), caller_of(request)
     options = options_of(request, caller)
     seconds = wait_of(request)
-    body = await body_of(request, parts.settings.edge.largest)
-    parts.draining.refuse()
-    if not is_event(request) and (schema := await parts.checks.check(topic, body)):
-        options["headers"] = {**options["headers"], h.SCHEMA: schema}
     task_id = options.get("id") or new_id()
     if not seconds:
-        await parts.client.send(topic, task_id, body, options)
+        await _send(request, topic, task_id, options)
         return _accepted(request, topic, task_id)
     with parts.waiting.taken(caller):
         async with parts.client.results.expect(task_id, submitted="id" in options) as waiter:
-            mine = await parts.client.send(topic, task_id, body, options)
+            mine = await _send(request, topic, task_id, options)
             ended = await _waited(parts, waiter.wait(seconds))
     if ended is None:
         return _accepted(request, topic, task_id)
     refuse_conflict(task_id, mine, ended.fingerprint)
     return _end(request, ended)
+
+
+async def _send(request: web.Request, topic: str, task_id: str, options: SubmitOptions) -> str:
+    """Reads the body and sends it, which is kept no longer than that; returns its fingerprint."""
+    parts, caller = request.app[PARTS], caller_of(request)
+    largest = parts.settings.edge.largest
+    said = request.content_length
+    with parts.bodies.taken(caller, largest if said is None else min(said, largest)):
+        body = await body_of(request, largest)
+        parts.draining.refuse()
+        if not is_event(request) and (schema := await parts.checks.check(topic, body)):
+            options["headers"] = {**options["headers"], h.SCHEMA: schema}
+        return await parts.client.send(topic, task_id, body, options)
 
 
 async def look_up(request: web.Request) -> web.StreamResponse:

@@ -26,24 +26,25 @@ class Places:
         return self._of.total()
 
     @contextlib.contextmanager
-    def taken(self, who: str = "") -> Iterator[None]:
-        """Takes a place while its context is open.
+    def taken(self, who: str = "", number: int = 1) -> Iterator[None]:
+        """Takes places while its context is open.
 
         Args:
             who: The caller.
+            number: How many.
 
         Raises:
-            Refused: There is none, or the caller has enough of them.
+            Refused: There are not so many, or the caller has enough of them.
         """
-        if self.number >= self._most:
+        if self.number + number > self._most:
             raise self._refused(f"{self._most} {self._doing} already")
-        if self._of[who] >= self._each:
+        if self._of[who] + number > self._each:
             raise self._refused(f"{self._each} of {who} {self._doing} already")
-        self._of[who] += 1
+        self._of[who] += number
         try:
             yield
         finally:
-            self._of[who] -= 1
+            self._of[who] -= number
             if not self._of[who]:
                 del self._of[who]
 

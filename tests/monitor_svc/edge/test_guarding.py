@@ -19,7 +19,7 @@ from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.answers import Refused
 from pepperpy_monitor_svc.http.places import Places
 from pepperpy_schemas.errors import BadConfig
-from tests.monitor_svc.edge.conftest import CRM
+from tests.monitor_svc.edge.conftest import CRM, SHOP
 
 LONG = "a-token-that-is-long-enough"
 
@@ -265,3 +265,29 @@ async def test_waiting_requests_of_one_caller_are_bounded(
     )
     assert sorted(status for status, _, _ in answers) == [202, 202, 503, 503, 503, 503]
     assert all(headers["Retry-After"] == "10" for status, headers, _ in answers if status == 503)
+
+
+async def test_bodies_that_are_held_at_once_are_bounded(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pepperpy_monitor_svc.edge.app.BODIES", 0)
+    edge = await opened(rate=0, largest="100KiB")  # four of them, and two of each caller
+    head = (
+        f"POST /v1/tasks/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {CRM}\r\n"
+        "Content-Type: text/plain\r\nContent-Length: 102400\r\n\r\n"
+    )
+    slow = [await asyncio.open_connection("127.0.0.1", edge.port) for _ in range(2)]
+    for _, writer in slow:
+        writer.write(head.encode() + b"half of it")
+    async with asyncio.timeout(10):
+        while True:
+            status, headers, said = await edge.ask("POST", "/v1/tasks/x", data=b"mine")
+            if status == 503:
+                break
+    assert (said["error"]["code"], headers["Retry-After"]) == ("overloaded", "10")
+    assert (await edge.ask("POST", "/v1/tasks/x", SHOP, data=b"the shop's"))[0] == 202
+    for _, writer in slow:
+        writer.close()
+    async with asyncio.timeout(10):
+        while (await edge.ask("POST", "/v1/tasks/x", data=b"mine"))[0] != 202:
+            pass
