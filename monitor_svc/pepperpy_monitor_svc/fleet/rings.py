@@ -3,13 +3,19 @@
 from array import array
 from datetime import UTC, datetime
 from math import isnan
+from typing import Final
 
 from pepperpy_schemas.monitor import Series
 
+_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
 
 def instant(at: float) -> datetime:
-    """Returns seconds since 1970 as a moment in UTC."""
-    return datetime.fromtimestamp(at, UTC)
+    """Returns seconds since 1970 as a moment in UTC, the nearest one from then to the year 9999.
+
+    Anybody may claim to have waited for ages.
+    """
+    return datetime.fromtimestamp(min(max(at, 0.0), _LAST), UTC)
 
 
 class Ring:

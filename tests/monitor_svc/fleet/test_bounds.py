@@ -236,6 +236,17 @@ def test_no_sum_of_what_anybody_says_is_without_end() -> None:
         assert msgspec.json.decode(msgspec.json.encode(view), type=type(view)) == view
 
 
+@pytest.mark.parametrize("ms", [1e300, 10**400, float(1 << 53), 1e16])
+@pytest.mark.parametrize("deadline", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00+23:59"])
+def test_times_beyond_all_calendars_are_shown_as_moments(ms: float, deadline: str) -> None:
+    fleet = Fleet(clock=Clock())
+    tell(fleet, "task.started", "t1", 1, NOW, instance="clerk/i1", queued_ms=ms)
+    tell(fleet, "task.suspended", "t1", 2, NOW, **{"for": "time", "deadline": deadline})
+    assert [one.id for one in fleet.tasks(TaskQuery()).items] == ["t1"]
+    [waiting] = fleet.topology().waiting
+    assert waiting.deadline is not None
+
+
 def test_a_clock_that_is_ahead_changes_no_figure() -> None:
     fleet = Fleet(clock=Clock())
     event = Event(id="e", ts=datetime(2999, 1, 1, tzinfo=UTC), attempt=1, data={"duration_ms": 5})
