@@ -46,8 +46,10 @@ def test_two_moments_are_taken_compared_exported_and_removed(
     monitored.run("monitor", "snapshots", "export", "last", "-o", str(file))
     assert json.loads(file.read_text())["id"] == second
 
-    gone = monitored.run("monitor", "snapshots", "rm", first["id"])
-    assert gone.stdout.split() == [first["id"]]
+    gone = monitored.json("monitor", "snapshots", "rm", first["id"])
+    assert gone == {"removed": [first["id"]]}
+    while not monitored.json("audit", "search", "--action", "snapshot-remove")["items"]:
+        time.sleep(0.1)
     done = monitored.run("monitor", "snapshots", "show", first["id"])
     assert done.returncode != 0
     assert f"no snapshot {first['id']}" in done.stderr

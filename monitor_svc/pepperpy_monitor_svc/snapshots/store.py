@@ -55,13 +55,19 @@ class SnapshotStore:
 
         Raises:
             NotFound: There is none with this id.
-            BadPayload: It is damaged: what is kept is not what was put.
+            BadPayload: It is damaged: what is kept is not what was put; or another version of
+                PepperPy has put what this one cannot read.
         """
         body = await self.read(snapshot_id)
         try:
             return decode(body, Snapshot)
         except BadPayload as error:
-            raise _damaged(snapshot_id, error) from error
+            raise BadPayload(
+                f"snapshot {snapshot_id} is whole, but not as this version reads it: "
+                f"{error.message}",
+                hint=f"read it as JSON: pepperpy monitor snapshots export {snapshot_id}",
+                context={"snapshot": snapshot_id},
+            ) from error
 
     async def read(self, snapshot_id: str) -> bytes:
         """Returns a snapshot as it is kept, JSON; see `get`."""

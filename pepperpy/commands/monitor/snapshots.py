@@ -138,15 +138,26 @@ def export(
 def remove(
     ctx: typer.Context,
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Their ids.")],
+    as_json: Json = False,
 ) -> None:
     """Remove them, damaged ones too."""
+    from pepperpy.commands._output import print_json
+    from pepperpy.commands._session import open_bus, run
 
-    async def work(store: "SnapshotStore") -> None:
-        for one in ids:
-            await store.remove(one)
-            typer.echo(one)
+    async def work() -> None:
+        from pepperpy_monitor_svc.snapshots.store import SnapshotStore
 
-    _with_store(ctx, work)
+        async with open_bus(ctx) as client:
+            store = SnapshotStore(client)
+            for one in ids:
+                await client.audit.say("snapshot-remove", one)
+                await store.remove(one)
+                if not as_json:
+                    typer.echo(one)
+
+    run(work())
+    if as_json:
+        print_json({"removed": ids})
 
 
 def _with_store(ctx: typer.Context, act: "Callable[[SnapshotStore], Awaitable[T]]") -> T:

@@ -9,6 +9,7 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
+from pepperpy_bus.streams.blobs import Blobs
 from pepperpy_bus.streams.jetstream import purge, store
 from pepperpy_monitor_svc.snapshots.snapshots import PERIODIC
 from pepperpy_monitor_svc.snapshots.store import DAMAGED, SnapshotStore
@@ -121,6 +122,17 @@ async def test_a_damaged_one_is_named_and_can_be_removed(
     for one in (lost, other):
         await kept.remove(one.id)
     assert [row.id for row in await kept.list()] == [good.id]
+
+
+async def test_one_of_another_version_is_not_called_damaged(client: Client) -> None:
+    """Nobody shall remove it for that."""
+    blobs = Blobs(client.connection, client.prefix, bucket="snapshots")
+    await blobs.put(b'{"id":"other","by":1}', name="other", metadata={})
+    kept = SnapshotStore(client)
+    with pytest.raises(BadPayload, match="is whole, but not as this version reads it") as caught:
+        await kept.get("other")
+    assert "export other" in (caught.value.hint or "")
+    assert await kept.read("other") == b'{"id":"other","by":1}'
 
 
 async def test_one_whose_description_is_damaged_is_listed_as_such(
