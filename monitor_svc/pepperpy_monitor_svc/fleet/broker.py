@@ -26,7 +26,7 @@ class BrokerView:
         seconds = at - self._at
         streams = [_growing(one, before.get(one.name), seconds) for one in figures.streams]
         self._figures, self._at = msgspec.structs.replace(figures, streams=streams), at
-        if figures.connected:
+        if self._told is not None:
             self.waiting.put(at, float(sum(one.waiting for one in figures.topics)))
 
     def streams(self) -> list[StreamRow]:
@@ -44,9 +44,10 @@ class BrokerView:
 
         None stands for what the broker does not say.
         """
-        if self._figures is None or not self._figures.connected:
+        told = self._told
+        if told is None:
             return None, None, None
-        topics = self._figures.topics
+        topics = told.topics
         ages = [one.oldest_s for one in topics if one.oldest_s is not None]
         letters = [one.letters for one in topics if one.letters is not None]
         return (
@@ -54,6 +55,14 @@ class BrokerView:
             max(ages, default=None),
             sum(letters) if letters else None,
         )
+
+    @property
+    def _told(self) -> BrokerFigures | None:
+        """The last figures, if they say what waits: connected, the broker may not answer."""
+        figures = self._figures
+        if figures is None or not figures.connected or not figures.streams:
+            return None
+        return figures
 
 
 def _growing(now: StreamRow, before: StreamRow | None, seconds: float) -> StreamRow:

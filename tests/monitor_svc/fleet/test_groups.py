@@ -160,8 +160,11 @@ def test_what_the_broker_says_is_shown_and_what_it_does_not_say_is_unknown() -> 
     mail, orders = fleet.topics()
     assert (orders.topic, orders.waiting, orders.in_hand, orders.letters) == ("orders", 7, 2, 3)
     assert (mail.topic, mail.waiting, mail.oldest_s) == ("mail", 1, None)
-    fleet.broker(BrokerFigures(connected=False), NOW + 5)
-    assert fleet.overview().waiting is None
+    for n, connected in enumerate((False, True)):
+        fleet.broker(BrokerFigures(connected=connected), NOW + 5 + n)
+        assert fleet.overview().waiting is None
+        [line] = [one for one in fleet.overview().charts if one.name == "waiting"]
+        assert [one for one in line.values if one is not None] == [8, 8]
 
 
 def test_a_component_is_so_since_it_became_so_and_the_worst_counts() -> None:
