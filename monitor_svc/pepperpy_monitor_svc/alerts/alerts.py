@@ -71,7 +71,7 @@ class Alerts:
         self._clock = clock
         self._interval = interval
         self._cells = Cells(client.connection, client.prefix)
-        self._silences = Silences(self._cells)
+        self._silences = Silences(self._cells, clock=lambda: moment(self._clock()))
         self._stored = Stored(self._cells)
         self._emitter = Emitter(client.connection, client.prefix)
         self._notifier = Notifier(Notifying(), self._emitter, self._remember, url=url)

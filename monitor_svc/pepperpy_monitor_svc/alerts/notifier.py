@@ -34,6 +34,9 @@ AT_ONCE: Final = 8
 LONGEST_PAUSE: Final = 300.0
 """Seconds before a receiver that failed again and again is tried anew."""
 
+FORGOTTEN: Final = 3600.0
+"""Seconds after which one that failed, and that nobody tries again, is no trouble any more."""
+
 Place = tuple[str, str]
 """A receiver and the id of a group."""
 Remember = Callable[[str, Told], Awaitable[None]]
@@ -105,10 +108,15 @@ class Notifier:
 
     def troubles(self) -> dict[str, str]:
         """Returns why receivers could not be told, by their names."""
-        return {receiver: one.error for (receiver, _), one in self._tries.items()}
+        known = self.notifying.receivers
+        return {name: one.error for (name, _), one in self._tries.items() if name in known}
 
     async def tell(self, alerts: Iterable[Alert], hidden: Mapping[str, str], at: float) -> None:
         """Has every receiver told what is new to it, those that are due."""
+        # What nobody has tried again has nothing left to tell: its alerts are gone.
+        given_up = [place for place, one in self._tries.items() if at - one.again > FORGOTTEN]
+        for place in given_up:
+            del self._tries[place]
         for group in groups(self.notifying.routes, alerts):
             place = group.receiver, group.id
             tries = self._tries.get(place)

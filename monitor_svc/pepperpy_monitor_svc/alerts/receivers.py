@@ -131,7 +131,9 @@ def read_notifying(path: Path | None) -> Notifying:
     try:
         notifying = Notifying.model_validate(found.data)
     except ValidationError as error:
-        raise complaint(str(path), found, Notifying, error, _HINT, hidden=("webhook",)) from None
+        raise complaint(
+            str(path), found, Notifying, error, _HINT, hidden=("webhook", "command")
+        ) from None
     receivers = {name: _beside(path.parent, one) for name, one in notifying.receivers.items()}
     for one in receivers.values():
         # What is missing is said at the start, not with the first alert.

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,10 +32,12 @@ class Silences:
 
     Args:
         cells: The deployment's shared state.
+        clock: Returns the time that silences begin and end by.
     """
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, *, clock: Callable[[], datetime] = now) -> None:
         self._cells = cells
+        self._clock = clock
         self._known: dict[str, tuple[Silence, Matching]] = {}
 
     def all(self) -> list[Silence]:
@@ -68,7 +70,7 @@ class Silences:
             starts: From when on; now by default.
 
         Raises:
-            BadConfig: It matches everything, lasts too long, or there are too many.
+            BadConfig: It matches everything, is too long or too far away, or there are too many.
         """
         given = [one for one in matchers if one.strip()]
         matching = Matching.read(given)
@@ -85,7 +87,10 @@ class Silences:
                 f"there are {MAX_SILENCES} silences already",
                 hint="end some: pepperpy alerts unsilence ID",
             )
-        begin = starts or now()
+        at = self._clock()
+        begin = starts or at
+        if begin > at + timedelta(seconds=LONGEST):
+            raise BadConfig("a silence begins within a year", hint="make it when it is wanted")
         end = begin + timedelta(seconds=seconds)
         made = Silence(
             id=new_id(),
@@ -94,7 +99,7 @@ class Silences:
             ends=end,
             by=by[:200],
             comment=comment[:1000],
-            created=now(),
+            created=at,
         )
         await self._put(made)
         return made
@@ -112,7 +117,7 @@ class Silences:
                 hint="pepperpy alerts silences lists them",
             )
         found = decode(entry.value, Silence)
-        at = now()
+        at = self._clock()
         ended = Silence(
             id=found.id,
             matchers=found.matchers,
@@ -138,7 +143,7 @@ class Silences:
 
     async def _put(self, one: Silence) -> None:
         key = self._cells.key(SILENCE, id=one.id)
-        left = max(0.0, (one.ends - now()).total_seconds())
+        left = max(0.0, (one.ends - self._clock()).total_seconds())
         await self._cells.bucket.put(key, encode(one), ttl=ttl_text(left + KEPT))
         self._known[one.id] = one, Matching.read(one.matchers)
 

@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +257,8 @@ async def test_a_silence_hides_alerts_from_people_on_every_replica(bench: Bench)
         )
         assert (made.by, made.matchers) == ("ana", ["alertname=Waits", "topic=ord*"])
         await until(first.silences, "the silence at the other replica", within=10)
-        bench.now = made.starts.timestamp() + 1
+        # It begins by the clock that alerts go by, whatever that of this machine says.
+        assert made.starts.timestamp() == bench.now
         await bench.tick(first, orders=7, mails=7)
         assert bench.hook.told() == [("firing", ["mails"])]
         hidden = {one.labels["topic"]: one.silence for one in first.active()}
@@ -289,6 +290,31 @@ async def test_a_silence_that_cannot_be_meant_is_refused(
             await alerts.silence(matchers, duration=duration, by="ana")
         assert told in str(refused.value)
         assert alerts.silences() == []
+
+
+@pytest.mark.parametrize("years", [2, 7972])
+async def test_a_silence_of_another_age_is_refused(bench: Bench, years: int) -> None:
+    far = datetime(2027 + years, 12, 31, 23, 59, tzinfo=UTC)
+    async with bench.replica() as alerts:
+        with pytest.raises(BadConfig, match="within a year"):
+            await alerts.silence(["topic=a"], duration="3d", by="ana", starts=far)
+
+
+async def test_who_could_not_be_told_is_no_trouble_once_that_is_over(bench: Bench) -> None:
+    bench.hook.answers += [503] * 3
+    async with bench.replica() as alerts:
+        await bench.tick(alerts, orders=7)
+        assert alerts.troubles() == {"hook": "127.0.0.1 answered 503"}
+        bench.notify("receivers: {}\n")
+        await alerts.reload()
+        assert alerts.troubles() == {}, "there is no such receiver any more"
+        elsewhere = NOTIFY.format(url=bench.hook.url).replace("to:", "match: {a: b}, to:")
+        bench.notify(elsewhere)
+        await alerts.reload()
+        assert alerts.troubles()
+        bench.now += 3700
+        await bench.tick(alerts, orders=7)
+        assert alerts.troubles() == {}, "nothing is to be told there any more"
 
 
 async def test_an_alert_that_another_one_explains_is_not_told(bench: Bench) -> None:

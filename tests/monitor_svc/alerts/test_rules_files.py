@@ -127,6 +127,7 @@ def test_a_rule_over_events_says_what_is_wrong_with_it() -> None:
     [
         ("receivers: {a: {webhook: ftp://x/y}}", "give an address such as"),
         ("receivers: {a: {webhook: 'http://me:pw@x/y'}}", "use bearer_file"),
+        ("receivers: {a: {command: 'page --token me:pw'}}", "receivers.a.command: "),
         ("receivers: {a: {webhook: 'http://[x/y'}}", "receivers.a.webhook: "),
         ("receivers: {a: {webhook: 'http://x:99999/'}}", "receivers.a.webhook: "),
         ("receivers: {a: {}}", "give webhook, webhook_file or command"),
