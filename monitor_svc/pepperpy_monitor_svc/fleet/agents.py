@@ -213,7 +213,9 @@ class Agents:
         self._forget(now)
         held: dict[str, list[str]] = {}
         for one in tasks:
-            if one.worker and len(ids := held.setdefault(one.worker, [])) < _TASKS:
+            # One that waits is nobody's: whoever is free goes on with it.
+            waits = one.underway is not None and one.underway.waits
+            if one.worker and not waits and len(ids := held.setdefault(one.worker, [])) < _TASKS:
                 ids.append(one.id)
         rows = [
             self._row(one, held.get("/".join(one.key), []), now) for one in self._instances.values()

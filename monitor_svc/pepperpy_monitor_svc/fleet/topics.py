@@ -84,13 +84,26 @@ class Topics:
             workers: How many instances that are up work on a topic.
             now: The present time.
         """
-        for name in workers:
-            self._topics.use(name)
+        self._known_by(workers)
         nothing = Sums()
         return [
             _row(topic, kept.get(topic.name, nothing), workers.get(topic.name, 0), now)
             for topic in sorted(self._topics.values(), key=lambda one: one.name)
         ]
+
+    def waiting(self, workers: Mapping[str, int]) -> dict[str, int]:
+        """Returns how many tasks wait for each topic; 0 where the broker does not say.
+
+        Args:
+            workers: How many instances that are up work on a topic.
+        """
+        self._known_by(workers)
+        said = ((topic.name, topic.figures) for topic in self._topics.values())
+        return {name: 0 if figures is None else figures.waiting for name, figures in said}
+
+    def _known_by(self, workers: Iterable[str]) -> None:
+        for name in workers:
+            self._topics.use(name)
 
 
 def _row(topic: Topic, kept: Sums, workers: int, now: float) -> TopicRow:

@@ -132,8 +132,8 @@ class Views:
         for one in self._parts.health.shown():
             if one.kind in {"provider", "memory"}:
                 states.setdefault(node("service", one.kind), (one.status, 0))
-        for topic in self.topics():
-            states[node("topic", topic.topic)] = "", topic.waiting or 0
+        for topic, waiting in parts.topics.waiting(parts.agents.working(now)).items():
+            states[node("topic", topic)] = "", waiting
         return parts.ways.shown(parts.tasks.open.tasks.values(), states, now)
 
     def models(self) -> list[ModelRow]:

@@ -61,7 +61,9 @@ def test_a_busy_one_is_not_idle_and_says_what_it_has() -> None:
     tell(fleet, "task.started", "t1", 1, NOW - 1, instance="clerk/i1")
     row = _one(fleet)
     assert (row.idle, row.tasks, row.slots) == (False, ["t1"], 4)
-    tell(fleet, "task.completed", "t1", 2, NOW, instance="clerk/i1", duration_ms=9.0)
+    tell(fleet, "task.suspended", "t1", 2, NOW - 1, **{"for": "children"})
+    assert _one(fleet).tasks == []
+    tell(fleet, "task.completed", "t1", 3, NOW, instance="clerk/i1", duration_ms=9.0)
     row = _one(fleet)
     assert (row.tasks, row.latency.count) == ([], 1)
     assert [one.workers for one in fleet.topics()] == [1]
