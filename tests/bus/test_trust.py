@@ -237,16 +237,23 @@ async def refusals(client: Connected) -> set[str]:
     return texts
 
 
-@pytest.mark.parametrize("service", ["memory", "language", "provider", "monitor", "tool"])
-async def test_the_edge_that_the_world_may_reach_asks_no_service(
-    connected: Connect, service: str
+@pytest.mark.parametrize("principal", ["edge", "monitor"])
+async def test_who_is_reached_over_http_asks_services_no_more_than_it_must(
+    connected: Connect, principal: str
 ) -> None:
-    edge = await connected("edge")
-    subject = f"pp.svc.{service}.search.edge"
-    assert f'violation for publish to "{subject}"' in await edge.publish_refused(subject)
+    client = await connected(principal)
+    wanted = ["provider.status", "memory.get", "memory.stats"]
+    refused = ["provider.chat", "memory.search", "memory.put", "language.stem", "monitor.silence"]
+    for request in refused if principal == "monitor" else refused + wanted:
+        subject = f"pp.svc.{request}.{principal}"
+        assert f'violation for publish to "{subject}"' in await client.publish_refused(subject)
+    if principal == "monitor":
+        for request in wanted:
+            await client.nc.publish(f"pp.svc.{request}.{principal}", b"")
+        assert await refusals(client) == set()
 
 
-@pytest.mark.parametrize("principal", sorted(EVERYBODY - {"edge"}))
+@pytest.mark.parametrize("principal", sorted(EVERYBODY - {"edge", "monitor"}))
 async def test_a_service_request_carries_its_true_principal(
     connected: Connect, principal: str
 ) -> None:

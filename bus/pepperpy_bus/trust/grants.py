@@ -65,7 +65,7 @@ class Grants:
         self._inbox = inbox_prefix(principal)
 
     def everybody(self) -> Permissions:
-        """Own replies, requests and audit records under the own name, and what there is.
+        """Own replies, audit records under the own name, and what there is.
 
         The settings of streams are no secret: every process compares them at its start.
         """
@@ -78,12 +78,15 @@ class Grants:
             publish=(
                 f"{_API}.INFO",
                 f"{_API}.STREAM.NAMES",
-                SERVICE.pattern(self._prefix, principal=self._principal),
                 AUDIT.pattern(self._prefix, principal=self._principal),
                 STOP.pattern(self._prefix),
             ),
             subscribe=(f"{self._inbox}.>",),
         )
+
+    def asks(self, *requests: Subject[Any]) -> Permissions:
+        """Ask services, under the own name."""
+        return self.publishes(*requests, principal=self._principal)
 
     def publishes(self, *subjects: Subject[Any], **tokens: str) -> Permissions:
         """Publish these subjects, whatever their other tokens."""

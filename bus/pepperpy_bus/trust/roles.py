@@ -13,8 +13,7 @@ that is taken over can do no more than the role. Three facts about the server sh
 """
 
 from collections.abc import Callable, Iterable
-from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from pepperpy_bus.streams.topology import PARKED
 from pepperpy_bus.trust.grants import BUCKETS, COMMANDS, LOGS, WORK_QUEUES, Grants, Permissions
@@ -23,8 +22,10 @@ from pepperpy_schemas.catalog.agents import AGENT_CONTROL
 from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.catalog.contents import CATALOG
 from pepperpy_schemas.catalog.events import COUNT, EVENT, EVENT_HIGH
+from pepperpy_schemas.catalog.memory import MEMORY_GET, MEMORY_STATS
 from pepperpy_schemas.catalog.monitor import POSITIONS
-from pepperpy_schemas.catalog.services import STOP
+from pepperpy_schemas.catalog.provider import PROVIDER_STATUS
+from pepperpy_schemas.catalog.services import SERVICE, STOP
 from pepperpy_schemas.catalog.sharding import SHARD_CONTROL, SHARDED_TASK
 from pepperpy_schemas.catalog.state import ALERT, ALERT_TOLD, LEASES, SILENCE
 from pepperpy_schemas.catalog.tasks import (
@@ -42,6 +43,7 @@ from pepperpy_schemas.catalog.tasks import (
 )
 from pepperpy_schemas.catalog.tools import TOOL_SERVICE
 from pepperpy_schemas.catalog.versions import SPLIT_CONTROL
+from pepperpy_schemas.subjects import Subject
 
 _WORKERS_BUCKETS: Final = ("registry", "schemas", "state", "questions")
 
@@ -55,6 +57,12 @@ SERVES: Final[dict[Role, tuple[str, ...]]] = {
 
 ASK_TOOLS: Final[tuple[Role, ...]] = ("worker", "operator")
 """Who may call tools: a tool acts with the rights of its own process."""
+_ASKS: Final[dict[Role, tuple[Subject[Any], ...]]] = {
+    "edge": (),
+    "monitor": (PROVIDER_STATUS, MEMORY_GET, MEMORY_STATS),
+}
+"""What roles that people reach over HTTP may ask services; all others may ask anything. Whoever
+takes over such a process spends nothing on models, and searches nothing that is remembered."""
 _HUSH: Final = ("silence", "unsilence", "alert-test", "snapshot")
 """Operations of the monitor that decide what people are told, or fill its store; the operator's
 alone."""
@@ -76,7 +84,7 @@ def permissions(
         principals: Everybody whom the services of this deployment answer.
     """
     at = Grants(prefix, principal or role)
-    granted = _GRANTS[role](at) + at.everybody()
+    granted = _GRANTS[role](at) + at.everybody() + at.asks(*_ASKS.get(role, (SERVICE,)))
     if role not in ASK_TOOLS:
         granted += at.withholds(TOOL_SERVICE)
     if role != "operator":
@@ -180,15 +188,8 @@ def _provider(at: Grants) -> Permissions:
 
 
 def _edge(at: Grants) -> Permissions:
-    """The HTTP edge submits for people without NATS: a producer that is seen in the registry.
-
-    It asks no service: whoever takes over what the world may reach spends nothing on models, and
-    finds nothing that is remembered.
-    """
-    granted = _producer(at) + at.writes_buckets("registry")
-    for service in chain.from_iterable(SERVES.values()):
-        granted += at.withholds(service)
-    return granted
+    """The HTTP edge submits for people without NATS: a producer that is seen in the registry."""
+    return _producer(at) + at.writes_buckets("registry")
 
 
 def _monitor(at: Grants) -> Permissions:
