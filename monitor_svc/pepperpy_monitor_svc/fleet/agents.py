@@ -14,6 +14,7 @@ import msgspec
 
 from pepperpy_bus.registry import BEAT
 from pepperpy_monitor_svc.fleet.durations import Window, bin_of
+from pepperpy_monitor_svc.fleet.earshot import Earshot
 from pepperpy_monitor_svc.fleet.record import Record
 from pepperpy_monitor_svc.fleet.rings import Ring, instant
 from pepperpy_monitor_svc.fleet.roster import Roster
@@ -132,13 +133,16 @@ class Instance:
 class Agents:
     """All instances.
 
+    Attributes:
+        earshot: Whether anybody can be heard; if not, nobody is missing.
+
     Args:
         limit: Most instances; the one that was not heard of for longest goes.
     """
 
     def __init__(self, limit: int) -> None:
         self._instances: Roster[Key, Instance] = Roster(limit, Instance)
-        self._heard = self._deaf = self._hears_again = 0.0
+        self.earshot = Earshot(patience=LOST)
 
     def __len__(self) -> int:
         return len(self._instances)
@@ -151,21 +155,6 @@ class Agents:
     def of(self, agent: str, instance: str) -> Instance:
         """Returns an instance that is heard of."""
         return self._instances.use((agent, instance))
-
-    def hears(self, at: float, *, connected: bool) -> None:
-        """Notes whether the monitor can hear anybody: if it cannot, nobody is missing.
-
-        Nor is anybody for three heartbeats after that: they had to find the broker again, too.
-        """
-        if not connected:
-            # It shows some seconds late, in which nobody could be heard either.
-            self._deaf, self._hears_again = self._deaf or self._heard or at, 0.0
-            return
-        self._heard = at
-        if self._deaf:
-            self._hears_again = self._hears_again or at
-            if at - self._hears_again >= LOST:
-                self._deaf = self._hears_again = 0.0
 
     def ended(self, worker: str, at: float, ms: float, *, failed: bool) -> None:
         """Counts a task that an instance has ended."""
@@ -182,13 +171,14 @@ class Agents:
     def states(self, now: float) -> dict[str, int]:
         """Returns how many instances are in which state."""
         self._forget(now)
-        return dict(Counter(one.state(self._then(now))[0] for one in self._instances.values()))
+        then = self.earshot.until(now)
+        return dict(Counter(one.state(then)[0] for one in self._instances.values()))
 
     def working(self, now: float) -> Counter[str]:
         """Returns how many instances that are up work on each topic."""
         found: Counter[str] = Counter()
         for one in self._instances.values():
-            if one.said is not None and one.state(self._then(now))[0] == "up":
+            if one.said is not None and one.state(self.earshot.until(now))[0] == "up":
                 found.update(one.said.topics)
         return found
 
@@ -197,7 +187,7 @@ class Agents:
         order = ("up", "starting", "paused", "draining", "stale", "error", "lost", "stopped")
         states: dict[str, list[str]] = {}
         for one in self._instances.values():
-            states.setdefault(one.key[0], []).append(one.state(self._then(now))[0])
+            states.setdefault(one.key[0], []).append(one.state(self.earshot.until(now))[0])
         return {
             agent: (min(each, key=order.index), sum(state in _ALIVE for state in each))
             for agent, each in states.items()
@@ -235,9 +225,9 @@ class Agents:
 
     def _row(self, one: Instance, tasks: list[str], now: float) -> AgentRow:
         agent, instance = one.key
-        state, reason = one.state(self._then(now))
+        state, reason = one.state(self.earshot.until(now))
         if not reason:
-            reason = self._unheard(one, now)
+            reason = self.earshot.doubt(one.seen, now)
         row = AgentRow(
             agent=agent,
             instance=instance,
@@ -271,22 +261,10 @@ class Agents:
             failed=load.failed,
         )
 
-    def _unheard(self, one: Instance, now: float) -> str:
-        """Why it may be otherwise than it said last, and nobody can know."""
-        if not self._deaf:
-            return ""
-        if not self._hears_again:
-            return f"nobody is heard since {now - self._deaf:.0f} s: the broker is away"
-        return "" if one.seen >= self._hears_again else "not heard again yet: the broker was away"
-
-    def _then(self, now: float) -> float:
-        """Until when heartbeats could be heard."""
-        return self._deaf or now
-
     def _forget(self, now: float) -> None:
         """Lets go of those that are gone for long: their successors have other names."""
         for key, one in self._instances.items():
-            state, _ = one.state(self._then(now))
+            state, _ = one.state(self.earshot.until(now))
             kept = {"stopped": _KEPT_STOPPED, "lost": _KEPT_LOST}.get(state)
             if kept is not None and now - max(one.seen, one.left) > kept:
                 self._instances.forget(key)

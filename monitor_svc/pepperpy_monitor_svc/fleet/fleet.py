@@ -148,7 +148,7 @@ class Fleet(Views):
     def broker(self, figures: BrokerFigures, at: float) -> None:
         """Takes how the broker is."""
         self._parts.broker.take(figures, at)
-        self._parts.agents.hears(at, connected=figures.connected)
+        self._parts.agents.earshot.take(at, connected=figures.connected)
         if figures.connected:
             self._parts.topics.broker_says(figures.topics)
         self._tell("broker", figures)

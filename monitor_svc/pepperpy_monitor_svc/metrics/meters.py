@@ -30,7 +30,7 @@ JUDGE: Final = 2.0
 SEEN: Final = 20.0
 """Seconds in which whoever reads the metrics has seen a new counter at 0."""
 _UNREADABLE: Final = ("bad_payload", "bad_name", "bad_header")
-_FOLLOWED: Final = ("EVENTS", "RESULTS", "DLQ")
+_FOLLOWED: Final = ("EVENTS", "RESULTS", "NOTED", "DLQ")
 
 
 class Standing(Protocol):
