@@ -105,6 +105,10 @@ class Grants:
             withheld=tuple(SERVICE.pattern(self._prefix, **own, **one) for one in asked)
         )
 
+    def spares(self, *subjects: Subject[Any], **tokens: str) -> Permissions:
+        """Publish none of these subjects, whatever else would allow it."""
+        return Permissions(withheld=self.publishes(*subjects, **tokens).publish)
+
     def finds(self, service: str) -> Permissions:
         """Ask which replicas of a service there are, and what they can do."""
         return Permissions(publish=(f"{MICRO}.INFO.{service}",))

@@ -159,6 +159,9 @@ def _worker(at: Grants) -> Permissions:
         + at.unpins("KEYED")
         + at.reads_buckets(*_WORKERS_BUCKETS)
         + at.writes_buckets(*_WORKERS_BUCKETS)
+        # Which monitor leads, what it knows, and what people are told is no worker's business.
+        + at.spares(ALERT, ALERT_TOLD, SILENCE, POSITIONS)
+        + at.spares(LEASES, space="monitor")
     )
 
 
