@@ -76,14 +76,15 @@ class Seats:
 
         Raises:
             Refused: Too many listen.
+            ConnectionError: The listener has gone already.
         """
         task = asyncio.current_task()
         assert task is not None
         with self._places.taken(who):
             self._listening.add(task)
             try:
+                listener = await self._open(request)
                 with contextlib.suppress(ConnectionError):
-                    listener = await self._open(request)
                     try:
                         yield listener
                     except PepperError as error:

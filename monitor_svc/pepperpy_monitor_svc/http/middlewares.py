@@ -11,6 +11,9 @@ from pepperpy_schemas.error import PepperError
 
 log = get_log("pepperpy.http")
 
+_LEFT: Final = 499
+"""Answered to nobody: who asked has gone."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PROTECTING: Final[Mapping[str, str]] = {
@@ -44,12 +47,18 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         if error.status < 400:
             raise
         return error_answer(request, _of_the_server(error))
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _has_left(request):
+            return web.Response(status=_LEFT)
         log.exception("http.failed", method=request.method, path=request.path)
         return error_answer(
             request,
             Refused(500, "internal", "the request failed", hint="the log of the service says why"),
         )
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _of_the_server(error: web.HTTPException) -> Refused:

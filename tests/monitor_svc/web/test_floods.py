@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -117,3 +118,17 @@ async def test_connections_are_bounded_and_there_is_room_again(
             writer.close()
             if said.startswith(b"HTTP/1.1 200"):
                 return
+
+
+async def test_listeners_that_leave_at_once_are_no_failures(
+    browser: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/api/changes", "/api/live") * 30:
+        leaving = socket.create_connection(("127.0.0.1", browser.port))
+        # To close it resets the connection.
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        leaving.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await asyncio.sleep(0)
+        leaving.close()
+    assert (await browser.get("/api/overview"))[0] == 200
+    assert "http.failed" not in caplog.text
