@@ -16,7 +16,7 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.streams.follow import Follower, follow
 from pepperpy_bus.trace import carried, request_span, send_span, span_of
 from pepperpy_bus.tracing.spans import Span, Value
-from pepperpy_bus.units import parse_time
+from pepperpy_bus.units import BadUnit, parse_time
 from pepperpy_schemas.catalog.server import HOP
 from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.catalog.tasks import KEYED_TASK, TASK
@@ -72,13 +72,13 @@ def hop_span(prefix: str, body: bytes) -> Span | None:
     """
     try:
         told = decode(body, _Told)
-    except BadPayload:
+        times = [parse_time(one.ts) for one in told.events]
+    except (BadPayload, BadUnit):
         return None
     headers = fold({name: values[0] for name, values in told.request.header.items() if values})
     context = carried(headers)
     if context is None or not told.events:
         return None
-    times = [parse_time(one.ts) for one in told.events]
     first = told.events[0]
     stored = next((one.stream for one in told.events if one.stream), "")
     parent, task_id = _parent(prefix, first.subj, headers.get(_ID, ""))

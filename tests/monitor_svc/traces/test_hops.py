@@ -138,6 +138,8 @@ async def test_who_may_not_read_them_sees_the_trace_without(
         b'{"server":{},"request":{},"events":[]}',
         b'{"server":{},"request":{"header":{"traceparent":["x"]}},"events":[]}',
         b'{"server":1}',
+        b'{"server":{},"request":{"header":{"traceparent":["00-%s-%s-01"]}},'
+        b'"events":[{"type":"in","ts":"soon"}]}' % (TRACE.encode(), SPAN.encode()),
     ],
 )
 def test_what_is_no_hop_is_left_out(body: bytes) -> None:
