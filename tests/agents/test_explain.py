@@ -322,3 +322,20 @@ async def test_events_alone_tell_of_a_task_and_those_of_an_agent_do_not(
         await eventually(told)
     with pytest.raises(NotFound):
         await client.explain("support")
+
+
+async def test_a_task_that_waited_longer_than_time_is_told_too(
+    client: Client, eventually: Eventually
+) -> None:
+    async with client.emitter() as emitter:
+        await emitter.emit(
+            "task", "started", scope="far", id="old", attempt=1, data={"queued_ms": 1e300}
+        )
+
+    async def told() -> Explanation | None:
+        with contextlib.suppress(NotFound):
+            return await client.explain("old")
+        return None
+
+    story = await eventually(told)
+    assert story.began == story.attempts[0].started

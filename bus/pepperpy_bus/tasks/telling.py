@@ -1,5 +1,6 @@
 """From what is kept of a task to its story. Nothing here talks to the broker."""
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -101,7 +102,8 @@ def _submitted(evidence: Evidence) -> datetime | None:
     for one in evidence.events:
         queued = one.data.get("queued_ms")
         if one.name == "task.started" and isinstance(queued, int | float):
-            return one.event.ts - timedelta(milliseconds=queued)
+            with contextlib.suppress(OverflowError):  # what anybody may have written
+                return one.event.ts - timedelta(milliseconds=queued)
     return None
 
 
