@@ -110,9 +110,13 @@ class Alerts:
         """Takes an event for the rules over events, stored at this moment, seconds."""
         self._evaluator.hear(event, at)
 
-    def evaluate(self, samples: Sequence[Sample], at: float) -> list[Alert]:
+    def evaluate(
+        self, samples: Sequence[Sample], at: float, *, connected: bool = True
+    ) -> list[Alert]:
         """Works out all rules; returns the alerts that have changed, without telling anybody."""
-        changed = self._evaluator.evaluate(samples, at)
+        # Of what the broker does not say now, nobody knows that it is over.
+        seen = None if connected else self._of_broker
+        changed = self._evaluator.evaluate(samples, at, seen=seen)
         if changed:
             rows = {row.id: row for row in self.active(resolved=True)}
             for one in changed:
@@ -131,7 +135,7 @@ class Alerts:
         at = self._clock()
         if leads and not self._leads:
             leads = await self._take_over()
-        changed = self.evaluate(samples, at)
+        changed = self.evaluate(samples, at, connected=connected)
         alerts = list(self._evaluator.alerts.values())
         if leads:
             await self._tell(changed, alerts, at)

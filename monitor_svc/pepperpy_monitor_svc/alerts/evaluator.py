@@ -8,7 +8,7 @@ would make too many alerts is named in `Evaluator.troubles`, and the others go o
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pepperpy_bus.events import Heard
@@ -63,6 +63,8 @@ class Evaluator:
         self._wanted = {name for one in self._rules for name in _metrics(one)}
         self.history = History(_windows(self._rules), interval=interval)
         self._last: float | None = None
+        self._seen: Collection[str] = ()
+        self._unseen_until = -math.inf
         self._held: dict[str, float] = {}
         self.alerts: dict[str, Alert] = {}
         self.troubles: dict[str, str] = {}
@@ -70,14 +72,20 @@ class Evaluator:
         self.jumped = 0
         self.owed: Callable[[str], bool] = lambda _: False
 
-    def evaluate(self, samples: Sequence[Sample], at: float) -> list[Alert]:
+    def evaluate(
+        self, samples: Sequence[Sample], at: float, *, seen: Collection[str] | None = None
+    ) -> list[Alert]:
         """Works out all rules on the series of a moment; returns the alerts that have changed.
 
         Args:
             samples: Every series that there is now; one that is not among them is over.
             at: The moment, seconds; it may stand still, but not go back.
+            seen: The rules whose series can be seen now, all by default; alerts of the others are
+                not over before their series have had time to come back.
         """
         self._follow_clock(at)
+        if seen is not None:
+            self._seen, self._unseen_until = seen, at + SETTLING
         left_out = max(0, len(samples) - MAX_SAMPLES)
         looked_at = [one for one in samples[:MAX_SAMPLES] if one.name in self._wanted]
         self.history.add(looked_at, at)
@@ -176,6 +184,8 @@ class Evaluator:
             return _over(before, at)
         if not self.history.covers(self._held.get(before.id, 0.0), at):
             return None
+        if at < self._unseen_until and rule.name not in self._seen:
+            return None
         ending = at if before.ending is None else before.ending
         if at - ending < rule.keep_firing_for:
             after = self.alerts[before.id] = before.changed(ending=ending)
@@ -232,6 +242,7 @@ class Evaluator:
         self.jumped += 1
         log.warning("alerts.clock_jumped", seconds=round(gone, 3))
         self.history.clear()
+        self._unseen_until += shift
         self.alerts = {id_: one.moved(shift) for id_, one in self.alerts.items()}
         self._held = {one.id: self._window(one.rule) for one in self.alerts.values()}
 

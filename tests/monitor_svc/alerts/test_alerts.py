@@ -336,6 +336,24 @@ async def test_an_alert_that_another_one_explains_is_not_told(bench: Bench) -> N
         assert first["status"] == "firing"
 
 
+async def test_nothing_is_over_because_the_broker_is_away(bench: Bench) -> None:
+    """Its figures are gone with it, and come a moment after it; what they told of is not over."""
+    async with bench.replica() as alerts:
+        up, down = (Sample("pepperpy_broker_up", (), value) for value in (1.0, 0.0))
+        await alerts.tick([up, *waiting(orders=7)], leads=True)
+        await bench.hook.has(1)
+        for leads, connected, one in ((True, False, down), (False, False, down), (True, True, up)):
+            bench.now += 5
+            await alerts.tick([one, *waiting()], leads=leads, connected=connected)
+        bench.now += 5
+        await alerts.tick([up, *waiting(orders=7)], leads=True)
+        await until(lambda: not alerts._notifier._on_way, "notifications", within=15)
+        assert bench.hook.told() == [("firing", ["orders"])]
+        for _ in range(int(SETTLING // 5) + 1):
+            await bench.tick(alerts)
+        assert bench.hook.told()[1:] == [("resolved", ["orders"])]
+
+
 async def test_alerts_of_the_broker_are_told_though_the_lease_went_with_it(bench: Bench) -> None:
     bench.rules(RULES + "shipped:\n  BusDown: {for: 10s}\n")
     async with bench.replica() as alerts:
