@@ -72,7 +72,7 @@ def application(monitor: "Monitor") -> web.Application:
     )
     app.on_response_prepare.append(protect)
     app.cleanup_ctx.append(_listening)
-    app.on_shutdown.append(_close_streams)
+    app.on_shutdown.append(_drain)
     _add_pages(app)
     _add_reads(app)
     _add_acts(app)
@@ -155,12 +155,15 @@ async def _ready(request: web.Request) -> web.StreamResponse:
 
 
 async def _listening(app: web.Application) -> AsyncIterator[None]:
-    heard = app[PARTS].monitor.fleet.on_change
-    heard.append(app[PARTS].changes)
+    parts = app[PARTS]
+    heard = parts.monitor.fleet.on_change
+    heard.append(parts.changes)
     yield
-    heard.remove(app[PARTS].changes)
-    await app[PARTS].doing.end()
+    heard.remove(parts.changes)
+    await parts.doing.end(0)  # what was begun since the end
 
 
-async def _close_streams(app: web.Application) -> None:
-    app[PARTS].seats.close()
+async def _drain(app: web.Application) -> None:
+    parts = app[PARTS]
+    parts.seats.close()
+    await parts.doing.end(parts.monitor.settings.monitor.grace)

@@ -18,9 +18,13 @@ class Doing:
         task.add_done_callback(self._ended)
         return task
 
-    async def end(self) -> None:
-        """Waits until all are done."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def end(self, within: float) -> None:
+        """Waits until all are done, at most so many seconds: the broker may be away."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=within)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)

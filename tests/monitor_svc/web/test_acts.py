@@ -7,6 +7,7 @@ from typing import Any
 from pepperpy import Agent, Context
 from pepperpy_bus.client import Client
 from pepperpy_bus.streams.reading import all_on
+from pepperpy_monitor_svc.web.doing import Doing
 from pepperpy_schemas.catalog.events import AUDIT
 from pepperpy_schemas.messages import AuditRecord
 from pepperpy_schemas.subjects import stream_name
@@ -160,6 +161,21 @@ async def test_an_act_is_brought_to_its_end_when_the_browser_leaves(
 async def said_to_cancel(bus: Client, task_id: str) -> bool:
     stream = stream_name(bus.prefix, "CANCELS")
     return bool(await all_on(bus.connection, stream, f"{bus.prefix}.ctl.cancel.{task_id}"))
+
+
+async def test_the_end_waits_for_acts_but_not_for_ever() -> None:
+    doing, done = Doing(), list[str]()
+
+    async def act(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        done.append("done")
+
+    doing.begin(act(0.05))
+    hanging = doing.begin(act(3600))
+    async with asyncio.timeout(20):
+        await doing.end(0.5)
+    assert (done, hanging.cancelled()) == (["done"], True)
+    await doing.end(0.5)
 
 
 async def test_ten_megabytes_are_refused_before_they_are_read(
