@@ -19,7 +19,7 @@ from pepperpy_monitor_svc.reading.continuity import (
     gap,
     stream_state,
 )
-from pepperpy_schemas.errors import NotFound, PepperError
+from pepperpy_schemas.errors import NotFound, PepperError, PermissionDenied
 from pepperpy_schemas.monitor import Gap
 from pepperpy_schemas.monitor_requests import Position
 
@@ -91,8 +91,8 @@ class StreamReader:
                 if self._connection.closed:
                     raise
                 log.warning("monitor.cannot_read", stream=self.stream, error=str(error))
-                if isinstance(error, NotFound):
-                    self.complete.set()  # there is nothing to read
+                if isinstance(error, NotFound | PermissionDenied):
+                    self.complete.set()  # there is nothing to read, or never will be for us
             await asyncio.sleep(AGAIN)
 
     async def _read_on(self) -> None:
@@ -136,6 +136,8 @@ class StreamReader:
         known = state.last_seq if last is None else min(last.seq, state.last_seq)
         if known + 1 < first:
             self._missed.append((Hole(known + 1, first - 1), "away"))
+            # Should it begin anew before anything has come, that was told already.
+            self.position = Position(first - 1, state.created)
         begin = first if own is None else max(first, known + 1)
         self._continuity = Continuity(begin - 1, known=known)
         return begin
