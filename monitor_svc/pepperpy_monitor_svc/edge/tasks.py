@@ -69,14 +69,16 @@ async def look_up(request: web.Request) -> web.StreamResponse:
     """Says where a task is, and how it ended."""
     parts = request.app[PARTS]
     task_id, seconds = check_token(request.match_info["name"], what="task id"), wait_of(request)
-    ended = await parts.client.results.get(task_id)
-    if ended is not None:
-        return json_answer(request, view_of(ended), headers=_links(task_id))
-    view = TaskView(id=task_id, state=await parts.client.task_state(task_id))
-    if seconds:
-        with parts.waiting.taken(caller_of(request)):
-            ended = await _waited(parts, parts.client.ended(task_id, wait=seconds))
-        view = view if ended is None else view_of(ended)
+    ended, view = await parts.client.results.get(task_id), None
+    if ended is None:
+        view = TaskView(id=task_id, state=await parts.client.task_state(task_id))
+        if view.state.terminal:
+            # It ended between the two questions; or its result has expired, and events tell of it.
+            ended = await parts.client.results.get(task_id)
+        elif seconds:
+            with parts.waiting.taken(caller_of(request)):
+                ended = await _waited(parts, parts.client.ended(task_id, wait=seconds))
+    view = view if ended is None else view_of(ended)
     return json_answer(request, view, headers=_links(task_id))
 
 

@@ -9,6 +9,7 @@ import pytest
 from pepperpy import Agent, Context
 from pepperpy_bus.client import Client
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.tasks.results import Results
 from pepperpy_schemas.errors import Unavailable
 from tests.monitor_svc.edge.conftest import CRM, SHOP
 
@@ -136,6 +137,22 @@ async def test_a_wrong_request_says_what_is_wrong(
     )
     assert (given, said["error"]["code"]) == (status, code)
     assert said["error"]["message"]
+
+
+async def test_a_task_that_ends_while_it_is_looked_up_has_its_result(
+    edge: Any, bus: Client, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(bus, "echo"):
+        _, _, said = await edge.ask("POST", "/v1/tasks/echo?wait=10s", json=7)
+    get, asked = Results.get, list[str]()
+
+    async def late(results: Results, task_id: str) -> Any:
+        asked.append(task_id)
+        return None if len(asked) == 1 else await get(results, task_id)
+
+    monkeypatch.setattr(Results, "get", late)
+    _, _, found = await edge.ask("GET", f"/v1/tasks/{said['id']}")
+    assert (found["state"], found["data"]) == ("completed", 7)
 
 
 async def test_a_task_that_nobody_knows_is_not_found(edge: Any) -> None:
