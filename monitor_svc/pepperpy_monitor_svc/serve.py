@@ -23,6 +23,7 @@ from pepperpy_monitor_svc.alerts.reading import read_rules
 from pepperpy_monitor_svc.alerts.receivers import read_notifying
 from pepperpy_monitor_svc.endpoints import NAME, Views
 from pepperpy_monitor_svc.http.serving import serving as serving_http
+from pepperpy_monitor_svc.http.serving import url_of
 from pepperpy_monitor_svc.monitor import Monitor
 from pepperpy_monitor_svc.snapshots.endpoints import SnapshotActs
 from pepperpy_monitor_svc.web.app import application
@@ -58,7 +59,7 @@ async def opened(reloader: Reloader, client: Client) -> AsyncIterator[Serving]:
         enter = stack.enter_async_context
         acting = await enter(_acting(settings)) if settings.monitor.acting_user else None
         at = settings.monitor
-        url = _url(at.host, at.port) if at.port else ""
+        url = url_of(at.host, at.port) if at.port else ""
         monitor = Monitor(client, settings, replica=replica, acting=acting, url=url)
         app = application(monitor)
         await enter(monitor)
@@ -71,7 +72,7 @@ async def opened(reloader: Reloader, client: Client) -> AsyncIterator[Serving]:
                 setting=NAME,
             )
         )
-        monitor.url = _url(at.host, port)
+        monitor.url = url_of(at.host, port)
         views = Views(monitor)
         yield Serving(
             replica=replica,
@@ -97,12 +98,6 @@ async def _acting(settings: Settings) -> AsyncIterator[Client]:
     as_them = msgspec.structs.replace(settings, nats=login)
     async with open_connection(connection_options(as_them)) as connection:
         yield Client(connection, as_them, source=f"{NAME}/dashboard")
-
-
-def _url(host: str, port: int) -> str:
-    """Where a person on this machine finds it."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - is shown
-    return f"http://{shown}:{port}"
 
 
 def _service(client: Client, monitor: Monitor, views: Views) -> Service:

@@ -14,6 +14,7 @@ from pepperpy_monitor_svc.edge.app import WAITING, application
 from pepperpy_monitor_svc.edge.parts import PARTS
 from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.serving import serving as serving_http
+from pepperpy_monitor_svc.http.serving import url_of
 from pepperpy_schemas.tokens import new_id
 
 log = get_log("pepperpy.edge")
@@ -58,5 +59,5 @@ async def opened(reloader: Reloader, tokens: Tokens, client: Client) -> AsyncIte
             slots=WAITING,
             running=lambda: app[PARTS].waiting.number,
             reload=reload,
-            facts={"url": f"http://{edge.host}:{port}", "callers": tokens.names},
+            facts={"url": url_of(edge.host, port), "callers": tokens.names},
         )

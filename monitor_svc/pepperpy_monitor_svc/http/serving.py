@@ -22,6 +22,13 @@ MOST: Final = 2048
 """Connections at once: each keeps some memory, whoever has opened it."""
 
 
+def url_of(host: str, port: int) -> str:
+    """Returns where a person on this machine finds what listens there."""
+    bare = host.strip("[]")
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104 - is shown
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
 @contextlib.asynccontextmanager
 async def serving(
     app: web.Application, host: str, port: int, *, grace: float, setting: str

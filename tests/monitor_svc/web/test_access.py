@@ -10,6 +10,7 @@ import pytest
 
 from pepperpy_bus.client import Client
 from pepperpy_monitor_svc.http.answers import Refused
+from pepperpy_monitor_svc.http.serving import url_of
 from pepperpy_monitor_svc.web.sessions import LIFETIME, Sessions
 from pepperpy_schemas.errors import BadConfig
 from tests.monitor_svc.web.played import TOKEN
@@ -255,3 +256,18 @@ async def test_every_answer_has_the_headers_that_protect(browser: Any) -> None:
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Referrer-Policy"] == "no-referrer"
         assert "Server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8230"),
+        ("0.0.0.0", "http://127.0.0.1:8230"),
+        ("::1", "http://[::1]:8230"),
+        ("[::1]", "http://[::1]:8230"),
+        ("::", "http://[::1]:8230"),
+        ("dash.example", "http://dash.example:8230"),
+    ],
+)
+def test_an_address_that_is_said_can_be_opened(host: str, url: str) -> None:
+    assert url_of(host, 8230) == url
