@@ -66,12 +66,13 @@ async def opened(
     """Returns a follower from a place on, and what is to be said of what is not there any more."""
     if place is None:
         return follow(connection, source.stream, source.subjects), []
-    state = (await api(connection, f"STREAM.INFO.{source.stream}"))["state"]
-    last = int(state["last_seq"])
-    if last < place.seq:
+    info = await api(connection, f"STREAM.INFO.{source.stream}")
+    last, since = int(info["state"]["last_seq"]), parse_time(place.time)
+    is_another = parse_time(info["created"]) > since
+    if last < place.seq or is_another:
         # Another stream of the name, or one that lost its end: its numbers come again.
-        since = parse_time(place.time)
-        lost = _gap(source.stream, format_time(now()), last + 1, place.seq, "lost")
+        first, why = (1, "begun anew") if is_another else (last + 1, "lost")
+        lost = _gap(source.stream, format_time(now()), first, place.seq, why)
         return follow(connection, source.stream, source.subjects, since=since), [lost]
     return follow(connection, source.stream, source.subjects, from_seq=place.seq + 1), []
 

@@ -11,13 +11,14 @@ import pytest
 
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.streams.compare_and_set import compare_and_set
-from pepperpy_bus.streams.jetstream import store
+from pepperpy_bus.streams.jetstream import api, store
 from pepperpy_bus.streams.reading import last_as_stored
 from pepperpy_bus.streams.topology import AUDIT_LOG
 from pepperpy_monitor_svc.audit.heads import add_head, read_heads
 from pepperpy_monitor_svc.audit.log import AuditLog
 from pepperpy_schemas.audit import AuditQuery, ChainHead
 from pepperpy_schemas.catalog.audit import CHAIN
+from pepperpy_schemas.catalog.events import AUDIT
 from pepperpy_schemas.errors import BadPayload, WrongSequence
 from pepperpy_schemas.subjects import stream_name
 from tests.monitor_svc.audit.conftest import Books, Open
@@ -126,6 +127,27 @@ async def test_a_broker_that_is_killed_leaves_the_chain_whole(
         await books.having(40, AuditQuery(action="submit", limit=1000))
     told = Counter(one.target for one in await books.records() if one.action == "submit")
     assert told == Counter(first + second)
+    assert (await books.log.verify()).ok
+
+
+async def test_a_stream_that_was_made_anew_hides_nothing(books: Books) -> None:
+    """Its numbers come again: what has a number that was read before is not what was read."""
+    client = books.client
+    stream = stream_name(client.prefix, "AUDIT")
+    subject = AUDIT.of(client.prefix, principal="anonymous", action="price")
+    async with books.chaining():
+        for n in range(3):
+            await store(client.connection, subject, b"%d" % n)
+        await books.having(3, AuditQuery(action="price"))
+    config = (await api(client.connection, f"STREAM.INFO.{stream}"))["config"]
+    await api(client.connection, f"STREAM.DELETE.{stream}")
+    await api(client.connection, f"STREAM.CREATE.{stream}", config)
+    for n in range(5):
+        await store(client.connection, subject, b"%d more" % n)
+    async with books.chaining():
+        await books.having(8, AuditQuery(action="price"))
+        (gap,) = (await books.having(1, AuditQuery(action="gap"))).items
+    assert (gap.target, gap.data["why"]) == (stream, "begun anew")
     assert (await books.log.verify()).ok
 
 
