@@ -56,6 +56,13 @@ def reader(handler: Handler) -> Handler:
     return checked
 
 
+def still_reads(request: web.Request) -> bool:
+    """Tells whether who was let in may read on: sessions end while streams are open."""
+    if is_open(request) or bearer(request):
+        return True
+    return session_of(request, request.app[PARTS]) is not None
+
+
 def session_of(request: web.Request, parts: Parts) -> Session | None:
     """Returns the session of a request's cookie, or None."""
     cookie = request.cookies.get(cookie_name(request), "")

@@ -19,6 +19,7 @@ from pepperpy_bus.streams.follow import Follower, follow
 from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.where import Predicate, compile_where
 from pepperpy_monitor_svc.http.events import SIGN_OF_LIFE, Listener
+from pepperpy_monitor_svc.web.access import still_reads
 from pepperpy_monitor_svc.web.parts import PARTS
 from pepperpy_monitor_svc.web.queries import moment
 from pepperpy_schemas.codec import encode
@@ -81,7 +82,7 @@ async def live(request: web.Request) -> web.StreamResponse:
         backlog = Backlog()
         reading = asyncio.create_task(_read(follower, matches, backlog), name="live-read")
         try:
-            await _tell(listener, backlog, reading)
+            await _tell(request, listener, backlog, reading)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -94,7 +95,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
     loop = asyncio.get_running_loop()
     async with parts.seats.listener(request) as listener, parts.changes.listening() as pending:
         told = -_OVERVIEW
-        while True:
+        while still_reads(request):
             frame = pending.take()
             if frame or loop.time() - told >= SIGN_OF_LIFE / 3:
                 if loop.time() - told >= _OVERVIEW:
@@ -108,8 +109,10 @@ async def changes(request: web.Request) -> web.StreamResponse:
     return listener.response
 
 
-async def _tell(listener: Listener, backlog: Backlog, reading: "asyncio.Task[None]") -> None:
-    while True:
+async def _tell(
+    request: web.Request, listener: Listener, backlog: Backlog, reading: "asyncio.Task[None]"
+) -> None:
+    while still_reads(request):
         frame = backlog.take()
         if frame is not None:
             await listener.send(frame[1], id=str(frame[0]))

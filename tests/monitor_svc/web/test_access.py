@@ -1,5 +1,6 @@
 """Who may see and do what in the dashboard; pages of other sites, guesses and forged cookies."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pepperpy_monitor_svc.http.serving import url_of
 from pepperpy_monitor_svc.web.sessions import LIFETIME, Sessions
 from pepperpy_schemas.errors import BadConfig
 from tests.monitor_svc.web.played import TOKEN
+from tests.monitor_svc.web.test_live import tell
 
 ACTS = (
     "/api/tasks/x/cancel",
@@ -120,6 +122,23 @@ async def test_a_session_that_ended_is_good_for_nothing_even_if_its_cookie_was_c
         thief.get(f"{browser.base}/api/session") as answer,
     ):
         assert (await answer.json())["csrf"] == ""
+
+
+@pytest.mark.parametrize("path", ["/api/changes", "/api/live"])
+async def test_a_stream_ends_with_the_session_that_opened_it(
+    opened: Callable[..., Any], bus: Client, path: str
+) -> None:
+    browser = await opened(monitor__host="0.0.0.0")
+    await browser.log_in()
+    async with browser.http.get(browser.base + path) as stream, asyncio.timeout(20):
+        assert stream.status == 200
+        listening = asyncio.create_task(stream.read())
+        await tell(bus, "a")
+        assert not listening.done()
+        await browser.post("/api/logout")
+        while not listening.done():
+            await tell(bus, "b")
+            await asyncio.sleep(0.05)
 
 
 async def test_who_guesses_has_to_wait(browser: Any) -> None:
