@@ -78,6 +78,7 @@ class Alerts:
         self._stack = contextlib.AsyncExitStack()
         self._leads = False
         self._cut_off = False
+        self._store_again = 0.0
         self.on_change: list[Callable[[AlertRow], None]] = []
         self._take(*self._read())
 
@@ -187,13 +188,17 @@ class Alerts:
 
     async def _flush(self) -> None:
         """Stores what is not stored yet, unless that takes so long that people would wait."""
-        if not self._client.connection.connected:
+        if not self._client.connection.connected or time.monotonic() < self._store_again:
             return
+        stored = False
         try:
             async with asyncio.timeout(self._interval):
-                await self._stored.flush()
+                stored = await self._stored.flush()
         except TimeoutError:
             log.warning("alerts.not_stored", left=self._stored.unwritten, error="too slow")
+        if not stored:
+            # Once for all that there is to tell, not for each alert.
+            self._store_again = time.monotonic() + self._interval
 
     def _hidden(self) -> dict[str, str]:
         """The alerts nobody is told of now, and what hides them."""

@@ -52,17 +52,18 @@ class Stored:
         key = self._cells.key(ALERT_TOLD, receiver=told.receiver, group=group)
         self._unwritten[key] = (encode(told) if told.alerts else None), _TOLD_KEPT
 
-    async def flush(self) -> None:
-        """Writes what was noted; what cannot be written stays noted."""
+    async def flush(self) -> bool:
+        """Writes what was noted; what cannot be written stays noted. Returns whether all could."""
         async with self._writing:
             for key, (value, ttl) in list(self._unwritten.items()):
                 try:
                     await self._write(key, value, ttl)
                 except PepperError as error:
                     log.warning("alerts.not_stored", left=self.unwritten, error=str(error))
-                    return
+                    return False
                 if self._unwritten.get(key) == (value, ttl):
                     del self._unwritten[key]
+        return True
 
     async def _write(self, key: str, value: bytes | None, ttl: float | None) -> None:
         if value is None:

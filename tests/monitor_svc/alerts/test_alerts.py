@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,9 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.events import listen
 from pepperpy_bus.opening import connect
-from pepperpy_monitor_svc.alerts.alerts import Alerts
+from pepperpy_monitor_svc.alerts.alerts import INTERVAL, Alerts
 from pepperpy_monitor_svc.alerts.evaluator import SETTLING
+from pepperpy_monitor_svc.alerts.stored import Stored
 from pepperpy_monitor_svc.metrics.samples import Sample
 from pepperpy_schemas.errors import BadConfig, NotFound
 from tests.monitor_svc.alerts.receiving import Hook, receiving
@@ -61,8 +63,14 @@ class Bench:
     def rules(self, text: str) -> None:
         self._rules.write_text(text, "utf-8")
 
-    def replica(self) -> Alerts:
-        return Alerts(self.client, rules=self._rules, notify=self._notify, clock=lambda: self.now)
+    def replica(self, *, interval: float = INTERVAL) -> Alerts:
+        return Alerts(
+            self.client,
+            rules=self._rules,
+            notify=self._notify,
+            clock=lambda: self.now,
+            interval=interval,
+        )
 
     async def tick(self, alerts: Alerts, *, leads: bool = True, **topics: float) -> None:
         """An evaluation five seconds later, and what it has on its way told or failed."""
@@ -334,6 +342,24 @@ async def test_an_alert_that_another_one_explains_is_not_told(bench: Bench) -> N
         ]
         # Once the broker is back it is told after all.
         assert first["status"] == "firing"
+
+
+async def test_storing_that_takes_too_long_is_waited_for_once_and_not_for_each_alert(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    async def stands_still(_self: Stored, key: str, *_: object) -> None:
+        tried.append(key)
+        await asyncio.sleep(600)
+
+    monkeypatch.setattr(Stored, "_write", stands_still)
+    async with bench.replica(interval=1.0) as alerts:
+        await alerts.tick(waiting(**{f"topic{n}": 7 for n in range(20)}), leads=True)
+        await bench.hook.has(1)
+        assert len(tried) == 1
+    ((_, topics),) = bench.hook.told()
+    assert len(topics) == 20
 
 
 async def test_nothing_is_over_because_the_broker_is_away(bench: Bench) -> None:
