@@ -41,6 +41,7 @@ class Facts:
         self._tasks = parts.tasks
         self._names = parts.names.of
         self._verbs: dict[str, Callable[[Record, Heard, float], None]] = {
+            "submitted": self._told_submit,
             "started": self._started,
             "progress": self._progress,
             "retry": self._retry,
@@ -154,6 +155,11 @@ class Facts:
         self._tasks.changed(record, before, parent=parent, letter=letter)
 
     # --- verbs of a task's events ---
+
+    def _told_submit(self, record: Record, heard: Heard, at: float) -> None:
+        """Its sender tells, and no worker has it by that."""
+        record.seq = max(record.seq, heard.seq)
+        record.submitted = min(record.submitted or at, at)
 
     def _started(self, record: Record, heard: Heard, at: float) -> None:
         data, parts = heard.event.data, self._parts

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pepperpy_monitor_svc.fleet.fleet import Fleet
 from pepperpy_schemas.monitor import TaskQuery, TaskRow
-from tests.monitor_svc.fleet.told import NOW, Clock, letter_body, result_body, tell
+from tests.monitor_svc.fleet.told import NOW, Clock, letter_body, moment, result_body, tell
 
 ENDS = {"completed": "", "failed": "boom", "canceled": "canceled", "rejected": "rejected"}
 WAITS = {"input_required": "answer", "suspended": "children"}
@@ -163,6 +163,16 @@ def test_every_field_that_is_shown_is_the_same_in_any_order(found: list[Fact], o
         rows.append(fleet.task("t1"))
         order.shuffle(found)
     assert rows[0] == rows[1]
+
+
+def test_one_whose_sender_tells_of_it_still_waits_for_a_worker() -> None:
+    fleet = Fleet(clock=Clock())
+    tell(fleet, "task.submitted", "t1", 1, NOW - 3, attempt=0)
+    row = fleet.task("t1")
+    assert row is not None
+    assert (row.state, row.submitted, row.seq) == ("submitted", moment(NOW - 3), 1)
+    tell(fleet, "task.started", "t1", 2, NOW - 2, instance="clerk/i1")
+    assert [one.state for one in fleet.tasks(TaskQuery()).items] == ["working"]
 
 
 def test_a_result_outweighs_an_event_that_tells_otherwise() -> None:
