@@ -169,7 +169,7 @@ class Fleet(Views):
         match heard.entity:
             case "task":
                 self._facts.task_event(heard, at)
-            case "llm":
+            case "llm" if not heard.event.attempt:
                 self._facts.llm_event(heard, at)
             case "memory" if not heard.event.attempt:
                 self._facts.memory_event(heard, at)

@@ -35,7 +35,8 @@ class Spending:
 
     def __call__(self, heard: Heard) -> None:
         """Takes what was told of a request."""
-        if heard.verb not in ("completed", "failed", "canceled"):
+        # A handler may tell of models what it likes, and pays nothing by that.
+        if heard.event.attempt or heard.verb not in ("completed", "failed", "canceled"):
             return
         one = asked(heard.verb, heard.data)
         self._paid(heard, one)

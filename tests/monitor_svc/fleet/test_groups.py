@@ -106,6 +106,13 @@ def test_tokens_and_money_are_added_up_by_model_agent_and_tenant_and_for_the_tas
     assert (overview.usd, overview.tokens) == (pytest.approx(0.75), 440)
 
 
+def test_what_a_handler_says_of_models_is_no_request_to_one() -> None:
+    fleet = Fleet(clock=Clock())
+    tell(fleet, "llm.called", "t1", 1, NOW - 5, cause="t1", tokens=120, usd=0.5)
+    assert fleet.models() == []
+    assert fleet.task("t1") is not None
+
+
 def test_the_topology_shows_who_submits_pulls_asks_and_waits() -> None:
     fleet = Fleet(clock=Clock())
     fleet.beat(beat(NOW), NOW)
