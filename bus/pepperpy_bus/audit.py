@@ -6,6 +6,7 @@ What it does not keep is said here: who steered agents, changed a split, a sched
 
 from typing import Final
 
+from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.streams.jetstream import store
 from pepperpy_bus.trust.principals import principal_of
@@ -33,7 +34,7 @@ class Audit:
         self._prefix = prefix
         self._source = source
 
-    async def say(self, action: str, target: str = "", **data: Value) -> None:
+    async def say(self, /, action: str, target: str = "", **data: Value) -> None:
         """Has the broker keep what is about to be done, and returns when it has it.
 
         What cannot be said should not be done: let the error pass.
@@ -54,3 +55,9 @@ class Audit:
         told = {name: value for name, value in (who | data).items() if value != ""}
         record = AuditRecord(id=new_id(), ts=now(), target=target, data=told)
         await store(self._connection, subject, AUDIT.encode(record), msg_id=record.id)
+
+
+class SyncAudit(Facade[Audit]):
+    """The same for callers in another thread; see `Audit`."""
+
+    say = waits(Audit.say)

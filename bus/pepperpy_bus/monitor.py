@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.services.calls import call, is_unheard
 from pepperpy_bus.units import Duration, parse_duration
@@ -90,7 +91,7 @@ class Monitor:
         """Shows the fleet at a glance."""
         return await self._ask(MONITOR_OVERVIEW, ViewRequest(), Overview, timeout)
 
-    async def tasks(self, *, timeout: Duration = PATIENCE, **query: Any) -> TaskPage:
+    async def tasks(self, /, *, timeout: Duration = PATIENCE, **query: Any) -> TaskPage:
         """Finds tasks, the ones that came last first.
 
         Args:
@@ -219,3 +220,25 @@ class Monitor:
                 hint="start one: pepperpy monitor run",
                 context=error.context,
             ) from error
+
+
+class SyncMonitor(Facade[Monitor]):
+    """The same for callers in another thread; see `Monitor`."""
+
+    status = waits(Monitor.status)
+    overview = waits(Monitor.overview)
+    tasks = waits(Monitor.tasks)
+    task = waits(Monitor.task)
+    agents = waits(Monitor.agents)
+    topics = waits(Monitor.topics)
+    errors = waits(Monitor.errors)
+    topology = waits(Monitor.topology)
+    models = waits(Monitor.models)
+    alerts = waits(Monitor.alerts)
+    rules = waits(Monitor.rules)
+    silences = waits(Monitor.silences)
+    silence = waits(Monitor.silence)
+    unsilence = waits(Monitor.unsilence)
+    test_alert = waits(Monitor.test_alert)
+    snapshots = waits(Monitor.snapshots)
+    snapshot = waits(Monitor.snapshot)

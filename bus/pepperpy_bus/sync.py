@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
 
+from pepperpy_bus.audit import SyncAudit
 from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.config import Settings
 from pepperpy_bus.events import Emitter
@@ -24,6 +25,7 @@ from pepperpy_bus.link.hooks import Hook
 from pepperpy_bus.llm.blocking import SyncLLM
 from pepperpy_bus.loop_thread import LoopThread
 from pepperpy_bus.memory.blocking import SyncMemory
+from pepperpy_bus.monitor import SyncMonitor
 from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.routing import Addressee
@@ -174,6 +176,16 @@ class SyncClient(Facade[Client]):
     def language(self) -> SyncLanguage:
         """Languages of texts and their words: ``bus.language.detect("Wo ist es nur?")``."""
         return SyncLanguage(self._thread, self._inner.language)
+
+    @functools.cached_property
+    def monitor(self) -> SyncMonitor:
+        """What the monitor sees: ``bus.monitor.tasks(state=["failed"])``."""
+        return SyncMonitor(self._thread, self._inner.monitor)
+
+    @functools.cached_property
+    def audit(self) -> SyncAudit:
+        """Says in the audit log what is about to be done here."""
+        return SyncAudit(self._thread, self._inner.audit)
 
     def agent_state(self, agent: str) -> SyncAgentState:
         """Returns the values that an agent keeps.

@@ -131,7 +131,8 @@ async def test_a_result_above_the_largest_body_is_refused(
     connection: Connection, prefix: str, streams: Streams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await streams(connection, prefix, "RESULTS", "blobs")
-    monkeypatch.setattr(Blobs.__init__, "__kwdefaults__", {"max_size": 1500})
+    defaults = Blobs.__init__.__kwdefaults__ | {"max_size": 1500}
+    monkeypatch.setattr(Blobs.__init__, "__kwdefaults__", defaults)
     with pytest.raises(TooLarge):
         await Results(connection, prefix, threshold=1000).put("t", LARGE, attempt=1)
 

@@ -10,8 +10,10 @@ import pytest
 import pepperpy
 from pepperpy.stack.broker import Broker
 from pepperpy_bus import sync
+from pepperpy_bus.audit import Audit
 from pepperpy_bus.client import Client, ClientState
 from pepperpy_bus.loop_thread import LoopThread
+from pepperpy_bus.monitor import Monitor
 from pepperpy_bus.opening import connect
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.sync import SyncClient, connect_sync
@@ -141,6 +143,8 @@ def test_every_verb_has_the_signature_and_the_words_of_the_client() -> None:
         (sync.SyncDeadLetters, DeadLetters),
         (sync.SyncRegistry, Registry),
         (sync.SyncTopicSchemas, TopicSchemas),
+        (sync.SyncMonitor, Monitor),
+        (sync.SyncAudit, Audit),
     ]
     for ours, theirs in pairs:
         for name, verb in inspect.getmembers(ours, inspect.isfunction):
