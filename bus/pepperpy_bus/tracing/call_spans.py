@@ -35,6 +35,11 @@ def trace_of(text: str) -> TraceContext | None:
     return carried({TRACEPARENT: text}) if text else None
 
 
+def is_call(told: Heard) -> bool:
+    """Returns whether a service tells of a request; what a handler says of such is a mark of it."""
+    return told.entity in SERVICES and not told.event.attempt
+
+
 def parent_of(call: Heard) -> str:
     """Returns the span that asked; empty when the event does not say."""
     context = trace_of(call.event.trace)

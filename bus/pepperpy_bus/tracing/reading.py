@@ -16,7 +16,7 @@ from pepperpy_bus.streams.clock import to_datetime
 from pepperpy_bus.streams.follow import follow
 from pepperpy_bus.tasks.explanation import Explanation, ToldChild
 from pepperpy_bus.trace import attempt_span
-from pepperpy_bus.tracing.call_spans import SERVICES, trace_of
+from pepperpy_bus.tracing.call_spans import SERVICES, is_call, trace_of
 from pepperpy_bus.tracing.hops import read_hops
 from pepperpy_bus.tracing.spans import Span, Trace
 from pepperpy_bus.tracing.task_spans import spans_of
@@ -174,7 +174,7 @@ async def _told(
                 with contextlib.suppress(PepperError):  # it is no event
                     one = heard(delivery)
                     context = trace_of(one.event.trace)
-                    if context is not None and context.trace_id in trace_ids:
+                    if context is not None and context.trace_id in trace_ids and is_call(one):
                         found.append(one)
     except PepperError as error:
         log.debug("trace.no_calls", entity=entity, error=str(error))

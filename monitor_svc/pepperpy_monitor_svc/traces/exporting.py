@@ -19,7 +19,7 @@ from pepperpy_bus.events import Heard
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.tasks.evidence import Evidence
 from pepperpy_bus.trace import TraceContext
-from pepperpy_bus.tracing.call_spans import SERVICES, call_span, trace_of
+from pepperpy_bus.tracing.call_spans import call_span, is_call, trace_of
 from pepperpy_bus.tracing.hops import follow_hops
 from pepperpy_bus.tracing.otlp import exporter, hand_over
 from pepperpy_bus.tracing.spans import Span
@@ -119,7 +119,7 @@ class TraceExport:
         context = trace_of(of.event.trace)
         if context is not None and not self._wanted(context):
             return
-        if of.entity in SERVICES:
+        if is_call(of):
             if context is not None:
                 self._calls.add(context.trace_id, of)
                 self._keep([call_span(of)])

@@ -231,7 +231,7 @@ def test_no_sum_of_what_anybody_says_is_without_end() -> None:
     """JSON has no such number: overview and snapshots could not be read any more."""
     fleet = Fleet(clock=Clock())
     for n in range(3):
-        tell(fleet, "llm.completed", "t1", n + 1, NOW - 5, usd=1.7e308, ms=1.7e308, model="m")
+        tell(fleet, "llm.completed", "r1", n, NOW, attempt=0, usd=1.7e308, ms=1.7e308, model="m")
     for view in (fleet.overview(), *fleet.models()):
         assert msgspec.json.decode(msgspec.json.encode(view), type=type(view)) == view
 

@@ -133,6 +133,25 @@ async def test_an_event_with_whatever_times_hides_none_that_follow(
     assert len(named(trace, "chat default")) == 1
 
 
+async def test_what_a_handler_says_of_models_is_a_mark_of_its_attempt(
+    client: Client, working: Working
+) -> None:
+    agent = Agent("says")
+
+    @agent.task("said")
+    async def said(n: int, ctx: Context) -> int:
+        await ctx.emit("llm.called", event_id="once", tokens=n)
+        return n
+
+    async with working(agent):
+        task_id = await client.submit("said", 2)
+        await client.result(task_id, wait=20)
+        trace = await whole(client, task_id, 2)
+    [attempt] = named(trace, "process said")
+    assert [one.name for one in attempt.marks] == ["llm.called"]
+    assert {one.what for one in trace.spans} == {"send", "attempt"}
+
+
 async def test_ids_are_the_same_when_the_events_have_expired(
     client: Client, working: Working, services: Planned, office: Agent
 ) -> None:
