@@ -145,7 +145,7 @@ async def test_who_guesses_has_to_wait(browser: Any) -> None:
     answers = [await browser.post("/api/login", {"token": f"guess {n}"}) for n in range(10)]
     assert [status for status, _, _ in answers] == [401] * 8 + [429] * 2
     assert answers[-1][1]["Retry-After"] == "60"
-    assert (await browser.post("/api/login", {"token": TOKEN}))[0] == 429
+    assert (await browser.post("/api/login", {"token": TOKEN}))[0] == 200, "nobody is kept out"
 
 
 @pytest.mark.parametrize("said", [{}, {"token": ""}, {"token": None}, {"token": [TOKEN]}, [TOKEN]])
