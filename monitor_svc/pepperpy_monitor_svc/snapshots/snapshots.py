@@ -124,7 +124,6 @@ class Snapshots:
         monitor, at = self._monitor, self._clock()
         fleet, settings = monitor.fleet, _shown(monitor.settings)
         overview, agents = fleet.overview(), fleet.agents()
-        broker = overview.broker.version if overview.broker is not None else ""
         return Snapshot(
             # Sorted as they were taken; two of one second are two.
             id=f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
@@ -145,7 +144,8 @@ class Snapshots:
             versions={
                 "pepperpy": version("pepperpy"),
                 "python": platform.python_version(),
-                "broker": broker,
+                # Known from the first moment on, unlike the broker's figures.
+                "broker": monitor.client.connection.server_version,
                 **{one.agent: one.version for one in agents if one.version},
             },
         )
