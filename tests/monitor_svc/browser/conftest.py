@@ -1,4 +1,4 @@
-"""One Chromium and one deployment for all tests of the dashboard."""
+"""A Chromium for each file of tests of the dashboard, and one deployment for all."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,9 +28,9 @@ AXE = Path(__file__).parent / "axe"
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser."""
+    """The browser; its event loop runs as long, and no async test can run meanwhile."""
     if not CHROMIUM.exists():
         missing("chromium is not installed")
     with sync_playwright() as playwright:
