@@ -1,6 +1,5 @@
 """`pepperpy edge`: tasks over HTTP."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -37,26 +36,16 @@ def run_(
 
     Requests that wait for a task have some time to finish then. SIGHUP reads the tokens again.
     """
-    from pepperpy.commands._failure import say
-    from pepperpy.commands._session import options_of
-    from pepperpy_bus.config import load
-    from pepperpy_bus.config.reload import Reloader
+    from pepperpy.commands._serving import reloader
     from pepperpy_bus.installing import need
-    from pepperpy_bus.logs import configure
 
     need("the HTTP edge", ["aiohttp"], "monitor")
     from pepperpy_monitor_svc.edge.serve import run
 
-    options = options_of(ctx)
-    flags = options.flags() | {
+    flags = {
         "edge.host": host,
         "edge.port": port,
         "edge.tokens": None if tokens is None else str(tokens),
         "worker.health_port": health_port,
     }
-    again = partial(load, flags=flags, config=options.config, context=options.context)
-    loaded = again()
-    for warning in loaded.warnings:
-        say(f"warning: {warning}")
-    configure(loaded.settings.log.level, loaded.settings.log.format)
-    run(Reloader(loaded, again))
+    run(reloader(ctx, flags))

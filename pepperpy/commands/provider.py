@@ -1,6 +1,5 @@
 """`pepperpy provider`: the service that asks models, how it is and running it."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,24 +65,14 @@ def run_(
     SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
     reads the settings, the declaration and the keys again.
     """
-    from pepperpy.commands._failure import say
-    from pepperpy.commands._session import options_of
-    from pepperpy_bus.config import load
-    from pepperpy_bus.config.reload import Reloader
-    from pepperpy_bus.logs import configure
+    from pepperpy.commands._serving import reloader
     from pepperpy_provider_svc.serve import run
 
-    options = options_of(ctx)
-    flags = options.flags() | {
+    flags = {
         "provider.declaration": None if declaration is None else str(declaration),
         "worker.health_port": health_port,
     }
-    again = partial(load, flags=flags, config=options.config, context=options.context)
-    loaded = again()
-    for warning in loaded.warnings:
-        say(f"warning: {warning}")
-    configure(loaded.settings.log.level, loaded.settings.log.format)
-    run(Reloader(loaded, again))
+    run(reloader(ctx, flags))
 
 
 def _print_tables(found: "ProviderStatus") -> None:

@@ -25,27 +25,15 @@ def run_(
     SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
     reads the settings and the alert rules again.
     """
-    from functools import partial
-
-    from pepperpy.commands._failure import say
-    from pepperpy.commands._session import options_of
-    from pepperpy_bus.config import load
-    from pepperpy_bus.config.reload import Reloader
+    from pepperpy.commands._serving import reloader
     from pepperpy_bus.installing import need
-    from pepperpy_bus.logs import configure
 
     need("the monitor", ["aiohttp", "opentelemetry.sdk", "prometheus_client"], "monitor")
     from pepperpy_monitor_svc.serve import run
 
-    options = options_of(ctx)
-    flags = options.flags() | {
+    flags = {
         "monitor.host": host,
         "monitor.port": port,
         "worker.health_port": health_port,
     }
-    again = partial(load, flags=flags, config=options.config, context=options.context)
-    loaded = again()
-    for warning in loaded.warnings:
-        say(f"warning: {warning}")
-    configure(loaded.settings.log.level, loaded.settings.log.format)
-    run(Reloader(loaded, again))
+    run(reloader(ctx, flags))
