@@ -87,6 +87,11 @@ document: `pepperpy schema asyncapi`; as JSON Schemas: `pepperpy schema export`.
 ## Headers of the server
 
 {_headers("server")}
+## Headers of the HTTP edge
+
+Beside those of tasks, on requests alone; no message has them.
+
+{_headers("http")}
 A message may be a CloudEvent 1.0: with `ce-*` headers its body is the payload; with
 `Content-Type: application/cloudevents+json` the payload is its `data` or `data_base64`.
 """

@@ -24,7 +24,7 @@ MAX_COUNTERS: Final = 1024
 
 _MSG_ID: Final = h.MSG_ID.lower()
 _LABEL: Final = h.LABEL.lower()
-_SUBJECT: Final = "nats-subject"
+_SUBJECT: Final = h.SUBJECT.lower()
 
 
 class CounterValue(msgspec.Struct, frozen=True):

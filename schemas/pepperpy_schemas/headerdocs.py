@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from pepperpy_schemas import headers
 
 _ON_RESULTS: Final = frozenset({"TOPIC", "ATTEMPT", "FINGERPRINT"})
+_OVER_HTTP: Final = frozenset({"TIMEOUT", "IDEMPOTENCY_KEY"})
 # The label goes with what the server adds up.
 _OF_THE_SERVER: Final = ("Nats-", "KV-", headers.SERVER_STATUS, headers.LABEL)
 _NO_HEADERS: Final = frozenset({"RESERVED", "MAX_HEADERS", "PRIORITIES", "NO_HEADERS"})
@@ -18,7 +19,7 @@ class HeaderDoc(NamedTuple):
 
     Attributes:
         name: The header as it is written.
-        on: ``task``, ``result`` or ``server``.
+        on: ``task``, ``result`` or ``server``; ``http`` is on requests to the HTTP edge alone.
         doc: What it says; one sentence or two.
     """
 
@@ -60,6 +61,8 @@ def _doc_of(node: ast.stmt) -> str:
 def _place(name: str) -> str:
     if name in _ON_RESULTS:
         return "result"
+    if name in _OVER_HTTP:
+        return "http"
     return "server" if getattr(headers, name).startswith(_OF_THE_SERVER) else "task"
 
 

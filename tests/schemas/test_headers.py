@@ -1,3 +1,6 @@
+import ast
+from pathlib import Path
+
 import pytest
 
 from pepperpy_schemas import headers
@@ -81,6 +84,22 @@ def test_every_header_has_a_line_that_says_what_it_is() -> None:
         if name.isupper() and not name.startswith("_") and isinstance(value, str)
     }
     assert declared - {headers.RESERVED} == names
+
+
+def test_our_headers_are_spelled_at_one_place() -> None:
+    ours = {h.name.lower() for h in header_docs() if h.name.startswith("Pp-")}
+    root, home = Path(__file__).parents[2], Path(headers.__file__)
+    packages = [*root.glob("*/pepperpy_*"), root / "pepperpy"]
+    sources = [path for package in packages for path in package.rglob("*.py")]
+    assert home in sources
+    spelled = [
+        f"{path}:{node.lineno}"
+        for path in sources
+        if path != home
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Constant) and str(node.value).lower() in ours
+    ]
+    assert spelled == []
 
 
 def test_the_headers_schema_limits_what_can_be_limited() -> None:

@@ -24,6 +24,7 @@ from pepperpy_bus.streams.consumers import PULSE
 from pepperpy_bus.streams.delivery import Delivery, from_message
 from pepperpy_bus.streams.in_hand import InHand
 from pepperpy_bus.streams.jetstream import API
+from pepperpy_schemas import headers as h
 from pepperpy_schemas.codec import encode
 from pepperpy_schemas.errors import PepperError
 
@@ -40,7 +41,8 @@ Ensure = Callable[[], Awaitable[None]]
 
 _MISSED = 2.4
 _MAX_BACKOFF = 2.0
-_PIN_ID = "nats-pin-id"
+_PIN_ID = h.PIN_ID.lower()
+_PENDING_MESSAGES = h.PENDING_MESSAGES.lower()
 _UNPINNED = "423"
 
 
@@ -255,7 +257,7 @@ class Puller:
         if status == "100":
             self._failures = 0
         elif status == "408":
-            pending = message.headers.get("nats-pending-messages", "")
+            pending = message.headers.get(_PENDING_MESSAGES, "")
             self._credit = max(0, self._credit - int(pending)) if pending.isdigit() else 0
             self._wake.set()
         elif status == _UNPINNED:

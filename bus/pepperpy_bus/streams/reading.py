@@ -15,7 +15,10 @@ from pepperpy_schemas.errors import NotFound, Unavailable
 
 _BATCH_BYTES = 8 * 1024 * 1024
 # Only messages that were stored have it; a "Status" header may be their sender's.
-_SEQUENCE = "nats-sequence"
+_SEQUENCE = h.SEQUENCE.lower()
+_NUM_PENDING = h.NUM_PENDING.lower()
+_SUBJECT = h.SUBJECT.lower()
+_TIME_STAMP = h.TIME_STAMP.lower()
 _NO_MESSAGE_FOUND = 10037
 
 
@@ -158,7 +161,7 @@ async def _one_batch(
             elif message.status == "404":
                 return False
             elif message.status == "204":
-                left = message.headers.get("nats-num-pending", "0")
+                left = message.headers.get(_NUM_PENDING, "0")
                 return left != "0" and len(found) > before
             else:
                 raise _unreadable(subject, message)
@@ -172,9 +175,9 @@ def _unreadable(subject: str, reply: Message) -> Unavailable:
 def _stored(reply: Message) -> Stored:
     fields = reply.headers
     return Stored(
-        subject=fields["nats-subject"],
+        subject=fields[_SUBJECT],
         seq=int(fields[_SEQUENCE]),
-        time=fields["nats-time-stamp"],
+        time=fields[_TIME_STAMP],
         body=reply.body,
         headers=fields,
     )

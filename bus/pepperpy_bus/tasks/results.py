@@ -42,7 +42,7 @@ _SLACK: Final = 3600
 _BRIEF: Final = 1000
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 # The server adds them to every message that it reads for somebody; no publisher has them.
-_OF_A_COPY: Final = frozenset({"nats-subject", "nats-stream", "nats-sequence"})
+_OF_A_COPY: Final = frozenset(name.lower() for name in (h.SUBJECT, h.STREAM, h.SEQUENCE))
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -26,13 +26,13 @@ LONGEST: Final = 200
 """Characters of a text that are kept."""
 MOST: Final = 16
 """Values of a record that are kept."""
-STREAM: Final = "nats-stream"
-SEQUENCE: Final = "nats-sequence"
-SCHEDULER: Final = "nats-scheduler"
 TOOL_VERBS: Final = ("called", "refused", "failed")
 """Events of tools that are acts; that one completed says nothing about who did what."""
 
-_SIZE: Final = "nats-msg-size"
+_STREAM: Final = h.STREAM.lower()
+_SEQUENCE: Final = h.SEQUENCE.lower()
+_SCHEDULER: Final = h.SCHEDULER.lower()
+_SIZE: Final = h.MSG_SIZE.lower()
 _LARGEST: Final = 2**53 - 1
 _PARKED: Final = "parked"
 
@@ -107,9 +107,9 @@ def task_act(
         if value := headers.get(header.lower()):
             data[name] = text_of(value)
     by, action = headers.get(h.SOURCE.lower(), ""), "submit"
-    if SCHEDULER in headers:
+    if _SCHEDULER in headers:
         by, action = "", "fire"
-        data["schedule"] = text_of(headers[SCHEDULER].rpartition(".")[2])
+        data["schedule"] = text_of(headers[_SCHEDULER].rpartition(".")[2])
     elif h.QUEUED.lower() in headers:
         action = "move"
     elif h.REPLAY_OF.lower() in headers:
@@ -127,7 +127,7 @@ def task_act(
 def noted_of(delivery: Delivery) -> tuple[str, int]:
     """Returns the stream of the message that a note is of, and its number there; 0 for none."""
     headers = delivery.headers
-    return headers.get(STREAM, delivery.stream), _number(headers.get(SEQUENCE, ""))
+    return headers.get(_STREAM, delivery.stream), _number(headers.get(_SEQUENCE, ""))
 
 
 _TOLD: Final = {

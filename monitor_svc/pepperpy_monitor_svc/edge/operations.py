@@ -14,7 +14,7 @@ from pepperpy_monitor_svc.edge.messages import (
     Submitted,
     TaskView,
 )
-from pepperpy_monitor_svc.edge.submission import IDEMPOTENCY, LONGEST_WAIT, TIMEOUT
+from pepperpy_monitor_svc.edge.submission import LONGEST_WAIT
 from pepperpy_monitor_svc.http.middlewares import Handler
 from pepperpy_schemas import headers as h
 
@@ -84,7 +84,7 @@ OPERATIONS: Final = (
         parameters=(
             WAIT,
             Parameter(h.ID, "header", "The task's id; the same twice is one task.", NAME),
-            Parameter(IDEMPOTENCY, "header", "The same twice, of one caller, is one task."),
+            Parameter(h.IDEMPOTENCY_KEY, "header", "The same twice, of one caller, is one task."),
             Parameter(h.KEY, "header", "Tasks of one key run one after the other."),
             Parameter(
                 h.PRIORITY,
@@ -92,7 +92,7 @@ OPERATIONS: Final = (
                 "`high` goes before the backlog.",
                 {"type": "string", "enum": list(h.PRIORITIES)},
             ),
-            Parameter(TIMEOUT, "header", "From now to the task's deadline.", DURATION),
+            Parameter(h.TIMEOUT, "header", "From now to the task's deadline.", DURATION),
             Parameter(h.TRACEPARENT, "header", "W3C trace context: the span that calls."),
         ),
         body=Any,

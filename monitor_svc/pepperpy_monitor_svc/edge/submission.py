@@ -18,8 +18,6 @@ from pepperpy_schemas.error import PepperError
 
 LONGEST_WAIT: Final = 300.0
 """Seconds that a request may wait for a task; proxies close what says nothing for longer."""
-TIMEOUT: Final = "Pp-Timeout"
-IDEMPOTENCY: Final = "Idempotency-Key"
 _KEY_LENGTH: Final = 255
 _PASSED_ON: Final = (h.TRACEPARENT, h.TRACESTATE, h.BAGGAGE)
 _PYTHONS_OWN: Final = frozenset(
@@ -49,8 +47,8 @@ def options_of(request: web.Request, caller: str) -> SubmitOptions:
         options["key"] = key
     if priority := given.get(h.PRIORITY):
         options["priority"] = priority
-    if timeout := given.get(TIMEOUT):
-        options["timeout"] = _duration(timeout, TIMEOUT)
+    if timeout := given.get(h.TIMEOUT):
+        options["timeout"] = _duration(timeout, h.TIMEOUT)
     return options
 
 
@@ -117,9 +115,10 @@ def _id_of(request: web.Request, caller: str) -> str:
     """The caller's own id; one of an idempotency key is another caller's never."""
     if own := request.headers.get(h.ID):
         return own
-    key = request.headers.get(IDEMPOTENCY, "")
+    key = request.headers.get(h.IDEMPOTENCY_KEY, "")
     if len(key) > _KEY_LENGTH:
-        raise Refused(400, "bad_header", f"{IDEMPOTENCY} has more than {_KEY_LENGTH} characters")
+        fact = f"{h.IDEMPOTENCY_KEY} has more than {_KEY_LENGTH} characters"
+        raise Refused(400, "bad_header", fact)
     if not key:
         return ""
     digest = hashlib.sha256(f"{caller}\0{key}".encode("utf-8", "surrogateescape"))
