@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,14 @@ def test_torch_is_in_the_image_of_the_memory_alone(project: dict[str, Any]) -> N
     assert [s.splitlines()[0] for s in stages if "torch" in s.partition("\n")[2]] == [
         "source AS build-memory"
     ]
+
+
+def test_all_that_is_in_the_wheel_is_let_into_the_image() -> None:
+    # A folder that is left out is missed by nobody before a container starts.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    folders = {f"!{package.partition('/')[0]}" for package in packages}
+    assert folders <= set((ROOT / ".dockerignore").read_text().splitlines())
 
 
 def test_secrets_come_from_the_folder_that_the_script_makes(
