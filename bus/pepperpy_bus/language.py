@@ -1,13 +1,13 @@
 """Languages and words, as everybody asks for them: through the service ``language``."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.services.calls import call, is_unheard
+from pepperpy_bus.services.asking import Asking
 from pepperpy_bus.streams.blobs import THRESHOLD
-from pepperpy_bus.units import Duration, parse_duration
+from pepperpy_bus.units import Duration
 from pepperpy_schemas.catalog.language import (
     LANGUAGE_ANALYSE,
     LANGUAGE_DETECT,
@@ -15,9 +15,7 @@ from pepperpy_schemas.catalog.language import (
     LANGUAGE_STEM,
     LANGUAGE_TOKENISE,
 )
-from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.codec import convert
-from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.language import (
     AnalyseRequest,
     Analysis,
@@ -28,9 +26,6 @@ from pepperpy_schemas.language import (
     WordsReply,
     WordsRequest,
 )
-from pepperpy_schemas.subjects import Subject
-
-T = TypeVar("T")
 
 
 class Language:
@@ -46,10 +41,14 @@ class Language:
     def __init__(
         self, connection: Connection, prefix: str, principal: str, *, threshold: int = THRESHOLD
     ) -> None:
-        self._connection = connection
-        self._prefix = prefix
-        self._principal = principal
-        self._threshold = threshold
+        self._service = Asking(
+            connection,
+            prefix,
+            principal,
+            absent="nobody serves languages here",
+            hint="start the memory service: it offers them as well",
+            threshold=threshold,
+        )
 
     async def detect(
         self, texts: str | Sequence[str], *, main: str = "en", timeout: Duration = "30s"
@@ -67,7 +66,8 @@ class Language:
         """
         said = {"texts": [texts] if isinstance(texts, str) else list(texts), "main": main}
         request = convert(said, DetectRequest)
-        return (await self._call(LANGUAGE_DETECT, request, DetectReply, timeout)).languages
+        reply = await self._service.ask(LANGUAGE_DETECT, request, DetectReply, timeout)
+        return reply.languages
 
     async def tokenise(
         self,
@@ -89,7 +89,7 @@ class Language:
         """
         said = {"text": text, "lang": lang, "main": main, "bigrams": bigrams}
         request = convert(said, TokeniseRequest)
-        return await self._call(LANGUAGE_TOKENISE, request, Analysis, timeout)
+        return await self._service.ask(LANGUAGE_TOKENISE, request, Analysis, timeout)
 
     async def stem(
         self, words: str | Sequence[str], *, lang: str, timeout: Duration = "30s"
@@ -101,7 +101,7 @@ class Language:
             lang: Their language.
             timeout: How long it may take.
         """
-        return await self._call(LANGUAGE_STEM, _words(words, lang), WordsReply, timeout)
+        return await self._service.ask(LANGUAGE_STEM, _words(words, lang), WordsReply, timeout)
 
     async def lemmatise(
         self, words: str | Sequence[str], *, lang: str, timeout: Duration = "30s"
@@ -113,7 +113,7 @@ class Language:
             lang: Their language.
             timeout: How long it may take.
         """
-        return await self._call(LANGUAGE_LEMMATISE, _words(words, lang), WordsReply, timeout)
+        return await self._service.ask(LANGUAGE_LEMMATISE, _words(words, lang), WordsReply, timeout)
 
     async def analyse(
         self,
@@ -141,31 +141,8 @@ class Language:
         """
         pipeline = {"fold": fold, "stop": stop, "root": root, "bigrams": bigrams}
         said = {"text": text, "lang": lang, "main": main, "pipeline": pipeline}
-        return await self._call(LANGUAGE_ANALYSE, convert(said, AnalyseRequest), Analysis, timeout)
-
-    async def _call(self, subject: Subject[Any], body: object, kind: type[T], time: Duration) -> T:
-        named = subject.of(self._prefix, principal=self._principal)
-        tokens = SERVICE.parse(self._prefix, named)
-        try:
-            return await call(
-                self._connection,
-                self._prefix,
-                tokens["service"],
-                tokens["op"],
-                body,
-                principal=self._principal,
-                type=kind,
-                timeout=parse_duration(time),
-                threshold=self._threshold,
-            )
-        except Unavailable as error:
-            if not is_unheard(error):
-                raise
-            raise Unavailable(
-                "nobody serves languages here",
-                hint="start the memory service: it offers them as well",
-                context=error.context,
-            ) from error
+        request = convert(said, AnalyseRequest)
+        return await self._service.ask(LANGUAGE_ANALYSE, request, Analysis, timeout)
 
 
 class SyncLanguage(Facade[Language]):

@@ -1,12 +1,12 @@
 """What the monitor sees, as everybody asks for it: through the service ``monitor``."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pepperpy_bus.facades import Facade, waits
 from pepperpy_bus.link.connection import Connection
-from pepperpy_bus.services.calls import call, is_unheard
-from pepperpy_bus.units import Duration, parse_duration
+from pepperpy_bus.services.asking import Asking
+from pepperpy_bus.units import Duration
 from pepperpy_schemas.alerts import (
     AlertTest,
     AlertTestReply,
@@ -36,9 +36,7 @@ from pepperpy_schemas.catalog.monitor import (
     MONITOR_TOPOLOGY,
     MONITOR_UNSILENCE,
 )
-from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.codec import convert
-from pepperpy_schemas.errors import Unavailable
 from pepperpy_schemas.monitor import (
     Overview,
     SnapshotRow,
@@ -59,9 +57,6 @@ from pepperpy_schemas.monitor_requests import (
     ViewRequest,
 )
 from pepperpy_schemas.snapshots import SnapshotRequest
-from pepperpy_schemas.subjects import Subject
-
-T = TypeVar("T")
 
 PATIENCE = "10s"
 """How long an answer may take."""
@@ -79,17 +74,21 @@ class Monitor:
     """
 
     def __init__(self, connection: Connection, prefix: str, principal: str) -> None:
-        self._connection = connection
-        self._prefix = prefix
-        self._principal = principal
+        self._service = Asking(
+            connection,
+            prefix,
+            principal,
+            absent="nobody serves a monitor here",
+            hint="start one: pepperpy monitor run",
+        )
 
     async def status(self, *, timeout: Duration = PATIENCE) -> MonitorStatus:
         """Shows how a replica of the monitor is."""
-        return await self._ask(MONITOR_STATUS, ViewRequest(), MonitorStatus, timeout)
+        return await self._service.ask(MONITOR_STATUS, ViewRequest(), MonitorStatus, timeout)
 
     async def overview(self, *, timeout: Duration = PATIENCE) -> Overview:
         """Shows the fleet at a glance."""
-        return await self._ask(MONITOR_OVERVIEW, ViewRequest(), Overview, timeout)
+        return await self._service.ask(MONITOR_OVERVIEW, ViewRequest(), Overview, timeout)
 
     async def tasks(self, /, *, timeout: Duration = PATIENCE, **query: Any) -> TaskPage:
         """Finds tasks, the ones that came last first.
@@ -101,7 +100,7 @@ class Monitor:
         Raises:
             BadPayload: A value is not allowed; ``context.path`` names it.
         """
-        return await self._ask(MONITOR_TASKS, convert(query, TaskQuery), TaskPage, timeout)
+        return await self._service.ask(MONITOR_TASKS, convert(query, TaskQuery), TaskPage, timeout)
 
     async def task(self, task_id: str, *, timeout: Duration = PATIENCE) -> TaskRow:
         """Shows one task.
@@ -109,39 +108,41 @@ class Monitor:
         Raises:
             NotFound: The monitor does not know it, or no longer.
         """
-        return await self._ask(MONITOR_TASK, TaskRequest(task_id), TaskRow, timeout)
+        return await self._service.ask(MONITOR_TASK, TaskRequest(task_id), TaskRow, timeout)
 
     async def agents(self, *, timeout: Duration = PATIENCE) -> Agents:
         """Shows the instances of agents with their state, also those that are lost."""
-        return await self._ask(MONITOR_AGENTS, ViewRequest(), Agents, timeout)
+        return await self._service.ask(MONITOR_AGENTS, ViewRequest(), Agents, timeout)
 
     async def topics(self, *, timeout: Duration = PATIENCE) -> Topics:
         """Shows topics and streams."""
-        return await self._ask(MONITOR_TOPICS, ViewRequest(), Topics, timeout)
+        return await self._service.ask(MONITOR_TOPICS, ViewRequest(), Topics, timeout)
 
     async def errors(self, *, timeout: Duration = PATIENCE) -> Errors:
         """Shows errors in groups."""
-        return await self._ask(MONITOR_ERRORS, ViewRequest(), Errors, timeout)
+        return await self._service.ask(MONITOR_ERRORS, ViewRequest(), Errors, timeout)
 
     async def topology(self, *, timeout: Duration = PATIENCE) -> Topology:
         """Shows who talks to whom, and who waits."""
-        return await self._ask(MONITOR_TOPOLOGY, ViewRequest(), Topology, timeout)
+        return await self._service.ask(MONITOR_TOPOLOGY, ViewRequest(), Topology, timeout)
 
     async def models(self, *, timeout: Duration = PATIENCE) -> Models:
         """Shows what models did and cost."""
-        return await self._ask(MONITOR_MODELS, ViewRequest(), Models, timeout)
+        return await self._service.ask(MONITOR_MODELS, ViewRequest(), Models, timeout)
 
     async def alerts(self, *, timeout: Duration = PATIENCE) -> ActiveAlerts:
         """Shows the alerts."""
-        return await self._ask(MONITOR_ALERTS, ViewRequest(), ActiveAlerts, timeout)
+        return await self._service.ask(MONITOR_ALERTS, ViewRequest(), ActiveAlerts, timeout)
 
     async def rules(self, *, timeout: Duration = PATIENCE) -> list[RuleRow]:
         """Shows the alert rules in force, and what is wrong with them."""
-        return (await self._ask(MONITOR_RULES, ViewRequest(), RulesReply, timeout)).rules
+        reply = await self._service.ask(MONITOR_RULES, ViewRequest(), RulesReply, timeout)
+        return reply.rules
 
     async def silences(self, *, timeout: Duration = PATIENCE) -> list[Silence]:
         """Lists the silences, also those that are over for less than a day."""
-        return (await self._ask(MONITOR_SILENCES, ViewRequest(), SilencesReply, timeout)).silences
+        reply = await self._service.ask(MONITOR_SILENCES, ViewRequest(), SilencesReply, timeout)
+        return reply.silences
 
     async def silence(self, request: SilenceRequest, *, timeout: Duration = PATIENCE) -> Silence:
         """Has nobody told of some alerts for a while.
@@ -150,7 +151,7 @@ class Monitor:
             BadConfig: It would hide everything, or says nothing of a label.
             PermissionDenied: The caller is no operator.
         """
-        return await self._ask(MONITOR_SILENCE, request, Silence, timeout)
+        return await self._service.ask(MONITOR_SILENCE, request, Silence, timeout)
 
     async def unsilence(self, silence_id: str, *, timeout: Duration = PATIENCE) -> Silence:
         """Ends a silence now.
@@ -159,7 +160,7 @@ class Monitor:
             NotFound: There is none of this id.
             PermissionDenied: The caller is no operator.
         """
-        return await self._ask(MONITOR_UNSILENCE, SilenceId(silence_id), Silence, timeout)
+        return await self._service.ask(MONITOR_UNSILENCE, SilenceId(silence_id), Silence, timeout)
 
     async def test_alert(
         self, rule: str, labels: Mapping[str, str] | None = None, *, timeout: Duration = "1m"
@@ -176,11 +177,11 @@ class Monitor:
             PermissionDenied: The caller is no operator.
         """
         request = AlertTest(rule, dict(labels or {}))
-        return await self._ask(MONITOR_ALERT_TEST, request, AlertTestReply, timeout)
+        return await self._service.ask(MONITOR_ALERT_TEST, request, AlertTestReply, timeout)
 
     async def snapshots(self, *, timeout: Duration = PATIENCE) -> SnapshotList:
         """Lists the snapshots that are kept."""
-        return await self._ask(MONITOR_SNAPSHOTS, ViewRequest(), SnapshotList, timeout)
+        return await self._service.ask(MONITOR_SNAPSHOTS, ViewRequest(), SnapshotList, timeout)
 
     async def snapshot(
         self, *, reason: str = "", by: str = "", timeout: Duration = PATIENCE
@@ -196,30 +197,7 @@ class Monitor:
             PermissionDenied: The broker does not allow it.
         """
         request = SnapshotRequest(reason, by)
-        return await self._ask(MONITOR_SNAPSHOT, request, SnapshotRow, timeout)
-
-    async def _ask(self, subject: Subject[Any], body: object, kind: type[T], time: Duration) -> T:
-        named = subject.of(self._prefix, principal=self._principal)
-        tokens = SERVICE.parse(self._prefix, named)
-        try:
-            return await call(
-                self._connection,
-                self._prefix,
-                tokens["service"],
-                tokens["op"],
-                body,
-                principal=self._principal,
-                type=kind,
-                timeout=parse_duration(time),
-            )
-        except Unavailable as error:
-            if not is_unheard(error):
-                raise
-            raise Unavailable(
-                "nobody serves a monitor here",
-                hint="start one: pepperpy monitor run",
-                context=error.context,
-            ) from error
+        return await self._service.ask(MONITOR_SNAPSHOT, request, SnapshotRow, timeout)
 
 
 class SyncMonitor(Facade[Monitor]):

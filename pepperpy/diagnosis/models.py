@@ -6,10 +6,10 @@ from pepperpy.diagnosis.finding import Finding
 from pepperpy_bus.config import Settings
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.registry import Registry
+from pepperpy_bus.services.asking import place_of
 from pepperpy_bus.services.calls import call, is_unheard
 from pepperpy_bus.trust.principals import principal_of
 from pepperpy_schemas.catalog.provider import PROVIDER_STATUS
-from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.errors import Overloaded, Unavailable
 from pepperpy_schemas.provider import ProviderStatus, TenantRequest
 
@@ -37,12 +37,10 @@ async def check_models(connection: Connection, settings: Settings) -> Finding:
 
 async def _status(connection: Connection, prefix: str) -> ProviderStatus:
     principal = principal_of(connection.options.inbox_prefix)
-    place = SERVICE.parse(prefix, PROVIDER_STATUS.of(prefix, principal=principal))
     return await call(
         connection,
         prefix,
-        place["service"],
-        place["op"],
+        *place_of(PROVIDER_STATUS),
         TenantRequest(),
         principal=principal,
         type=ProviderStatus,

@@ -9,6 +9,7 @@ from pepperpy_bus.llm.account import Account, Free, tokens_in, tokens_of
 from pepperpy_bus.llm.options import DEFAULT, ChatOptions, Conversation, chat_request
 from pepperpy_bus.llm.order import PATIENCE, in_order
 from pepperpy_bus.llm.starting import START, Starting
+from pepperpy_bus.services.asking import place_of
 from pepperpy_bus.services.calls import call, call_stream
 from pepperpy_bus.streams.blobs import THRESHOLD
 from pepperpy_bus.units import Duration, parse_duration
@@ -20,7 +21,6 @@ from pepperpy_schemas.catalog.provider import (
     PROVIDER_STATUS,
     PROVIDER_STREAM,
 )
-from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.chat import ChatItem, ChatReply, ChatRequest, Delta, End, Reset, Usage
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import Unavailable
@@ -207,7 +207,7 @@ class LLM:
                 return await call(
                     self._connection,
                     self._prefix,
-                    *self._place(subject),
+                    *place_of(subject),
                     body,
                     principal=self._principal,
                     type=kind,
@@ -227,7 +227,7 @@ class LLM:
             items = call_stream(
                 self._connection,
                 self._prefix,
-                *self._place(PROVIDER_STREAM),
+                *place_of(PROVIDER_STREAM),
                 request,
                 principal=self._principal,
                 type=cast("type[ChatItem]", ChatItem),
@@ -246,9 +246,3 @@ class LLM:
                 await starting.wait(error)
             else:
                 return
-
-    def _place(self, subject: Subject[Any]) -> tuple[str, str]:
-        """The service and the operation that a subject of the catalog names."""
-        named = subject.of(self._prefix, principal=self._principal)
-        tokens = SERVICE.parse(self._prefix, named)
-        return tokens["service"], tokens["op"]

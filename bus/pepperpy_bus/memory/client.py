@@ -8,6 +8,7 @@ from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.llm.order import PATIENCE
 from pepperpy_bus.llm.starting import START, Starting
 from pepperpy_bus.memory.options import Changes, EntryOptions, SearchOptions
+from pepperpy_bus.services.asking import place_of
 from pepperpy_bus.services.service import call, call_stream
 from pepperpy_bus.streams.blobs import THRESHOLD, Blobs
 from pepperpy_bus.units import Duration, parse_duration
@@ -26,7 +27,6 @@ from pepperpy_schemas.catalog.memory import (
     MEMORY_STATS,
     MEMORY_UPDATE,
 )
-from pepperpy_schemas.catalog.services import SERVICE
 from pepperpy_schemas.codec import convert, encode
 from pepperpy_schemas.errors import NotFound, Unavailable
 from pepperpy_schemas.memory import Condition, Entry, NewEntry, SearchReply, SearchRequest
@@ -405,7 +405,7 @@ class Memory:
         return convert(said, SearchRequest)
 
     async def _call(self, subject: Subject[Any], body: object, kind: type[T], time: Duration) -> T:
-        service, op = self._place(subject)
+        service, op = place_of(subject)
         limit = self._gate(op, parse_duration(time))
         starting = Starting(
             min(limit, START),
@@ -433,7 +433,7 @@ class Memory:
     def _stream(
         self, subject: Subject[Any], body: object, kind: type[T], idle: Duration
     ) -> AsyncGenerator[T, None]:
-        service, op = self._place(subject)
+        service, op = place_of(subject)
         return call_stream(
             self._connection,
             self._prefix,
@@ -445,12 +445,6 @@ class Memory:
             idle=self._gate(op, parse_duration(idle)),
             threshold=self._threshold,
         )
-
-    def _place(self, subject: Subject[Any]) -> tuple[str, str]:
-        """The service and the operation that a subject of the catalog names."""
-        named = subject.of(self._prefix, principal=self._principal)
-        tokens = SERVICE.parse(self._prefix, named)
-        return tokens["service"], tokens["op"]
 
 
 def _open(op: str, seconds: float) -> float:  # noqa: ARG001 - as other gates

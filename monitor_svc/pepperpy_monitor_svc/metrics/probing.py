@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from pepperpy_bus.link.connection import Connection
+from pepperpy_bus.services.asking import place_of
 from pepperpy_bus.services.calls import call, is_unheard
 from pepperpy_bus.trust.principals import principal_of
 from pepperpy_schemas.catalog.memory import MEMORY_GET
@@ -76,13 +77,11 @@ class Probes:
         return Found("ok", "")
 
     async def _ask(self, subject: Subject[Any], request: object, reply: type[T]) -> T:
-        service, op = subject.template.split(".")[2:4]
         principal = principal_of(self._connection.options.inbox_prefix)
         return await call(
             self._connection,
             self._prefix,
-            service,
-            op,
+            *place_of(subject),
             request,
             principal=principal,
             type=reply,
