@@ -9,6 +9,7 @@ ROOMS = (
     "provider_svc/pepperpy_provider_svc",
     "memory_svc/pepperpy_memory_svc",
     "monitor_svc/pepperpy_monitor_svc",
+    "capabilities/pepperpy_capabilities",
 )
 
 

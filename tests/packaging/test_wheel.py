@@ -16,6 +16,7 @@ OURS = {
     "pepperpy_bus",
     "pepperpy_memory_svc",
     "pepperpy_monitor_svc",
+    "pepperpy_capabilities",
     "pepperpy_provider_svc",
     "pepperpy_schemas",
 }
