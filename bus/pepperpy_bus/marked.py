@@ -35,7 +35,7 @@ class Marked:
         try:
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             self._refuse_twice()
-            self.data: Any = yaml.safe_load(text)
+            self.data: Any = self._constructed()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             about = {"line": mark.line + 1} if mark else {}
@@ -64,6 +64,10 @@ class Marked:
             else:
                 break
         return line
+
+    def _constructed(self) -> Any:
+        """What is in it, made of what was read: to read a text takes by far the longest."""
+        return None if self._root is None else yaml.SafeLoader("").construct_document(self._root)
 
     def _refuse_twice(self) -> None:
         """Refuses a key that is there twice, or aliases without an end: one would be lost."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -62,8 +63,7 @@ def read_rules(path: Path | None) -> Ruleset:
         BadConfig: A file cannot be read, or something in it is wrong; each slip has its file, line,
             field and cure.
     """
-    shipped = _Source(SHIPPED, resources.files(__package__).joinpath(SHIPPED).read_text("utf-8"))
-    return _together(shipped, [_Source(str(one), _text(one)) for one in _files(path)])
+    return _together(_shipped(), [_Source(str(one), _text(one)) for one in _files(path)])
 
 
 def read_text(text: str | bytes, *, origin: str = "rules") -> Ruleset:
@@ -123,6 +123,12 @@ class _Source:
             near = get_close_matches(metric, known, n=1, cutoff=0.6)
             guess = f"did you mean {near[0]}?" if near else "docs/reference/metrics.md lists them"
             raise self.wrong(at, f"there is no metric {metric!r:.80}; {guess}")
+
+
+@cache
+def _shipped() -> _Source:
+    """The file that is shipped; it stays as it is, and a start looks at it twice."""
+    return _Source(SHIPPED, resources.files(__package__).joinpath(SHIPPED).read_text("utf-8"))
 
 
 def _together(shipped: _Source, others: list[_Source]) -> Ruleset:
