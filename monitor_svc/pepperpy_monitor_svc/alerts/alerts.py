@@ -9,25 +9,23 @@ from pathlib import Path
 from typing import Final, Self
 
 from pepperpy_bus.client import Client
-from pepperpy_bus.events import Emitter, Heard
+from pepperpy_bus.events import Heard
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.state.cells import Cells
-from pepperpy_monitor_svc.alerts import wording
 from pepperpy_monitor_svc.alerts.conditions import metrics
-from pepperpy_monitor_svc.alerts.evaluator import Evaluator, labels_of
+from pepperpy_monitor_svc.alerts.drills import drill
+from pepperpy_monitor_svc.alerts.evaluator import Evaluator
 from pepperpy_monitor_svc.alerts.inhibiting import inhibited
-from pepperpy_monitor_svc.alerts.labels import TEST, fingerprint
-from pepperpy_monitor_svc.alerts.notifier import Notifier
+from pepperpy_monitor_svc.alerts.labels import TEST
 from pepperpy_monitor_svc.alerts.payload import moment
 from pepperpy_monitor_svc.alerts.reading import Ruleset, read_rules
 from pepperpy_monitor_svc.alerts.receivers import Notifying, read_notifying
 from pepperpy_monitor_svc.alerts.rows import alert_row, rule_row, urgency
 from pepperpy_monitor_svc.alerts.silences import Silences
-from pepperpy_monitor_svc.alerts.stored import Stored
+from pepperpy_monitor_svc.alerts.telling import Telling
 from pepperpy_monitor_svc.metrics.names import BROKER_UP
 from pepperpy_monitor_svc.metrics.samples import Sample
-from pepperpy_schemas.alerts import Alert, AlertTestReply, RuleRow, Silence, Told
-from pepperpy_schemas.errors import BadConfig, NotFound, PepperError
+from pepperpy_schemas.alerts import Alert, AlertTestReply, RuleRow, Silence
 from pepperpy_schemas.monitor import AlertRow
 
 log = get_log("pepperpy.alerts")
@@ -67,25 +65,20 @@ class Alerts:
     ) -> None:
         self._client = client
         self._paths = rules, notify
-        self._url = url
         self._clock = clock
         self._interval = interval
-        self._cells = Cells(client.connection, client.prefix)
-        self._silences = Silences(self._cells, clock=lambda: moment(self._clock()))
-        self._stored = Stored(self._cells)
-        self._emitter = Emitter(client.connection, client.prefix)
-        self._notifier = Notifier(Notifying(), self._emitter, self._remember, url=url)
+        cells = Cells(client.connection, client.prefix)
+        self._silences = Silences(cells, clock=lambda: moment(self._clock()))
+        self._telling = Telling(client, cells, url=url, patience=interval)
         self._stack = contextlib.AsyncExitStack()
         self._leads = False
         self._cut_off = False
-        self._store_again = 0.0
         self.on_change: list[Callable[[AlertRow], None]] = []
         self._take(*self._read())
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._emitter)
-            await stack.enter_async_context(self._notifier)
+            await stack.enter_async_context(self._telling.running())
             await stack.enter_async_context(self._silences.running())
             self._stack = stack.pop_all()
         return self
@@ -144,7 +137,7 @@ class Alerts:
             # The lease went with the connection, or to another replica.
             own = [one for one in alerts if one.rule in self._of_broker]
             await self._tell([one for one in changed if one.rule in self._of_broker], own, at)
-            owing = any(one.state == "firing" or self._notifier.owes(one.id) for one in own)
+            owing = any(one.state == "firing" or self._telling.notifier.owes(one.id) for one in own)
             self._cut_off = not connected or owing
         self._leads = leads
 
@@ -164,41 +157,15 @@ class Alerts:
 
     async def _take_over(self) -> bool:
         """Goes on from where the leader before stood; returns whether that can be known."""
-        await self._stored.flush()
-        try:
-            alerts, told = await self._stored.alerts(), await self._stored.told()
-        except PepperError as error:
-            log.warning("alerts.not_taken_over", error=str(error))
+        alerts = await self._telling.take_over()
+        if alerts is None:
             return False
         self._evaluator.restore(alerts)
-        self._notifier.told = told
         self._cut_off = False
-        log.info("alerts.taken_over", alerts=len(alerts), told=len(told))
         return True
 
     async def _tell(self, changed: list[Alert], alerts: list[Alert], at: float) -> None:
-        for one in changed:
-            self._stored.keep(one)
-        await self._flush()
-        await self._notifier.tell(alerts, self._hidden(), at)
-
-    async def _remember(self, group: str, told: Told) -> None:
-        self._stored.keep_told(group, told)
-        await self._flush()
-
-    async def _flush(self) -> None:
-        """Stores what is not stored yet, unless that takes so long that people would wait."""
-        if not self._client.connection.connected or time.monotonic() < self._store_again:
-            return
-        stored = False
-        try:
-            async with asyncio.timeout(self._interval):
-                stored = await self._stored.flush()
-        except TimeoutError:
-            log.warning("alerts.not_stored", left=self._stored.unwritten, error="too slow")
-        if not stored:
-            # Once for all that there is to tell, not for each alert.
-            self._store_again = time.monotonic() + self._interval
+        await self._telling.tell(changed, alerts, self._hidden(), at)
 
     def _hidden(self) -> dict[str, str]:
         """The alerts nobody is told of now, and what hides them."""
@@ -243,7 +210,7 @@ class Alerts:
 
     def troubles(self) -> dict[str, str]:
         """Returns what is wrong with rules and receivers, by their names."""
-        return self._evaluator.troubles | self._notifier.troubles()
+        return self._evaluator.troubles | self._telling.notifier.troubles()
 
     # --- silences, tests --------------------------------------------------------------------------
 
@@ -291,30 +258,11 @@ class Alerts:
             NotFound: There is no such rule.
             BadConfig: Its alerts do not have such a label.
         """
-        ready = self._ruleset.rules.get(rule)
-        if ready is None:
-            raise NotFound(
-                f"there is no rule {rule!r:.80}", hint="pepperpy alerts rules lists them"
-            )
-        if strange := set(labels) - set(ready.rule.grouped_by):
-            has = ", ".join(ready.rule.grouped_by) or "none"
-            named = ", ".join(sorted(strange))
-            raise BadConfig(f"alerts of {rule} have no label {named!r:.80}; they have {has}")
-        key = tuple(labels.get(name, "example")[:200] for name in ready.rule.grouped_by)
-        given = labels_of(ready.rule, key)
-        hides = self._silences.hides(given, moment(self._clock()))
-        at = self._clock()
-        alert = Alert(
-            id=fingerprint({**given, TEST: "true"}),
-            rule=rule,
-            state="firing",
-            labels={**given, TEST: "true"},
-            since=at,
-            fired=at,
-            summary=f"[TEST by {by}] {wording.rendered(ready.rule.summary, 0.0, given)}",
-            description=wording.rendered(ready.rule.description, 0.0, given),
-        )
-        delivered = await self._notifier.test(alert)
+        alert = drill(self._ruleset, rule, labels, by=by, at=self._clock())
+        # Whether a real one would be told now.
+        real = {name: value for name, value in alert.labels.items() if name != TEST}
+        hides = self._silences.hides(real, moment(self._clock()))
+        delivered = await self._telling.notifier.test(alert)
         log.info("alerts.tested", rule=rule, by=by, receivers=[one.receiver for one in delivered])
         return AlertTestReply(alert=alert_row(alert, hides, ""), delivered=delivered, silence=hides)
 
@@ -326,9 +274,9 @@ class Alerts:
 
     def _take(self, ruleset: Ruleset, notifying: Notifying) -> None:
         self._ruleset = ruleset
-        self._notifier.notifying = notifying
+        self._telling.notifier.notifying = notifying
         self._evaluator = Evaluator(ruleset.rules.values(), interval=self._interval)
-        self._evaluator.owed = self._notifier.owes
+        self._evaluator.owed = self._telling.notifier.owes
         self._of_broker = {
             name
             for name, one in ruleset.rules.items()

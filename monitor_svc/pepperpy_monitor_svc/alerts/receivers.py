@@ -22,8 +22,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pepperpy_bus.complaints import complaint, marked
 from pepperpy_bus.files import read_secret
-from pepperpy_monitor_svc.alerts.declared import Label, Seconds, Table, Where
 from pepperpy_monitor_svc.alerts.labels import NAME, Matching
+from pepperpy_monitor_svc.alerts.values import Label, Seconds, Table, Where
 from pepperpy_schemas.errors import BadConfig
 
 _HINT: Final = "every key is described in docs/how-to/alerts.md"

@@ -76,7 +76,8 @@ class Bench:
         """An evaluation five seconds later, and what it has on its way told or failed."""
         self.now += 5
         await alerts.tick(waiting(**topics), leads=leads)
-        await until(lambda: not alerts._notifier._on_way, "notifications on their way", within=15)
+        notifier = alerts._telling.notifier
+        await until(lambda: not notifier._on_way, "notifications on their way", within=15)
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ async def test_an_alert_is_told_when_it_fires_and_when_it_is_over(bench: Bench) 
         assert alert["endsAt"] == "0001-01-01T00:00:00Z"
         assert ends["alerts"][0]["endsAt"] == "2027-01-15T08:00:15.000000Z"
         assert ends["alerts"][0]["fingerprint"] == alert["fingerprint"]
-        await alerts._emitter.flush()
+        await alerts._telling._emitter.flush()
     told = await events(bench.client)
     assert [(verb, rule) for verb, rule, _ in told] == [
         ("firing", "Waits"),
@@ -373,7 +374,7 @@ async def test_nothing_is_over_because_the_broker_is_away(bench: Bench) -> None:
             await alerts.tick([one, *waiting()], leads=leads, connected=connected)
         bench.now += 5
         await alerts.tick([up, *waiting(orders=7)], leads=True)
-        await until(lambda: not alerts._notifier._on_way, "notifications", within=15)
+        await until(lambda: not alerts._telling.notifier._on_way, "notifications", within=15)
         assert bench.hook.told() == [("firing", ["orders"])]
         for _ in range(int(SETTLING // 5) + 1):
             await bench.tick(alerts)
@@ -391,7 +392,7 @@ async def test_alerts_of_the_broker_are_told_though_the_lease_went_with_it(bench
             await alerts.tick(down, leads=False, connected=False)
         await bench.hook.has(1)
         assert [one["commonLabels"]["alertname"] for one in bench.hook.bodies()] == ["BusDown"]
-        await until(lambda: not alerts._notifier._on_way, "its notification", within=10)
+        await until(lambda: not alerts._telling.notifier._on_way, "its notification", within=10)
         bench.now += 5
         await alerts.tick(up, leads=False, connected=True)
         await bench.hook.has(2)
