@@ -1,4 +1,4 @@
-"""Handlers that compute, in processes of their own; imported only by workers that have one."""
+"""What computes, in processes of its own; imported only by workers that have such handlers."""
 
 import asyncio
 import importlib
@@ -7,6 +7,7 @@ import multiprocessing.connection
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -16,9 +17,17 @@ from pepperpy_schemas.errors import Unavailable
 
 
 class Processes:
-    """A pool of processes, made anew after one of them had to be killed."""
+    """A pool of processes, made anew after one of them had to be killed.
 
-    def __init__(self) -> None:
+    Args:
+        count: How many; as many as the machine has processors by default.
+        memory: Bytes of address space that each may have, where the system can bound it (Linux);
+            without a bound by default.
+    """
+
+    def __init__(self, count: int | None = None, *, memory: int | None = None) -> None:
+        self._count = count or os.cpu_count() or 1
+        self._memory = memory
         self._pool: ProcessPoolExecutor | None = None
 
     async def run(self, handler: Handler, data: Any) -> Any:
@@ -27,11 +36,24 @@ class Processes:
         Raises:
             Unavailable: The process died, or was killed with another that overran.
         """
+        return await self.call(handler.call, data, what=f"handler {handler.name}")
+
+    async def call(self, function: Callable[..., Any], *arguments: Any, what: str) -> Any:
+        """Returns what a function returns in another process, which is killed on cancellation.
+
+        Args:
+            function: A plain one, at the top of its module.
+            *arguments: What can be pickled.
+            what: What it is, for the error.
+
+        Raises:
+            Unavailable: The process died, or was killed with another that overran.
+        """
         pool, loop = self._open(), asyncio.get_running_loop()
-        module, name = handler.call.__module__, handler.call.__qualname__
-        ended = Unavailable(f"the process of handler {handler.name} ended before it was done")
+        module, name = function.__module__, function.__qualname__
+        ended = Unavailable(f"the process of {what} ended before it was done")
         try:
-            return await loop.run_in_executor(pool, _call_by_name, module, name, data)
+            return await loop.run_in_executor(pool, _call_by_name, module, name, arguments)
         except BrokenProcessPool:
             self._kill(pool)
             raise ended from None
@@ -54,10 +76,10 @@ class Processes:
         if self._pool is None:
             # spawn: a fork would inherit this process's threads and sockets in an unknown state.
             self._pool = ProcessPoolExecutor(
-                os.cpu_count() or 1,
+                self._count,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_begin_process,
-                initargs=(list(sys.path),),
+                initargs=(list(sys.path), self._memory),
             )
         return self._pool
 
@@ -69,8 +91,12 @@ class Processes:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin_process(path: list[str]) -> None:
+def _begin_process(path: list[str], memory: int | None) -> None:
     sys.path[:] = path
+    if memory is not None and sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
 
 
@@ -82,9 +108,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _call_by_name(module: str, name: str, data: Any) -> Any:
+def _call_by_name(module: str, name: str, arguments: tuple[Any, ...]) -> Any:
     """In the other process: finds the function and calls it."""
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
-    return call_plainly(found, data)
+    return call_plainly(found, *arguments)

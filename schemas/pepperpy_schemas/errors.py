@@ -2,14 +2,26 @@
 
 Every error has a stable ``code`` that travels on the wire, a ``category``, whether a retry can
 help, a ``hint`` that says what to do, a ``context`` of named values and a ``cause``. The table in
-``docs/reference/errors.md`` is generated from the classes below, in `upstream_errors` and in
-`tool_errors`.
+``docs/reference/errors.md`` is generated from the classes below, in `upstream_errors`, in
+`tool_errors` and in `capability_errors`.
 """
 
 from collections.abc import Iterator
 
 import msgspec
 
+from pepperpy_schemas.capability_errors import (
+    BadExample,
+    BadProblem,
+    BadRule,
+    Contradiction,
+    Infeasible,
+    NoPlan,
+    TooBig,
+    TooLong,
+    Unbounded,
+    UnsafeRule,
+)
 from pepperpy_schemas.error import ErrorInfo, HandlerError, PepperError, info_of
 from pepperpy_schemas.tool_errors import (
     BadArguments,
@@ -35,11 +47,14 @@ from pepperpy_schemas.upstream_errors import (
 __all__ = [
     "BadArguments",
     "BadConfig",
+    "BadExample",
     "BadGraph",
     "BadHeader",
     "BadName",
     "BadOutput",
     "BadPayload",
+    "BadProblem",
+    "BadRule",
     "BadSchedule",
     "BrokerFailed",
     "BudgetExceeded",
@@ -48,6 +63,7 @@ __all__ = [
     "Conflict",
     "ContentFiltered",
     "ContextTooLong",
+    "Contradiction",
     "CrashLoop",
     "DeadlineExceeded",
     "ErrorInfo",
@@ -55,10 +71,12 @@ __all__ = [
     "GraphFailed",
     "HandlerError",
     "IllegalTransition",
+    "Infeasible",
     "JournalMismatch",
     "KeyRefused",
     "LeaseLost",
     "NoAnswer",
+    "NoPlan",
     "NoTargetLeft",
     "NotFound",
     "NotGranted",
@@ -74,15 +92,19 @@ __all__ = [
     "SchemaIncompatible",
     "StreamBroken",
     "TaskTimeout",
+    "TooBig",
     "TooLarge",
+    "TooLong",
     "ToolFailed",
     "ToolTimeout",
     "TopologyDrift",
     "Unavailable",
+    "Unbounded",
     "UnknownModel",
     "UnknownTool",
     "UnknownTopic",
     "Unreachable",
+    "UnsafeRule",
     "UnsupportedType",
     "UpstreamFailed",
     "UpstreamTimeout",
@@ -379,7 +401,9 @@ class RemoteError(PepperError):
         return msgspec.structs.replace(self._info, cause=self._info.cause or cause)
 
 
-_MODULES = frozenset(cls.__module__ for cls in (BadName, HandlerError, UpstreamFailed, UnknownTool))
+_MODULES = frozenset(
+    cls.__module__ for cls in (BadName, HandlerError, UpstreamFailed, UnknownTool, BadProblem)
+)
 
 
 def error_types() -> Iterator[type[PepperError]]:

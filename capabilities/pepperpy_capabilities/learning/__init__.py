@@ -1,0 +1,1 @@
+"""Learning: online, by reward, from others, and which way to learn."""

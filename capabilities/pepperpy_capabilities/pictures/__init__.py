@@ -1,0 +1,1 @@
+"""Pictures of answers, as SVG or PNG; they need the extra ``pictures``."""

@@ -1,0 +1,88 @@
+"""A picture that is drawn into a file, the same way each time: what all pictures have in common."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pepperpy_bus.installing import need
+from pepperpy_schemas.errors import BadName
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D00")
+"""Colours that colour-blind people tell apart too (Okabe and Ito), but for their yellow, which is
+darker here, to be seen on white."""
+INK: Final = "#222222"
+"""The colour of lines and text."""
+FAINT: Final = "#B0B0B0"
+"""The colour of what is only there to compare with."""
+
+FORMATS: Final = ("svg", "png")
+MAX_INCHES: Final = 100.0
+"""The longest side of a picture; a longer one is drawn denser."""
+_DOTS = 120  # per inch of a PNG
+
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that it is the same everywhere
+    "svg.fonttype": "none",  # text stays text: it can be found, read aloud and copied
+    "svg.hashsalt": "pepperpy",  # the same picture has the same bytes
+    "text.parse_math": False,  # a dollar sign in a name is one
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def picture_format(file: Path) -> str:
+    """Returns the format that a file's name asks for.
+
+    Raises:
+        BadName: It is none that can be drawn.
+    """
+    wanted = file.suffix.lower().removeprefix(".")
+    if wanted not in FORMATS:
+        raise BadName(
+            f"{file.name} is no name of a picture", hint="end it in .svg or .png", context={}
+        )
+    return wanted
+
+
+@contextmanager
+def picture(file: Path, *, width: float, height: float) -> Iterator["Figure"]:
+    """Gives a figure to draw on, and writes it when it is done; nothing when drawing failed.
+
+    Args:
+        file: Where to; its suffix is the format.
+        width: In inches.
+        height: In inches.
+
+    Raises:
+        BadName: The suffix is none of a picture.
+        BadConfig: Matplotlib is not installed.
+        OSError: The file cannot be written.
+    """
+    chosen = picture_format(file)
+    need("a picture", ["matplotlib"], "pictures")
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    size = (min(width, MAX_INCHES), min(height, MAX_INCHES))
+    with rc_context(_STYLE), warnings.catch_warnings():
+        # A script that the font does not have: an SVG keeps the text, a PNG shows boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        figure.savefig(
+            file, format=chosen, dpi=_DOTS, metadata={"Date": None} if chosen == "svg" else None
+        )
+
+
+def shortened(text: str, limit: int = 40) -> str:
+    """Returns a text as a label has room for it, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""Planning: tasks, schedules, actions and goals."""

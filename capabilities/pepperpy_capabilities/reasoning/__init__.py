@@ -1,0 +1,1 @@
+"""Reasoning: rules, patterns, decisions, constraints, and models that are checked."""

@@ -1,0 +1,7 @@
+"""The reasoners that come with PepperPy, in the order in which they are shown."""
+
+from typing import Any
+
+from pepperpy_capabilities.reasoning.reasoner import Reasoner
+
+BUILT_IN: tuple[Reasoner[Any, Any], ...] = ()
