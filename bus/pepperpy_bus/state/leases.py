@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from pepperpy_bus.cancel_scopes import CancelScope
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.scopes import Scope
 from pepperpy_bus.state import queueing
 from pepperpy_bus.state.cells import Cells
 from pepperpy_bus.state.lease import Lease
@@ -89,7 +89,7 @@ class Leases:
         """
         lease = await self.take(name, n, capacity=capacity, ttl=ttl, wait=wait, holder=holder)
         try:
-            async with Scope() as scope:
+            async with CancelScope() as scope:
                 lease.on_lost(scope.end)
                 yield lease
         finally:

@@ -10,8 +10,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
+from pepperpy_bus.cancel_scopes import CancelScope
 from pepperpy_bus.logs import get_log
-from pepperpy_bus.scopes import Scope
 from pepperpy_bus.state.budget import TaskBudget
 from pepperpy_schemas.errors import BudgetExceeded, PepperError
 from pepperpy_schemas.shared import Amounts
@@ -46,7 +46,7 @@ async def metered(budget: TaskBudget) -> AsyncIterator[None]:
     meter = _Meter(budget)
     await meter.begin()
     try:
-        async with Scope() as scope:
+        async with CancelScope() as scope:
             keeping = asyncio.create_task(meter.keep(scope), name="budget-meter")
             try:
                 yield
@@ -78,7 +78,7 @@ class _Meter:
             raise
         self._began = time.monotonic()
 
-    async def keep(self, scope: Scope) -> None:
+    async def keep(self, scope: CancelScope) -> None:
         """Reserves slice after slice, and ends the block when there is none left."""
         while True:
             await asyncio.sleep(max(0, self._granted - self._used - self._slice // 2) / 1000)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pepperpy_bus.scopes import Scope
+from pepperpy_bus.cancel_scopes import CancelScope
 
 
 class Over(Exception):
@@ -14,12 +14,12 @@ class Over(Exception):
 
 async def in_scope(
     body: Callable[[], Coroutine[Any, Any, Any]], *, end: bool = True
-) -> tuple[Any, list[Scope]]:
+) -> tuple[Any, list[CancelScope]]:
     """Runs a body in a scope that is ended as soon as the body waits."""
-    made: list[Scope] = []
+    made: list[CancelScope] = []
 
     async def run() -> Any:
-        async with Scope() as scope:
+        async with CancelScope() as scope:
             made.append(scope)
             if end:
                 asyncio.get_running_loop().call_soon(scope.end, Over("first"))
@@ -84,7 +84,7 @@ async def test_a_cancellation_from_elsewhere_stays_one() -> None:
     started = asyncio.Event()
 
     async def run() -> None:
-        async with Scope() as scope:
+        async with CancelScope() as scope:
             asyncio.get_running_loop().call_soon(scope.end, Over())
             started.set()
             await forever()
@@ -106,7 +106,7 @@ async def test_after_the_error_the_task_can_wait_again() -> None:
         return task.cancelling()
 
     async def in_this_task() -> None:
-        async with Scope() as scope:
+        async with CancelScope() as scope:
             asyncio.get_running_loop().call_soon(scope.end, Over())
             await forever()
 

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Scope:
+class CancelScope:
     """Ends its body with an error when somebody calls `end`.
 
     The body gets CancelledError, can clean up, and what leaves the scope is the error. A
