@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pepperpy_bus.installing import need
 from pepperpy_schemas.errors import BadName
@@ -25,7 +25,7 @@ MAX_INCHES: Final = 100.0
 """The longest side of a picture; a longer one is drawn denser."""
 _DOTS = 120  # per inch of a PNG
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that it is the same everywhere
     "svg.fonttype": "none",  # text stays text: it can be found, read aloud and copied
     "svg.hashsalt": "pepperpy",  # the same picture has the same bytes
