@@ -46,10 +46,3 @@ def agent_for(
     for topic in topics or [name]:
         agent.task(topic, **settings)(handle)
     return agent
-
-
-def text_of(data: Any) -> str | None:
-    """Returns the text that a task consists of, as it is or in the field ``text``."""
-    if isinstance(data, dict) and data.keys() == {"text"}:
-        data = data["text"]
-    return data if isinstance(data, str) else None

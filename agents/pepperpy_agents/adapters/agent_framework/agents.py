@@ -11,33 +11,18 @@ from pydantic import BaseModel
 from pepperpy_agents.adapters.agent_framework.guarding import Guarding
 from pepperpy_agents.adapters.calling import Calls
 from pepperpy_agents.adapters.current import running
+from pepperpy_agents.adapters.given import chat_message, text_or_messages
 from pepperpy_agents.adapters.guarding import Guard, Needs
-from pepperpy_agents.adapters.making import TaskSettings, agent_for, text_of
+from pepperpy_agents.adapters.keeping import Kept
+from pepperpy_agents.adapters.making import TaskSettings, agent_for
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.context import Context
 from pepperpy_agents.tools.scopes import Grants, Scope
-from pepperpy_schemas.chat import ChatMessage
 from pepperpy_schemas.errors import BadConfig, BadPayload
 
-KEPT: Final = "30d"
-"""How long the conversation of a key is kept after its last task."""
 _SESSION: Final = "agent-framework"
 
 Handle = Callable[[Any, Context], Any]
-
-
-class Saved(msgspec.Struct, frozen=True):
-    """Where the tasks of a key are.
-
-    Attributes:
-        task: The task that was answered last.
-        result: What it ended with.
-        session: The session that the next one goes on in.
-    """
-
-    task: str
-    result: Any
-    session: dict[str, Any]
 
 
 def agent_framework_agent(
@@ -113,14 +98,14 @@ def run_handler(
 
     async def handle(data: Any, ctx: Context) -> Any:
         named = msgspec.structs.replace(guard, caller=caller or ctx.topic)
-        given = _given(data)
-        kept = ctx.state.keyed(ctx.key) if keep and ctx.key else None
-        saved, revision = await kept.get(_SESSION, type=Saved) if kept is not None else (None, 0)
-        if saved is not None and saved.task == ctx.task_id:
-            return saved.result
+        given = text_or_messages(data, _message, "Agent Framework")
+        kept = await Kept.of(ctx, _SESSION) if keep else None
+        if kept is not None and (answered := kept.answered) is not None:
+            return answered.result
         session = None
         if kept is not None:
-            session = AgentSession.from_dict(saved.session) if saved else agent.create_session()
+            saved = kept.saved
+            session = AgentSession.from_dict(saved.state) if saved else agent.create_session()
         calls = Calls(ctx, named)
         more: dict[str, Any] = {"middleware": [Guarding(calls)]} if guarded else {}
         with running(ctx, caller=named.caller):
@@ -131,25 +116,11 @@ def run_handler(
                 response = await updates.get_final_response()
         result = write(response) if write is not None else _result(response, given)
         if kept is not None and session is not None:
-            state = Saved(ctx.task_id, result, session.to_dict())
-            await kept.set(_SESSION, state, revision=revision, ttl=KEPT)
+            await kept.keep(result, session.to_dict())
         return result
 
     handle.__qualname__ = f"{caller or 'agent_framework'}.handle"
     return handle
-
-
-def _given(data: Any) -> str | list[Message]:
-    """A task's data as Agent Framework takes it."""
-    if (text := text_of(data)) is not None:
-        return text
-    messages = data.get("messages") if isinstance(data, Mapping) else data
-    if not isinstance(messages, list) or not messages:
-        raise BadPayload(
-            "an agent of Agent Framework is asked with a text, or with messages",
-            hint='"How is it?", {"text": "How is it?"} or {"messages": [{"role": "user", …}]}',
-        )
-    return [_message(one) for one in messages]
 
 
 def _message(said: Any) -> Message:
@@ -158,10 +129,7 @@ def _message(said: Any) -> Message:
             return Message.from_dict(dict(said))
         except (TypeError, ValueError) as error:
             raise BadPayload(f"Agent Framework has no such message: {error}") from error
-    try:
-        message = msgspec.convert(said, ChatMessage)
-    except msgspec.ValidationError as error:
-        raise BadPayload(f"a message is none: {error}") from error
+    message = chat_message(said)
     return Message(message.role, [message.text])
 
 

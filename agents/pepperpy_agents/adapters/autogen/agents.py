@@ -13,20 +13,19 @@ from autogen_agentchat.messages import (
     TextMessage,
 )
 
-from pepperpy_agents.adapters.autogen.running import Maker, Runner, Runners, Saved, run
+from pepperpy_agents.adapters.autogen.running import Maker, Runner, Runners, run
 from pepperpy_agents.adapters.autogen.watching import Watching
 from pepperpy_agents.adapters.autogen.workbenches import guard
 from pepperpy_agents.adapters.current import running
+from pepperpy_agents.adapters.given import chat_message, text_or_messages
 from pepperpy_agents.adapters.guarding import Guard, Needs
-from pepperpy_agents.adapters.making import TaskSettings, agent_for, text_of
+from pepperpy_agents.adapters.keeping import Kept
+from pepperpy_agents.adapters.making import TaskSettings, agent_for
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.context import Context
 from pepperpy_agents.tools.scopes import Grants, Scope
-from pepperpy_schemas.chat import ChatMessage
 from pepperpy_schemas.errors import BadPayload
 
-KEPT: Final = "30d"
-"""How long the state of a key is kept after its last task."""
 _STATE: Final = "autogen"
 _CHATTY: Final = ("autogen_core", "autogen_agentchat")
 """Logs that have each message of a team several times at INFO, with all of its words."""
@@ -120,40 +119,25 @@ def runner_handler(
 
     async def handle(data: Any, ctx: Context) -> Any:
         named = msgspec.structs.replace(guarded, caller=caller or ctx.topic)
-        given = _given(data)
-        kept = ctx.state.keyed(ctx.key) if keep and ctx.key else None
-        saved, revision = await kept.get(_STATE, type=Saved) if kept is not None else (None, 0)
-        if saved is not None and saved.task == ctx.task_id:
-            return saved.result
+        given = text_or_messages(data, _message, "AutoGen")
+        kept = await Kept.of(ctx, _STATE) if keep else None
+        if kept is not None and (answered := kept.answered) is not None:
+            return answered.result
         async with runners.lent() as one:
             guard(one, named.needs)
-            if saved is not None:
-                await one.load_state(saved.state)
+            if kept is not None and kept.saved is not None:
+                await one.load_state(kept.saved.state)
             watching = Watching(ctx, named, several=isinstance(one, Team))
             with running(ctx, caller=named.caller):
                 ended = await run(one, given, watching)
             text = isinstance(given, str) and not isinstance(one, Team)
             result = write(ended) if write is not None else _result(ended, text=text)
             if kept is not None:
-                state = Saved(ctx.task_id, result, await one.save_state())
-                await kept.set(_STATE, state, revision=revision, ttl=KEPT)
+                await kept.keep(result, await one.save_state())
         return result
 
     handle.__qualname__ = f"{caller or 'autogen'}.handle"
     return handle
-
-
-def _given(data: Any) -> str | list[BaseChatMessage]:
-    """A task's data as AutoGen takes it."""
-    if (text := text_of(data)) is not None:
-        return text
-    messages = data.get("messages") if isinstance(data, Mapping) else data
-    if not isinstance(messages, list) or not messages:
-        raise BadPayload(
-            "an agent of AutoGen is asked with a text, or with messages",
-            hint='"How is it?", {"text": "How is it?"} or {"messages": [{"role": "user", …}]}',
-        )
-    return [_message(one) for one in messages]
 
 
 def _message(said: Any) -> BaseChatMessage:
@@ -165,10 +149,7 @@ def _message(said: Any) -> BaseChatMessage:
         if isinstance(made, BaseChatMessage):
             return made
         raise BadPayload(f"nobody says a {type(made).__name__} to an agent")
-    try:
-        message = msgspec.convert(said, ChatMessage)
-    except msgspec.ValidationError as error:
-        raise BadPayload(f"a message is none: {error}") from error
+    message = chat_message(said)
     if message.role not in ("user", "assistant"):
         raise BadPayload(f"nobody says a message of the role {message.role} to an agent")
     return TextMessage(content=message.text, source=message.role)

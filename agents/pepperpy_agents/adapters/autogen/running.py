@@ -6,7 +6,6 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, cast
 
-import msgspec
 from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage
 from autogen_core import CancellationToken
@@ -81,20 +80,6 @@ class Runners:
                     await runner.on_reset(CancellationToken())
                 await runner.load_state(self._first)
             yield runner
-
-
-class Saved(msgspec.Struct, frozen=True):
-    """Where the tasks of a key are.
-
-    Attributes:
-        task: The task that was answered last.
-        result: What it ended with.
-        state: What the next one begins with.
-    """
-
-    task: str
-    result: Any
-    state: Any
 
 
 async def run(

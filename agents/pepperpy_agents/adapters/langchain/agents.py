@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from pepperpy_agents.adapters.current import running
+from pepperpy_agents.adapters.given import text_of
 from pepperpy_agents.adapters.guarding import Guard, Needs
 from pepperpy_agents.adapters.langchain.messages import theirs
 from pepperpy_agents.adapters.langchain.values import plain
@@ -176,20 +177,13 @@ def _given(runnable: Any, data: Any) -> Any:
 
     if not takes_messages(runnable):
         return data
-    if (text := _text(data)) is not None:
+    if (text := text_of(data)) is not None:
         return {"messages": [HumanMessage(text)]}
     if isinstance(data, list):
         return {"messages": [_message(one) for one in data]}
     if isinstance(data, Mapping) and isinstance(data.get("messages"), list):
         return {**data, "messages": [_message(one) for one in data["messages"]]}
     return data
-
-
-def _text(data: Any) -> str | None:
-    """The text that a task consists of, as it is or in the field ``text``."""
-    if isinstance(data, Mapping) and data.keys() == {"text"}:
-        data = data["text"]
-    return data if isinstance(data, str) else None
 
 
 def _message(said: Any) -> Any:
@@ -204,7 +198,7 @@ def _result(value: Any, data: Any) -> Any:
     """What a runnable gives as the task's result."""
     if isinstance(value, AIMessage) and not value.tool_calls:
         return str(value.text)
-    words = isinstance(data, list) or _text(data) is not None
+    words = isinstance(data, list) or text_of(data) is not None
     if words and isinstance(value, Mapping) and value.get("messages"):
         if (structured := value.get("structured_response")) is not None:
             return plain(structured)
