@@ -90,7 +90,8 @@ class Pool:
             "jit": "off",
             # A filter must not leave fewer than there are.
             "hnsw.iterative_scan": "relaxed_order",
-            "hnsw.ef_search": "128",
+            # As many as a leg has candidates; who wants more iterates.
+            "hnsw.ef_search": "100",
         }
 
     async def __aexit__(

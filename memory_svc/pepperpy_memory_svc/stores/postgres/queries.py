@@ -61,6 +61,10 @@ SELECT array_agg(nr) FROM (
     SELECT e.nr FROM entry e WHERE {HERE} AND {{where}} LIMIT {{limit}}
 ) few"""
 
+# By any analyser: a namespace has as many by each, but for what is being written.
+SIZE: Final = """
+SELECT max(docs) FROM corpus WHERE ns = (SELECT nr FROM namespace WHERE name = $1)"""
+
 # What every leg ends with. One by one, the best first, until enough fit: most are never looked at.
 # What fulfilled the condition may have been changed since it was probed.
 _FITTING: Final = f"""

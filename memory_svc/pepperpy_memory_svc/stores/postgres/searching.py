@@ -1,6 +1,8 @@
 """Candidates of both legs: exact among few entries, by the index among many."""
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -26,6 +28,14 @@ from pepperpy_memory_svc.stores.writing import generation_of
 
 FEW: Final = 2500
 """Entries up to which all are compared: faster than the index is with a filter, and exact."""
+_FEW_OF_MANY: Final = 125
+"""Of a large namespace more are few: the square root of this many times its entries. What a filter
+leaves of them is farther apart in the index, which finds it late or not at all. So one of a hundred
+of a million entries are few."""
+_REMEMBERED: Final = 60.0
+"""Seconds for which it is remembered how many of a namespace are few: that need not be exact."""
+_NAMESPACES: Final = 10_000
+"""Namespaces of which it is remembered."""
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -51,6 +61,7 @@ class PostgresSearching:
         self._pool = pool
         self._known: dict[int, Generation] = {}
         self._large: set[str] = set()
+        self._limits: dict[str, tuple[int, float]] = {}
 
     async def candidates(self, wanted: Wanted, *, now: datetime) -> Candidates:
         """See `Search.candidates`."""
@@ -84,15 +95,28 @@ class PostgresSearching:
 
     async def _few(self, plan: _Plan) -> list[int] | None:
         """Returns the numbers of the entries that may be candidates, or None for many."""
-        whole = plan.wanted.where is None
-        if whole and plan.wanted.namespace in self._large:
+        namespace, whole = plan.wanted.namespace, plan.wanted.where is None
+        if whole and namespace in self._large:
             return None
-        found = await self._probed(plan, FEW + 1)
-        if len(found) <= FEW:
+        few = FEW if whole else await self._few_of(namespace)
+        found = await self._probed(plan, few + 1)
+        if len(found) <= few:
             return found
         if whole:
-            self._large.add(plan.wanted.namespace)
+            self._large.add(namespace)
         return None
+
+    async def _few_of(self, namespace: str) -> int:
+        """Returns how many entries of a namespace are few."""
+        few, until = self._limits.get(namespace, (FEW, 0.0))
+        if time.monotonic() >= until:
+            async with self._pool.connection() as connection:
+                size: int | None = await connection.fetchval(queries.SIZE, namespace)
+            few = max(FEW, math.isqrt(_FEW_OF_MANY * (size or 0)))
+            if len(self._limits) >= _NAMESPACES:
+                self._limits.clear()
+            self._limits[namespace] = few, time.monotonic() + _REMEMBERED
+        return few
 
     async def _probed(self, plan: _Plan, limit: int | str) -> list[int]:
         probe = queries.PROBE.format(where=plan.where, limit=limit)
