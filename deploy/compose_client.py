@@ -14,15 +14,15 @@ from pepperpy_schemas.errors import error_from_info
 
 TOPIC = "digest"
 PATHS = ("examples/digest/agent.py", "examples/digest/run.py", "examples/digest/report.py")
-PAUSE = 0.5  # seconds per task: the work outlasts the kill that comes after a second
 WAIT = "90s"  # three times what the broker waits for a worker that fell silent
 
 
-async def main(tasks: int) -> int:
-    """Returns 0 when every task has a good result."""
+async def main(tasks: int, pause: float) -> int:
+    """Returns 0 when every task, of so many seconds, has a good result."""
     async with connect(source="compose-test") as bus:
         ends = await asyncio.gather(
-            *(attempt_of(bus, PATHS[n % len(PATHS)]) for n in range(tasks)), return_exceptions=True
+            *(attempt_of(bus, PATHS[n % len(PATHS)], pause) for n in range(tasks)),
+            return_exceptions=True,
         )
     failures = [end for end in ends if isinstance(end, BaseException)]
     attempts = Counter(end for end in ends if isinstance(end, int))
@@ -33,9 +33,9 @@ async def main(tasks: int) -> int:
     return int(bool(failures))
 
 
-async def attempt_of(bus: Client, path: str) -> int:
+async def attempt_of(bus: Client, path: str, pause: float) -> int:
     """Runs one task to its good end; returns the attempt that ended it."""
-    task = await bus.submit(TOPIC, {"path": path, "pause": PAUSE})
+    task = await bus.submit(TOPIC, {"path": path, "pause": pause})
     ended = await bus.ended(task, wait=WAIT)
     if ended.result.error is not None:
         raise error_from_info(ended.result.error)
@@ -43,4 +43,4 @@ async def attempt_of(bus: Client, path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(int(sys.argv[1]))))
+    sys.exit(asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]))))
