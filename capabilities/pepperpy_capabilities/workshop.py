@@ -12,7 +12,7 @@ from pepperpy_schemas.errors import TooBig, TooLong, Unavailable
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-MEMORY = 4 * 1024**3
+MEMORY = 2 * 1024**3
 """Bytes of address space of one process: what a solver reserves counts, used or not."""
 
 
