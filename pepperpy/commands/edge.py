@@ -36,7 +36,7 @@ def run_(
 
     Requests that wait for a task have some time to finish then. SIGHUP reads the tokens again.
     """
-    from pepperpy.commands._serving import reloader
+    from pepperpy.commands._serving import serve
     from pepperpy_bus.installing import need
 
     need("the HTTP edge", ["aiohttp"], "monitor")
@@ -48,4 +48,4 @@ def run_(
         "edge.tokens": None if tokens is None else str(tokens),
         "worker.health_port": health_port,
     }
-    run(reloader(ctx, flags))
+    serve(ctx, "edge", flags, run)

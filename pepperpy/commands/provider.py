@@ -65,14 +65,14 @@ def run_(
     SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
     reads the settings, the declaration and the keys again.
     """
-    from pepperpy.commands._serving import reloader
+    from pepperpy.commands._serving import serve
     from pepperpy_provider_svc.serve import run
 
     flags = {
         "provider.declaration": None if declaration is None else str(declaration),
         "worker.health_port": health_port,
     }
-    run(reloader(ctx, flags))
+    serve(ctx, "provider", flags, run)
 
 
 def _print_tables(found: "ProviderStatus") -> None:

@@ -1,4 +1,4 @@
-"""The contexts that give commands the logins of the running stack: operator and worker."""
+"""The contexts that give commands the logins of the running stack: operator, and who serves."""
 
 import contextlib
 import os
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import msgspec
 
-from pepperpy_bus.config.files import OF_STACK, OF_WORKERS
+from pepperpy_bus.config.files import OF_STACK, SERVING
 from pepperpy_bus.config.migrations import CONFIG_VERSION, VERSION_KEY
 from pepperpy_bus.files import write_secret
 from pepperpy_bus.trust.principals import Role
 
 _MARK = "# Written by `pepperpy up`, process "
-_ENDINGS: dict[Role, str] = {"operator": "", "worker": OF_WORKERS}
+_ENDINGS: dict[Role, str] = {"operator": "", **{role: f"-{role}" for role in SERVING}}
 
 
 @contextlib.contextmanager
 def context_files(
     folder: Path | None, *, url: str, password_file: Callable[[Role], Path], prefix: str
 ) -> Iterator[str | None]:
-    """Keep a context for the operator and one for workers while the block runs.
+    """Keep a context for the operator and one for each role that serves while the block runs.
 
-    `pepperpy worker` finds the latter by the address; the former is chosen by name.
+    `pepperpy worker` and its like find the latter by the address; the former is chosen by name.
 
     Args:
         folder: The user's contexts; None where the user has no home.

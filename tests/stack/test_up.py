@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -248,6 +249,33 @@ async def test_a_worker_started_by_hand_finds_its_login_by_the_address(start_up,
     assert list(up.home.rglob("*.toml")) == []
 
 
+@pytest.mark.parametrize("chosen", ["by address", "operator's context"])
+@pytest.mark.parametrize("service", ["monitor", "edge"])
+async def test_a_service_started_by_hand_has_its_own_login(start_up, tmp_path, service, chosen):
+    up = await start_up("--port", "0", "--no-models")
+    await up.is_ready()
+    home = {"HOME": str(up.home), "XDG_CONFIG_HOME": str(up.home / ".config")}
+    where = ("--nats", up.url) if chosen == "by address" else ("--context", "local")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pepperpy", *where, service, "run", "--port", "0"),
+        cwd=tmp_path,
+        env={**os.environ, **home},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with connect(up.url) as bus, asyncio.timeout(30):
+            async for _, instance in bus.registry.watch():
+                if instance is not None and instance.pid == process.pid:
+                    break
+    finally:
+        process.terminate()
+        _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert f"--context local-{service}".encode() in said
+    assert b"permission_denied" not in said
+    assert stat.S_IMODE(next(up.home.rglob(f"local-{service}.toml")).stat().st_mode) == 0o600
+
+
 async def test_a_context_of_the_users_own_is_left_alone(start_up, tmp_path):
     own = tmp_path / "home/.config/pepperpy/contexts/local.toml"
     own.parent.mkdir(parents=True)
@@ -295,7 +323,7 @@ async def test_the_data_and_contexts_of_a_killed_stack_go_at_the_next_start(star
     assert Path(beside.ready["folder"], "secrets/operator").exists()
     contexts = third.home / ".config/pepperpy/contexts"
     names = {"local", beside.ready["context"]}
-    assert {file.stem.removesuffix("-worker") for file in contexts.iterdir()} == names
+    assert {re.sub("-[a-z]+$", "", file.stem) for file in contexts.iterdir()} == names
 
 
 async def test_what_an_anonymous_client_may_not_do_is_shown_when_debugging_only(start_up):

@@ -4,12 +4,13 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from pepperpy_bus.config.layers import CONFIG_VARIABLE, nearest
 from pepperpy_bus.config.migrations import CONTEXTS_KEY, VERSION_KEY, migrate
+from pepperpy_bus.trust.principals import Role
 from pepperpy_schemas.errors import BadConfig
 from pepperpy_schemas.tokens import check_token
 
@@ -17,10 +18,11 @@ FILE_NAME = "pepperpy.toml"
 PROJECT_FILE = "pyproject.toml"
 OF_STACK = "local"
 """The context of the first stack on a machine; a second one at the same time adds its port."""
-OF_WORKERS = "-worker"
-"""The end of the name of a context that has the worker's login of a local stack."""
+SERVING: Final[tuple[Role, ...]] = ("worker", "provider", "memory", "monitor", "edge")
+"""Roles of processes that serve; a context with such a login of a local stack ends in its name."""
 
-_OF_STACKS = re.compile(rf"{OF_STACK}(-\d+)?({OF_WORKERS})?")
+_OF_OPERATORS = re.compile(rf"{OF_STACK}(-\d+)?")
+_OF_STACKS = re.compile(rf"{_OF_OPERATORS.pattern}(-({'|'.join(SERVING)}))?")
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,21 +106,25 @@ def contexts_folder(environ: Mapping[str, str]) -> Path | None:
     return Path(home) / ".config" / "pepperpy" / "contexts" if home else None
 
 
-def workers_context(url: str, folder: Path | None) -> str:
-    """Returns the context with the worker's login of the local stack at an address, or empty."""
-    return next((name for name, found in _logins(folder, OF_WORKERS) if found == url), "")
+def roles_context(role: Role, url: str, folder: Path | None) -> str:
+    """Returns the context with a role's login of the local stack at an address, or empty."""
+    return next((name for name, found in _logins(folder, f"-{role}") if found == url), "")
+
+
+def of_operator(context: str) -> bool:
+    """Returns whether a context of this name has the operator's login of a local stack."""
+    return _OF_OPERATORS.fullmatch(context) is not None
 
 
 def operators_context(url: str, folder: Path | None) -> str:
     """Returns the context with the operator's login of the local stack at an address, or empty."""
-    name = workers_context(url, folder).removesuffix(OF_WORKERS)
+    name = roles_context("worker", url, folder).removesuffix("-worker")
     return name if name and folder and (folder / f"{name}.toml").is_file() else ""
 
 
 def running_stacks(folder: Path | None) -> dict[str, str]:
     """Returns the addresses of the stacks that run here, by the name of the operator's context."""
-    found = {name: url for name, url in _logins(folder, "") if _OF_STACKS.fullmatch(name)}
-    return {name: url for name, url in found.items() if not name.endswith(OF_WORKERS)}
+    return {name: url for name, url in _logins(folder, "") if of_operator(name)}
 
 
 def _logins(folder: Path | None, ending: str) -> Iterator[tuple[str, str]]:

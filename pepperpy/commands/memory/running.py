@@ -28,7 +28,7 @@ def run_(
     SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
     reads the settings and the declaration again.
     """
-    from pepperpy.commands._serving import reloader
+    from pepperpy.commands._serving import serve
     from pepperpy_memory_svc.serve import run
 
     flags = {
@@ -37,4 +37,4 @@ def run_(
         "memory.declaration": None if declaration is None else str(declaration),
         "worker.health_port": health_port,
     }
-    run(reloader(ctx, flags))
+    serve(ctx, "memory", flags, run)

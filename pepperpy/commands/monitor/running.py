@@ -25,7 +25,7 @@ def run_(
     SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
     reads the settings and the alert rules again.
     """
-    from pepperpy.commands._serving import reloader
+    from pepperpy.commands._serving import serve
     from pepperpy_bus.installing import need
 
     need("the monitor", ["aiohttp", "opentelemetry.sdk", "prometheus_client"], "monitor")
@@ -36,4 +36,4 @@ def run_(
         "monitor.port": port,
         "worker.health_port": health_port,
     }
-    run(reloader(ctx, flags))
+    serve(ctx, "monitor", flags, run)
