@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pepperpy_capabilities.reasoning.deciding.reasoner import DecisionReasoner
 from pepperpy_capabilities.reasoning.reasoner import Reasoner
 
-BUILT_IN: tuple[Reasoner[Any, Any], ...] = ()
+BUILT_IN: tuple[Reasoner[Any, Any], ...] = (DecisionReasoner(),)
