@@ -248,6 +248,8 @@ def streams(prefix: str, limits: Limits) -> list[Config]:
         _bucket(prefix, limits, "provider"),
         _object_bucket(prefix, limits, "blobs", max_age=30 * DAY),
         _object_bucket(prefix, limits, "snapshots"),
+        # Of its own, because what was learned does not disappear after a time.
+        _object_bucket(prefix, limits, "learned"),
     ]
     # Who can submit a task finds all that the task needs: its queue comes last.
     return sorted(declared, key=lambda one: one["name"] == stream_name(prefix, "TASKS"))

@@ -30,6 +30,7 @@ LOGS: Final = (
 )
 COMMANDS: Final = ("ADV", "CANCELS", "SCHED")
 """What workers, or the server, carry out in the deployment's name."""
+OBJECTS: Final = ("blobs", "learned", "snapshots")
 BUCKETS: Final = ("registry", "schemas", "state", "questions", "provider")
 
 _API: Final = "$JS.API"
@@ -72,7 +73,7 @@ class Grants:
         named = (
             *self._streams((*WORK_QUEUES, *LOGS, *COMMANDS)),
             *(f"KV_{bucket_name(self._prefix, bucket)}" for bucket in BUCKETS),
-            *(f"OBJ_{bucket_name(self._prefix, bucket)}" for bucket in ("blobs", "snapshots")),
+            *(f"OBJ_{bucket_name(self._prefix, bucket)}" for bucket in OBJECTS),
         )
         return self._api("STREAM.INFO.{}", names=named) + Permissions(
             publish=(
@@ -203,6 +204,7 @@ class Grants:
             + self.writes_buckets(*BUCKETS)
             + self.exchanges_blobs()
             + self.exchanges_blobs("snapshots")
+            + self.exchanges_blobs("learned")
             + Permissions(
                 publish=(f"{_API}.>", "$JS.ACK.>", "$JS.FC.>", "$SRV.>"),
                 subscribe=(f"{self._prefix}.>", "$JS.EVENT.>"),

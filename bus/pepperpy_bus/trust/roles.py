@@ -162,6 +162,8 @@ def _worker(at: Grants) -> Permissions:
         # Which monitor leads, what it knows, and what people are told is no worker's business.
         + at.spares(ALERT, ALERT_TOLD, SILENCE, POSITIONS)
         + at.spares(LEASES, space="monitor")
+        # What learners have learned, where it is large.
+        + at.exchanges_blobs("learned")
     )
 
 

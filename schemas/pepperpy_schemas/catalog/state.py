@@ -6,6 +6,7 @@ import msgspec
 
 from pepperpy_schemas.alerts import Alert, Silence, Told
 from pepperpy_schemas.composites import CompositeState
+from pepperpy_schemas.learner_state import LearnerState
 from pepperpy_schemas.shared import Ledger, Resource
 from pepperpy_schemas.subjects import Subject
 
@@ -66,4 +67,10 @@ SILENCE: Final = Subject(
     "$KV.{p}_state.silence.{id}",
     Silence,
     "Alerts that nobody is told of for a while; it disappears a day after its end.",
+)
+LEARNER_STATE: Final = Subject(
+    "LearnerState",
+    "$KV.{p}_state.learner.{kind}.{name}",
+    LearnerState,
+    "What a learner has learned, changed by compare-and-set alone; it does not disappear.",
 )
