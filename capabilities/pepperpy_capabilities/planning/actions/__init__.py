@@ -1,0 +1,1 @@
+"""Action planning: from a state to a goal, by actions with conditions and effects."""

@@ -1,0 +1,70 @@
+"""PDDL read by unified-planning; what is wrong in it, with its line."""
+
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from pepperpy_schemas.errors import BadProblem
+
+if TYPE_CHECKING:
+    from unified_planning.model import Problem as Read
+
+_LINE = re.compile(r"line:? (\d+)")
+
+
+def read_pddl(domain: str, problem: str) -> "Read":
+    """Returns a problem as unified-planning has it.
+
+    Raises:
+        BadProblem: The text cannot be read; ``context.field`` says which, ``context.line`` where.
+    """
+    from pyparsing import ParseBaseException
+    from unified_planning.environment import Environment
+    from unified_planning.exceptions import UPException
+    from unified_planning.io import PDDLReader
+
+    for field, text in (("domain", domain), ("problem", problem)):
+        _check_brackets(field, text)
+    environment = Environment()
+    environment.error_used_name = False  # in PDDL a type and a predicate may share their name
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return PDDLReader(environment).parse_problem_string(domain, problem)
+    except ParseBaseException as error:
+        field = "domain" if error.pstr.strip().lower() == domain.strip().lower() else "problem"
+        raise _bad(field, f"line {error.lineno}: {error.msg}", error.lineno) from None
+    except RecursionError:
+        raise _bad("domain", "it is nested too deep", None) from None
+    except UPException as error:
+        raise _told("problem", error) from None
+    except (SyntaxError, AssertionError, KeyError, ValueError, TypeError, AttributeError) as error:
+        # What its reader does not expect ends as whatever it runs into.
+        raise _told("problem", error) from None
+
+
+def _told(field: str, error: BaseException) -> BadProblem:
+    text = " ".join(str(error).split()) or type(error).__name__
+    line = _LINE.search(text)
+    return _bad(field, f"it cannot be read: {text}", int(line[1]) if line else None)
+
+
+def _check_brackets(field: str, text: str) -> None:
+    """Finds the bracket that is open, or closes nothing: the parser only names the file's end."""
+    opened: list[int] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for character in line.split(";", 1)[0]:
+            if character == "(":
+                opened.append(number)
+            elif character == ")" and not opened:
+                raise _bad(field, f"line {number}: ) closes nothing", number)
+            elif character == ")":
+                opened.pop()
+    if opened:
+        raise _bad(field, f"line {opened[-1]}: ( is never closed", opened[-1])
+
+
+def _bad(field: str, message: str, line: int | None) -> BadProblem:
+    context: dict[str, str | int] = {"field": field}
+    if line is not None:
+        context["line"] = line
+    return BadProblem(f"{field}: {message}", context=context)
