@@ -4,5 +4,6 @@ from typing import Any
 
 from pepperpy_capabilities.reasoning.deciding.reasoner import DecisionReasoner
 from pepperpy_capabilities.reasoning.reasoner import Reasoner
+from pepperpy_capabilities.reasoning.rules.rules import Rules
 
-BUILT_IN: tuple[Reasoner[Any, Any], ...] = (DecisionReasoner(),)
+BUILT_IN: tuple[Reasoner[Any, Any], ...] = (Rules(), DecisionReasoner())

@@ -1,0 +1,1 @@
+"""What follows from facts and rules, with proofs; computed by clingo."""

@@ -1,0 +1,161 @@
+"""Rules read and checked: what each statement is, and what no statement may be."""
+
+import re
+from typing import NamedTuple
+
+from clingo import ast
+
+from pepperpy_capabilities.reasoning.rules.source import Place, Source
+from pepperpy_schemas.errors import BadRule
+
+_MESSAGE = re.compile(r"<string>:(\d+):(\d+)\S*: error: (.*)", re.DOTALL)
+_IGNORED = (ast.ASTType.Program, ast.ASTType.Comment, ast.ASTType.ShowSignature)
+_WHY_NOT = {
+    ast.ASTType.Minimize: "gives no best answer; reason-constraints does",
+    ast.ASTType.Program: "has no parts",
+}
+
+
+class Statement(NamedTuple):
+    """One statement.
+
+    Attributes:
+        number: Its number, from 1; 0 for the question.
+        node: It, as clingo read it.
+        text: It, as it was written.
+        place: Where it was.
+    """
+
+    number: int
+    node: ast.AST
+    text: str
+    place: Place
+
+    def __str__(self) -> str:
+        if not self.number:
+            return "the query"
+        return f"rule {self.number} ({self.place})" if self.place.line else "what excludes both"
+
+    def refuse(self, fact: str, hint: str = "") -> BadRule:
+        """Returns the error that names this statement."""
+        return BadRule(f"{self} {fact}: {self.text}", hint=hint, context=self.context())
+
+    def context(self) -> dict[str, object]:
+        """Returns where it is, for errors."""
+        return {
+            "rule": self.number,
+            "text": self.text,
+            "field": self.place.field,
+            "line": self.place.line,
+        }
+
+
+class Statements(NamedTuple):
+    """All statements.
+
+    Attributes:
+        rules: The rules, facts and constraints, numbered from 1.
+        constants: What ``#const`` defines.
+        query: The question.
+    """
+
+    rules: list[Statement]
+    constants: list[ast.AST]
+    query: Statement
+
+    def at(self, line: int, column: int) -> Statement:
+        """Returns the statement that has a place of the text in it."""
+        found = self.query
+        for one in self.rules:
+            begin = one.node.location.begin
+            if (begin.line, begin.column) > (line, column):
+                break
+            found = one
+        begin = self.query.node.location.begin
+        return self.query if (line, column) >= (begin.line, begin.column) else found
+
+
+def read(source: Source) -> Statements:
+    """Returns the statements of a text.
+
+    Raises:
+        BadRule: One cannot be read, or is none that is allowed.
+    """
+    nodes = _parse(source)
+    lines = source.text.encode().split(b"\n")
+    rules: list[Statement] = []
+    constants: list[ast.AST] = []
+    asked: list[Statement] = []
+    for node in nodes:
+        if node.ast_type in _IGNORED and (
+            node.ast_type != ast.ASTType.Program or (node.name == "base" and not node.parameters)
+        ):
+            continue
+        place = source.place(node.location.begin.line)
+        if place.field == "query":
+            asked.append(Statement(0, node, _query_text(node, lines), place))
+            continue
+        one = Statement(len(rules) + 1, node, _slice(node, lines), place)
+        if node.ast_type == ast.ASTType.Definition:
+            constants.append(node)
+        elif node.ast_type == ast.ASTType.Rule:
+            rules.append(one)
+        else:
+            reason = _WHY_NOT.get(node.ast_type, f"is not allowed: {node.ast_type.name}")
+            raise one.refuse(reason)
+    if len(asked) != 1 or asked[0].node.ast_type != ast.ASTType.Rule or not _headless(asked[0]):
+        raise BadRule(
+            "the query is none: it must be conditions, parted by commas",
+            hint="for example: grandparent(X, cy), not rich(X)",
+            context={"field": "query", "line": 1},
+        )
+    return Statements(rules, constants, asked[0])
+
+
+def _parse(source: Source) -> list[ast.AST]:
+    try:
+        return _parse_text(source.text)
+    except BadRule as error:
+        # What is not ended in one part is noticed in the next one only.
+        for field, text in source.parts:
+            try:
+                _parse_text(text)
+            except BadRule as inner:
+                lines = text.split("\n")
+                line = min(int(inner.context["line"]), len(lines))
+                place = Place(field, line)
+                written = "" if field == "query" else lines[line - 1].strip()
+                raise BadRule(
+                    f"{place}: {inner.message}" + (f": {written:.200}" if written else ""),
+                    hint="a rule is like: bird(X) :- penguin(X).   and ends with a point",
+                    context={"field": field, "line": line},
+                ) from None
+        raise error from None
+
+
+def _parse_text(text: str) -> list[ast.AST]:
+    nodes: list[ast.AST] = []
+    said: list[str] = []
+    try:
+        ast.parse_string(text, nodes.append, None, lambda _, message: said.append(message))
+    except RuntimeError as error:
+        match = _MESSAGE.match(said[0]) if said else None
+        line, fact = (int(match[1]), match[3].strip()) if match else (1, str(error))
+        raise BadRule(fact, context={"line": line}) from None
+    return nodes
+
+
+def _headless(one: Statement) -> bool:
+    return str(one.node.head) == "#false"
+
+
+def _slice(node: ast.AST, lines: list[bytes]) -> str:
+    begin, end = node.location.begin, node.location.end
+    part = lines[begin.line - 1 : end.line]
+    part[-1] = part[-1][: end.column - 1]
+    part[0] = part[0][begin.column - 1 :]
+    return " ".join(b"\n".join(part).decode(errors="replace").split())
+
+
+def _query_text(node: ast.AST, lines: list[bytes]) -> str:
+    return _slice(node, lines).removeprefix(":-").removesuffix(".").strip()
