@@ -145,7 +145,7 @@ def _time_ns(stored: str) -> int:
 
 
 def for_topic(info: ErrorInfo, topic: str) -> ErrorInfo:
-    """Returns what is wrong with a body, the topic in its general hint."""
-    if info.hint != BadPayload.hint:
+    """Returns what is wrong with a body; its hint says where the topic's schema is."""
+    if info.code != BadPayload.code or info.hint:
         return info
-    return msgspec.structs.replace(info, hint=info.hint.replace("TOPIC", topic))
+    return msgspec.structs.replace(info, hint=f"show the schema with: pepperpy schema show {topic}")

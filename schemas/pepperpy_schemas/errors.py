@@ -128,7 +128,6 @@ class BadPayload(PepperError):
 
     code = "bad_payload"
     category = "input"
-    hint = "show the schema with: pepperpy schema show TOPIC"
 
 
 class BadHeader(PepperError):
