@@ -27,6 +27,14 @@ def ask(url: str, token: str, body: bytes | None = None, task: str = "") -> tupl
         return error.code, json.load(error)
 
 
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def logged(process: "subprocess.Popen[str]", words: str) -> str:
     """The first line of the log with these words."""
     assert process.stderr is not None
@@ -39,12 +47,18 @@ def test_the_edge_serves_reads_its_tokens_again_and_lets_those_finish_that_wait(
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(f'crm = "{OLD}"\n')
     tokens.chmod(0o600)
-    process = cli.start("edge", "run", "--port", "0", "--tokens", "tokens.toml")
+    process = cli.start(
+        "edge", "run", "--port", "0", "--health-port", "0", "--tokens", "tokens.toml"
+    )
+    port = re.search(r"port\W+(\d+)", logged(process, "process.health"))
+    assert port is not None
+    health = f"http://127.0.0.1:{port[1]}/readyz"
     ready = logged(process, "edge.ready")
     assert OLD not in ready
     found = re.search(r"http://[0-9.:]+", ready)
     assert found is not None, ready
     url = found[0]
+    assert status_of(health) == 200
     assert ask(f"{url}/v1/tasks/echo", OLD, b"1")[0] == 202
     assert ask(f"{url}/v1/tasks/echo", NEW, b"1")[0] == 401
     assert any(one["agent"] == "edge" for one in cli.json("agents", "ls"))
@@ -60,6 +74,9 @@ def test_the_edge_serves_reads_its_tokens_again_and_lets_those_finish_that_wait(
             assert not waiting.done()
         process.send_signal(signal.SIGTERM)
         logged(process, "process.stopping")
+        for one in (health, f"{url}/readyz"):
+            while status_of(one) != 503:
+                assert not waiting.done()
         cli.worker("echo")
         status, said = waiting.result(30)
     assert (status, said["data"]) == (200, {"n": 7})

@@ -79,15 +79,18 @@ async def serve(reloader: Reloader, opening: Opening, *, stop: asyncio.Event | N
         client = await connected_client(stack, settings, stopping)
         if client is None:
             return
-        closed = asyncio.Event()
+        closed, ready = asyncio.Event(), asyncio.Event()
         client.on_close(closed.set)
+        await stack.enter_async_context(_health(client, settings, closed=closed, ready=ready))
         serving = await stack.enter_async_context(opening(client))
         await stack.enter_async_context(
             reloading(reloader, partial(_again, client, serving), wanted)
         )
-        await stack.enter_async_context(_answering(client, settings, serving, closed))
+        await stack.enter_async_context(_answering(client, serving))
+        ready.set()
         log.info(f"{serving.name}.ready", **serving.facts, server=client.connection.server)
         await _first_of(stopping, closed)
+        ready.clear()
         if closed.is_set() and not stopping.is_set():
             raise Unreachable("the broker closed the connection for good")
 
@@ -99,21 +102,28 @@ async def _again(client: Client, serving: Serving) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _answering(
-    client: Client, settings: Settings, serving: Serving, closed: asyncio.Event
+async def _health(
+    client: Client, settings: Settings, *, closed: asyncio.Event, ready: asyncio.Event
 ) -> AsyncIterator[None]:
-    """Answers health checks and requests, and tells the registry."""
+    """Answers health checks where that is wanted, also while what runs is finished."""
+    host, port = settings.worker.health_host, settings.worker.health_port
+    if port is None:
+        yield
+        return
+    async with serve_health(
+        host,
+        port,
+        live=lambda: not closed.is_set(),
+        ready=lambda: ready.is_set() and client.connection.connected,
+    ) as taken:
+        log.info("process.health", host=host, port=taken)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _answering(client: Client, serving: Serving) -> AsyncIterator[None]:
+    """Answers requests, and tells the registry."""
     async with contextlib.AsyncExitStack() as stack:
-        if settings.worker.health_port is not None:
-            port = await stack.enter_async_context(
-                serve_health(
-                    settings.worker.health_host,
-                    settings.worker.health_port,
-                    live=lambda: not closed.is_set(),
-                    ready=lambda: client.connection.connected,
-                )
-            )
-            log.info("process.health", host=settings.worker.health_host, port=port)
         for service in serving.services:
             await stack.enter_async_context(service)
         await stack.enter_async_context(heartbeat(client.registry, _Description(serving)))

@@ -32,7 +32,7 @@ _SHARE: Final = 2
 
 
 def application(client: Client, settings: Settings, tokens: Tokens) -> web.Application:
-    """Returns the edge; `http.serving` serves it.
+    """Returns the edge; `http.serving` serves it, and `drain` is how it ends.
 
     Args:
         client: The bus; it has no source of its own, because tasks have that of their caller.
@@ -63,7 +63,7 @@ def application(client: Client, settings: Settings, tokens: Tokens) -> web.Appli
         draining=Draining(),
     )
     app.on_response_prepare.append(protect)
-    app.on_shutdown.append(_drain)
+    app.on_shutdown.append(_close)
     for one in OPERATIONS:
         app.router.add_route(one.method, one.path, one.handler)
     app.router.add_get("/openapi.json", document)
@@ -72,10 +72,16 @@ def application(client: Client, settings: Settings, tokens: Tokens) -> web.Appli
     return app
 
 
-async def _drain(app: web.Application) -> None:
+async def drain(app: web.Application) -> None:
+    """Refuses what comes, and returns when nobody waits for a task or sends one any more."""
     parts = app[PARTS]
-    parts.seats.close()
-    parts.draining.begin(parts.settings.edge.grace)
+    await parts.draining.end(parts.settings.edge.grace, parts.bodies, parts.waiting)
+
+
+async def _close(app: web.Application) -> None:
+    # Streams end when nobody listens here any more: an `EventSource` that is answered 503 never
+    # comes again.
+    app[PARTS].seats.close()
 
 
 async def _alive(_request: web.Request) -> web.StreamResponse:

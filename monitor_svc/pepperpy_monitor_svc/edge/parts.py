@@ -1,6 +1,7 @@
 """What the handlers of the edge's requests work with."""
 
 import asyncio
+import contextlib
 from typing import Final
 
 import msgspec
@@ -28,10 +29,19 @@ class Draining:
         self._begun = False
         self.over = asyncio.Event()
 
-    def begin(self, grace: float) -> None:
-        """Takes no more requests, and lets those that wait go on for so many seconds."""
+    async def end(self, grace: float, *places: Places) -> None:
+        """Takes no more requests; returns when nobody has a place, at the latest after the grace.
+
+        Args:
+            grace: Seconds that those that wait may go on.
+            *places: The places of those that wait.
+        """
         self._begun = True
-        asyncio.get_running_loop().call_later(grace, self.over.set)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                for one in places:
+                    await one.empty.wait()
+        self.over.set()
 
     def refuse(self) -> None:
         """Refuses what comes now.

@@ -10,7 +10,7 @@ from pepperpy_bus.config.reload import Reloader
 from pepperpy_bus.logs import get_log
 from pepperpy_bus.process import serving
 from pepperpy_bus.process.serving import Serving
-from pepperpy_monitor_svc.edge.app import WAITING, application
+from pepperpy_monitor_svc.edge.app import WAITING, application, drain
 from pepperpy_monitor_svc.edge.parts import PARTS
 from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.serving import serving as serving_http
@@ -44,7 +44,7 @@ async def opened(reloader: Reloader, tokens: Tokens, client: Client) -> AsyncIte
     edge = reloader.settings.edge
     app = application(client, reloader.settings, tokens)
     listening = serving_http(
-        app, edge.host, edge.port, grace=edge.grace + _LAST_WORDS, setting=NAME
+        app, edge.host, edge.port, grace=_LAST_WORDS, setting=NAME, drain=partial(drain, app)
     )
 
     async def reload() -> None:

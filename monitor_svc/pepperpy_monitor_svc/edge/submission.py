@@ -19,6 +19,8 @@ from pepperpy_schemas.error import PepperError
 LONGEST_WAIT: Final = 300.0
 """Seconds that a request may wait for a task; proxies close what says nothing for longer."""
 _KEY_LENGTH: Final = 255
+_FORM: Final = "application/x-www-form-urlencoded"
+"""What curl and its like say of a body when they are told nothing else."""
 _PASSED_ON: Final = (h.TRACEPARENT, h.TRACESTATE, h.BAGGAGE)
 _PYTHONS_OWN: Final = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"}
@@ -59,7 +61,7 @@ def wait_of(request: web.Request) -> float:
         Refused: It is no duration.
     """
     text = request.query.get("wait", "")
-    return min(_duration(text, "wait"), LONGEST_WAIT) if text else 0.0
+    return min(_duration(text, "wait", "bad_query"), LONGEST_WAIT) if text else 0.0
 
 
 async def body_of(request: web.Request, largest: int) -> bytes:
@@ -68,7 +70,7 @@ async def body_of(request: web.Request, largest: int) -> bytes:
     Text becomes a JSON string, anything else that is no JSON a string of base64, nothing null.
 
     Raises:
-        Refused: It is too large, or too slow.
+        Refused: It is too large, too slow, compressed, or a form.
         BadPayload: It is said to be JSON and is none, or text and no UTF-8.
     """
     body = await read_body(request, largest)
@@ -80,6 +82,13 @@ async def body_of(request: web.Request, largest: int) -> bytes:
     if _is_json(kind):
         decode(body, object)
         return body
+    if kind == _FORM:
+        raise Refused(
+            415,
+            "unsupported_type",
+            "the body is a form",
+            hint="send Content-Type: application/json",
+        )
     if kind.startswith("text/"):
         return encode(_text_of(body, request.charset or "utf-8"))
     return encode(base64.b64encode(body).decode())
@@ -125,8 +134,8 @@ def _id_of(request: web.Request, caller: str) -> str:
     return f"i-{digest.hexdigest()[:32]}"
 
 
-def _duration(text: str, name: str) -> float:
+def _duration(text: str, name: str, code: str = "bad_header") -> float:
     try:
         return parse_duration(text)
     except PepperError as error:
-        raise Refused(400, "bad_header", f"{name}: {error}", hint=error.hint) from None
+        raise Refused(400, code, f"{name}: {error}", hint=error.hint) from None

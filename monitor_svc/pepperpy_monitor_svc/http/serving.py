@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -31,7 +31,13 @@ def url_of(host: str, port: int) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: web.Application, host: str, port: int, *, grace: float, setting: str
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    grace: float,
+    setting: str,
+    drain: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[int]:
     """Serves an application while the context is open; yields the port.
 
@@ -41,6 +47,7 @@ async def serving(
         port: Where it listens; 0 takes a free one.
         grace: Seconds that running requests may take at the end.
         setting: The section of settings that says so, for the error.
+        drain: Is waited for at the end, while who asks still gets an answer.
 
     Raises:
         BadConfig: It cannot listen there.
@@ -61,6 +68,8 @@ async def serving(
     try:
         async with _accepting(runner, _listening(host, port, setting)) as taken:
             yield taken
+            if drain is not None:
+                await drain()
     finally:
         await runner.cleanup()
 

@@ -1,5 +1,6 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pepperpy.stack.broker import Broker
 from pepperpy_bus.client import Client
 from pepperpy_bus.config import load
 from pepperpy_bus.opening import connect
-from pepperpy_monitor_svc.edge.app import application
+from pepperpy_monitor_svc.edge.app import application, drain
 from pepperpy_monitor_svc.edge.tokens import Tokens
 from pepperpy_monitor_svc.http.serving import serving
 from tests.agents.conftest import working  # noqa: F401 - a fixture
@@ -64,7 +65,9 @@ async def opened(
             client = await own.enter_async_context(connect(settings=settings))
             app = application(client, settings, Tokens(settings.edge))
             port = await own.enter_async_context(
-                serving(app, settings.edge.host, 0, grace=settings.edge.grace + 2, setting="edge")
+                serving(
+                    app, settings.edge.host, 0, grace=2, setting="edge", drain=partial(drain, app)
+                )
             )
             return Caller(http, f"http://127.0.0.1:{port}")
 

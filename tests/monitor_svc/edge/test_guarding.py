@@ -231,14 +231,24 @@ async def test_at_the_end_those_whose_task_ends_in_time_get_its_result(
     own = contextlib.AsyncExitStack()
     edge = await opened(own, grace="20s")
     async with worker(bus, "slow", hold=True) as held:
-        waiting = asyncio.create_task(edge.ask("POST", "/v1/tasks/slow?wait=60s", CRM, json=1))
+        given = {"json": 1, "headers": {"Pp-Id": "mine"}}
+        waiting = asyncio.create_task(edge.ask("POST", "/v1/tasks/slow?wait=60s", CRM, **given))
         await eventually(lambda: held.seen)
+        login = {"Authorization": f"Bearer {CRM}"}
+        stream = await edge.http.get(f"{edge.base}/v1/tasks/mine/events", headers=login)
         ending = asyncio.create_task(own.aclose())
-        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while (await edge.ask("GET", "/readyz"))[0] != 503:
+                await asyncio.sleep(0.01)
+        assert (await edge.ask("GET", "/healthz"))[0] == 200
+        assert (await edge.ask("POST", "/v1/tasks/slow", json=2))[0] == 503
+        assert not stream.content.at_eof()
         held.free.set()
         status, _, said = await waiting
         await ending
     assert (status, said["data"]) == (200, 1)
+    assert stream.status == 200
+    stream.close()
 
 
 def test_one_caller_leaves_room_for_the_others() -> None:

@@ -125,7 +125,7 @@ async def test_a_task_that_fails_is_answered_with_the_bus_s_error(
         ("/v1/tasks/%3E", b"1", 400, "bad_name"),
         ("/v1/tasks/echo", b"{", 400, "bad_payload"),
         ("/v1/tasks/echo", b'"\xff"', 400, "bad_payload"),
-        ("/v1/tasks/echo?wait=soon", b"1", 400, "bad_header"),
+        ("/v1/tasks/echo?wait=soon", b"1", 400, "bad_query"),
         ("/v1/elsewhere", b"1", 404, "not_found"),
     ],
 )
@@ -137,6 +137,14 @@ async def test_a_wrong_request_says_what_is_wrong(
     )
     assert (given, said["error"]["code"]) == (status, code)
     assert said["error"]["message"]
+    assert "TOPIC" not in said["error"]["hint"]
+
+
+async def test_a_form_is_refused_for_nobody_means_one(edge: Any) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, _, said = await edge.ask("POST", "/v1/tasks/echo", data=b"[1,2]", headers=form)
+    assert (status, said["error"]["code"]) == (415, "unsupported_type")
+    assert said["error"]["hint"] == "send Content-Type: application/json"
 
 
 async def test_a_task_that_ends_while_it_is_looked_up_has_its_result(
