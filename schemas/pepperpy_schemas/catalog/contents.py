@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pepperpy_schemas.catalog.agents import AGENT_CONTROL, REGISTRY, TOPIC_SCHEMA
 from pepperpy_schemas.catalog.audit import CHAIN
+from pepperpy_schemas.catalog.capabilities import CAPABILITY_TASKS
 from pepperpy_schemas.catalog.events import AUDIT, COUNT, EVENT, EVENT_HIGH
 from pepperpy_schemas.catalog.graphs import GRAPH
 from pepperpy_schemas.catalog.language import (
@@ -104,6 +105,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     GRAPH,
     INGEST_TASK,
     REINDEX_TASK,
+    *CAPABILITY_TASKS,
     KEYED_TASK,
     RESUME,
     ANSWER,

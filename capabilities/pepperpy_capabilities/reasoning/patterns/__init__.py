@@ -1,0 +1,1 @@
+"""Patterns with variables over facts, and over events in time."""
