@@ -18,6 +18,7 @@ MAX_LINE = 1 << 20
 """Bytes of the longest control line that is waited for: the server describes itself in one."""
 
 _END = b"\r\n"
+_MESSAGES = frozenset({"MSG", "HMSG"})
 
 
 class Parser:
@@ -49,16 +50,16 @@ class Parser:
         at, resets, self._needed = 0, self._resets, 0
         while (end := data.find(_END, at)) >= 0:
             line = data[at:end].decode("utf-8", "replace")
-            if line.startswith(("MSG ", "HMSG ")):
-                begin, headed = end + 2, line[0] == "H"
-                words = line.split(" ")
-                after, split = _sizes(words, begin, headed=headed)
+            words = line.split(" ")
+            if words[0] in _MESSAGES:
+                begin, headed = end + 2, words[0] == "HMSG"
+                number, after, split = _numbers(words, begin, headed=headed)
                 if len(data) < after + 2:
                     self._needed = after + 2 - at
                     break
                 reply = words[3] if len(words) == 5 + headed else ""
                 at = after + 2
-                yield int(words[2]), words[1], reply, data[split:after], data[begin:split]
+                yield number, words[1], reply, data[split:after], data[begin:split]
                 continue
             at = end + 2
             word, _, text = line.partition(" ")
@@ -71,14 +72,14 @@ class Parser:
         self._rest += data[at:]
 
 
-def _sizes(words: list[str], begin: int, *, headed: bool) -> tuple[int, int]:
-    """Where a message ends, and where its headers do."""
+def _numbers(words: list[str], begin: int, *, headed: bool) -> tuple[int, int, int]:
+    """Whose a message is, where it ends, and where its headers do."""
     try:
         after = begin + int(words[-1])
         split = begin + int(words[-2]) if headed else begin
-        int(words[2])
+        number = int(words[2])
     except (ValueError, IndexError):
         raise ProtocolError from None
     if not begin <= split <= after or len(words) not in (4 + headed, 5 + headed):
         raise ProtocolError
-    return after, split
+    return number, after, split

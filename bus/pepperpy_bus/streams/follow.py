@@ -97,18 +97,20 @@ class Follower:
                 return taken
 
     def _take_all(self) -> list[Delivery]:
-        inbox, taken, before = self._inbox, [], self._expected
+        inbox, taken = self._inbox, []
+        expected = before = self._expected
         while inbox:
             delivery = inbox.popleft()
-            if delivery.consumer_seq != self._expected:
+            if delivery.consumer_seq != expected:
                 self._lose()
                 break
-            self._expected += 1
+            expected += 1
             self.pending = delivery.pending
             if self._is_new(delivery):
                 taken.append(delivery)
+        self._expected = expected
         if self._puller is not None:
-            self._puller.release(self._expected - before)
+            self._puller.release(expected - before)
         return taken
 
     async def until_end(self) -> AsyncIterator[Delivery]:
@@ -154,13 +156,14 @@ class Follower:
         return delivery if self._is_new(delivery) else None
 
     def _is_new(self, delivery: Delivery) -> bool:
-        if delivery.time_ns != self._last_ns:
-            self._last_ns = delivery.time_ns
+        time_ns, seq = delivery.time_ns, delivery.seq
+        if time_ns != self._last_ns:
+            self._last_ns = time_ns
             self._at_last.clear()
-        elif delivery.seq in self._at_last:
+        elif seq in self._at_last:
             return False
-        self._at_last.add(delivery.seq)
-        self.last_seq = delivery.seq
+        self._at_last.add(seq)
+        self.last_seq = seq
         return True
 
     async def _take(self) -> Delivery | None:
