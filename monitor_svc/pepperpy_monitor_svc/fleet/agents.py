@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from pepperpy_bus.registry import BEAT
-from pepperpy_monitor_svc.fleet.durations import Window, bin_of
+from pepperpy_monitor_svc.fleet.durations import Window
 from pepperpy_monitor_svc.fleet.earshot import Earshot
 from pepperpy_monitor_svc.fleet.record import Record
 from pepperpy_monitor_svc.fleet.rings import Ring, instant
@@ -156,17 +156,16 @@ class Agents:
         """Returns an instance that is heard of."""
         return self._instances.use((agent, instance))
 
-    def ended(self, worker: str, at: float, ms: float, *, failed: bool) -> None:
-        """Counts a task that an instance has ended."""
+    def ended(self, worker: str, at: float, ms: float, place: int, *, failed: bool) -> None:
+        """Counts a task that an instance has ended, which took so long, in a bin of durations."""
         agent, _, name = worker.partition("/")
         instance = self._instances.get((agent, name))
         if instance is None:
             return
         instance.ended.add(at)
         instance.failed.add(at, float(failed))
-        if ms >= 0:
-            instance.spent_ms.add(at, ms)
-            instance.durations.add(at, bin_of(ms))
+        instance.spent_ms.add(at, ms)
+        instance.durations.add(at, place)
 
     def states(self, now: float) -> dict[str, int]:
         """Returns how many instances are in which state."""

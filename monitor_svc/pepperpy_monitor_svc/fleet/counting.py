@@ -43,10 +43,11 @@ class Repeats:
 
     def new(self, seq: int, at: float) -> bool:
         """Returns whether a message did not come before, and takes note of it."""
-        place = seq % _REMEMBERED
-        if self._seqs[place] == seq and self._times[place] == at:
+        place, seqs = seq % _REMEMBERED, self._seqs
+        if seqs[place] == seq and self._times[place] == at:
             return False
-        self._seqs[place], self._times[place] = seq, at
+        seqs[place] = seq
+        self._times[place] = at
         return True
 
 

@@ -44,7 +44,7 @@ class Window:
         parts: How many parts the span has.
     """
 
-    __slots__ = ("_counts", "_head", "_part", "_parts", "_size")
+    __slots__ = ("_begins", "_counts", "_ends", "_head", "_last", "_part", "_parts", "_size")
 
     def __init__(self, part: float, parts: int) -> None:
         self._part = part
@@ -52,21 +52,16 @@ class Window:
         self._head = -1
         self._parts: dict[int, array[int]] = {}
         self._counts: array[int] | None = None
+        # The part that was counted in last, which nearly every fact belongs to.
+        self._last: array[int] | None = None
+        self._begins, self._ends = 0.0, 0.0
 
     def add(self, at: float, place: int, count: int = 1) -> None:
         """Counts durations of one bin."""
-        tick = int(at // self._part)
-        if tick > self._head:
-            self._go_on(tick)
-        elif tick <= self._head - self._size:
-            return
-        part = self._parts.get(tick)
-        if part is None:
-            part = self._parts[tick] = array("I", bytes(4 * _BINS))
-        if self._counts is None:
-            self._counts = array("I", bytes(4 * _BINS))
-        part[place] += count
-        self._counts[place] += count
+        part = self._last if self._begins <= at < self._ends else self._part_of(at)
+        if part is not None and self._counts is not None:
+            part[place] += count
+            self._counts[place] += count
 
     def latency(self, now: float) -> Latency:
         """Returns count and percentiles of the span that ends now."""
@@ -87,10 +82,27 @@ class Window:
             for name, values in lines.items()
         ]
 
+    def _part_of(self, at: float) -> "array[int] | None":
+        """The part of a moment; None when that is too old."""
+        tick = int(at // self._part)
+        if tick > self._head:
+            self._go_on(tick)
+        elif tick <= self._head - self._size:
+            return None
+        part = self._parts.get(tick)
+        if part is None:
+            part = self._parts[tick] = array("I", bytes(4 * _BINS))
+        if self._counts is None:
+            self._counts = array("I", bytes(4 * _BINS))
+        self._last = part
+        self._begins, self._ends = tick * self._part, (tick + 1) * self._part
+        return part
+
     def _go_on(self, tick: int) -> None:
         if tick - self._size >= self._head:
             self._parts.clear()
         self._head = tick
+        self._last, self._begins, self._ends = None, 0.0, 0.0
         for old in [one for one in self._parts if one <= tick - self._size]:
             gone = self._parts.pop(old)
             if self._counts is not None:
@@ -118,9 +130,8 @@ class Timings:
         self._begins, self._ends = 0.0, 0.0
         self._aside: dict[int, int] = {}
 
-    def add(self, at: float, ms: float) -> None:
-        """Counts a duration."""
-        place = bin_of(ms)
+    def add(self, at: float, place: int) -> None:
+        """Counts a duration of a bin."""
         if self._begins <= at < self._ends:
             self._aside[place] = self._aside.get(place, 0) + 1
         elif at >= self._ends:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pepperpy_bus.events import Heard
+from pepperpy_monitor_svc.fleet.durations import bin_of
 from pepperpy_monitor_svc.fleet.models import Asked, asked
 from pepperpy_monitor_svc.fleet.parts import Parts
 from pepperpy_monitor_svc.fleet.record import (
@@ -20,11 +21,13 @@ from pepperpy_monitor_svc.fleet.values import figure, moment, text, whole
 from pepperpy_schemas.error import ErrorInfo
 from pepperpy_schemas.headers import TaskHeaders
 from pepperpy_schemas.messages import DeadLetter, Result
+from pepperpy_schemas.states import TaskState
 from pepperpy_schemas.tokens import TOKEN
 
 MESSAGE: Final = 200
 """Characters of an error's message that are kept with a task."""
 _HIGH: Final = "high"
+_COMPLETED: Final = TaskState.COMPLETED.value
 _SUBMITTED, _ENDED, _TIMED, _QUEUED, _BLAMED, _LINKED = (1 << n for n in range(6))
 """What of a task has been counted; it is counted once, whatever else is told of it later."""
 
@@ -40,6 +43,7 @@ class Facts:
         self._parts = parts
         self._tasks = parts.tasks
         self._names = parts.names.of
+        self._count = {name: ring.add for name, ring in parts.totals.rings.items()}
         self._verbs: dict[str, Callable[[Record, Heard, float], None]] = {
             "submitted": self._told_submit,
             "started": self._started,
@@ -54,12 +58,11 @@ class Facts:
 
     def task_event(self, heard: Heard, at: float) -> None:
         """Something happened to a task, as its worker tells."""
-        record, before = self._open(heard.id, at)
-        parent, letter = record.parent, record.letter
-        event = heard.event
+        record, event = self._tasks.seen(heard.id, at), heard.event
+        before, parent, letter = record.state, record.parent, record.letter
         if not record.topic:
             record.topic = self._names(heard.scope)
-        if event.attempt > record.attempt:  # noqa: PLR1730 - every event comes by here
+        if event.attempt > record.attempt:
             record.attempt = event.attempt
         if event.causation != record.id or event.correlation != record.id:
             self._family(record, event.causation, event.correlation)
@@ -76,8 +79,8 @@ class Facts:
 
     def other_event(self, heard: Heard, at: float) -> None:
         """A task's handler tells something, or calls a tool."""
-        record, before = self._open(heard.id, at)
-        parent, letter = record.parent, record.letter
+        record = self._tasks.seen(heard.id, at)
+        before, parent, letter = record.state, record.parent, record.letter
         record.attempt = max(record.attempt, heard.event.attempt)
         record.goes_on(heard.seq)
         if heard.entity == "tool":
@@ -128,8 +131,8 @@ class Facts:
         self, topic: str, task_id: str, at: float, said: TaskHeaders, *, high: bool = False
     ) -> None:
         """A task was stored."""
-        record, before = self._open(task_id, at)
-        parent, letter = record.parent, record.letter
+        record = self._tasks.seen(task_id, at)
+        before, parent, letter = record.state, record.parent, record.letter
         if not record.topic:
             record.topic = self._names(topic)
         record.submitted = min(record.submitted or at, at)
@@ -144,14 +147,15 @@ class Facts:
     def _stored_end(
         self, task_id: str, certainty: int, end: Result, seq: int, at: float, topic: str
     ) -> None:
-        record, before = self._open(task_id, at)
-        parent, letter = record.parent, record.letter
+        record = self._tasks.seen(task_id, at)
+        before, parent, letter = record.state, record.parent, record.letter
         if topic and not record.topic:
             record.topic = topic
         self._counted_submit(record, at)
         if certainty == FILED:
             record.letter = True
-        self._over(record, certainty, seq, at, end.state.value, end.error)
+        state = _COMPLETED if end.ok else end.state.value
+        self._over(record, certainty, seq, at, state, end.error)
         self._tasks.changed(record, before, parent=parent, letter=letter)
 
     # --- verbs of a task's events ---
@@ -178,12 +182,13 @@ class Facts:
                 record.submitted = at - queued / 1e3
             if not record.counted & _QUEUED:
                 record.counted |= _QUEUED
-                parts.totals.queued.add(at, queued)
-                parts.topics.queued(heard.scope, at, queued)
+                place = bin_of(queued)
+                parts.totals.queued.add(at, place)
+                parts.topics.queued(heard.scope, at, place)
         source = text(data.get("source"))
         if source and not record.source:
             record.source = self._names(source)
-        parts.totals.count("started", at)
+        self._count["started"](at)
         self._linked(record, at)
 
     def _progress(self, record: Record, heard: Heard, _: float) -> None:
@@ -202,7 +207,7 @@ class Facts:
             heard.seq, self._names(code), message[:MESSAGE], self._names(group.fingerprint)
         )
         errors.count(group, at, message, topic=heard.scope, agent=record.agent, task=record.id)
-        self._parts.totals.count("retried", at)
+        self._count["retried"](at)
 
     def _waits(self, record: Record, heard: Heard, at: float) -> None:
         data = heard.event.data
@@ -218,35 +223,27 @@ class Facts:
         )
 
     def _told_end(self, record: Record, heard: Heard, at: float) -> None:
-        data = heard.event.data
+        data, parts, state = heard.event.data, self._parts, ENDS[heard.verb]
         worker = text(data.get("instance"))
         if worker:
             record.held_by(heard.seq, self._names(worker))
-        record.seq = max(record.seq, heard.seq)
+        if heard.seq > record.seq:
+            record.seq = heard.seq
         ms = figure(data.get("duration_ms"))
         if ms >= 0:
             record.took(heard.seq, ms)
             if not record.counted & _TIMED:
                 record.counted |= _TIMED
-                self._parts.totals.took(at, ms)
-                self._parts.topics.took(heard.scope, at, ms)
-                failed = ENDS[heard.verb] in FAILURES
-                self._parts.agents.ended(record.worker, at, ms, failed=failed)
+                place = bin_of(ms)
+                parts.totals.timings.add(at, place)
+                parts.topics.took(heard.scope, at, place)
+                parts.agents.ended(record.worker, at, ms, place, failed=state in FAILURES)
         error = None
         if code := text(data.get("code")):
             error = ErrorInfo(code=code, message=text(data.get("message"), 1000))
-        self._over(record, TOLD, heard.seq, at, ENDS[heard.verb], error)
+        self._over(record, TOLD, heard.seq, at, state, error)
 
     # --- what several facts have in common ---
-
-    def _open(self, task_id: str, at: float) -> tuple[Record, str]:
-        """A task, a new one if need be, and the state that it is in."""
-        record = self._tasks.get(task_id)
-        if record is None:
-            record = self._tasks.new(task_id, at)
-        else:
-            record.seen(at)
-        return record, record.state
 
     def _family(self, record: Record, parent: str, root: str) -> None:
         if parent and not record.parent and parent != record.id and len(parent) <= 64:
@@ -273,7 +270,7 @@ class Facts:
             if state in FAILURES:
                 group = self._parts.errors.of(code, message)
                 mark = self._names(group.fingerprint)
-        if not record.over(certainty, seq, at, self._names(state), code, message[:MESSAGE], mark):
+        if not record.over(certainty, seq, at, state, code, message[:MESSAGE], mark):
             return
         if group is not None and not record.counted & _BLAMED:
             record.counted |= _BLAMED
@@ -282,14 +279,14 @@ class Facts:
             )
         if not record.counted & _ENDED:
             record.counted |= _ENDED
-            self._parts.totals.count(state, at)
+            self._count[state](at)
             if record.topic:
                 self._parts.topics.ended(record.topic, at, state)
 
     def _counted_submit(self, record: Record, at: float) -> None:
         if not record.counted & _SUBMITTED:
             record.counted |= _SUBMITTED
-            self._parts.totals.count("submitted", at)
+            self._count["submitted"](at)
             if record.topic:
                 self._parts.topics.submitted(record.topic, at)
 
@@ -304,7 +301,8 @@ class Facts:
         self._parts.ways.count(who, node("topic", record.topic), "submits", at)
 
     def _spends(self, task_id: str, seq: int, one: Asked, at: float) -> Record:
-        record, before = self._open(task_id, at)
+        record = self._tasks.seen(task_id, at)
+        before = record.state
         record.goes_on(seq)
         spent = self._spent(record)
         spent.calls += 1

@@ -59,6 +59,8 @@ class Fleet(Views):
         self.on_change: list[Callable[[str, Any], None]] = []
         self._facts = Facts(self._parts)
         self._counts = self._parts.counts
+        self._count_event = self._parts.totals.rings["events"].add
+        self._sure = 0.0
 
     # --- facts ---
 
@@ -73,21 +75,28 @@ class Fleet(Views):
         """
         if not self._counts.new_event(seq, at):
             return
-        at = self._believed(at)
-        self._parts.totals.count("events", at)
+        if at > self._sure:
+            at = self._believed(at)
+        self._count_event(at)
         tokens = subject.split(".")
         if len(tokens) != _TOKENS or len(subject) > _SUBJECT:
             self._counts.bad.add("bad_name")
             return
-        event = self._read(body, Event)
-        if event is None:
+        try:
+            event = decode(body, Event)
+        except PepperError as error:
+            self._counts.bad.add(error.code)
             return
         _, _, entity, verb, scope, name = tokens
         if event.ts.timestamp() > at + _AHEAD:
             self._counts.odd.add("clock_ahead")  # a worker's clock; nothing is reckoned with it
         heard = Heard(entity, verb, scope, name, event, seq)
-        self._take(heard, at)
-        self._tell("event", heard)
+        if entity == "task":  # nearly all are
+            self._facts.task_event(heard, at)
+        else:
+            self._other_event(heard, at)
+        if self.on_change:
+            self._tell("event", heard)
 
     def result(
         self,
@@ -165,10 +174,8 @@ class Fleet(Views):
 
     # --- what they have in common ---
 
-    def _take(self, heard: Heard, at: float) -> None:
+    def _other_event(self, heard: Heard, at: float) -> None:
         match heard.entity:
-            case "task":
-                self._facts.task_event(heard, at)
             case "llm" if not heard.event.attempt:
                 self._facts.llm_event(heard, at)
             case "memory" if not heard.event.attempt:
@@ -181,8 +188,11 @@ class Fleet(Views):
 
     def _believed(self, at: float) -> float:
         """A moment; the present where it is far ahead, which would drive out all that is known."""
+        if at <= self._sure:
+            return at
         now = self._clock()
-        if at <= now + _AHEAD:
+        self._sure = now + _AHEAD
+        if at <= self._sure:
             return at
         self._counts.odd.add("time_ahead")
         return now

@@ -123,7 +123,7 @@ class Model:
         if one.usd:
             self.spending.add(at, one.usd)
         if one.ms >= 0 and one.verb == "completed":
-            self.timings.add(at, one.ms)
+            self.timings.add(at, bin_of(one.ms))
         if one.first_ms >= 0:
             self.first.add(at, bin_of(one.first_ms))
 

@@ -13,7 +13,8 @@ import msgspec
 
 from pepperpy_schemas.states import TaskState
 
-OPEN: Final = (TaskState.SUBMITTED, TaskState.WORKING, TaskState.INPUT_REQUIRED)
+OPEN: Final = [state.value for state in TaskState if not state.terminal]
+"""States of a task that has not ended."""
 ENDS: Final = {state.verb: state.value for state in TaskState if state.terminal}
 """States by the verb of the event that tells them."""
 FAILURES: Final = frozenset({TaskState.FAILED.value, TaskState.REJECTED.value})
@@ -142,19 +143,16 @@ class Record(msgspec.Struct, gc=False):
         """The agent that has it, or had it last; empty while nobody did."""
         return self.worker.partition("/")[0]
 
-    def seen(self, at: float) -> None:
-        """Notes that something of it is stored since this time."""
-        self.first = min(self.first, at)
-        self.last = max(self.last, at)
-
     def begun(self, seq: int, at: float) -> None:
         """An attempt begins, or goes on."""
-        self.started = min(self.started or at, at)
+        if not self.started or at < self.started:
+            self.started = at
         self._fares(seq, _WORKING)
 
     def goes_on(self, seq: int) -> None:
         """Something was told of it by its worker: somebody works on it."""
-        self.seq = max(self.seq, seq)
+        if seq > self.seq:
+            self.seq = seq
         if self.state == _SUBMITTED:
             self.state = _WORKING
 
@@ -178,7 +176,7 @@ class Record(msgspec.Struct, gc=False):
     def progressed(self, seq: int, share: float) -> None:
         """Its handler says what share is done."""
         self.goes_on(seq)
-        if self.is_open:
+        if self.state not in _ENDED:
             way = self._way()
             if seq > way.progressed:
                 way.progress, way.progressed = share, seq
@@ -217,7 +215,8 @@ class Record(msgspec.Struct, gc=False):
         Returns:
             Whether nothing more certain, or newer, was known.
         """
-        if (certainty, seq) <= (self.certainty, self.fact):
+        known = self.certainty
+        if certainty < known or (certainty == known and seq <= self.fact):
             return False
         self.certainty, self.fact = certainty, seq
         self.state, self.ended = state, at
@@ -227,8 +226,9 @@ class Record(msgspec.Struct, gc=False):
 
     def _fares(self, seq: int, state: str) -> Underway | None:
         """Goes to a state of a task that has not ended, unless a newer event told another."""
-        self.seq = max(self.seq, seq)
-        if not self.is_open:
+        if seq > self.seq:
+            self.seq = seq
+        if self.state in _ENDED:
             return None
         way = self._way()
         if seq <= way.told:

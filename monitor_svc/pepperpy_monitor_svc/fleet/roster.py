@@ -79,7 +79,9 @@ class Names:
 
     def of(self, text: str) -> str:
         """Returns the text, as an object that others have too."""
-        known = self._known.setdefault(text, text)
-        if len(self._known) > _POOL:
-            self._known.clear()  # what is in use comes back; what nobody uses is gone
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) >= _POOL:
+                self._known.clear()  # what is in use comes back; what nobody uses is gone
+            known = self._known[text] = text
         return known

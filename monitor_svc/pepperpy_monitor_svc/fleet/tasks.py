@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
-from pepperpy_monitor_svc.fleet.record import FAILURES, Record
+from pepperpy_monitor_svc.fleet.record import ENDS, FAILURES, OPEN, Record
 
 _BASE: Final = 640
 """Bytes of a record with its numbers and its place in the tables, as measured."""
@@ -77,10 +77,14 @@ class Tasks:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.open, self.done, self.failed = Shelf(), Shelf(), Shelf()
-        self.states: Counter[str] = Counter()
+        self.states = dict.fromkeys((*OPEN, *ENDS.values()), 0)
         self.letters = 0
         self.topics: dict[str, Sums] = {}
         self._children: Counter[str] = Counter()
+        self._shelves = {
+            **dict.fromkeys(OPEN, self.open),
+            **{end: self.failed if end in FAILURES else self.done for end in ENDS.values()},
+        }
 
     @property
     def bytes(self) -> int:
@@ -107,12 +111,20 @@ class Tasks:
         """Returns how many tasks that are kept were submitted by this one."""
         return self._children.get(task_id, 0)
 
-    def new(self, task_id: str, at: float) -> Record:
-        """Returns a new task, kept."""
-        record = Record(id=task_id, first=at, last=at)
-        record.cost = _weight(record)
-        self.open.put(record)
-        self.states[record.state] += 1
+    def seen(self, task_id: str, at: float) -> Record:
+        """Returns a task, a new one if need be, that something is stored of since this time.
+
+        Whoever takes it changes it, and says so by `changed`; only then it is weighed.
+        """
+        record = self.get(task_id)
+        if record is None:
+            record = Record(id=task_id, first=at, last=at)
+            self.open.put(record)
+            self.states[record.state] += 1
+        elif at < record.first:
+            record.first = at
+        elif at > record.last:
+            record.last = at
         return record
 
     def changed(self, record: Record, before: str, *, parent: str, letter: bool) -> None:
@@ -124,46 +136,44 @@ class Tasks:
             parent: The parent that it had before.
             letter: Whether it had a dead letter before.
         """
-        shelf = place = self._shelf(before)
-        if record.state != before:
-            place = self._shelf(record.state)
-            self.states[before] -= 1
-            self.states[record.state] += 1
+        state, weight = record.state, _weight(record)
+        shelf, place = self._shelves[before], self._shelves[state]
+        grown = weight - record.cost
         if shelf is place:
-            weight = _weight(record)
-            shelf.bytes += weight - record.cost
             record.cost = weight
+            shelf.bytes += grown
             if shelf is self.open:
                 shelf.tasks.move_to_end(record.id)
         else:
             shelf.take(record)
-            record.cost = _weight(record)
+            record.cost = weight
             place.put(record)
+        if state != before:
+            self.states[before] -= 1
+            self.states[state] += 1
         if record.parent != parent:
             self._children[record.parent] += 1
-        self.letters += record.letter - letter
-        if record.topic:
-            self._sum(record, before, letter)
-        if self.bytes > self._limit:
+        if record.letter != letter:
+            self.letters += record.letter - letter
+        if record.topic and not record.counted & _PLACED:
+            self._place(record)
+            grown += _TOPIC  # it may be the first of its topic
+        elif record.topic and (state != before or record.letter != letter):
+            sums = self.topics[record.topic]
+            sums.states[before] -= 1
+            sums.states[state] += 1
+            sums.letters += record.letter - letter
+        if grown > 0 and self.bytes > self._limit:
             self._make_room()
 
-    def _sum(self, record: Record, before: str, letter: bool) -> None:
+    def _place(self, record: Record) -> None:
+        """Adds a task to the sums of its topic, which is known from now on."""
+        record.counted |= _PLACED
         sums = self.topics.get(record.topic)
         if sums is None:
             sums = self.topics[record.topic] = Sums()
-        if not record.counted & _PLACED:
-            record.counted |= _PLACED
-            sums.states[record.state] += 1
-            sums.letters += record.letter
-        elif record.state != before or record.letter != letter:
-            sums.states[before] -= 1
-            sums.states[record.state] += 1
-            sums.letters += record.letter - letter
-
-    def _shelf(self, state: str) -> Shelf:
-        if state == "completed" or state == "canceled":  # noqa: PLR1714 - the fast way
-            return self.done
-        return self.failed if state in FAILURES else self.open
+        sums.states[record.state] += 1
+        sums.letters += record.letter
 
     def _make_room(self) -> None:
         while self.bytes > self._limit:

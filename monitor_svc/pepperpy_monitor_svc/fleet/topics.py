@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from pepperpy_monitor_svc.fleet.durations import Timings, Window, bin_of
+from pepperpy_monitor_svc.fleet.durations import Timings, Window
 from pepperpy_monitor_svc.fleet.record import FAILURES
 from pepperpy_monitor_svc.fleet.rings import Ring, instant
 from pepperpy_monitor_svc.fleet.roster import Roster
@@ -45,16 +45,17 @@ class Topics:
     def of(self, name: str, at: float) -> Topic:
         """Returns a topic where something happens."""
         topic = self._topics.use(name)
-        topic.last = max(topic.last, at)
+        if at > topic.last:
+            topic.last = at
         return topic
 
     def submitted(self, name: str, at: float) -> None:
         """Counts a task that came."""
         self.of(name, at).submitted.add(at)
 
-    def queued(self, name: str, at: float, ms: float) -> None:
-        """Counts how long a task waited for its first attempt."""
-        self.of(name, at).queued.add(at, bin_of(ms))
+    def queued(self, name: str, at: float, place: int) -> None:
+        """Counts how long a task waited for its first attempt, by its bin."""
+        self.of(name, at).queued.add(at, place)
 
     def ended(self, name: str, at: float, state: str) -> None:
         """Counts an end."""
@@ -63,9 +64,9 @@ class Topics:
         if state in FAILURES:
             topic.failed.add(at)
 
-    def took(self, name: str, at: float, ms: float) -> None:
-        """Counts how long an attempt took that ended a task."""
-        self.of(name, at).timings.add(at, ms)
+    def took(self, name: str, at: float, place: int) -> None:
+        """Counts how long an attempt took that ended a task, by its bin."""
+        self.of(name, at).timings.add(at, place)
 
     def broker_says(self, figures: Iterable[TopicFigures]) -> None:
         """Takes what the broker says of the queues; of a topic that it leaves out, nothing."""

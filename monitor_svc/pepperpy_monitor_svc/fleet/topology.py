@@ -52,7 +52,8 @@ class Ways:
         way = self._ways.use((source, target, act))
         way.count += 1
         way.failed += failed
-        way.last = max(way.last, at)
+        if at > way.last:
+            way.last = at
         way.ring.add(at)
 
     def shown(

@@ -15,33 +15,31 @@ NAMES: Final = ("submitted", "started", *_ENDS, "retried", "events")
 
 
 class Totals:
-    """Sums over all topics."""
+    """Sums over all topics.
+
+    Attributes:
+        rings: How often each of `NAMES` happened; `Ring.add` counts it.
+        timings: How long the attempts took that ended a task.
+        queued: How long tasks waited for their first attempt.
+    """
 
     def __init__(self) -> None:
-        self._rings = {name: Ring(_STEP, _STEPS) for name in NAMES}
+        self.rings = {name: Ring(_STEP, _STEPS) for name in NAMES}
         self.timings = Timings(minutes=True)
         self.queued = Timings()
 
-    def count(self, name: str, at: float) -> None:
-        """Counts one of `NAMES`."""
-        self._rings[name].add(at)
-
-    def took(self, at: float, ms: float) -> None:
-        """Counts how long an attempt took that ended a task."""
-        self.timings.add(at, ms)
-
     def rates(self, now: float) -> dict[str, float]:
         """Returns each per second, over the last minute."""
-        return {name: round(ring.rate(now, 60), 4) for name, ring in self._rings.items()}
+        return {name: round(ring.rate(now, 60), 4) for name, ring in self.rings.items()}
 
     def error_ratio(self, now: float, seconds: float) -> float | None:
         """Returns the share of ends that nobody wanted; None without any."""
-        ends = {name: self._rings[name].total(now, seconds) for name in _ENDS}
+        ends = {name: self.rings[name].total(now, seconds) for name in _ENDS}
         total = sum(ends.values())
         return sum(ends[name] for name in FAILURES) / total if total else None
 
     def charts(self, now: float) -> list[Series]:
         """Returns rates and response times over the last hour."""
         shown = ("submitted", "completed", "failed")
-        rates = [self._rings[name].series(now, name, "1/s", scale=1 / _STEP) for name in shown]
+        rates = [self.rings[name].series(now, name, "1/s", scale=1 / _STEP) for name in shown]
         return rates + self.timings.chart(now)

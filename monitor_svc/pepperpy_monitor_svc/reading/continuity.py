@@ -96,6 +96,8 @@ class Continuity:
         """Takes the next message; returns what was passed over before it."""
         last, before = self._last, self._at
         self._last, self._at = seq, at
+        if seq == last + 1:
+            return None
         if seq <= last:  # its stream lost its end: the numbers are given out again
             self._known = min(self._known, seq)
             return None

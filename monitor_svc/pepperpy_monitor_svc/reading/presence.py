@@ -12,19 +12,18 @@ from pepperpy_schemas.messages import AgentInstance
 
 log = get_log("pepperpy.monitor")
 
-_NANOSECOND: Final = 1e-9
 _GONE: Final = (h.MARKER_REASON.lower(), h.KV_OPERATION.lower())
 """Headers of a marker that stands where a heartbeat was: it expired, or the instance left."""
 
 
-def take_presence(facts: Facts, delivery: Delivery) -> None:
+def take_presence(facts: Facts, delivery: Delivery, at: float) -> None:
     """Hands on what a message of the registry's stream says.
 
     Args:
         facts: Who takes it.
         delivery: On ``$KV.<prefix>_registry.<agent>.<instance>``.
+        at: When it was stored, seconds since the epoch.
     """
-    at = delivery.time_ns * _NANOSECOND
     if delivery.headers and any(name in delivery.headers for name in _GONE):
         agent, _, instance = delivery.subject.split(".", 2)[2].partition(".")
         facts.gone(agent, instance, at)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
 
 import msgspec
 
@@ -19,8 +18,6 @@ from pepperpy_schemas.codec import decode
 from pepperpy_schemas.errors import BadPayload
 from pepperpy_schemas.monitor_requests import Position
 from pepperpy_schemas.subjects import bucket_name, stream_name
-
-_NANOSECOND: Final = 1e-9
 
 
 class _Letter(msgspec.Struct, frozen=True):
@@ -97,17 +94,17 @@ class Reading:
         lasting = (one for one in self._streams if not one.stream.startswith("KV_"))
         return {one.stream: one.position for one in lasting if one.position is not None}
 
-    def _event(self, delivery: Delivery) -> None:
-        at = delivery.time_ns * _NANOSECOND
-        self._facts.event(delivery.message.subject, delivery.message.body, delivery.seq, at)
+    def _event(self, delivery: Delivery, at: float) -> None:
+        message = delivery.message
+        self._facts.event(message.subject, message.body, delivery.seq, at)
 
-    def _result(self, delivery: Delivery) -> None:
-        task_id = delivery.subject.rpartition(".")[2]
-        at = delivery.time_ns * _NANOSECOND
-        self._facts.result(task_id, delivery.body, delivery.seq, at, delivery.headers)
+    def _result(self, delivery: Delivery, at: float) -> None:
+        message = delivery.message
+        task_id = message.subject.rpartition(".")[2]
+        self._facts.result(task_id, message.body, delivery.seq, at, message.headers)
 
-    def _letter(self, delivery: Delivery) -> None:
-        topic, at = delivery.subject.rpartition(".")[2], delivery.time_ns * _NANOSECOND
+    def _letter(self, delivery: Delivery, at: float) -> None:
+        topic = delivery.subject.rpartition(".")[2]
         try:
             task_id = decode(delivery.body, _Letter).task_id
         except BadPayload:

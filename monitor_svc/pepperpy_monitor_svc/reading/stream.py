@@ -36,7 +36,8 @@ AGAIN: Final = 1.0
 
 _NANOSECOND: Final = 1e-9
 
-Take = Callable[[Delivery], None]
+Take = Callable[[Delivery, float], None]
+"""Takes a message, and when it was stored in seconds since the epoch."""
 
 
 class StreamReader:
@@ -103,8 +104,7 @@ class StreamReader:
             self._note_end(follower.pending)
             while True:
                 taken = await self._batch(follower)
-                for delivery in taken:
-                    self._take_one(delivery)
+                self._take_all(taken)
                 self.position = Position(taken[-1].seq, state.created)
                 self._note_end(taken[-1].pending)
                 if self._missed:
@@ -142,16 +142,19 @@ class StreamReader:
         self._continuity = Continuity(begin - 1, known=known)
         return begin
 
-    def _take_one(self, delivery: Delivery) -> None:
-        hole = self._continuity.seen(delivery.seq, delivery.time_ns * _NANOSECOND)
-        if hole is not None and self._holes:
-            self._missed.append((hole, None))
-        try:
-            self._take(delivery)
-        except Exception:
-            # One message that nobody foresaw must not hide all that come after it.
-            self.failures += 1
-            log.exception("monitor.not_taken", subject=delivery.subject, seq=delivery.seq)
+    def _take_all(self, taken: list[Delivery]) -> None:
+        seen, take = self._continuity.seen, self._take
+        for delivery in taken:
+            at = delivery.time_ns * _NANOSECOND
+            hole = seen(delivery.seq, at)
+            if hole is not None and self._holes:
+                self._missed.append((hole, None))
+            try:
+                take(delivery, at)
+            except Exception:
+                # One message that nobody foresaw must not hide all that come after it.
+                self.failures += 1
+                log.exception("monitor.not_taken", subject=delivery.subject, seq=delivery.seq)
 
     def _note_end(self, pending: int) -> None:
         self.behind = pending

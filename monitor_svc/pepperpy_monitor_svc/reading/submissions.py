@@ -15,19 +15,19 @@ from pepperpy_schemas.tokens import TOKEN, topic_of
 
 _ID: Final = ID.lower()
 _SEQUENCE: Final = "nats-sequence"
-_NANOSECOND: Final = 1e-9
 
 
-def take_note(facts: Facts, delivery: Delivery) -> None:
+def take_note(facts: Facts, delivery: Delivery, at: float) -> None:
     """Hands on what a note says, when it is of a task.
 
     Args:
         facts: Who takes it.
         delivery: On ``<prefix>.noted.`` and the subject of the task without its prefix.
+        at: When it was stored, seconds since the epoch.
     """
     place = task_place(delivery.subject, delivery.headers)
     if place is not None:
-        facts.submitted(*place, delivery.time_ns * _NANOSECOND, delivery.headers)
+        facts.submitted(*place, at, delivery.headers)
 
 
 def task_place(subject: str, headers: Mapping[str, str]) -> tuple[str, str] | None:

@@ -129,6 +129,15 @@ def test_sums_fit_what_is_kept_after_anything_had_to_go(
         assert tasks.children(parent) == sum(one.parent == parent for one in records)
 
 
+def test_a_failure_that_turns_out_as_another_keeps_its_turn_to_go() -> None:
+    fleet = Fleet(clock=Clock())
+    for n, task_id in enumerate(("first", "second")):
+        tell(fleet, "task.failed", task_id, n, NOW, code="boom")
+    fleet.result("first", result_body("rejected", "no"), 1, NOW)
+    assert list(fleet._parts.tasks.failed.tasks) == ["first", "second"]
+    assert fleet._parts.tasks.states["rejected"] == 1
+
+
 def test_names_without_end_do_not_make_it_grow() -> None:
     rng = random.Random(7)
 

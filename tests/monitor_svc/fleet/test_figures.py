@@ -25,7 +25,7 @@ def _share(values: list[float], share: float) -> float:
 def test_percentiles_are_off_by_no_more_than_is_said(values: list[float]) -> None:
     timings = Timings()
     for ms in values:
-        timings.add(NOW, ms)
+        timings.add(NOW, bin_of(ms))
     found = timings.windows(NOW).m1
     assert found.count == len(values)
     for told, share in ((found.p50_ms, 0.5), (found.p95_ms, 0.95), (found.p99_ms, 0.99)):
@@ -40,7 +40,7 @@ def test_a_window_has_what_happened_in_it_in_whatever_order_it_is_told(
 ) -> None:
     timings = Timings()
     for age, ms in told:
-        timings.add(NOW - age, ms)
+        timings.add(NOW - age, bin_of(ms))
     found = timings.windows(NOW)
     for latency, part, parts in ((found.m1, 10, 6), (found.m5, 30, 10), (found.h1, 300, 12)):
         first = (NOW // part - parts + 1) * part

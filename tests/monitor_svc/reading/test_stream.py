@@ -46,7 +46,7 @@ class Log:
             self.connection, self.stream, self.take, on_gap=self.recorder.gap, **options
         )
 
-    def take(self, delivery: Delivery) -> None:
+    def take(self, delivery: Delivery, _at: float) -> None:
         self.seen.append(int(delivery.body))
 
     @property
@@ -88,10 +88,10 @@ async def test_a_stream_that_is_not_there_yet_is_waited_for(
 
 
 async def test_a_message_that_the_taker_fails_at_hides_none_that_follow(log: Log) -> None:
-    def take(delivery: Delivery) -> None:
+    def take(delivery: Delivery, at: float) -> None:
         if delivery.body == b"13":
             raise ValueError("unlucky")
-        log.take(delivery)
+        log.take(delivery, at)
 
     await log.write(12, 13, 14)
     reader = StreamReader(log.connection, log.stream, take, on_gap=log.recorder.gap)
