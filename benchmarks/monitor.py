@@ -5,9 +5,9 @@
 Both are told the same story of 20 000 tasks in 60 000 events, ours by way of JetStream (with the
 results beside the events), Flower by way of Redis. All events come as fast as they are sent. CPU
 time and resident memory are those of the monitors' processes, dashboards and all. Ours is killed
-then and started again, to see how much of the history is there. A process of its own takes in a
-million events with a small limit, to see whether its memory stays flat. The last line of `--json`
-is one flat object; a figure that could not be taken is null.
+then and started again, three times, to see how much of the history is there; its times are medians.
+A process of its own takes in a million events with a small limit, to see whether its memory stays
+flat. The last line of `--json` is one flat object; a figure that could not be taken is null.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -46,6 +47,8 @@ KEYS = (
 PEER = tuple(key for key in KEYS if key.startswith("flower_"))
 _TEXTS = ("no parcel 1", "00000000003", "topic-7", "ruQ45HetGKXfvjkW0042", "nothing has this")
 _MIB = 1 << 20
+RESTARTS = 3
+"""How often ours is started again."""
 
 Figures = dict[str, float | None]
 
@@ -80,16 +83,23 @@ def _ours(tasks: int) -> Figures:
 
             figures = _told(monitor, tell, tasks, "/api/tasks?limit=50&q=")
             before = monitor.asked("/api/overview")["overview"]["states"]
-        began = time.monotonic()
-        with ours(broker.url) as monitor:
-            everything = sum(before.values())
-            found = monitor.until("/api/overview", lambda found: _complete(found, everything))
-            figures["restart_s"] = time.monotonic() - began
-            figures["restart_cpu_s"] = measure.exact_cpu_seconds(monitor.pid)
-            after = found["overview"]["states"]
-        kept = sum(min(count, after.get(state, 0)) for state, count in before.items())
-        figures["history"] = kept / everything
+        times = [_restarted(broker.url, before) for _ in range(RESTARTS)]
+        figures["history"] = min(one["history"] for one in times)
+        for name in ("restart_s", "restart_cpu_s"):
+            figures[name] = median(one[name] for one in times)
     return figures
+
+
+def _restarted(url: str, before: dict[str, int]) -> dict[str, float]:
+    """How long a monitor takes to know the states of the tasks that one before it knew."""
+    everything = sum(before.values())
+    began = time.monotonic()
+    with ours(url) as monitor:
+        found = monitor.until("/api/overview", lambda found: _complete(found, everything))
+        took, cpu = time.monotonic() - began, measure.exact_cpu_seconds(monitor.pid)
+    after = found["overview"]["states"]
+    kept = sum(min(count, after.get(state, 0)) for state, count in before.items())
+    return {"history": kept / everything, "restart_s": took, "restart_cpu_s": cpu}
 
 
 async def _publish(url: str, tasks: int, first: int) -> None:
