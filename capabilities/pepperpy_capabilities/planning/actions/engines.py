@@ -42,11 +42,14 @@ def plan_by(
         )
     try:
         with environment.factory.OneshotPlanner(name=engine) as planner:
-            if not planner.supports(problem.kind):
+            asked = _with_metric(problem)
+            if not planner.supports(asked.kind):
+                asked = problem
+            if not planner.supports(asked.kind):
                 raise BadProblem(
                     f"the engine {engine} cannot plan such problems", context={"field": "engine"}
                 )
-            result = planner.solve(problem, timeout=seconds)
+            result = planner.solve(asked, timeout=seconds)
     except UPException as error:
         raise BadProblem(f"the engine {engine} refuses it: {error}") from None
     if result.plan is None:
@@ -61,6 +64,17 @@ def plan_by(
         for one in result.plan.actions
     ]
     return _checked(task, steps, engine), result.status == Status.SOLVED_OPTIMALLY
+
+
+def _with_metric(problem: "Problem") -> "Problem":
+    """Says that the shortest plan is wanted: engines prove nothing that nobody asks for."""
+    from unified_planning.model.metrics import MinimizeSequentialPlanLength
+
+    if problem.quality_metrics:
+        return problem
+    copy = problem.clone()
+    copy.add_quality_metric(MinimizeSequentialPlanLength(copy.environment))
+    return copy
 
 
 def _checked(task: Task, steps: Sequence[tuple[str, ...]], engine: str) -> list[Operator]:

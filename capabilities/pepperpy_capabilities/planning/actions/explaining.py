@@ -57,7 +57,8 @@ def told(steps: Sequence[ActionStep], *, optimal: bool, cost: int, states: int) 
     if not steps:
         return "The goal holds already: nothing is to be done."
     proof = "no plan costs less, as was proved" if optimal else "there may be a cheaper one"
-    lines = [f"{len(steps)} steps that cost {cost}; {proof}."]
+    count = f"{len(steps)} step{'s' if len(steps) > 1 else ''}"
+    lines = [f"{count}, cost {cost}; {proof}."]
     if states:
         lines[0] = lines[0][:-1] + f" ({states} states were looked at)."
     for place, step in enumerate(steps, 1):
@@ -68,10 +69,10 @@ def told(steps: Sequence[ActionStep], *, optimal: bool, cost: int, states: int) 
 def _why(step: ActionStep) -> str:
     if not step.serves:
         return "serves nothing that follows"
-    by_step: dict[int, list[str]] = {}
+    steps: dict[str, list[str]] = {}
     for use in step.serves:
-        by_step.setdefault(use.step, []).append(use.fact)
-    return "; ".join(
-        f"{', '.join(facts)} for {f'step {step}' if step else 'the goal'}"
-        for step, facts in by_step.items()
-    )
+        steps.setdefault(use.fact, []).append(f"step {use.step}" if use.step else "the goal")
+    facts: dict[str, list[str]] = {}
+    for fact, users in steps.items():
+        facts.setdefault(", ".join(users), []).append(fact)
+    return "; ".join(f"{', '.join(made)} for {users}" for users, made in facts.items())

@@ -19,17 +19,18 @@ def read_pddl(domain: str, problem: str) -> "Read":
         BadProblem: The text cannot be read; ``context.field`` says which, ``context.line`` where.
     """
     from pyparsing import ParseBaseException
-    from unified_planning.environment import Environment
+    from unified_planning import environment
     from unified_planning.exceptions import UPException
     from unified_planning.io import PDDLReader
 
     for field, text in (("domain", domain), ("problem", problem)):
         _check_brackets(field, text)
-    environment = Environment()
-    environment.error_used_name = False  # in PDDL a type and a predicate may share their name
+    # A new one: it keeps every expression that it has seen, and its library takes no other.
+    environment.GLOBAL_ENVIRONMENT = environment.Environment()
+    environment.GLOBAL_ENVIRONMENT.error_used_name = False  # types and predicates may share theirs
     try:
         with warnings.catch_warnings(action="ignore"):
-            return PDDLReader(environment).parse_problem_string(domain, problem)
+            return PDDLReader().parse_problem_string(domain, problem)
     except ParseBaseException as error:
         field = "domain" if error.pstr.strip().lower() == domain.strip().lower() else "problem"
         raise _bad(field, f"line {error.lineno}: {error.msg}", error.lineno) from None

@@ -1,0 +1,37 @@
+"""The planner of schedules."""
+
+import time
+from typing import Final
+
+from pepperpy_bus.installing import need
+from pepperpy_capabilities.means import Means
+from pepperpy_capabilities.planning.schedule.solving import solve
+from pepperpy_schemas.resource_plans import SchedulePlan, ScheduleProblem
+
+_SPARE: Final = 0.1
+"""The share of the time that is left for the way back: a schedule that is not yet the best must
+arrive before its process is ended."""
+
+
+class SchedulePlanner:
+    """Says who does what when (scheduling with few resources)."""
+
+    name = "schedule"
+    problem = ScheduleProblem
+    answer = SchedulePlan
+
+    async def plan(self, problem: ScheduleProblem, means: Means) -> SchedulePlan:
+        """Returns the best schedule, or the best that was found in the time.
+
+        Raises:
+            BadProblem: It names what is not there, or tasks wait for each other in a circle;
+                ``context.field`` is the place.
+            Infeasible: No schedule meets all conditions; ``context.conflicts`` has some that
+                exclude each other, each of which is needed for that if ``context.minimal``.
+            TooLong: None was found in the time; whether there is one is not known.
+            TooBig: It has too many tasks.
+            BadConfig: The extra ``planning`` is not installed.
+        """
+        need("planning schedules", ["ortools"], "planning")
+        end = time.monotonic() + means.left * (1 - _SPARE)
+        return await means.run(solve, problem, means.seconds, end)
