@@ -2,7 +2,9 @@
 
 from typing import Any, Final
 
+from pepperpy_schemas.action_plans import ActionProblem
 from pepperpy_schemas.patterns import PatternsProblem
+from pepperpy_schemas.resource_plans import ScheduleProblem
 from pepperpy_schemas.rules import RulesProblem
 from pepperpy_schemas.subjects import Subject
 
@@ -29,9 +31,34 @@ REASON_PATTERNS_TASK: Final = Subject(
         '{"fits":{"event":"ok","user":"?u"},"within":"1m"}],"time":"at"}',
     ),
 )
+PLAN_ACTIONS_TASK: Final = Subject(
+    "PlanActionsTask",
+    "{p}.task.plan-actions.{id}",
+    ActionProblem,
+    "Actions that lead from a state to a goal shall be found.",
+    "TASKS",
+    (
+        '{"objects":{"home":"object","shop":"object"},"actions":[{"name":"walk",'
+        '"parameters":{"from":"object","to":"object"},"when":["at from"],'
+        '"then":["at to","not at from"]}],"init":["at home"],"goal":["at shop"]}',
+    ),
+)
+PLAN_SCHEDULE_TASK: Final = Subject(
+    "PlanScheduleTask",
+    "{p}.task.plan-schedule.{id}",
+    ScheduleProblem,
+    "It shall be said when each task is done, and by what.",
+    "TASKS",
+    (
+        '{"resources":{"oven":{}},"jobs":[{"name":"bread","tasks":[{"name":"knead",'
+        '"duration":1},{"name":"bake","duration":2,"uses":{"oven":1}}]}]}',
+    ),
+)
 
 CAPABILITY_TASKS: Final[tuple[Subject[Any], ...]] = (
     REASON_RULES_TASK,
     REASON_PATTERNS_TASK,
+    PLAN_ACTIONS_TASK,
+    PLAN_SCHEDULE_TASK,
 )
 """All of them, in the order in which documents show them."""
