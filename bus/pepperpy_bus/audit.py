@@ -4,6 +4,8 @@ Tasks, cancels and answers need not be said: the broker keeps them, and the log 
 What it does not keep is said here: who steered agents, changed a split, a schedule, a setting.
 """
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Final
 
 from pepperpy_bus.facades import Facade, waits
@@ -13,11 +15,16 @@ from pepperpy_bus.trust.principals import principal_of
 from pepperpy_bus.units import now
 from pepperpy_schemas.audit import Value
 from pepperpy_schemas.catalog.events import AUDIT
+from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.messages import AuditRecord
 from pepperpy_schemas.tokens import new_id
 
 AS: Final = "as"
 """Names who acts, beside the principal that the broker knows: ``cli/ana``."""
+WHO: Final = (AS, "who")
+"""Values that say on whose behalf a process acts."""
+FAILED: Final = "failed"
+"""The action of a record that says of the one before that it was refused, or failed."""
 
 
 class Audit:
@@ -55,6 +62,27 @@ class Audit:
         told = {name: value for name, value in (who | data).items() if value != ""}
         record = AuditRecord(id=new_id(), ts=now(), target=target, data=told)
         await store(self._connection, subject, AUDIT.encode(record), msg_id=record.id)
+
+    @contextlib.asynccontextmanager
+    async def act(self, /, action: str, target: str = "", **data: Value) -> AsyncIterator[None]:
+        """Says what its context is about to do, and when that fails, that it did.
+
+        The arguments are those of `say`. A failure is said as `FAILED`, with the action and the
+        error's code.
+
+        Raises:
+            PepperError: It could not be said: then nothing is done.
+        """
+        await self.say(action, target, **data)
+        try:
+            yield
+        except PepperError as error:
+            told: dict[str, Value] = {"of": action, "code": error.info().code}
+            told |= {name: data[name] for name in WHO if name in data}
+            # What went wrong is what the caller is told of, whether or not this can be said.
+            with contextlib.suppress(PepperError):
+                await self.say(FAILED, target, **told)
+            raise
 
 
 class SyncAudit(Facade[Audit]):

@@ -19,7 +19,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Time = typer.Option(metavar="DURATION|TIME")
 
 _WIDEST = 60
-"""Characters of a record's values that the table shows."""
+"""Characters of a record's values that the table shows on a terminal."""
 
 
 @app.command()
@@ -171,14 +171,18 @@ def _verify_file(ctx: typer.Context, file: Path, known: "list[ChainHead]") -> "A
 
 
 def _row(one: Any) -> dict[str, Any]:
+    from pepperpy.commands._output import is_live
+
     values = " ".join(f"{name}={value}" for name, value in one.data.items())
+    if is_live() and len(values) > _WIDEST:
+        values = values[: _WIDEST - 1] + "…"
     return {
         "seq": one.seq,
         "at": one.at.isoformat(timespec="seconds"),
         "by": f"{one.by} (says)" if one.claimed and one.by else one.by,
         "action": one.action,
         "target": one.target,
-        "values": values if len(values) <= _WIDEST else values[: _WIDEST - 1] + "…",
+        "values": values,
     }
 
 

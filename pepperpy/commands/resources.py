@@ -57,8 +57,8 @@ def define(
     async def write() -> "Resource":
         async with open_link(ctx) as link:
             resources = _resources(link)
-            await link.audit.say("resource-define", name, capacity=capacity)
-            await resources.define(name, capacity=capacity)
+            async with link.audit.act("resource-define", name, capacity=capacity):
+                await resources.define(name, capacity=capacity)
             return await resources.get(name)
 
     one = run(write())
@@ -88,8 +88,8 @@ def rm(
             resources = _resources(link)
             one = await resources.get(name)
             if force or not one.held:
-                await link.audit.say("resource-remove", name)
-                await resources.remove(name)
+                async with link.audit.act("resource-remove", name):
+                    await resources.remove(name)
             return one
 
     one = run(remove())

@@ -97,8 +97,8 @@ async def serve(reloader: Reloader, opening: Opening, *, stop: asyncio.Event | N
 
 async def _again(client: Client, serving: Serving) -> None:
     """Reads again what is served, and says so first: somebody has changed it."""
-    await client.audit.say("reload", serving.name, instance=serving.replica)
-    await serving.reload()
+    async with client.audit.act("reload", serving.name, instance=serving.replica):
+        await serving.reload()
 
 
 @contextlib.asynccontextmanager

@@ -176,6 +176,6 @@ class DeadLetters:
         Raises:
             NotFound: There is none with this number.
         """
-        await self._audit.say("drop", f"{self._stream}:{seq}")
-        if not await delete_message(self._connection, self._stream, seq):
-            raise NotFound(f"no dead letter {seq}", hint="list them with: pepperpy dlq ls")
+        async with self._audit.act("drop", f"{self._stream}:{seq}"):
+            if not await delete_message(self._connection, self._stream, seq):
+                raise NotFound(f"no dead letter {seq}", hint="list them with: pepperpy dlq ls")

@@ -56,22 +56,22 @@ class AlertActs:
     async def silence(self, request: SilenceRequest, call: Call) -> Silence:
         """A new silence, in the name of the one who asks."""
         alerts = " ".join(request.matchers)
-        told = {"who": call.principal, "alerts": alerts, "for": request.duration}
-        await self._audit.record("silence", data=told)
-        return await self._alerts.silence(
-            request.matchers,
-            duration=request.duration,
-            by=call.principal,
-            comment=request.comment,
-            starts=request.starts,
-        )
+        told = {"who": call.principal, "for": request.duration}
+        async with self._audit.act("silence", target=alerts, data=told):
+            return await self._alerts.silence(
+                request.matchers,
+                duration=request.duration,
+                by=call.principal,
+                comment=request.comment,
+                starts=request.starts,
+            )
 
     async def unsilence(self, request: SilenceId, call: Call) -> Silence:
         """A silence that ends now."""
-        await self._audit.record("unsilence", target=request.id, data={"who": call.principal})
-        return await self._alerts.unsilence(request.id)
+        async with self._audit.act("unsilence", target=request.id, data={"who": call.principal}):
+            return await self._alerts.unsilence(request.id)
 
     async def test(self, request: AlertTest, call: Call) -> AlertTestReply:
         """What became of the notifications of an alert that was fired for a test."""
-        await self._audit.record("alert-test", target=request.rule, data={"who": call.principal})
-        return await self._alerts.test(request.rule, request.labels, by=call.principal)
+        async with self._audit.act("alert-test", target=request.rule, data={"who": call.principal}):
+            return await self._alerts.test(request.rule, request.labels, by=call.principal)

@@ -1,6 +1,7 @@
 """The audit log as those see it who read it: searched, checked, written into a file."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from pepperpy_bus.client import Client
@@ -20,6 +21,7 @@ from pepperpy_schemas.audit import (
     ChainBlock,
     ChainedRecord,
     ChainHead,
+    Value,
 )
 from pepperpy_schemas.catalog.audit import CHAIN
 from pepperpy_schemas.codec import encode
@@ -53,12 +55,13 @@ class AuditLog:
 
         Values that are none of the log's are written as short texts.
         """
-        plain = {
-            name: value if isinstance(value, bool | int) else text_of(value)
-            for name, value in data.items()
-            if value is not None
-        }
-        await self._client.audit.say(action, target, **plain)
+        await self._client.audit.say(action, text_of(target), **_plain(data))
+
+    def act(
+        self, action: str, *, target: str = "", data: Mapping[str, Any] = {}
+    ) -> AbstractAsyncContextManager[None]:
+        """Says what its context is about to do, and when that fails, that it did; see `record`."""
+        return self._client.audit.act(action, text_of(target), **_plain(data))
 
     async def head(self) -> ChainHead:
         """Returns the end of the chain, to be kept elsewhere."""
@@ -150,3 +153,11 @@ def _records(stored: Stored) -> list[ChainedRecord]:
         return CHAIN.decode(stored.body).records
     except PepperError:
         return []  # `verify` names it; what is whole can be searched all the same
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Value]:
+    return {
+        name: value if isinstance(value, bool | int) else text_of(value)
+        for name, value in data.items()
+        if value is not None
+    }

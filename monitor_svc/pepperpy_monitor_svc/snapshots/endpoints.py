@@ -38,7 +38,7 @@ class SnapshotActs:
     async def take(self, request: SnapshotRequest, call: Call) -> SnapshotRow:
         """The snapshot that was taken."""
         who = {"who": call.principal, "as": request.by}
-        await self._audit.record("snapshot", data=who)
-        return await self._snapshots.take(
-            request.reason or "asked", by=request.by or call.principal
-        )
+        async with self._audit.act("snapshot", data=who):
+            return await self._snapshots.take(
+                request.reason or "asked", by=request.by or call.principal
+            )

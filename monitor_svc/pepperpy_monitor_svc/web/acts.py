@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -78,8 +79,8 @@ async def rerun(request: web.Request, who: str, said: dict[str, Any]) -> dict[st
         raise Refused(400, "bad_payload", "$.from_step is neither a place nor a name")
     changes = convert(said.get("changes") or {}, dict[str, Any])
     client = acting_client(request)
-    await _say(request, who, "rerun", task_id, from_step=str(first or ""))
-    new = await client.rerun(task_id, from_step=first, changes=changes)
+    async with _said(request, who, "rerun", task_id, from_step=str(first or "")):
+        new = await client.rerun(task_id, from_step=first, changes=changes)
     return {"id": new, "of": task_id}
 
 
@@ -90,13 +91,13 @@ async def replay(request: web.Request, who: str, said: dict[str, Any]) -> dict[s
     if not 0 < len(numbers) <= _AT_ONCE:
         raise Refused(400, "bad_payload", f"$.ids has {len(numbers)} items, not 1 to {_AT_ONCE}")
     drop = convert(said.get("drop", False), bool)
-    await _say(request, who, "replay", letters=" ".join(map(str, numbers)), drop=drop)
     done, failed = [], []
-    for number in dict.fromkeys(numbers):
-        try:
-            done.append(await _replay(client, number, drop))
-        except PepperError as error:
-            failed.append({"seq": number, "error": error.info()})
+    async with _said(request, who, "replay", letters=" ".join(map(str, numbers)), drop=drop):
+        for number in dict.fromkeys(numbers):
+            try:
+                done.append(await _replay(client, number, drop))
+            except PepperError as error:
+                failed.append({"seq": number, "error": error.info()})
     return {"replayed": done, "failed": failed}
 
 
@@ -111,33 +112,35 @@ async def _replay(client: Client, number: int, drop: bool) -> dict[str, Any]:
 async def snapshot(request: web.Request, who: str, said: dict[str, Any]) -> Any:
     """Takes a snapshot."""
     reason = _text(said, "reason") or "asked"
-    await _say(request, who, "snapshot", reason=reason)
-    return await request.app[PARTS].monitor.snapshots.take(reason, by=who)
+    async with _said(request, who, "snapshot", reason=reason):
+        return await request.app[PARTS].monitor.snapshots.take(reason, by=who)
 
 
 async def silence(request: web.Request, who: str, said: dict[str, Any]) -> Any:
     """Keeps people from being told of some alerts for a while, or no longer."""
     alerts = request.app[PARTS].monitor.alerts
     if ending := _text(said, "end"):
-        await _say(request, who, "unsilence", check_token(ending, what="silence id"))
-        return await alerts.unsilence(ending)
+        async with _said(request, who, "unsilence", check_token(ending, what="silence id")):
+            return await alerts.unsilence(ending)
     matchers = convert(said.get("matchers"), dict[str, str])
     duration, comment = _text(said, "duration") or "1h", _text(said, "comment")
     shown = " ".join(f"{name}={value}" for name, value in matchers.items())
-    await _say(request, who, "silence", matchers=shown[:_LONGEST], duration=duration)
-    return await alerts.silence(matchers, duration=duration, by=who, comment=comment)
+    told: dict[str, Value] = {"for": duration}
+    async with _said(request, who, "silence", shown[:_LONGEST], **told):
+        return await alerts.silence(matchers, duration=duration, by=who, comment=comment)
 
 
-async def _say(
+def _said(
     request: web.Request, who: str, action: str, target: str = "", **data: Value
-) -> None:
-    """Has the audit log know of an act before it is done; what cannot be said is not done.
+) -> AbstractAsyncContextManager[None]:
+    """Has the audit log know of an act before it is done, and when it fails, that it did.
 
-    Cancels and answers need not be said: the broker keeps them, with who sent them.
+    What cannot be said is not done. Cancels and answers need not be said: the broker keeps them,
+    with who sent them.
     """
     log.info("web.act", who=who, action=action, target=target)
     told: dict[str, Value] = {AS: who, **data}
-    await acting_client(request).audit.say(action, target, **told)
+    return acting_client(request).audit.act(action, target, **told)
 
 
 def _task(request: web.Request) -> str:

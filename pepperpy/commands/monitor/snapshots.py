@@ -150,8 +150,8 @@ def remove(
         async with open_bus(ctx) as client:
             store = SnapshotStore(client)
             for one in ids:
-                await client.audit.say("snapshot-remove", one)
-                await store.remove(one)
+                async with client.audit.act("snapshot-remove", one):
+                    await store.remove(one)
                 if not as_json:
                     typer.echo(one)
 

@@ -226,8 +226,16 @@ async def test_alerts_are_silenced_and_heard_again(opened: Callable[..., Any], b
     for wrong in ({}, {"matchers": {}}, {"matchers": ["a=b"]}, {"end": "never-was"}):
         status, _, told = await browser.post("/api/alerts/silence", wrong)
         assert status in (400, 404), told
-    record = (await said_of(bus, "silence"))[0]
-    assert record.data["as"] == "dashboard:Ana@127.0.0.1"
+    first, empty = await said_of(bus, "silence")
+    assert (first.target, first.data["for"]) == ("alertname=WorkerLost", "30m")
+    assert first.data["as"] == "dashboard:Ana@127.0.0.1"
+    assert empty.target == ""
+    failed = [(one.target, one.data) for one in await said_of(bus, "failed")]
+    ana = {"as": "dashboard:Ana@127.0.0.1"}
+    assert failed == [
+        ("", {"of": "silence", "code": "bad_config", **ana}),
+        ("never-was", {"of": "unsilence", "code": "not_found", **ana}),
+    ]
 
 
 async def test_the_audit_log_has_who_logs_in(opened: Callable[..., Any], bus: Client) -> None:
