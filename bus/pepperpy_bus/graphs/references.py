@@ -7,7 +7,7 @@ either end, and ``[*]`` for each element of a list. It is read, never run.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -91,8 +91,8 @@ class Reference(msgspec.Struct, frozen=True):
         return value
 
     def _missing(self, at: int, value: Any) -> BadGraph:
-        way = self.root + _written(self.steps[:at])
-        step = _written(self.steps[at : at + 1])
+        way = self.root + written(self.steps[:at])
+        step = written(self.steps[at : at + 1])
         return BadGraph(
             f"{self.text} has no value: {way} has no {step}, it is {_described(value)}",
             hint="see what the node returned: pepperpy graph show ID --json",
@@ -187,6 +187,23 @@ def _read(value: Any, way: list[str | int], found: list[Reference]) -> Value:
 
 
 def _read_text(text: str, way: list[str | int], found: list[Reference]) -> Value:
+    parts = parts_of(text, way)
+    found += [part for part in parts if isinstance(part, Reference)]
+    if len(parts) == 1 and isinstance(parts[0], Reference):
+        return parts[0].read
+    return lambda scope: "".join(_text(part, scope) for part in parts)
+
+
+def parts_of(text: str, way: Sequence[str | int] = ()) -> list[str | Reference]:
+    """Returns what a text with references consists of: what stands in it, and the references.
+
+    Args:
+        text: The text.
+        way: Where it stands in its value, for errors.
+
+    Raises:
+        BadGraph: A reference cannot be read; the message names its place in the value.
+    """
     parts: list[str | Reference] = []
     end = 0
     for match in _IN_TEXT.finditer(text):
@@ -199,11 +216,7 @@ def _read_text(text: str, way: list[str | int], found: list[Reference]) -> Value
         else:
             fact = f"${{ without }} in {text!r:.80}"
             raise _at_place(way, BadGraph(fact, hint="write $${ for a plain ${"))
-    parts = [part for part in (*parts, text[end:]) if part != ""]
-    found += [part for part in parts if isinstance(part, Reference)]
-    if len(parts) == 1 and isinstance(parts[0], Reference):
-        return parts[0].read
-    return lambda scope: "".join(_text(part, scope) for part in parts)
+    return [part for part in (*parts, text[end:]) if part != ""]
 
 
 def _text(part: str | Reference, scope: Scope) -> str:
@@ -213,14 +226,14 @@ def _text(part: str | Reference, scope: Scope) -> str:
     return value if isinstance(value, str) else encode(value).decode()
 
 
-def _at(way: list[str | int], text: str) -> Reference:
+def _at(way: Sequence[str | int], text: str) -> Reference:
     try:
         return read_reference(text)
     except BadGraph as error:
         raise _at_place(way, error) from None
 
 
-def _at_place(way: list[str | int], error: BadGraph) -> BadGraph:
+def _at_place(way: Sequence[str | int], error: BadGraph) -> BadGraph:
     error.context["path"] = field_path(way)
     return error
 
@@ -241,7 +254,8 @@ def _child(value: Any, step: str | int) -> Any:
     raise LookupError
 
 
-def _written(steps: tuple[Any, ...]) -> str:
+def written(steps: tuple[Any, ...]) -> str:
+    """Returns the steps of a reference as they are written behind its root."""
     return "".join(_write(steps))
 
 
