@@ -29,10 +29,10 @@ _CAN = frozenset(
         "ACTIONS_COST",
         "STATIC_FLUENTS_IN_ACTIONS_COST",
         "INT_NUMBERS_IN_ACTIONS_COST",
+        "REAL_NUMBERS_IN_ACTIONS_COST",
         "NUMERIC_FLUENTS",
         "INT_FLUENTS",
         "REAL_FLUENTS",
-        "UNBOUNDED_INT_ACTION_PARAMETERS",
     }
 )
 

@@ -51,8 +51,8 @@ def _search(task: Task, seconds: float, end: float, *, optimal: bool) -> ActionP
         ) from None
     if first.plan is None:
         raise NoPlan(
-            f"no plan reaches the goal: none of the {first.states} states that can be reached "
-            "meets it",
+            "no plan reaches the goal: no state that can be reached meets it "
+            f"({first.states} were looked at; the others cannot lead there)",
             context={"states": first.states},
         )
     plan = without_detours(task, [task.operators[number] for number in first.plan])

@@ -71,7 +71,7 @@ class _Writer:
         return Written(
             "(define (domain given)\n"
             "(:requirements :typing :negative-preconditions :equality :action-costs)\n"
-            f"(:types {types})\n(:constants {constants})\n(:predicates {predicates})\n"
+            f"{_block('types', types)}{_block('constants', constants)}(:predicates {predicates})\n"
             f"(:functions (total-cost) - number)\n{' '.join(actions)})",
             f"(define (problem given) (:domain given)\n(:init (= (total-cost) 0) {' '.join(init)})"
             f"\n(:goal (and {' '.join(goal)}))\n(:metric minimize (total-cost)))",
@@ -144,6 +144,11 @@ class _Writer:
         if short is None:
             raise _bad(field, f"{fact!r} names {word!r}, which is no object and no parameter")
         return short
+
+
+def _block(name: str, content: str) -> str:
+    """An empty one cannot be read."""
+    return f"(:{name} {content})\n" if content else ""
 
 
 def _check_name(name: str, field: str) -> None:
