@@ -1,15 +1,15 @@
 """The dashboard as an application: which address is answered by what."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from pepperpy_monitor_svc.http.answers import Refused
+from pepperpy_monitor_svc.http.answers import Refused, json_answer
 from pepperpy_monitor_svc.http.callers import is_loopback
 from pepperpy_monitor_svc.http.events import Seats
-from pepperpy_monitor_svc.http.middlewares import errors_as_json, protect
+from pepperpy_monitor_svc.http.middlewares import Handler, errors_as_json, protect
 from pepperpy_monitor_svc.web import acts, entrance, letters, live, records, task_page, views
 from pepperpy_monitor_svc.web.access import guard, reader
 from pepperpy_monitor_svc.web.changes import Changes, Glance
@@ -43,6 +43,43 @@ VIEWS: Final = (
     "/audit",
     "/config",
 )
+
+
+READS: Final[Mapping[str, Handler]] = {
+    "/metrics": records.metrics,
+    "/api/overview": views.overview,
+    "/api/topics": views.topics,
+    "/api/streams": views.streams,
+    "/api/tasks": views.tasks,
+    "/api/tasks/{id}": task_page.task,
+    "/api/agents": views.agents,
+    "/api/agents/{agent}/{instance}": views.agent,
+    "/api/health": views.health,
+    "/api/errors": views.errors,
+    "/api/topology": views.topology,
+    "/api/models": views.models,
+    "/api/memory": views.memory,
+    "/api/dead-letters": letters.letters,
+    "/api/alerts": records.alerts,
+    "/api/snapshots": records.snapshots,
+    "/api/snapshots/compare": records.compare,
+    "/api/snapshots/{id}": records.snapshot,
+    "/api/audit": records.audit,
+    "/api/config": records.config,
+    "/api/questions": records.questions,
+}
+"""What those may see who may read."""
+STREAMS: Final[Mapping[str, Handler]] = {"/api/live": live.live, "/api/changes": live.changes}
+"""The same as streams of server-sent events."""
+ACTS: Final[Mapping[str, acts.Act]] = {
+    "/api/tasks/{id}/cancel": acts.cancel,
+    "/api/tasks/{id}/answer": acts.answer,
+    "/api/tasks/{id}/rerun": acts.rerun,
+    "/api/dead-letters/replay": acts.replay,
+    "/api/alerts/silence": acts.silence,
+    "/api/snapshots": acts.snapshot,
+}
+"""What those may do who may act."""
 
 
 def application(monitor: "Monitor") -> web.Application:
@@ -88,32 +125,10 @@ def _add_pages(app: web.Application) -> None:
 
 
 def _add_reads(app: web.Application) -> None:
-    reads = {
-        "/metrics": records.metrics,
-        "/api/overview": views.overview,
-        "/api/topics": views.topics,
-        "/api/streams": views.streams,
-        "/api/tasks": views.tasks,
-        "/api/tasks/{id}": task_page.task,
-        "/api/agents": views.agents,
-        "/api/agents/{agent}/{instance}": views.agent,
-        "/api/health": views.health,
-        "/api/errors": views.errors,
-        "/api/topology": views.topology,
-        "/api/models": views.models,
-        "/api/memory": views.memory,
-        "/api/dead-letters": letters.letters,
-        "/api/alerts": records.alerts,
-        "/api/snapshots": records.snapshots,
-        "/api/snapshots/compare": records.compare,
-        "/api/snapshots/{id}": records.snapshot,
-        "/api/audit": records.audit,
-        "/api/config": records.config,
-        "/api/questions": records.questions,
-    }
-    for path, handler in reads.items():
+    app.router.add_get("/api", _index)
+    for path, handler in READS.items():
         app.router.add_get(path, reader(handler))
-    for path, handler in {"/api/live": live.live, "/api/changes": live.changes}.items():
+    for path, handler in STREAMS.items():
         app.router.add_get(path, reader(handler), allow_head=False)
 
 
@@ -121,16 +136,19 @@ def _add_acts(app: web.Application) -> None:
     app.router.add_get("/api/session", entrance.session)
     app.router.add_post("/api/login", entrance.login)
     app.router.add_post("/api/logout", entrance.logout)
-    done = {
-        "/api/tasks/{id}/cancel": acts.cancel,
-        "/api/tasks/{id}/answer": acts.answer,
-        "/api/tasks/{id}/rerun": acts.rerun,
-        "/api/dead-letters/replay": acts.replay,
-        "/api/alerts/silence": acts.silence,
-        "/api/snapshots": acts.snapshot,
-    }
-    for path, doing in done.items():
+    for path, doing in ACTS.items():
         app.router.add_post(path, acts.act(doing))
+
+
+async def _index(request: web.Request) -> web.StreamResponse:
+    """What can be asked here."""
+    of = [("GET", READS), ("GET", STREAMS), ("POST", ACTS)]
+    rows = [
+        {"method": method, "path": path, "does": (one.__doc__ or "").partition("\n")[0]}
+        for method, those in of
+        for path, one in those.items()
+    ]
+    return json_answer(request, {"items": rows, "next": None, "total": len(rows)})
 
 
 async def _page(request: web.Request) -> web.StreamResponse:

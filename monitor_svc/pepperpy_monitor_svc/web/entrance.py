@@ -7,7 +7,7 @@ from aiohttp import web
 from pepperpy_bus.logs import get_log
 from pepperpy_monitor_svc.http.answers import json_answer
 from pepperpy_monitor_svc.http.bodies import read_object
-from pepperpy_monitor_svc.web.access import cookie_name, is_open, session_of
+from pepperpy_monitor_svc.web.access import cookie_name, is_open, session_of, who_reads
 from pepperpy_monitor_svc.web.parts import PARTS, Parts
 from pepperpy_monitor_svc.web.sessions import LIFETIME
 from pepperpy_schemas.codec import convert
@@ -20,14 +20,19 @@ _NAME: Final = 64
 
 
 async def session(request: web.Request) -> web.StreamResponse:
-    """What this browser may do, and the mark that its acts must have."""
+    """What this browser may do, and the mark that its acts must have; or a program with the token.
+
+    Raises:
+        Refused: The token is a wrong one.
+    """
     parts = request.app[PARTS]
     found = session_of(request, parts)
+    known = found is not None or who_reads(request, parts)
     return json_answer(
         request,
         {
-            "reads": is_open(request) or found is not None,
-            "acts": found is not None and parts.monitor.acting is not None,
+            "reads": known or is_open(request),
+            "acts": known and parts.monitor.acting is not None,
             "can_log_in": parts.sessions.possible,
             "has_acting": parts.monitor.acting is not None,
             "name": "" if found is None else found.name,

@@ -10,7 +10,7 @@ from pepperpy_bus.streams.jetstream import api
 from pepperpy_bus.tasks.deadletters import Filed
 from pepperpy_monitor_svc.http.answers import json_answer
 from pepperpy_monitor_svc.web.parts import PARTS
-from pepperpy_monitor_svc.web.queries import whole_number
+from pepperpy_monitor_svc.web.queries import only, whole_number
 from pepperpy_schemas.catalog.tasks import DEAD_LETTER
 from pepperpy_schemas.error import PepperError
 from pepperpy_schemas.subjects import stream_name
@@ -28,6 +28,7 @@ _BODY: Final = 4_096
 
 async def letters(request: web.Request) -> web.StreamResponse:
     """Dead letters by topic and word."""
+    only(request, ("topic", "q", "limit", "cursor"))
     topic = request.query.get("topic", "")
     if topic:
         check_topic(topic)

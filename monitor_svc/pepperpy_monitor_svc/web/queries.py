@@ -1,6 +1,7 @@
 """What a request's address asks for: the values after ``?``, read into records."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ _AGO = re.compile(r"[0-9.]+(ms|s|m|h|d)([0-9.]+(ms|s|m|h|d))*")
 
 
 def asked(request: web.Request, kind: type[T], **renamed: str) -> T:
-    """Returns what is asked for, as a record; parameters that it does not have are passed over.
+    """Returns what is asked for, as a record.
 
     A list is written ``state=failed,rejected`` or by repeating the name; a time as RFC 3339 or as
     ``15m``, which means so long ago.
@@ -29,8 +30,9 @@ def asked(request: web.Request, kind: type[T], **renamed: str) -> T:
         **renamed: Its fields that have another name in the address.
 
     Raises:
-        Refused: A value is none that the field takes.
+        Refused: There is no such field, or a value is none that it takes.
     """
+    only(request, [renamed.get(name, name) for name in kind.__struct_fields__])
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         name = renamed.get(field.name, field.name)
@@ -44,6 +46,22 @@ def asked(request: web.Request, kind: type[T], **renamed: str) -> T:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _refused("", str(error)) from None
+
+
+def only(request: web.Request, names: Sequence[str]) -> None:
+    """Refuses filters that would silently be none.
+
+    Raises:
+        Refused: The address has another one than these.
+    """
+    for name in request.query:
+        if name not in names:
+            raise Refused(
+                400,
+                "bad_query",
+                f"there is no filter {name!r:.80}",
+                hint=f"there are {', '.join(names)}",
+            )
 
 
 def moment(text: str, name: str) -> datetime:

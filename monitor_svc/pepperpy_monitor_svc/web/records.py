@@ -1,12 +1,15 @@
 """What is kept beside the fleet: alerts, snapshots, the audit log, questions, and the settings."""
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from pepperpy_monitor_svc.http.answers import json_answer
 from pepperpy_monitor_svc.web.parts import PARTS
+from pepperpy_monitor_svc.web.queries import only
 from pepperpy_schemas.tokens import check_token
+
+_AUDIT: Final = ("by", "action", "target", "text", "q", "since", "until", "limit", "cursor")
 
 
 async def questions(request: web.Request) -> web.StreamResponse:
@@ -52,6 +55,7 @@ async def compare(request: web.Request) -> web.StreamResponse:
 
 async def audit(request: web.Request) -> web.StreamResponse:
     """Who did what, the newest first."""
+    only(request, _AUDIT)
     return json_answer(request, await request.app[PARTS].monitor.audit.search(request.query))
 
 

@@ -49,7 +49,11 @@ async def test_elsewhere_every_read_needs_the_token(opened: Callable[..., Any]) 
         assert (await browser.get(path))[0] == 200, path
     good = {"Authorization": f"Bearer {TOKEN}"}
     assert (await browser.get("/api/overview", headers=good))[0] == 200
+    _, _, said = await browser.get("/api/session", headers=good)
+    assert (said["reads"], said["csrf"]) == (True, "")
+    assert said["acts"] is said["has_acting"]
     bad = {"Authorization": "Bearer no"}
+    assert (await browser.get("/api/session", headers=bad))[0] == 401
     assert (await browser.get("/api/overview", headers=bad))[0] == 401
     await browser.log_in()
     assert (await browser.get("/api/overview"))[0] == 200

@@ -1,6 +1,7 @@
 """What the dashboard answers."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,7 +107,7 @@ async def test_it_is_alive_at_once_and_ready_when_it_knows_what_happened_before(
 async def test_what_is_asked_for_reaches_the_fleet(browser: Any) -> None:
     path = (
         "/api/tasks?q=Ana&state=failed,rejected&state=canceled&topic=orders*&code=timeout"
-        "&since=15m&until=2030-01-01T00:00:00Z&limit=7&unknown=x"
+        "&since=15m&until=2030-01-01T00:00:00Z&limit=7"
     )
     assert (await browser.get(path))[0] == 200
     query = browser.watched.fleet.queries[-1]
@@ -114,6 +115,23 @@ async def test_what_is_asked_for_reaches_the_fleet(browser: Any) -> None:
     assert (query.text, query.topic, query.code, query.limit) == ("Ana", "orders*", "timeout", 7)
     assert query.since is not None
     assert query.until.year == 2030
+
+
+@pytest.mark.parametrize("path", ["tasks?state=failed&", "audit?", "dead-letters?"])
+async def test_a_filter_that_is_none_is_refused(browser: Any, path: str) -> None:
+    status, _, said = await browser.get(f"/api/{path}bogus=1")
+    assert (status, said["error"]["code"]) == (400, "bad_query")
+    assert "'bogus'" in said["error"]["message"]
+    assert "limit, cursor" in said["error"]["hint"]
+
+
+async def test_it_says_what_can_be_asked_and_so_does_the_page_of_the_docs(browser: Any) -> None:
+    _, _, said = await browser.get("/api")
+    page = (Path(__file__).parents[3] / "docs/how-to/dashboard.md").read_text()
+    for one in said["items"]:
+        assert one["does"], one
+        assert f"`{one['path']}`" in page, one
+    assert {"GET", "POST"} == {one["method"] for one in said["items"]}
 
 
 @pytest.mark.parametrize(
