@@ -2,9 +2,15 @@
 
 from typing import Any
 
+from pepperpy_capabilities.reasoning.constraints.reasoner import ConstraintReasoner
 from pepperpy_capabilities.reasoning.deciding.reasoner import DecisionReasoner
 from pepperpy_capabilities.reasoning.patterns.reasoner import Patterns
 from pepperpy_capabilities.reasoning.reasoner import Reasoner
 from pepperpy_capabilities.reasoning.rules.rules import Rules
 
-BUILT_IN: tuple[Reasoner[Any, Any], ...] = (Rules(), Patterns(), DecisionReasoner())
+BUILT_IN: tuple[Reasoner[Any, Any], ...] = (
+    Rules(),
+    Patterns(),
+    DecisionReasoner(),
+    ConstraintReasoner(),
+)

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from pepperpy_schemas.action_plans import ActionProblem
+from pepperpy_schemas.constraints import ConstraintProblem
+from pepperpy_schemas.decisions import DecisionProblem
 from pepperpy_schemas.patterns import PatternsProblem
 from pepperpy_schemas.resource_plans import ScheduleProblem
 from pepperpy_schemas.rules import RulesProblem
@@ -29,6 +31,30 @@ REASON_PATTERNS_TASK: Final = Subject(
         '{"records":[{"event":"failed","user":"ana","at":0},{"event":"ok","user":"ana","at":20}],'
         '"find":[{"fits":{"event":"failed","user":"?u"}},'
         '{"fits":{"event":"ok","user":"?u"},"within":"1m"}],"time":"at"}',
+    ),
+)
+REASON_DECISION_TASK: Final = Subject(
+    "ReasonDecisionTask",
+    "{p}.task.reason-decision.{id}",
+    DecisionProblem,
+    "Options shall be ranked by weighted criteria.",
+    "TASKS",
+    (
+        '{"criteria":[{"name":"price","direction":"less","unit":"EUR"},{"name":"range","weight":2}],'
+        '"options":[{"name":"a","values":{"price":300,"range":40}},'
+        '{"name":"b","values":{"price":450,"range":70}}]}',
+    ),
+)
+REASON_CONSTRAINTS_TASK: Final = Subject(
+    "ReasonConstraintsTask",
+    "{p}.task.reason-constraints.{id}",
+    ConstraintProblem,
+    "Values that meet all constraints are wanted, or those that exclude each other.",
+    "TASKS",
+    (
+        '{"variables":{"x":{"kind":"int","low":0,"high":9},"y":{"kind":"int","low":0,"high":9}},'
+        '"constraints":[{"name":"sum","kind":"linear","holds":"x + 2*y <= 12"}],'
+        '"maximize":"3*x + 4*y"}',
     ),
 )
 PLAN_ACTIONS_TASK: Final = Subject(
@@ -58,6 +84,8 @@ PLAN_SCHEDULE_TASK: Final = Subject(
 CAPABILITY_TASKS: Final[tuple[Subject[Any], ...]] = (
     REASON_RULES_TASK,
     REASON_PATTERNS_TASK,
+    REASON_DECISION_TASK,
+    REASON_CONSTRAINTS_TASK,
     PLAN_ACTIONS_TASK,
     PLAN_SCHEDULE_TASK,
 )

@@ -1,0 +1,1 @@
+"""Constraint problems, solved by OR-tools' CP-SAT; the extra ``reasoning`` brings it."""
