@@ -99,7 +99,7 @@ class Proofs:
                 waiting.append(one)
             return numbers[one]
 
-        refer(atom)
+        refer(self._plainest(atom))
         while waiting:
             one = waiting.popleft()
             instance = self._chosen.get(one)
@@ -117,6 +117,12 @@ class Proofs:
             if step.rule:
                 used.setdefault(step.rule)
         return steps, sorted(used), False
+
+    def _plainest(self, atom: clingo.Symbol) -> clingo.Symbol:
+        """A question that is one atom needs no step of its own."""
+        instance = self._chosen[atom]
+        alone = not instance.number and len(instance.body) == 1
+        return instance.body[0] if alone and not self._traces[0].conditions else atom
 
     def _said(self, instance: Instance) -> str:
         if instance.number and instance.head.name != BROKEN:

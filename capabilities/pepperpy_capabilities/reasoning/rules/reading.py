@@ -103,7 +103,7 @@ def read(source: Source) -> Statements:
         else:
             reason = _WHY_NOT.get(node.ast_type, f"is not allowed: {node.ast_type.name}")
             raise one.refuse(reason)
-    if len(asked) != 1 or asked[0].node.ast_type != ast.ASTType.Rule or not _headless(asked[0]):
+    if len(asked) != 1 or not _is_question(asked[0].node):
         raise BadRule(
             "the query is none: it must be conditions, parted by commas",
             hint="for example: grandparent(X, cy), not rich(X)",
@@ -145,8 +145,8 @@ def _parse_text(text: str) -> list[ast.AST]:
     return nodes
 
 
-def _headless(one: Statement) -> bool:
-    return str(one.node.head) == "#false"
+def _is_question(node: ast.AST) -> bool:
+    return node.ast_type == ast.ASTType.Rule and str(node.head) == "#false" and bool(node.body)
 
 
 def _slice(node: ast.AST, lines: list[bytes]) -> str:
