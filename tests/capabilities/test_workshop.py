@@ -1,0 +1,137 @@
+"""What computes for a problem ends with its time, and takes nothing else down."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from pepperpy_capabilities.means import Means
+from pepperpy_capabilities.workshop import Workshop
+from pepperpy_schemas.errors import BadConfig, BadRule, TooBig, TooLong
+
+
+def refuse(text: str) -> None:
+    raise BadRule(f"{text} is no rule", hint="mend it", context={"line": 7})
+
+
+def fill(mebibytes: int) -> int:
+    return len(bytearray(mebibytes << 20))
+
+
+def end_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def busy(workshop: Workshop) -> None:
+    async with asyncio.timeout(10):
+        while not workshop.busy:
+            await asyncio.sleep(0.01)
+
+
+async def gone(pid: int) -> None:
+    async with asyncio.timeout(30):
+        while alive(pid):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_process_is_used_again() -> None:
+    async with Workshop(places=1) as workshop:
+        first = await workshop.run(60, os.getpid)
+        assert first == await workshop.run(60, os.getpid) != os.getpid()
+    await gone(first)
+
+
+async def test_each_problem_has_a_process_of_its_own() -> None:
+    async with Workshop(places=2) as workshop:
+        await asyncio.gather(*(workshop.run(60, time.sleep, 0.1) for _ in range(2)))
+        first, second = await asyncio.gather(*(workshop.run(60, os.getpid) for _ in range(2)))
+        assert first != second
+
+
+async def test_what_takes_too_long_is_killed_and_the_next_problem_is_solved() -> None:
+    async with Workshop(places=1) as workshop:
+        pid = await workshop.run(60, os.getpid)
+        with pytest.raises(TooLong) as caught:
+            await workshop.run(0.2, time.sleep, 600)
+        assert caught.value.context == {"seconds": 0.2}
+        await gone(pid)
+        assert await workshop.run(60, os.path.basename, "a/b") == "b"
+        assert workshop.busy == 0
+
+
+async def test_what_is_canceled_is_killed() -> None:
+    async with Workshop(places=1) as workshop:
+        pid = await workshop.run(60, os.getpid)
+        work = asyncio.create_task(workshop.run(600, time.sleep, 600), name="work")
+        await busy(workshop)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        await gone(pid)
+
+
+async def test_who_waits_for_a_place_spends_its_own_time() -> None:
+    async with Workshop(places=1) as workshop:
+        await workshop.run(60, os.getpid)
+        work = asyncio.create_task(workshop.run(600, time.sleep, 600), name="work")
+        await busy(workshop)
+        with pytest.raises(TooLong):
+            await workshop.run(0.2, os.getpid)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+
+async def test_an_error_comes_back_as_it_was_raised() -> None:
+    async with Workshop() as workshop:
+        with pytest.raises(BadRule, match="x is no rule") as caught:
+            await workshop.run(60, refuse, "x")
+        assert caught.value.hint == "mend it"
+        assert caught.value.context == {"line": 7}
+
+
+async def test_memory_is_bounded() -> None:
+    async with Workshop(places=1, memory=512 << 20) as workshop:
+        assert await workshop.run(60, fill, 10) == 10 << 20
+        with pytest.raises(TooBig) as caught:
+            await workshop.run(60, fill, 600)
+        assert caught.value.context == {"memory": 512 << 20}
+        assert await workshop.run(60, fill, 10) == 10 << 20
+
+
+async def test_a_process_that_dies_takes_only_its_problem_along() -> None:
+    async with Workshop(places=2) as workshop:
+        other = asyncio.create_task(workshop.run(60, time.sleep, 1), name="other")
+        with pytest.raises(TooBig):
+            await workshop.run(60, end_itself)
+        await other
+
+
+async def test_means_have_one_time_for_all_that_a_problem_runs() -> None:
+    async with Workshop() as workshop:
+        await workshop.run(60, os.getpid)
+        means = Means(workshop, seconds=1.0)
+        assert means.left <= 1.0
+        await means.run(time.sleep, 0.5)
+        assert means.left <= 0.5
+        with pytest.raises(TooLong):
+            await means.run(time.sleep, 600)
+        assert means.left == 0
+        with pytest.raises(TooLong):
+            await means.run(os.getpid)
+
+
+async def test_means_without_a_model_say_so() -> None:
+    async with Workshop() as workshop:
+        with pytest.raises(BadConfig, match="needs a language model"):
+            _ = Means(workshop).llm
