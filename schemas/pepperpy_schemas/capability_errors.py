@@ -65,6 +65,16 @@ class NoPlan(PepperError):
     category = "input"
 
 
+class PlanFailed(PepperError):
+    """Tasks of a plan failed, and it could not be changed; ``context.failed`` names them.
+
+    What was completed by then is in ``context.completed``.
+    """
+
+    code = "plan_failed"
+    category = "task"
+
+
 class TooLong(PepperError):
     """The problem was not solved in the time it had; ``context.seconds`` says how much."""
 

@@ -19,11 +19,11 @@ class Changed(msgspec.Struct, frozen=True):
     """A plan that takes another way.
 
     Attributes:
-        draft: The plan.
-        changes: What is different, a line for each failure.
+        draft: The plan; None when there is no other way.
+        changes: What is different, a line for each failure; or why there is no other way.
     """
 
-    draft: Draft
+    draft: Draft | None
     changes: list[str]
 
 

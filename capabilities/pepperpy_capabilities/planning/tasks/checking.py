@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pepperpy_bus.graphs.references import REF, Reference, read_reference
+from pepperpy_bus.graphs.references import Reference, read_reference, read_template
 from pepperpy_capabilities.planning.tasks.binding import Bound
 from pepperpy_capabilities.planning.tasks.draft import Draft, Drafted
 from pepperpy_capabilities.planning.tasks.topics import Topics
@@ -66,13 +66,13 @@ def _check_input(name: str, task: Drafted, shape: TopicShape) -> None:
         raise BadProblem(str(error), hint=error.hint, context={"topic": shape.topic}) from None
     holes = dict(_holes(task.input, ()))
     value = _plain(task.input)
-    for error in jsonschema_rs.validator_for(shape.input, offline=True).iter_errors(value):
-        path: Path = tuple(error.instance_path)
-        if any(_excused(path, error.kind.name, hole) for hole in holes):
+    for wrong in jsonschema_rs.validator_for(shape.input, offline=True).iter_errors(value):
+        path: Path = tuple(wrong.instance_path)
+        if any(_excused(path, wrong.kind.name, hole) for hole in holes):
             continue
-        missing = getattr(error.kind, "property", None) if error.kind.name == "required" else None
+        missing = getattr(wrong.kind, "property", None) if wrong.kind.name == "required" else None
         where = place + field_path([*path, *([missing] if missing else [])])[1:]
-        fact = "is missing" if missing else error.message
+        fact = "is missing" if missing else wrong.message
         raise BadProblem(
             f"{where}: {fact:.300} (task {name} of topic {shape.topic})",
             hint=f"show what it takes with: pepperpy schema show {shape.topic}",
@@ -111,7 +111,7 @@ def _given(
     """The schema of what a reference stands for; an empty one where it does not say."""
     found: Mapping[str, Any] = _resolved(output, output)
     for step in reference.steps[1:]:
-        properties = found.get("properties")
+        properties = found.get("properties", {})
         closed = properties and "additionalProperties" not in found and isinstance(step, str)
         if closed and step not in properties:
             there = ", ".join(sorted(properties))
@@ -165,13 +165,6 @@ def _holes(value: Bound, path: Path) -> Iterator[tuple[Path, Reference]]:
 
 
 def _plain(value: Bound) -> Any:
-    """A value with something where it is not known yet; a text stays one."""
-    match value:
-        case dict() if set(value) == {REF}:
-            return None
-        case dict():
-            return {key: _plain(one) for key, one in value.items()}
-        case list():
-            return [_plain(one) for one in value]
-        case _:
-            return value
+    """A value with null where it is not known yet: so references to what did not end are read."""
+    template = read_template(value)
+    return template.fill({one.root: {"state": "waiting"} for one in template.references})
