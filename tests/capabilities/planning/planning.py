@@ -61,3 +61,36 @@ def solved(planner: Any, problem: Any, *, seconds: float = 60.0) -> Any:
             return await planner.plan(problem, Means(workshop, seconds=seconds))
 
     return asyncio.run(solve())
+
+
+def sliding_puzzle() -> ActionProblem:
+    """Returns the puzzle of Sam Loyd (1896): fifteen tiles, of which 14 and 15 are swapped.
+
+    There is no plan, and half of sixteen factorial states to look at.
+    """
+    cells = [f"c{row}{column}" for row in range(4) for column in range(4)]
+    beside = [
+        f"beside c{row}{column} c{row + down}{column + right}"
+        for row in range(4)
+        for column in range(4)
+        for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0))
+        if 0 <= row + down < 4 and 0 <= column + right < 4
+    ]
+    tiles = [*range(1, 14), 15, 14]
+    slide = ActionSpec(
+        name="slide",
+        parameters={"tile": "tile", "from": "cell", "to": "cell"},
+        when=["at tile from", "free to", "beside from to"],
+        then=["at tile to", "free from", "not at tile from", "not free to"],
+    )
+    return ActionProblem(
+        types={"tile": "object", "cell": "object"},
+        objects={f"n{tile}": "tile" for tile in tiles} | dict.fromkeys(cells, "cell"),
+        actions=[slide],
+        init=[
+            *(f"at n{tile} {cell}" for tile, cell in zip(tiles, cells, strict=False)),
+            f"free {cells[-1]}",
+            *beside,
+        ],
+        goal=[f"at n{tile} {cell}" for tile, cell in zip(sorted(tiles), cells, strict=False)],
+    )
