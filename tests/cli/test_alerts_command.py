@@ -36,7 +36,7 @@ def rules(tmp_path: Path) -> Path:
 
 def test_files_are_checked_without_a_bus(inline: Inline, rules: Path, tmp_path: Path) -> None:
     assert inline.run("alerts", "check", str(rules)) == 0
-    assert inline.out == "20 rules, 0 receivers: all well\n"
+    assert inline.out == "21 rules, 0 receivers: all well\n"
     rules.write_text(RULES.replace("above: 1000", "abov: 1000").replace("0s", "soon"), "utf-8")
     notify = tmp_path / "notify.yaml"
     notify.write_text("receivers: {a: {webhook: here}}\n", "utf-8")
@@ -86,7 +86,7 @@ async def test_alerts_are_listed_silenced_and_tested(
     assert table[0].split() == [
         *("RULE", "STATE", "SEVERITY", "LABELS", "SINCE", "HIDDEN", "BY", "SUMMARY")
     ]
-    assert "1 tasks of orders wait and no worker takes them." in table[1]
+    assert "No worker takes the tasks of orders; waiting: 1." in table[1]
     assert cli.json("alerts", "ls", "--severity", "info") == []
 
     listed = {one["name"]: one for one in cli.json("alerts", "rules")}
@@ -104,6 +104,12 @@ async def test_alerts_are_listed_silenced_and_tested(
     (row,) = cli.json("alerts", "ls")
     assert row["silence"] == made["id"]
     assert made["id"] in producer.run("alerts", "silences").stdout
+    unknown = cli.run("alerts", "rules", "NoSuch")
+    assert unknown.returncode == 1
+    assert unknown.stderr.splitlines() == [
+        "error: there is no rule NoSuch",
+        "  hint: pepperpy alerts rules lists them",
+    ]
     assert cli.run("alerts", "unsilence", made["id"]).stdout == f"silence {made['id']} has ended\n"
     (row,) = cli.json("alerts", "ls")
     assert row["silence"] == ""

@@ -60,7 +60,7 @@ async def run(receiver: Receiver, said: dict[str, Any], message_id: str) -> None
             raise Unavailable(f"{name} cannot be started: {error}") from None
         try:
             async with asyncio.timeout(receiver.timeout):
-                await _talk(process, encode(said))
+                await _talk(process, encode(said) + b"\n")
         except TimeoutError:
             raise Unavailable(f"{name} took longer than {receiver.timeout:g} s: ended") from None
         finally:

@@ -56,7 +56,8 @@ def rules(
 
     found = [one for one in run(read()) if name in ("", one.name)]
     if name and not found:
-        say(f"error: there is no rule {name}\n  hint: pepperpy alerts rules lists them")
+        say(f"error: there is no rule {name}")
+        say("  hint: pepperpy alerts rules lists them")
         raise typer.Exit(1)
     if as_json:
         print_json([_document(one) for one in found])

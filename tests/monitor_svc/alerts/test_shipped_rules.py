@@ -60,8 +60,27 @@ CASES = {
                 agent="b",
                 state="lost",
             ),
+            line("pepperpy_agent_instances", steps((24, 1.0)), agent="monitor", state="lost"),
         ],
         [(0, 0), (20, 2), (40, 1), (60, 0)],
+    ),
+    "ServiceGone": Case(
+        [
+            line(
+                "pepperpy_agent_instances",
+                steps((4, 1.0), (12, 0.0), (8, 1.0)),
+                agent="edge",
+                state="up",
+            ),
+            line(
+                "pepperpy_agent_instances", steps((4, 0.0), (20, 1.0)), agent="edge", state="lost"
+            ),
+            # Another replica serves; a worker is no service.
+            line("pepperpy_agent_instances", steps((24, 1.0)), agent="memory", state="up"),
+            line("pepperpy_agent_instances", steps((24, 1.0)), agent="memory", state="lost"),
+            line("pepperpy_agent_instances", steps((24, 1.0)), agent="a", state="lost"),
+        ],
+        [(0, 0), (35, 1), (80, 0)],
     ),
     "LoopLagHigh": Case(
         [

@@ -28,6 +28,13 @@ def command(script: str, *arguments: str, timeout: float = 10) -> Receiver:
     return Receiver(command=(sys.executable, "-c", script, *arguments), timeout=timeout)
 
 
+async def test_notifications_that_a_program_appends_are_lines(tmp_path: Path) -> None:
+    out = tmp_path / "told"
+    for number in (1, 2):
+        await program.run(Receiver(command=("tee", "-a", str(out))), SAID, f"msg_{number}")
+    assert len([json.loads(one) for one in out.read_text().splitlines()]) == 2
+
+
 async def test_a_program_gets_the_notification_on_its_stdin(tmp_path: Path) -> None:
     out = tmp_path / "out"
     script = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
