@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
-from pepperpy_capabilities.workshop import Workshop
+from pepperpy_capabilities.workshop import Workshop, too_long
 from pepperpy_schemas.errors import BadConfig, TooLong
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Means:
     async def run(self, function: Callable[[*Ts], T], /, *arguments: *Ts) -> T:
         """Returns what a function returns in a process that is killed when the time is over.
 
+        The wait for a free place is not counted.
+
         Args:
             function: A plain one, at the top of its module. A solver is imported inside it, so
                 that the process that asks does without.
@@ -79,8 +81,11 @@ class Means:
             TooLong: The time is over.
             TooBig: The memory of the process was not enough.
         """
-        if self.left <= 0:
-            raise TooLong(
-                f"not solved within {self.seconds:.3g} s", context={"seconds": self.seconds}
-            )
-        return await self._workshop.run(self.left, function, *arguments)
+        loop = asyncio.get_running_loop()
+        waits_since = loop.time()
+        async with self._workshop.place() as place:
+            self._end += loop.time() - waits_since
+            try:
+                return await place.run(self.left, function, *arguments)
+            except TooLong:
+                raise too_long(self.seconds) from None

@@ -10,7 +10,7 @@ from pepperpy_agents.context import Context
 from pepperpy_capabilities.means import Means
 from pepperpy_capabilities.workshop import Workshop
 from pepperpy_schemas.errors import BadConfig, error_types
-from pepperpy_schemas.problems import MAX_SECONDS, Answer, Problem
+from pepperpy_schemas.problems import Answer, Problem
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -43,8 +43,8 @@ PLANNERS: Final = Kind("pepperpy.planners", "plan", ("name", "problem", "answer"
 PASSING: Final = tuple(one for one in error_types() if one.category in ("bus", "upstream"))
 """Errors that are worth another attempt."""
 
-_SPARE = 30.0
-"""Seconds beyond those of the longest problem, so that it ends by its own limit."""
+_LONGEST = 3600.0
+"""Seconds of an attempt, with its wait for a place: problems end by their own limits before."""
 
 
 def installed(kind: Kind) -> Iterator[Any]:
@@ -117,4 +117,4 @@ def answer_problems(
     handle.__annotations__ = {"data": problem, "ctx": Context, "return": answer}
     handle.__name__ = handle.__qualname__ = topic.replace("-", "_")
     handle.__doc__ = problem.__doc__
-    agent.task(topic, retry_on=PASSING, timeout=MAX_SECONDS + _SPARE)(handle)
+    agent.task(topic, retry_on=PASSING, timeout=_LONGEST)(handle)

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple
+from typing import Self, TypeVar, TypeVarTuple
 
 from pepperpy_agents.processes import Processes
 from pepperpy_schemas.errors import TooBig, TooLong, Unavailable
@@ -16,38 +17,22 @@ MEMORY = 2 * 1024**3
 """Bytes of address space of one process: what a solver reserves counts, used or not."""
 
 
-class Workshop:
-    """Runs functions in processes of their own, each of which works on one problem at a time.
+class Place:
+    """A process that works on one problem after the other.
 
-    A process that is done is used again, with the solver that it has imported. Solvers do not
-    listen while they compute: the only way to end one is to kill its process, and this does.
-
-    Args:
-        places: Most problems at a time; the others wait. As many as there are processors by
-            default.
-        memory: Bytes of address space that each process may have (Linux).
-
-    Attributes:
-        busy: How many work right now.
-
-    Example:
-        ```python
-        async with Workshop() as workshop:
-            answer = await reasoner.reason(problem, Means(workshop, seconds=5))
-        ```
+    Solvers do not listen while they compute: the only way to end one is to kill its process. A
+    process that is done is used again, with the solver that it has imported.
     """
 
-    def __init__(self, *, places: int | None = None, memory: int = MEMORY) -> None:
-        self._places = asyncio.Semaphore(places or os.cpu_count() or 1)
+    def __init__(self, memory: int) -> None:
         self._memory = memory
-        self._idle: list[Processes] = []
-        self.busy = 0
+        self._process = Processes(1, memory=memory)  # starts when it is needed, also anew
 
     async def run(self, seconds: float, function: Callable[[*Ts], T], /, *arguments: *Ts) -> T:
-        """Returns what a function returns in another process.
+        """Returns what a function returns in the process.
 
         Args:
-            seconds: How long it may take, with its wait for a place and its imports.
+            seconds: How long it may take, with its imports.
             function: A plain one, at the top of its module; its errors come back as they are.
             *arguments: What it is given; they and the result are pickled.
 
@@ -57,31 +42,70 @@ class Workshop:
         """
         clock = asyncio.timeout(seconds)
         try:
-            async with clock, self._places:
-                return await self._run(function, *arguments)
+            async with clock:
+                result: T = await self._process.call(function, *arguments, what="a problem")
+                return result
         except TimeoutError:
             if not clock.expired():
                 raise
-            raise TooLong(
-                f"not solved within {seconds:.3g} s", context={"seconds": seconds}
+            raise too_long(seconds) from None
+        except (Unavailable, MemoryError):
+            self.close()  # what is left of its memory is in pieces
+            raise TooBig(
+                f"a process with {self._memory >> 20} MiB could not solve it",
+                context={"memory": self._memory},
             ) from None
 
-    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        one = self._idle.pop() if self._idle else Processes(1, memory=self._memory)
-        self.busy += 1
-        too_big = TooBig(
-            f"a process with {self._memory >> 20} MiB could not solve it",
-            context={"memory": self._memory},
-        )
-        try:
-            result: T = await one.call(function, *arguments, what="a problem")
-            return result
-        except (Unavailable, MemoryError):
-            one.close()  # what is left of its memory is in pieces
-            raise too_big from None
-        finally:
-            self.busy -= 1
-            self._idle.append(one)  # one that was killed starts anew when it is needed
+    def close(self) -> None:
+        """Kills the process."""
+        self._process.close()
+
+
+class Workshop:
+    """Places at which problems are solved.
+
+    Args:
+        places: Most problems at a time; the others wait. As many as there are processors by
+            default.
+        memory: Bytes of address space that each process may have (Linux).
+
+    Attributes:
+        busy: How many places are taken right now.
+
+    Example:
+        ```python
+        async with Workshop() as workshop:
+            answer = await reasoner.reason(problem, Means(workshop, seconds=5))
+        ```
+    """
+
+    def __init__(self, *, places: int | None = None, memory: int = MEMORY) -> None:
+        self._free = asyncio.Semaphore(places or os.cpu_count() or 1)
+        self._memory = memory
+        self._idle: list[Place] = []
+        self.busy = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[Place]:
+        """Gives a place, as soon as one is free."""
+        async with self._free:
+            one = self._idle.pop() if self._idle else Place(self._memory)
+            self.busy += 1
+            try:
+                yield one
+            finally:
+                self.busy -= 1
+                self._idle.append(one)
+
+    async def run(self, seconds: float, function: Callable[[*Ts], T], /, *arguments: *Ts) -> T:
+        """Returns what a function returns at a place; its time begins when it has one.
+
+        Raises:
+            TooLong: The time is over.
+            TooBig: Its memory was not enough.
+        """
+        async with self.place() as place:
+            return await place.run(seconds, function, *arguments)
 
     def close(self) -> None:
         """Kills all processes."""
@@ -98,3 +122,8 @@ class Workshop:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def too_long(seconds: float) -> TooLong:
+    """Returns the error that so many seconds were not enough."""
+    return TooLong(f"not solved within {seconds:.3g} s", context={"seconds": seconds})

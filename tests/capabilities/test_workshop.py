@@ -80,16 +80,11 @@ async def test_what_is_canceled_is_killed() -> None:
         await gone(pid)
 
 
-async def test_who_waits_for_a_place_spends_its_own_time() -> None:
+async def test_who_waits_for_a_place_does_not_spend_its_time() -> None:
     async with Workshop(places=1) as workshop:
         await workshop.run(60, os.getpid)
-        work = asyncio.create_task(workshop.run(600, time.sleep, 600), name="work")
-        await busy(workshop)
-        with pytest.raises(TooLong):
-            await workshop.run(0.2, os.getpid)
-        work.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await work
+        means = [Means(workshop, seconds=1.0) for _ in range(4)]
+        await asyncio.gather(*(one.run(time.sleep, 0.5) for one in means))
 
 
 async def test_an_error_comes_back_as_it_was_raised() -> None:
