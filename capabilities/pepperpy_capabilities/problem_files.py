@@ -1,0 +1,88 @@
+"""Problems in YAML and JSON files: which kind of problem it is, and the line of what is wrong."""
+
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from pepperpy_bus.marked import Marked
+from pepperpy_schemas.codec import convert
+from pepperpy_schemas.errors import BadPayload, BadProblem
+from pepperpy_schemas.problems import Problem
+
+
+def read_problem(
+    text: str | bytes, solvers: Sequence[Any], *, origin: str, name: str = ""
+) -> tuple[Any, Problem]:
+    """Returns the problem that a text is, with whoever it is for: the one that knows all its keys.
+
+    Args:
+        text: YAML or JSON.
+        solvers: Who solves: reasoners or planners, each with a ``name`` and a ``problem``.
+        origin: What errors call the text.
+        name: The name of the one that it is for, if that is known.
+
+    Raises:
+        BadProblem: It is none that one of them solves; the message begins with origin and line.
+    """
+    try:
+        marked = Marked(text)
+    except BadPayload as error:
+        line = f":{error.context['line']}" if "line" in error.context else ""
+        raise BadProblem(f"{origin}{line}: {error.message}", context=error.context) from None
+    if not isinstance(marked.data, dict) or not marked.data:
+        raise BadProblem(f"{origin}: it is no problem: there are no keys in it")
+    solver = _for_whom(marked.data, solvers, origin, name)
+    for path, known in _unknown(solver.problem, marked.data, "$"):
+        raise BadProblem(
+            f"{origin}:{marked.line(path)}: there is no field {path.removeprefix('$.')!r}",
+            hint=f"there is {', '.join(known)}",
+            context={"field": path.removeprefix("$."), "line": marked.line(path)},
+        )
+    try:
+        problem: Problem = convert(marked.data, solver.problem)
+    except BadPayload as error:
+        line = str(marked.line(str(error.context.get("path", "$"))))
+        raise BadProblem(
+            f"{origin}:{line}: {error.message}", context={**error.context, "line": int(line)}
+        ) from None
+    return solver, problem
+
+
+def _for_whom(data: dict[str, Any], solvers: Sequence[Any], origin: str, name: str) -> Any:
+    names = ", ".join(one.name for one in solvers)
+    if name:
+        named = next((one for one in solvers if one.name == name), None)
+        if named is None:
+            raise BadProblem(f"there is no {name!r}", hint=f"there is {names}")
+        return named
+    known = {one.name: len(data.keys() & set(one.problem.__struct_fields__)) for one in solvers}
+    fitting = [one for one in solvers if known[one.name] == len(data)]
+    if not fitting:  # a slip, perhaps: the nearest says which
+        most = max(known.values())
+        fitting = [one for one in solvers if most and known[one.name] == most]
+    if len(fitting) != 1:
+        raise BadProblem(
+            f"{origin}: its keys do not say for whom it is: {', '.join(map(str, data))}",
+            hint=f"say for which of: {names}",
+        )
+    return fitting[0]
+
+
+def _unknown(kind: Any, data: Any, path: str) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yields the fields that nobody reads: on the wire they are a newer version's, here a slip."""
+    arguments = typing.get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(data, dict):
+        fields = typing.get_type_hints(kind)
+        for name, value in data.items():
+            if name not in fields:
+                yield f"{path}.{name}", list(fields)
+            else:
+                yield from _unknown(fields[name], value, f"{path}.{name}")
+    elif typing.get_origin(kind) is list and isinstance(data, list):
+        for place, value in enumerate(data):
+            yield from _unknown(arguments[0], value, f"{path}[{place}]")
+    elif typing.get_origin(kind) is dict and isinstance(data, dict):
+        for name, value in data.items():
+            yield from _unknown(arguments[1], value, f"{path}.{name}")

@@ -1,0 +1,140 @@
+"""`pepperpy plan`: plan actions, schedules and whatever else planners plan, from a file."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pepperpy_schemas.problems import Answer, Problem
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The problem, in YAML or JSON, or a domain in PDDL; - is stdin."
+    ),
+]
+
+
+def command(
+    file: FileArgument,
+    problem_file: Annotated[
+        Path | None, typer.Argument(metavar="[PROBLEM]", help="The problem of a domain in PDDL.")
+    ] = None,
+    planner: Annotated[
+        str, typer.Option(metavar="NAME", help="Who plans, where the keys do not say it.")
+    ] = "",
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="DURATION", help="How long it may take.")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw a schedule as well: an .svg or a .png."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Plan what a file asks for, here, without a broker, and say why it is planned so.
+
+    The keys of the file say who plans it: actions that lead to a goal, a schedule of jobs on
+    resources, or what planners of installed packages plan.
+    """
+    from pepperpy.commands._output import print_json
+    from pepperpy_capabilities.offering import PLANNERS, every
+    from pepperpy_capabilities.pictures.picture import picture_format
+    from pepperpy_capabilities.planning.built_in import BUILT_IN
+    from pepperpy_schemas.resource_plans import SchedulePlan, ScheduleProblem
+
+    chosen, problem = _read(file, problem_file, planner, every(PLANNERS, BUILT_IN))
+    if picture is not None:
+        picture_format(picture)
+        if not isinstance(problem, ScheduleProblem):
+            raise typer.BadParameter("only schedules have a picture", param_hint="--picture")
+    plan = _plan(chosen, problem, limit)
+    if picture is not None and isinstance(plan, SchedulePlan):
+        from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
+
+        draw_gantt(plan, picture)
+    if as_json:
+        print_json(plan)
+    else:
+        _print(plan)
+
+
+def _read(
+    file: Path, problem_file: Path | None, planner: str, planners: list[Any]
+) -> "tuple[Any, Problem]":
+    from pepperpy_capabilities.problem_files import read_problem
+    from pepperpy_schemas.action_plans import ActionProblem
+
+    piped = str(file) == "-"
+    text = sys.stdin.read() if piped else file.read_text()
+    if text.lstrip().startswith(("(", ";")):
+        if problem_file is None:
+            raise typer.BadParameter(
+                "a domain in PDDL needs a second file, with its problem", param_hint="PROBLEM"
+            )
+        actions = next(one for one in planners if one.problem is ActionProblem)
+        return actions, ActionProblem(domain=text, problem=problem_file.read_text())
+    if problem_file is not None:
+        raise typer.BadParameter(f"{file} is not PDDL: it is the problem", param_hint="PROBLEM")
+    return read_problem(text, planners, origin="stdin" if piped else str(file), name=planner)
+
+
+def _plan(planner: Any, problem: "Problem", limit: str | None) -> "Answer":
+    from pepperpy.commands._ends import duration
+    from pepperpy.commands._session import run
+    from pepperpy_capabilities.means import Means
+    from pepperpy_capabilities.workshop import Workshop
+
+    given = duration(limit, "--limit")
+    seconds = problem.seconds if given is None else given
+
+    async def work() -> Any:
+        async with Workshop() as workshop:
+            return await planner.plan(problem, Means(workshop, seconds=seconds))
+
+    plan: Answer = run(work())
+    return plan
+
+
+def _print(plan: "Answer") -> None:
+    """Prints the steps as a table, where there are some, and why they are these."""
+    from pepperpy.commands._output import print_rows
+    from pepperpy_bus.redaction import escape
+    from pepperpy_schemas.action_plans import ActionPlan
+    from pepperpy_schemas.resource_plans import SchedulePlan
+
+    words = plan.explanation.splitlines()
+    if isinstance(plan, ActionPlan):
+        words = words[:1]  # the table has the others
+        print_rows(_steps(plan), as_json=False)
+    elif isinstance(plan, SchedulePlan):
+        print_rows(_assignments(plan), as_json=False)
+    for line in words:
+        typer.echo(escape(line))
+
+
+def _steps(plan: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": place,
+            "action": " ".join([one.action, *one.arguments]),
+            "cost": one.cost,
+            "serves": [f"{use.fact} → {use.step or 'goal'}" for use in one.serves],
+        }
+        for place, one in enumerate(plan.steps, 1)
+    ]
+
+
+def _assignments(plan: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": f"{one.job}/{one.task}",
+            "start": one.starts or one.start,
+            "end": one.ends or one.end,
+            "uses": [f"{name}×{n}" if n > 1 else name for name, n in one.uses.items()],
+            "critical": one.critical,
+        }
+        for one in plan.assignments
+    ]
