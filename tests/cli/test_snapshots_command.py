@@ -34,6 +34,9 @@ def test_two_moments_are_taken_compared_exported_and_removed(
     assert [row["id"] for row in rows][:2] == [second, first["id"]]
     assert {row["damage"] for row in rows} == {""}
 
+    slip = monitored.run("monitor", "snapshots", "compare", first["id"], "--section", "bogus")
+    assert slip.returncode == 2
+    assert "'bogus' is none of overview, topics" in slip.stderr
     shown = monitored.run("monitor", "snapshots", "compare", first["id"], "--section", "overview")
     lines = shown.stdout.splitlines()
     assert lines[0].startswith(f"{first['id']} → {second}, ")

@@ -29,6 +29,8 @@ log = get_log("pepperpy.snapshots")
 
 PERIODIC: Final = "periodic"
 _REASON: Final = 200
+_SETTLED: Final = 30.0
+"""Seconds after its start from which on a monitor sees how the deployment is, not how it starts."""
 
 
 class Watched(Protocol):
@@ -112,7 +114,7 @@ class Snapshots:
             await asyncio.Event().wait()
         taken = [row.at for row in await self._store.list() if row.reason == PERIODIC]
         passed = (self._clock() - taken[0]).total_seconds() if taken else every
-        await asyncio.sleep(max(0.0, every - passed))
+        await asyncio.sleep(max(every - passed, min(_SETTLED, every)))
         await self.take(PERIODIC, by="monitor")
         await self.prune()
 

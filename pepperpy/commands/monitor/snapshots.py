@@ -95,8 +95,17 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Show what is different in two, with by how much."""
+    from typing import get_args
+
     from pepperpy.commands._output import print_json
     from pepperpy_monitor_svc.snapshots.comparing import compared
+    from pepperpy_schemas.snapshots import SectionName
+
+    sections: tuple[str, ...] = get_args(SectionName)
+    for one in section or []:
+        if one not in sections:
+            known = ", ".join(sections)
+            raise typer.BadParameter(f"{one!r} is none of {known}", param_hint="--section")
 
     async def read(store: "SnapshotStore") -> "Comparison":
         return compared(await _get(store, a), await _get(store, b))

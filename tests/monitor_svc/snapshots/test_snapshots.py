@@ -93,6 +93,10 @@ async def test_the_leader_takes_one_from_time_to_time(watching: Watching) -> Non
 
 async def test_a_new_leader_waits_for_the_rest_of_the_time(watching: Watching) -> None:
     monitor = await watching()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):  # how all starts is nothing to compare with
+            await (await watching(snapshot_every=3600.0)).snapshots.run()
+    assert await monitor.snapshots.list() == []
     await monitor.snapshots.take(PERIODIC)
     later = await watching(snapshot_every=3600.0)
     with pytest.raises(TimeoutError):
