@@ -1,0 +1,142 @@
+"""`pepperpy plan FILE`: for whom the file is, tables, pictures, and the line of what is wrong."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from pepperpy.__main__ import main
+
+PDDL = Path(__file__).parent.parent / "capabilities" / "planning" / "pddl"
+
+BAKERY = """\
+resources:
+  oven: {}
+jobs:
+  - name: bread
+    tasks:
+      - {name: knead, duration: 1}
+      - {name: bake, duration: 2, uses: {oven: 1}}
+"""
+WALK = """\
+objects: {home: object, shop: object}
+actions:
+  - name: walk
+    parameters: {from: object, to: object}
+    when: [at from]
+    then: [at to, not at from]
+init: [at home]
+goal: [at shop]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bakery.yaml").write_text(BAKERY)
+    (tmp_path / "walk.yaml").write_text(WALK)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["plan", *arguments])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_a_schedule_is_a_table_with_what_its_end_depends_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(capsys, "bakery.yaml")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split() == ["TASK", "START", "END", "USES", "CRITICAL"]
+    assert lines[2].split() == ["bread/bake", "1", "3", "oven", "yes"]
+    assert "  bread/bake waits for bread/knead to be done" in lines
+
+
+def test_actions_are_a_table_with_what_each_step_serves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(capsys, "walk.yaml")
+    assert code == 0
+    assert "walk home shop" in out
+    assert "at shop → goal" in out
+
+
+def test_pddl_is_two_files(capsys: pytest.CaptureFixture[str]) -> None:
+    domain, problem = str(PDDL / "blocks.pddl"), str(PDDL / "blocks-sussman.pddl")
+    code, out, _ = run(capsys, domain, problem, "--json")
+    assert code == 0
+    assert [step["action"] for step in json.loads(out)["steps"]].count("stack") == 2
+    code, _, err = run(capsys, domain)
+    assert code == 2
+    assert "second file" in err
+    assert run(capsys, "walk.yaml", problem)[0] == 2
+
+
+def test_a_schedule_is_drawn(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "bakery.yaml", "--picture", "gantt.svg")[0] == 0
+    assert ">oven<" in (folder / "gantt.svg").read_text()
+    code, _, err = run(capsys, "walk.yaml", "--picture", "walk.svg")
+    assert code == 2
+    assert "only schedules" in err
+    code, _, err = run(capsys, "bakery.yaml", "--picture", "gantt.txt")
+    assert code == 2
+    assert ".svg or .png" in err
+
+
+def test_stdin_is_a_file_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(WALK))
+    code, out, _ = run(capsys, "-", "--json")
+    assert code == 0
+    assert json.loads(out)["cost"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BAKERY.replace("duration: 2", "duratoin: 2"), "f.yaml:7: there is no field"),
+        (BAKERY.replace("duration: 2", "duration: two"), "f.yaml:7: "),
+        (BAKERY.replace("oven: {}", "oven: {capasity: 1}"), "f.yaml:2: there is no field"),
+        (BAKERY + "  - name: bread\n    name: cake\n", "f.yaml:8: 'name' is there twice"),
+        (WALK.replace("goal: [at shop]", "gaol: [at shop]"), "f.yaml:8: there is no field 'gaol'"),
+        (WALK.replace("at shop", "at moon"), "goal[0]: 'at moon' names 'moon'"),
+        ("seconds: 3\n", "its keys do not say for whom it is"),
+        ("[]\n", "there are no keys in it"),
+        ("jobs: [\n", "f.yaml:2"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(
+    text: str, told: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "f.yaml").write_text(text)
+    code, out, err = run(capsys, "f.yaml")
+    assert (code, out) == (1, "")
+    assert told in err
+
+
+def test_who_plans_can_be_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "bakery.yaml", "--planner", "oracle")
+    assert code == 1
+    assert "there is no 'oracle'" in err
+    assert run(capsys, "bakery.yaml", "--planner", "schedule")[0] == 0
+
+
+def test_a_deadline_that_cannot_be_is_told_with_what_it_excludes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "late.yaml").write_text(BAKERY.replace("duration: 2", "duration: 2, deadline: 2"))
+    code, _, err = run(capsys, "late.yaml")
+    assert code == 1
+    assert "the tasks of bread are done in their order; bread/bake is done by 2" in err
+
+
+def test_time_that_is_over_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "bakery.yaml", "--limit", "1ms")
+    assert code == 1
+    assert "not solved within 0.001 s" in err
