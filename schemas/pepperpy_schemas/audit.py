@@ -109,6 +109,12 @@ class AuditQuery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
     cursor: str = ""
 
+    @property
+    def narrow(self) -> bool:
+        """Whether it wants some records only."""
+        filters = (self.by, self.action, self.target, self.text, self.since, self.until)
+        return any(one not in ("", None) for one in filters)
+
 
 class AuditPage(msgspec.Struct, frozen=True):
     """Some of the records that were asked for, the newest first.
@@ -116,12 +122,14 @@ class AuditPage(msgspec.Struct, frozen=True):
     Attributes:
         items: The records; a page may have fewer than asked for, and yet a next one.
         next: Asks for the older ones; null after the last.
-        total: Records in the whole log, whatever was asked for.
+        total: How many there are; null where the log was not read to its begin to know it.
+        records: Records in the whole log, whatever was asked for.
     """
 
     items: list[AuditRow]
     next: str | None
-    total: Count
+    total: Count | None
+    records: Count
 
 
 class AuditFault(msgspec.Struct, frozen=True):

@@ -49,7 +49,12 @@ def test_it_finds_who_did_what_and_checks_and_exports_it(chained: Cli, tmp_path:
     cursor = first.stderr.split()[-1]
     page = records(chained, 1, "--action", "submit", "--cursor", cursor)
     assert [one["target"] for one in page["items"]] == ["t0"]
-    assert page["total"] == 4
+    assert (page["total"], page["records"]) == (None, 4)
+    whole = records(chained, 1, "--target", "t1")
+    assert (whole["total"], whole["records"]) == (1, 4)
+    wrong = chained.run("audit", "search", "--cursor", "bogus")
+    assert wrong.returncode == 1
+    assert "TOPIC" not in wrong.stderr
 
     head = chained.run("audit", "head").stdout.strip()
     good = chained.run("audit", "verify", "--head", head)

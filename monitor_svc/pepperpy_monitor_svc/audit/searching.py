@@ -55,9 +55,16 @@ class Search:
             self._rows.append(row_of(record))
         return True
 
-    def page(self, total: int) -> AuditPage:
-        """Returns what was found."""
-        return AuditPage(self._rows, self._next, total)
+    def page(self, records: int) -> AuditPage:
+        """Returns what was found.
+
+        Args:
+            records: Records in the whole log.
+        """
+        query = self._query
+        whole = not (query.cursor or self._next)
+        total = len(self._rows) if whole else None if query.narrow else records
+        return AuditPage(self._rows, self._next, total, records)
 
     def _wants(self, record: ChainedRecord) -> bool:
         query = self._query
