@@ -62,6 +62,7 @@ COMMANDS: dict[str, Entry] = {
     "dlq": Entry("Tasks", "List, show, replay and drop the tasks that failed for good."),
     "budget": Entry("Tasks", "Show what a task and its descendants may spend, and have spent."),
     "schedules": Entry("Tasks", "List, pause, resume and remove what is submitted later."),
+    "reason": Entry("Think", "Answer what follows from facts and rules in a file, with proofs."),
     "plan": Entry("Think", "Plan actions and schedules by solvers, from a file."),
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),

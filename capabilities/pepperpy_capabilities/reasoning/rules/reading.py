@@ -15,6 +15,11 @@ _WHY_NOT = {
     ast.ASTType.Program: "has no parts",
 }
 
+_HINTS = (
+    "a rule is like: bird(X) :- penguin(X).   and ends with a point",
+    "a query is like: grandparent(X, cy), not rich(X)",
+)
+
 
 class Statement(NamedTuple):
     """One statement.
@@ -106,7 +111,7 @@ def read(source: Source) -> Statements:
     if len(asked) != 1 or not _is_question(asked[0].node):
         raise BadRule(
             "the query is none: it must be conditions, parted by commas",
-            hint="for example: grandparent(X, cy), not rich(X)",
+            hint=_HINTS[True],
             context={"field": "query", "line": 1},
         )
     return Statements(rules, constants, asked[0])
@@ -127,7 +132,7 @@ def _parse(source: Source) -> list[ast.AST]:
                 written = "" if field == "query" else lines[line - 1].strip()
                 raise BadRule(
                     f"{place}: {inner.message}" + (f": {written:.200}" if written else ""),
-                    hint="a rule is like: bird(X) :- penguin(X).   and ends with a point",
+                    hint=_HINTS[field == "query"],
                     context={"field": field, "line": line},
                 ) from None
         raise error from None

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pepperpy_capabilities.reasoning.rules.wording import shown_value
 from pepperpy_schemas.rules import Deduced, Found, RulesProblem, Step
 
@@ -11,8 +13,6 @@ _MOST_LINES = 200
 
 def explain(answer: Deduced, problem: RulesProblem) -> Deduced:
     """Returns an answer with its explanation."""
-    import msgspec
-
     return msgspec.structs.replace(answer, explanation="\n".join(_lines(answer, problem)))
 
 
@@ -51,9 +51,7 @@ def drawn(steps: Sequence[Step]) -> str:
         n, before, below = waiting.pop()
         step = steps[n]
         again = n in told and bool(step.uses)
-        lines.append(
-            f"{before}{step.holds}   {_reason(step)}{' (above)' if again else ''}".rstrip()
-        )
+        lines.append(f"{before}{step.holds}   {reason(step)}{' (above)' if again else ''}".rstrip())
         if again:
             continue
         told.add(n)
@@ -71,14 +69,15 @@ def mermaid(found: Found) -> str:
     """Returns a proof as a Mermaid diagram."""
     lines = ["flowchart TD"]
     for n, step in enumerate(found.proof):
-        label = f"{step.holds}<br/><small>{_reason(step)}</small>" if _reason(step) else step.holds
+        label = f"{step.holds}<br/><small>{reason(step)}</small>" if reason(step) else step.holds
         lines.append(f'  s{n}["{_quoted(label)}"]')
     for n, step in enumerate(found.proof):
         lines += [f"  s{n} --> s{use}" for use in step.uses]
     return "\n".join(lines)
 
 
-def _reason(step: Step) -> str:
+def reason(step: Step) -> str:
+    """Returns why a step holds, in a few words."""
     match step.by:
         case "fact":
             return f"fact, rule {step.rule}" if step.rule else "fact"

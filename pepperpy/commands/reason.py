@@ -1,0 +1,123 @@
+"""`pepperpy reason`: what follows from a file, here and without a broker, and why."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pepperpy_schemas.problems import Answer, Problem
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The problem, in YAML or JSON; with --query rules alone. - is stdin."
+    ),
+]
+
+
+def command(
+    file: FileArgument,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", help="The question about a file of rules.")
+    ] = None,
+    reasoner: Annotated[
+        str, typer.Option(metavar="NAME", help="Who reasons, where the keys do not say it.")
+    ] = "",
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="DURATION", help="How long it may take.")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the first proof as well: an .svg or a .png."),
+    ] = None,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print the first proof as a Mermaid diagram.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Answer what a file asks, here, without a broker, and say why that is so.
+
+    The keys of the file say who answers: rules with a query, patterns to find in records, a
+    decision, constraints, or what reasoners of installed packages answer.
+    """
+    from pepperpy.commands._output import print_json
+    from pepperpy_capabilities.offering import REASONERS, every
+    from pepperpy_capabilities.pictures.picture import picture_format
+    from pepperpy_capabilities.reasoning.built_in import BUILT_IN
+    from pepperpy_schemas.rules import Deduced, RulesProblem
+
+    chosen, problem = _read(file, query, reasoner, every(REASONERS, BUILT_IN))
+    for option, given in (("--picture", picture), ("--mermaid", mermaid)):
+        if given and not isinstance(problem, RulesProblem):
+            raise typer.BadParameter("only rules have proofs", param_hint=option)
+    if picture is not None:
+        picture_format(picture)
+    answer = _reason(chosen, problem, limit)
+    if isinstance(answer, Deduced) and (picture is not None or mermaid):
+        _draw(answer, picture, mermaid=mermaid)
+    if mermaid:
+        return
+    if as_json:
+        print_json(answer)
+    else:
+        _print(answer)
+
+
+def _read(
+    file: Path, query: str | None, reasoner: str, reasoners: list[Any]
+) -> "tuple[Any, Problem]":
+    from pepperpy_capabilities.problem_files import read_problem
+    from pepperpy_schemas.rules import RulesProblem
+
+    piped = str(file) == "-"
+    text = sys.stdin.read() if piped else file.read_text()
+    if query is None:
+        return read_problem(text, reasoners, origin="stdin" if piped else str(file), name=reasoner)
+    rules = next(one for one in reasoners if one.problem is RulesProblem)
+    return rules, RulesProblem(rules=text, query=query)
+
+
+def _reason(reasoner: Any, problem: "Problem", limit: str | None) -> "Answer":
+    from pepperpy.commands._ends import duration
+    from pepperpy.commands._session import run
+    from pepperpy_capabilities.means import Means
+    from pepperpy_capabilities.workshop import Workshop
+
+    given = duration(limit, "--limit")
+    seconds = problem.seconds if given is None else given
+
+    async def work() -> Any:
+        async with Workshop() as workshop:
+            return await reasoner.reason(problem, Means(workshop, seconds=seconds))
+
+    answer: Answer = run(work())
+    return answer
+
+
+def _draw(answer: Any, picture: Path | None, *, mermaid: bool) -> None:
+    from pepperpy_capabilities.reasoning.rules.showing import mermaid as diagram
+    from pepperpy_schemas.errors import NotFound
+
+    found = next((one for one in answer.answers if one.proof), None)
+    if found is None:
+        raise NotFound("there is no answer, so there is no proof to draw")
+    if picture is not None:
+        from pepperpy_capabilities.reasoning.rules.picture import draw_proof
+
+        draw_proof(found.proof, picture)
+    if mermaid:
+        typer.echo(diagram(found))
+
+
+def _print(answer: "Answer") -> None:
+    """Prints answers as a table, where they are one, and why they are these."""
+    from pepperpy.commands._output import print_rows
+    from pepperpy_bus.redaction import escape
+    from pepperpy_schemas.rules import Deduced
+
+    if isinstance(answer, Deduced) and answer.answers and answer.answers[0].values:
+        print_rows([one.values for one in answer.answers], as_json=False)
+    for line in answer.explanation.splitlines():
+        typer.echo(escape(line))
