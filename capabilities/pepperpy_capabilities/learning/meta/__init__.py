@@ -1,0 +1,1 @@
+"""Learning which way to learn: learners and their parameters chosen by past episodes."""

@@ -1,0 +1,1 @@
+"""Learning the values of actions by reward: tabular Q-learning and SARSA."""
