@@ -5,5 +5,6 @@ from typing import Any
 from pepperpy_capabilities.planning.actions.planner import ActionPlanner
 from pepperpy_capabilities.planning.planner import Planner
 from pepperpy_capabilities.planning.schedule.planner import SchedulePlanner
+from pepperpy_capabilities.planning.tasks.planner import TaskPlanner
 
-BUILT_IN: tuple[Planner[Any, Any], ...] = (ActionPlanner(), SchedulePlanner())
+BUILT_IN: tuple[Planner[Any, Any], ...] = (ActionPlanner(), SchedulePlanner(), TaskPlanner())

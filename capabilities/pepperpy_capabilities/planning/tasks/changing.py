@@ -46,10 +46,11 @@ def other_methods(draft: Draft, failed: Sequence[str], again: Again) -> Changed:
 
 def _other(draft: Draft, name: str, again: Again) -> tuple[Draft, str]:
     reasons: list[str] = []
-    for choice in reversed(draft.tasks[name].chosen):
-        tried = _with(draft.tried, choice)
+    chosen = draft.tasks[name].chosen
+    for depth in reversed(range(len(chosen))):
+        choice = chosen[depth]
         try:
-            made = again(tried, draft.names)
+            made = again(_with(draft.tried, choice), draft.names)
         except NoPlan as error:
             reasons += error.context.get("reasons", [])
             continue
@@ -57,6 +58,10 @@ def _other(draft: Draft, name: str, again: Again) -> tuple[Draft, str]:
             if "cycle" not in error.context:
                 raise
             continue
+        outer = _left(made, chosen[:depth])
+        if outer is not None:
+            choice = outer
+            made = msgspec.structs.replace(made, tried=_with(made.tried, outer))
         return made, f"{name}: {_instead(made, choice)}"
     raise NoPlan(
         f"{name} failed, and no other method is left: {'; '.join(reasons)}"[:2000],
@@ -69,6 +74,12 @@ def _with(tried: Tried, choice: Choice) -> Tried:
     """What was tried, with one more; what was tried within it is no longer there."""
     outside = {at: one for at, one in tried.items() if not at.startswith(f"{choice.at}/")}
     return {**outside, choice.at: [*tried.get(choice.at, []), choice.method]}
+
+
+def _left(draft: Draft, chosen: Sequence[Choice]) -> Choice | None:
+    """The outermost of some choices that a plan no longer has, as nothing within it was left."""
+    there = {one.at: one for task in draft.tasks.values() for one in task.chosen}
+    return next((one for one in chosen if there.get(one.at) != one), None)
 
 
 def _instead(draft: Draft, old: Choice) -> str:

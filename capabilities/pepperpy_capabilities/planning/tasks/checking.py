@@ -12,7 +12,7 @@ from pepperpy_capabilities.planning.tasks.binding import Bound
 from pepperpy_capabilities.planning.tasks.draft import Draft, Drafted
 from pepperpy_capabilities.planning.tasks.topics import Topics
 from pepperpy_schemas.codec import encode, field_path
-from pepperpy_schemas.errors import BadPayload, BadProblem
+from pepperpy_schemas.errors import BadPayload, BadProblem, UnknownTopic
 from pepperpy_schemas.schema_check import schema_check
 from pepperpy_schemas.task_plans import TopicShape
 
@@ -31,24 +31,27 @@ def check(draft: Draft, topics: Topics, allowed: Sequence[str] = ()) -> None:
         allowed: The only ones that may be used; all when empty.
 
     Raises:
-        BadProblem: A topic is unknown, or is given what it does not take: ``context.task`` is the
-            node, ``context.field`` the place.
+        UnknownTopic: A topic is known to nobody; ``context.field`` is the place.
+        BadProblem: One is given what it does not take: ``context.task`` is the node,
+            ``context.field`` the place.
     """
     for name, task in draft.tasks.items():
         if allowed and task.topic not in allowed:
-            raise _bad_topic(task, "is none that this plan may use", allowed)
+            raise _unknown(task, "is none that this plan may use", allowed)
         if task.topic not in topics:
-            raise _bad_topic(task, "is known to nobody", list(topics))
+            raise _unknown(
+                task, "is known to nobody, and no method is declared for it", list(topics)
+            )
         _check_input(name, task, topics[task.topic])
         _check_references(name, task, draft, topics)
 
 
-def _bad_topic(task: Drafted, fact: str, there: Sequence[str]) -> BadProblem:
+def _unknown(task: Drafted, fact: str, there: Sequence[str]) -> UnknownTopic:
     close = difflib.get_close_matches(task.topic, there, n=3)
     hint = f"did you mean {', '.join(close)}?" if close else "start a worker for it, or declare it"
     place = f"{task.where}.task"
-    return BadProblem(
-        f"{place}: topic {task.topic!r:.80} {fact}, and no method is declared for it",
+    return UnknownTopic(
+        f"{place}: topic {task.topic!r:.80} {fact}",
         hint=hint,
         context={"field": place, "topic": task.topic},
     )
@@ -167,4 +170,5 @@ def _holes(value: Bound, path: Path) -> Iterator[tuple[Path, Reference]]:
 def _plain(value: Bound) -> Any:
     """A value with null where it is not known yet: so references to what did not end are read."""
     template = read_template(value)
-    return template.fill({one.root: {"state": "waiting"} for one in template.references})
+    waiting = {"state": "waiting", "result": None}
+    return template.fill({one.root: waiting for one in template.references})

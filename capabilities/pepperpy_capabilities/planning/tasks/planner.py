@@ -34,8 +34,9 @@ class TaskPlanner:
         """Returns the plan; it is not carried out.
 
         Raises:
-            BadProblem: It names an unknown topic, a wrong input, a cycle, or a reference to
-                nothing; ``context.field`` is the place.
+            BadProblem: It names a wrong input, a cycle, or a reference to nothing;
+                ``context.field`` is the place.
+            UnknownTopic: Nobody works on a topic, and it has no methods.
             NoPlan: No method leads to the goal.
             BadOutput: The model's plans cannot run.
             TooBig: The problem or its plan is larger than it may be.

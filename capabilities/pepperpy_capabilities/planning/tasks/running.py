@@ -18,10 +18,17 @@ from pepperpy_capabilities.planning.tasks.planner import first_draft, next_draft
 from pepperpy_capabilities.planning.tasks.writing import Happened
 from pepperpy_capabilities.workshop import Workshop
 from pepperpy_schemas.error import HandlerError, PepperError
-from pepperpy_schemas.errors import BadOutput, BadProblem, NoPlan, PlanFailed, error_from_info
+from pepperpy_schemas.errors import (
+    BadOutput,
+    BadProblem,
+    NoPlan,
+    PlanFailed,
+    UnknownTopic,
+    error_from_info,
+)
 from pepperpy_schemas.task_plans import FailedTask, Replanned, TaskPlan, TaskProblem
 
-_NO_WAY = (NoPlan, BadOutput, BadProblem)
+_NO_WAY = (NoPlan, BadOutput, BadProblem, UnknownTopic)
 
 
 class Run:
