@@ -97,7 +97,9 @@ class SchemaWriter:
     def _mapping(self, info: mi.DictType) -> Schema:
         schema: Schema = {"type": "object", **_lengths(info, "Properties")}
         names = {k: v for k, v in self.write(info.key_type).items() if k != "type"}
-        if names and isinstance(_bare(info.key_type), mi.StrType):
+        bare = _bare(info.key_type)
+        words = isinstance(bare, mi.LiteralType) and all(isinstance(v, str) for v in bare.values)
+        if names and (words or isinstance(bare, mi.StrType)):
             schema["propertyNames"] = names
         values = self.write(info.value_type)
         return {**schema, "additionalProperties": values} if values else schema

@@ -73,8 +73,11 @@ class _Examples:
             if field in required or (self._full and depth < _MAX_DEPTH)
         }
         rest: Any = schema.get("additionalProperties", True)
-        if self._full and "properties" not in schema and rest is not False:
-            return {"key": self._first(rest, name, depth + 1) if rest is not True else "value"}
+        wanted = self._full or schema.get("minProperties", 0) > 0
+        if wanted and "properties" not in schema and rest is not False:
+            names = {"type": "string", **schema.get("propertyNames", {})}
+            key = self._first(names, "key", depth + 1)
+            return {str(key): self._first(rest, name, depth + 1) if rest is not True else "value"}
         return fields
 
     def _array(self, schema: Schema, name: str, depth: int) -> list[object]:

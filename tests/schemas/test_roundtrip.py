@@ -1,4 +1,5 @@
 import contextlib
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +44,9 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
         case mi.BoolType():
             return st.booleans()
         case mi.StrType() if info.pattern:
-            return st.from_regex(info.pattern.replace("$", r"\Z"))
+            longest = info.max_length or 100
+            texts = st.from_regex(info.pattern.replace("$", r"\Z"))
+            return texts.filter(lambda text: len(text) <= longest)
         case mi.StrType():
             return TEXT if not info.min_length else TEXT.filter(bool)
         case mi.DateTimeType():
@@ -56,8 +59,15 @@ def values(info: mi.Type, depth: int = 0) -> st.SearchStrategy[Any]:
             return st.lists(
                 values(info.item_type, depth), min_size=info.min_length or 0, max_size=3
             )
+        case mi.TupleType():
+            return st.tuples(*(values(one, depth) for one in info.item_types)).map(list)
+        case mi.BytesType():
+            return st.binary(max_size=20).map(lambda raw: b64encode(raw).decode())
         case mi.DictType():
-            return st.dictionaries(TEXT, values(info.value_type, depth), max_size=3)
+            keys = values(info.key_type, depth)
+            return st.dictionaries(
+                keys, values(info.value_type, depth), min_size=info.min_length or 0, max_size=3
+            )
         case _:
             return JSON
 
