@@ -33,7 +33,7 @@ def planned(problem: ActionProblem, end: float = END) -> ActionPlan:
     """Plans here, without a process."""
     given = Written(problem.domain, problem.problem, {})
     written = given if problem.domain else as_pddl(problem)
-    return solve(written, problem.engine, problem.seconds, end, problem.optimal)
+    return solve(end, written, problem.engine, problem.seconds, problem.optimal)
 
 
 def said(plan: ActionPlan) -> list[str]:

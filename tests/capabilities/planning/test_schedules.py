@@ -33,7 +33,7 @@ END = 1e12  # long after the monotonic clock's now
 
 def planned(problem: ScheduleProblem) -> SchedulePlan:
     """Plans here, without a process; and looks at the schedule as the problem says it."""
-    plan = solve(problem, problem.seconds, time.monotonic() + 60)
+    plan = solve(time.monotonic() + 60, problem, problem.seconds)
     check(problem, plan)
     return plan
 
@@ -246,7 +246,7 @@ def test_more_than_there_is_of_a_resource_is_named() -> None:
 
 def test_time_that_is_over_is_no_proof() -> None:
     with pytest.raises(TooLong, match="whether there is one is not known"):
-        solve(job_shop("la01"), 10, time.monotonic())
+        solve(time.monotonic(), job_shop("la01"), 10)
 
 
 def test_a_conflict_that_there_was_no_time_to_make_small_says_so() -> None:
@@ -329,7 +329,7 @@ def test_tasks_in_a_circle_are_named_in_their_order() -> None:
 def test_too_many_tasks_are_refused_before_anything_is_done() -> None:
     tasks = [task(f"t{n}", 1) for n in range(MAX_TASKS + 1)]
     with pytest.raises(TooBig):
-        solve(ScheduleProblem(jobs=[job("a", *tasks)]), 10, END)
+        solve(END, ScheduleProblem(jobs=[job("a", *tasks)]), 10)
 
 
 def test_a_schedule_is_drawn_with_a_row_for_each_resource(tmp_path: Path) -> None:

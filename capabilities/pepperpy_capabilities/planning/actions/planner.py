@@ -1,18 +1,11 @@
 """The planner of actions."""
 
-import time
-from typing import Final
-
 from pepperpy_bus.installing import need
 from pepperpy_capabilities.means import Means
 from pepperpy_capabilities.planning.actions.solving import solve
 from pepperpy_capabilities.planning.actions.writing import Written, as_pddl
 from pepperpy_schemas.action_plans import ActionPlan, ActionProblem
 from pepperpy_schemas.errors import BadProblem
-
-_SPARE: Final = 0.1
-"""The share of the time that is left for the way back: a plan that is not yet the cheapest must
-arrive before its process is ended."""
 
 
 class ActionPlanner:
@@ -35,8 +28,7 @@ class ActionPlanner:
         """
         need("planning actions", ["unified_planning", "clingo"], "planning")
         written = _pddl(problem)
-        end = time.monotonic() + means.left * (1 - _SPARE)
-        return await means.run(solve, written, problem.engine, means.seconds, end, problem.optimal)
+        return await means.run_until(solve, written, problem.engine, means.seconds, problem.optimal)
 
 
 def _pddl(problem: ActionProblem) -> Written:

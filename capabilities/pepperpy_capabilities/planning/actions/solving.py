@@ -14,14 +14,14 @@ from pepperpy_schemas.action_plans import OWN, ActionPlan
 from pepperpy_schemas.errors import NoPlan, TooLong
 
 
-def solve(written: Written, engine: str, seconds: float, end: float, optimal: bool) -> ActionPlan:
+def solve(end: float, written: Written, engine: str, seconds: float, optimal: bool) -> ActionPlan:
     """Returns a plan.
 
     Args:
+        end: When it must be done, by the monotonic clock, which all processes share.
         written: The problem in PDDL.
         engine: Who plans.
         seconds: How long it may take in all, for the error.
-        end: When it must be done, by the monotonic clock, which all processes share.
         optimal: Whether to look for the cheapest plan.
 
     Raises:

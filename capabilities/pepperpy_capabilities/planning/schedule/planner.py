@@ -1,16 +1,9 @@
 """The planner of schedules."""
 
-import time
-from typing import Final
-
 from pepperpy_bus.installing import need
 from pepperpy_capabilities.means import Means
 from pepperpy_capabilities.planning.schedule.solving import solve
 from pepperpy_schemas.resource_plans import SchedulePlan, ScheduleProblem
-
-_SPARE: Final = 0.1
-"""The share of the time that is left for the way back: a schedule that is not yet the best must
-arrive before its process is ended."""
 
 
 class SchedulePlanner:
@@ -33,5 +26,4 @@ class SchedulePlanner:
             BadConfig: The extra ``planning`` is not installed.
         """
         need("planning schedules", ["ortools"], "planning")
-        end = time.monotonic() + means.left * (1 - _SPARE)
-        return await means.run(solve, problem, means.seconds, end)
+        return await means.run_until(solve, problem, means.seconds)

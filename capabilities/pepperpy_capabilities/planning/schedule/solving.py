@@ -9,13 +9,13 @@ from pepperpy_schemas.errors import Infeasible, TooLong
 from pepperpy_schemas.resource_plans import SchedulePlan, ScheduleProblem
 
 
-def solve(problem: ScheduleProblem, seconds: float, end: float) -> SchedulePlan:
+def solve(end: float, problem: ScheduleProblem, seconds: float) -> SchedulePlan:
     """Returns the best schedule, or the best that was found in the time.
 
     Args:
+        end: When it must be done, by the monotonic clock, which all processes share.
         problem: The problem.
         seconds: How long it may take in all, for the error.
-        end: When it must be done, by the monotonic clock, which all processes share.
 
     Raises:
         BadProblem: It names what is not there, or waits in a circle.
