@@ -1,0 +1,33 @@
+"""Why this arm: what is expected of each, how sure that is, and what it was chosen by."""
+
+from pepperpy_schemas.learning_bandits import ArmValue, BanditOptions, Pulled
+
+
+def explained(options: BanditOptions, values: list[ArmValue], learned: int) -> Pulled:
+    """Returns the choice of the first of arms, with its reasons.
+
+    Args:
+        options: The bandit's.
+        values: What is known of the arms, the highest score first.
+        learned: How many rewards the bandit has learned from.
+    """
+    best = values[0]
+    sampled = options.method == "thompson"
+    how = "drawn" if sampled else "bound"
+    lines = [f"{best.arm}: {_why(best, values, sampled=sampled)}; {learned} rewards learned"]
+    lines += [
+        f"  {one.arm}: value {one.value:.3g} ± {one.uncertainty:.2g} after {one.pulls:.3g} pulls, "
+        f"{how} {one.score:.3g}"
+        for one in values
+    ]
+    return Pulled(arm=best.arm, arms=values, explanation="\n".join(lines))
+
+
+def _why(best: ArmValue, values: list[ArmValue], *, sampled: bool) -> str:
+    highest = max(values, key=lambda one: one.value)
+    what = "the highest number drawn" if sampled else "the highest upper bound"
+    if best.pulls < 1:
+        return f"{what}; little is known of it, so it is tried"
+    if highest.arm == best.arm:
+        return f"{what}, and the highest value that is expected"
+    return f"{what}; {highest.arm} is expected to be worth more, but that is not sure"
