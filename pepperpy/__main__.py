@@ -63,6 +63,8 @@ COMMANDS: dict[str, Entry] = {
     "budget": Entry("Tasks", "Show what a task and its descendants may spend, and have spent."),
     "schedules": Entry("Tasks", "List, pause, resume and remove what is submitted later."),
     "reason": Entry("Think", "Answer what follows from facts and rules in a file, with proofs."),
+    "decide": Entry("Think", "Rank options by weighted criteria, and say why it is this order."),
+    "solve": Entry("Think", "Find values that meet constraints, or which exclude each other."),
     "plan": Entry("Think", "Plan actions and schedules by solvers, from a file."),
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),

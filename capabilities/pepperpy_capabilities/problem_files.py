@@ -2,7 +2,8 @@
 
 import typing
 from collections.abc import Iterator, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, Union
 
 import msgspec
 
@@ -76,13 +77,25 @@ def _unknown(kind: Any, data: Any, path: str) -> Iterator[tuple[str, Sequence[st
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(data, dict):
         fields = typing.get_type_hints(kind)
         for name, value in data.items():
-            if name not in fields:
+            if name not in fields and name != kind.__struct_config__.tag_field:
                 yield f"{path}.{name}", list(fields)
             else:
-                yield from _unknown(fields[name], value, f"{path}.{name}")
+                yield from _unknown(fields.get(name, Any), value, f"{path}.{name}")
+    elif typing.get_origin(kind) in (Union, UnionType) and isinstance(data, dict):
+        for one in arguments:
+            if _is_tagged(one, data):
+                yield from _unknown(one, data, path)
     elif typing.get_origin(kind) is list and isinstance(data, list):
         for place, value in enumerate(data):
             yield from _unknown(arguments[0], value, f"{path}[{place}]")
     elif typing.get_origin(kind) is dict and isinstance(data, dict):
         for name, value in data.items():
             yield from _unknown(arguments[1], value, f"{path}.{name}")
+
+
+def _is_tagged(kind: Any, data: dict[str, Any]) -> bool:
+    """Whether a value says of itself that it is of this one of several types."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return False
+    config = kind.__struct_config__
+    return config.tag_field is not None and data.get(config.tag_field) == config.tag
