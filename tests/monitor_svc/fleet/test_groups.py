@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pepperpy_monitor_svc.fleet.fingerprints import fingerprint, normalised
@@ -45,6 +45,7 @@ def test_messages_of_other_words_or_codes_are_not_one() -> None:
     assert fingerprint("a", "x") != fingerprint("b", "x")
 
 
+@example("0\\@")
 @given(st.text(max_size=600))
 def test_what_is_normalised_stays_as_it_is_and_has_no_digit_of_ascii(message: str) -> None:
     plain = normalised(message)
