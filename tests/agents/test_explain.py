@@ -3,17 +3,24 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from pepperpy import Agent, Client, Context, connect
 from pepperpy.stack.broker import Broker
+from pepperpy_bus.events import Heard
 from pepperpy_bus.streams.jetstream import purge, store
+from pepperpy_bus.tasks.evidence import Evidence
 from pepperpy_bus.tasks.explanation import Explanation
+from pepperpy_bus.tasks.history import History
 from pepperpy_bus.tasks.journal import Journal
+from pepperpy_bus.tasks.telling import tell
 from pepperpy_schemas.catalog.tasks import RESULT
 from pepperpy_schemas.errors import BadName, NotFound
+from pepperpy_schemas.messages import Event, WaitEntry
+from pepperpy_schemas.states import TaskState
 from pepperpy_schemas.subjects import stream_name
 
 Working = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
@@ -322,6 +329,18 @@ async def test_events_alone_tell_of_a_task_and_those_of_an_agent_do_not(
         await eventually(told)
     with pytest.raises(NotFound):
         await client.explain("support")
+
+
+def test_a_worker_whose_clock_is_ahead_begins_before_it_asks() -> None:
+    stored, by_its_clock = (datetime(2026, 1, 1, 9, 0, second, tzinfo=UTC) for second in (1, 3))
+    asks = WaitEntry(1, 1, "answer", stored, question=1, text="Publish?")
+    begun = Heard("task", "started", "report", "a", Event("e", by_its_clock, attempt=1))
+    story = tell(
+        Evidence(task_id="a", history=History([asks]), events=[begun]), TaskState.INPUT_REQUIRED
+    )
+    assert kinds(story) == ["started", "waits", "attempt_ended"]
+    (attempt,) = story.attempts
+    assert (attempt.started, attempt.ended, attempt.seconds) == (stored, stored, 0.0)
 
 
 async def test_a_task_that_waited_longer_than_time_is_told_too(

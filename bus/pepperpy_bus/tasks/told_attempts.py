@@ -22,7 +22,8 @@ class _Attempts:
 
     def begin(self, number: int, ts: datetime, instance: str) -> None:
         attempt = self.at(number)
-        attempt.started = attempt.started or ts
+        # Nothing is done before its attempt begins: where clocks say so, the earlier one is right.
+        attempt.started = ts if attempt.started is None else min(attempt.started, ts)
         attempt.instance = attempt.instance or instance
 
     def end(
@@ -53,6 +54,9 @@ def attempts_of(evidence: Evidence, state: TaskState) -> list[ToldAttempt]:
         end: Any = str(state)
         found.end(ended.attempt, evidence.over_at, end, ended.result.error)
     attempts = found.ordered()
+    for one in attempts:
+        if one.started is not None and one.ended is not None:
+            one.ended = max(one.started, one.ended)
     for one in attempts[:-1]:
         one.end = one.end or "lost"
     if attempts and state.terminal and not attempts[-1].end:
