@@ -32,10 +32,11 @@ def row(record: Record, children: int) -> TaskRow:
         parent=record.parent,
         root=record.root or record.id,
         submitted=_moment(record.submitted),
-        started=_moment(record.started),
+        started=_moment(_started(record)),
         ended=_moment(record.ended),
         queued_ms=_known(record.queued_ms),
         ms=_known(record.ms),
+        whole_ms=_whole_ms(record),
         code=record.code,
         message=record.message,
         fingerprint=record.fingerprint,
@@ -66,6 +67,17 @@ def waiting(record: Record, way: Underway) -> Waiting:
         text=way.asks,
         children=way.children,
     )
+
+
+def _started(record: Record) -> float:
+    """When it began: what tells so is stored beside the way, at times after its end."""
+    return min(record.started, record.ended) if record.ended else record.started
+
+
+def _whole_ms(record: Record) -> float | None:
+    if not (record.submitted and record.ended):
+        return None
+    return round(max(0.0, record.ended - record.submitted) * 1e3, 3)
 
 
 def _moment(at: float) -> datetime | None:

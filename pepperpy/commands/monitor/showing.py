@@ -105,7 +105,8 @@ def _task(row: "TaskRow") -> dict[str, Any]:
         "state": row.state,
         "agent": row.agent or None,
         "attempt": row.attempt or None,
-        "submitted": row.submitted and format_time(row.submitted),
-        "ms": row.ms,
+        "submitted": row.submitted and format_time(row.submitted, timespec="seconds"),
+        "attempt_ms": row.ms,
+        "whole_ms": row.whole_ms,
         "code": row.code or None,
     }

@@ -33,7 +33,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         health: The worst status of any component.
         broker: The server, without streams and topics; null before it was asked.
         counts: What was taken in.
-        charts: Rates of submits, ends and failures, response times, waiting tasks, dollars.
+        charts: Rates of submits, ends and failures, how long attempts took, waiting tasks,
+            dollars.
     """
 
     at: Instant

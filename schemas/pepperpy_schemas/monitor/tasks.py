@@ -29,7 +29,9 @@ class TaskRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         started: When its first attempt began.
         ended: When its end was stored.
         queued_ms: How long it waited for its first attempt.
-        ms: How long the attempt took that ended it.
+        ms: How long its worker had the last delivery in hand, by the worker's clock: preparing it,
+            the handler, and storing the result.
+        whole_ms: From its submission to its end, whatever it waited for.
         code: The error's code, of its end or of its last attempt.
         message: What the error says, shortened.
         fingerprint: The group of errors it belongs to (`ErrorGroup`).
@@ -63,6 +65,7 @@ class TaskRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ended: Instant | None = None
     queued_ms: float | None = None
     ms: float | None = None
+    whole_ms: float | None = None
     code: str = ""
     message: str = ""
     fingerprint: str = ""

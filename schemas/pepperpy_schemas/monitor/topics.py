@@ -21,7 +21,7 @@ class TopicRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         ended_rate: Tasks that ended per second, over the last minute.
         error_ratio: Share of the last five minutes' ends that are failures; null without ends.
         letters: Dead letters.
-        latency: How long tasks took.
+        latency: How long attempts took that ended a task.
         queued: How long tasks waited for their first attempt, over the last five minutes.
         chart: Ends, failures and waiting over the last hour.
         last: When something happened to one of its tasks.

@@ -110,7 +110,8 @@ def naive(found: list[Fact]) -> dict[str, Any]:
         "worker": workers[-1] if workers else "",
         "ms": durations[-1] if durations else None,
         "retries": max(retries, default=0),
-        "started": min(starts, default=None),
+        # No later than its end, also where that was told before.
+        "started": min([*starts, *([truth.at] if truth is not None else [])]) if starts else None,
         "ended": truth.at if truth is not None else None,
         "progress": progress[-1] if progress and truth is None else None,
         "letter": bool(letters),
@@ -226,3 +227,17 @@ def test_a_task_of_the_high_lane_has_its_plain_topic_and_says_that_it_is_urgent(
     assert second is not None
     assert (first.topic, first.high, first.source) == ("orders", True, "shop")
     assert (second.topic, second.high) == ("orders", False)
+
+
+def test_the_whole_of_a_task_is_more_than_its_last_attempt() -> None:
+    fleet = Fleet(clock=Clock())
+    fleet.submitted("orders", "t1", NOW - 10, {})
+    tell(fleet, "task.started", "t1", 1, NOW - 9, instance="clerk/i1")
+    row = fleet.task("t1")
+    assert row is not None
+    assert row.whole_ms is None
+    tell(fleet, "task.completed", "t1", 2, NOW - 1, duration_ms=3.0)
+    fleet.result("t1", result_body(), 1, NOW - 1)
+    row = fleet.task("t1")
+    assert row is not None
+    assert (row.ms, row.whole_ms) == (3.0, 9000.0)

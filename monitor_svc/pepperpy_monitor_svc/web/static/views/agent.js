@@ -10,7 +10,7 @@ const CHARTS = [
   ["CPU", [["cpu_percent", "of one core", "--accent"]]],
   ["Resident memory", [["rss_bytes", "RSS", "--accent"]]],
   ["Loop lag", [["loop_lag_ms", "lag", "--accent"]]],
-  ["Response time", [["response_ms", "mean", "--accent"]]],
+  ["Time of attempts", [["response_ms", "mean", "--accent"]]],
   ["Tasks in hand", [["in_flight", "tasks", "--accent"]]],
   ["Tasks that ended", [["done", "all", "--accent"], ["failed", "failed", "--bad"]]],
 ];

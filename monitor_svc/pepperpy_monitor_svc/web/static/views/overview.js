@@ -93,7 +93,7 @@ function charts(fleet) {
   });
   const groups = [
     ["Tasks per second", take(["submitted", "submitted", "--soft"], ["completed", "completed", "--accent"], ["failed", "failed", "--bad"])],
-    ["Response time", take(["p50", "p50", "--accent"], ["p95", "p95", "--soft"], ["p99", "p99", "--warn"])],
+    ["Time of attempts", take(["p50", "p50", "--accent"], ["p95", "p95", "--soft"], ["p99", "p99", "--warn"])],
     ["Waiting tasks", take(["waiting", "waiting", "--accent"])],
     ["Money", take(["usd", "dollars", "--accent"])],
   ];

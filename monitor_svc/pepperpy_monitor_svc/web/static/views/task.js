@@ -77,7 +77,7 @@ function figures(row, told) {
   return h("div", { class: "figures" },
     figure("Submitted", when(row.submitted ?? told.submitted), { note: clock(row.submitted ?? told.submitted) }),
     figure("Queued", milliseconds(row.queued_ms)),
-    figure("Took", milliseconds(row.ms), { note: "the last attempt" }),
+    figure("Took", milliseconds(row.whole_ms ?? row.ms), { note: row.whole_ms === undefined ? "the last attempt" : `the last attempt ${milliseconds(row.ms)}` }),
     figure("Attempt", count(attempt), { note: row.retries ? `${count(row.retries)} repeated` : undefined }),
     progress ? figure("Done", progress) : null,
     figure("Tokens", short((row.input_tokens ?? 0) + (row.output_tokens ?? 0)), { note: `${count(row.calls ?? 0)} requests to models` }),

@@ -17,7 +17,8 @@ const COLUMNS = [
   { title: "Agent", cell: (one) => one.agent || "–" },
   { title: "Came", cell: (one) => when(one.submitted ?? one.started), tight: true },
   { title: "Queued", num: true, cell: (one) => milliseconds(one.queued_ms) },
-  { title: "Took", num: true, cell: (one) => milliseconds(one.ms) },
+  { title: "Attempt", num: true, cell: (one) => milliseconds(one.ms) },
+  { title: "Whole", num: true, wide: true, cell: (one) => milliseconds(one.whole_ms) },
   { title: "Cost", num: true, wide: true, cell: (one) => (one.usd ? money(one.usd) : "–") },
   { title: "What", cell: what },
 ];
