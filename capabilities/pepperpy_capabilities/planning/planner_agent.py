@@ -3,13 +3,14 @@
 from pepperpy_agents.agent import Agent
 from pepperpy_capabilities.offering import PLANNERS, answer_problems, every
 from pepperpy_capabilities.planning.built_in import BUILT_IN
+from pepperpy_capabilities.planning.goals.serving import answer_goals
 from pepperpy_capabilities.planning.tasks.serving import answer_tasks
 from pepperpy_capabilities.workshop import Workshop
 
 agent = Agent("planner", version="1.0.0", capabilities=["planning"])
 workshop = Workshop()
 
-_LASTING = {"tasks": answer_tasks}
+_LASTING = {"tasks": answer_tasks, "goal": answer_goals}
 """Planners whose plans are also carried out, which lasts longer than to find them."""
 
 for _one in every(PLANNERS, BUILT_IN):

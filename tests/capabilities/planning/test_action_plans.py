@@ -1,8 +1,10 @@
 """Plans of actions: as short as they are known to be, checked step by step, each step explained."""
 
 import itertools
+import time
 from collections import deque
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -241,6 +243,22 @@ def test_an_engine_that_is_not_there_is_named_with_the_ones_that_are() -> None:
     with pytest.raises(BadConfig, match="no engine 'none'") as raised:
         planned(pddl("blocks-4-0", engine="none"))
     assert raised.value.context["field"] == "engine"
+
+
+@pytest.mark.filterwarnings("ignore:Pyperplan does not support timeout")
+def test_an_engine_of_peoples_choice_plans_and_its_plan_is_checked() -> None:
+    plan = planned(pddl("blocks-4-1", engine="pyperplan-opt"), time.monotonic() + 60)
+    assert (plan.cost, plan.optimal, plan.engine) == (10, True, "pyperplan-opt")
+    assert all(step.serves for step in plan.steps)
+    rooms = msgspec.structs.replace(ROOMS, engine="pyperplan")
+    assert said(planned(rooms, time.monotonic() + 60))[-1] == "move Küche Garden"
+
+
+def test_an_engine_that_cannot_plan_such_problems_is_named() -> None:
+    dear = msgspec.structs.replace(MOVE, cost=2)
+    problem = msgspec.structs.replace(ROOMS, actions=[dear], engine="pyperplan")
+    with pytest.raises(BadProblem, match="pyperplan cannot plan such problems"):
+        planned(problem)
 
 
 def test_detours_of_a_plan_are_left_out() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,8 +12,14 @@ from pepperpy.stack.broker import Broker
 from pepperpy_agents.worker import Worker, WorkerOptions
 from pepperpy_bus.opening import connect
 from pepperpy_capabilities.planning.planner_agent import agent
-from pepperpy_schemas.action_plans import MAX_PDDL, PLAN_ACTIONS, ActionPlan, ActionProblem
-from pepperpy_schemas.errors import BadPayload, BadProblem, Infeasible, TooLong
+from pepperpy_schemas.action_plans import (
+    MAX_PDDL,
+    PLAN_ACTIONS,
+    ActionPlan,
+    ActionProblem,
+    ActionSpec,
+)
+from pepperpy_schemas.errors import BadPayload, BadProblem, Infeasible, TooBig, TooLong
 from pepperpy_schemas.resource_plans import (
     PLAN_SCHEDULE,
     JobSpec,
@@ -54,7 +61,7 @@ async def test_actions_and_schedules_are_planned_on_their_topics(client: Client)
 async def test_what_is_wrong_is_said_and_the_worker_goes_on(client: Client) -> None:
     late = TaskSpec(name="t", duration=9, deadline=8)
     circle = TaskSpec(name="t", duration=1, after=["t"])
-    unusable = [
+    unusable: list[tuple[str, Any, Any]] = [
         (PLAN_ACTIONS, ActionProblem(), BadProblem),
         (PLAN_ACTIONS, ActionProblem(domain="(define", problem="()"), BadProblem),
         (PLAN_ACTIONS, ActionProblem(domain="x" * (MAX_PDDL + 1), problem="()"), BadPayload),
@@ -73,6 +80,19 @@ async def test_what_is_wrong_is_said_and_the_worker_goes_on(client: Client) -> N
             BadPayload,
         ),
     ]
+    # Of fifty objects there are more than a billion ways to choose six.
+    many = ActionSpec(
+        name="many",
+        parameters={f"p{number}": "object" for number in range(6)},
+        then=[" ".join(["all", *(f"p{number}" for number in range(6))])],
+    )
+    endless = ActionProblem(
+        objects={f"o{number}": "object" for number in range(50)},
+        actions=[many],
+        goal=["all o0 o1 o2 o3 o4 o5"],
+        seconds=5.0,
+    )
+    unusable.append((PLAN_ACTIONS, endless, (TooLong, TooBig)))
     for topic, problem, error in unusable:
         with pytest.raises(error):
             await client.run(topic, problem, wait="60s")
@@ -85,3 +105,18 @@ async def test_a_problem_without_an_end_ends_in_its_time(client: Client) -> None
     with pytest.raises(TooLong) as raised:
         await client.run(PLAN_ACTIONS, problem, wait="60s")
     assert raised.value.context["seconds"] <= 3.0
+
+
+async def test_the_best_that_was_found_arrives_when_the_time_is_over(client: Client) -> None:
+    # Fisher and Thompson's ten by ten: open for 26 years, then found to be 930.
+    problem = job_shop("ft10", seconds=6.0)
+    plan = await client.run(PLAN_SCHEDULE, problem, type=SchedulePlan, wait="60s")
+    assert plan.bound <= 930 <= plan.makespan
+    assert not plan.optimal
+    assert f"the end is not below {plan.bound}" in plan.explanation
+
+
+async def test_of_many_problems_at_once_none_loses_its_time_by_waiting(client: Client) -> None:
+    problem = msgspec.structs.replace(pddl("blocks-4-0"), seconds=20.0)
+    asked = [client.run(PLAN_ACTIONS, problem, type=ActionPlan, wait="90s") for _ in range(12)]
+    assert {plan.cost for plan in await asyncio.gather(*asked)} == {6}

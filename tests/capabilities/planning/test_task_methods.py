@@ -178,7 +178,7 @@ def test_methods_that_lead_to_themselves_are_named_as_a_cycle() -> None:
 
 
 def test_a_recursion_ends_where_a_method_ends_it() -> None:
-    given = None
+    given: Any = None
     for number in range(5):
         given = {"n": number, "rest": given}
     plan = planned(

@@ -126,7 +126,7 @@ async def test_a_models_plan_is_repaired_run_and_written_anew_when_a_task_fails(
     assert "Finds the city of a person." in asked[0]
     assert "does not fit the JSON schema" in asked[1]
     assert "did you mean train?" in asked[2]
-    assert "input.city" in asked[3]
+    assert "input.days: is missing" in asked[3]
     assert 'where (locate) returned {"city":"Rome"}' in asked[4]
     assert "no train goes there" in asked[4]
 

@@ -1,15 +1,13 @@
 """A model as the author of a method: what it is asked, and what it wrote, checked and mended."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from pepperpy_agents.thinking.forms import Form, Misfit
+from pepperpy_capabilities.planning.asking import ask_until
 from pepperpy_capabilities.planning.tasks.topics import Topics
-from pepperpy_schemas.chat import ChatMessage
 from pepperpy_schemas.codec import encode
-from pepperpy_schemas.errors import BadOutput, PepperError
 from pepperpy_schemas.task_plans import FailedTask, Method, Step, StepName, TaskName
 
 if TYPE_CHECKING:
@@ -109,32 +107,14 @@ async def write_method(
         BadOutput: None of its plans can run; ``context.problems`` says why of the last.
         PepperError: The model cannot be asked.
     """
-    form = Form(WrittenPlan)
-    talk = [
-        ChatMessage("system", _SYSTEM),
-        ChatMessage("user", _question(goal, given, topics, happened)),
-    ]
-    problems: list[str] = []
-    for _ in range(repairs + 1):
-        text = ""
-        try:
-            reply = await llm.chat(
-                talk, model=model, response_format=form.asked, temperature=0.0, cache="off"
-            )
-            text = reply.text
-            return accept(_method(form.read(text), happened))
-        except (Misfit, BadOutput) as error:
-            told = error.problems if isinstance(error, Misfit) else error.context.get("problems")
-            problems = [str(one) for one in told or [error]]
-        except PepperError as error:
-            if error.category != "input":
-                raise
-            problems = [f"{error}" + (f" ({error.hint})" if error.hint else "")]
-        talk += [ChatMessage("assistant", text or "{}"), ChatMessage("user", _mend(problems))]
-    raise BadOutput(
-        f"the model's plan cannot run, after {repairs} repairs: {'; '.join(problems)}"[:2000],
-        hint="say more in the goal, offer fewer topics, or declare methods",
-        context={"problems": problems},
+    return await ask_until(
+        llm,
+        _SYSTEM,
+        _question(goal, given, topics, happened),
+        WrittenPlan,
+        lambda plan: accept(_method(plan, happened)),
+        model=model,
+        repairs=repairs,
     )
 
 
@@ -182,11 +162,6 @@ def _story(happened: Happened) -> list[str]:
         "tasks by their names; use new names for new tasks."
     ]
     return lines
-
-
-def _mend(problems: Sequence[str]) -> str:
-    said = "\n".join(f"- {one:.1000}" for one in problems)
-    return f"That plan cannot run:\n{said}\nAnswer with the whole plan again, mended."
 
 
 def _shown(value: Any) -> str:
