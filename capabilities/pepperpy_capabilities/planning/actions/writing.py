@@ -11,6 +11,12 @@ from pepperpy_schemas.action_plans import ActionProblem, ActionSpec
 from pepperpy_schemas.errors import BadProblem
 
 _NO_NAMES = frozenset("()=;?\"'")
+_COSTS = (
+    "(:functions (total-cost) - number)\n",
+    "(= (total-cost) 0) ",
+    "\n(:metric minimize (total-cost))",
+)
+"""What costs need in a domain, in its first state, and behind its goal."""
 
 
 class Written(NamedTuple):
@@ -45,6 +51,8 @@ class _Writer:
             kind: f"t{number}" for number, kind in enumerate(given.types)
         }
         self._objects = {name: f"o{number}" for number, name in enumerate(given.objects)}
+        # Without a metric each action costs 1; and not every engine can read one.
+        self._priced = any(one.cost != 1 for one in given.actions)
         if not given.actions:
             raise _bad("actions", "there are no actions")
         if not given.goal:
@@ -68,13 +76,14 @@ class _Writer:
         )
         names = {short: name for name, short in (*self._objects.items(), *self._predicates.items())}
         names |= {f"a{number}": one.name for number, one in enumerate(given.actions)}
+        costs, zero, metric = _COSTS if self._priced else ("", "", "")
         return Written(
             "(define (domain given)\n"
-            "(:requirements :typing :negative-preconditions :equality :action-costs)\n"
+            "(:requirements :typing :negative-preconditions :equality)\n"
             f"{_block('types', types)}{_block('constants', constants)}(:predicates {predicates})\n"
-            f"(:functions (total-cost) - number)\n{' '.join(actions)})",
-            f"(define (problem given) (:domain given)\n(:init (= (total-cost) 0) {' '.join(init)})"
-            f"\n(:goal (and {' '.join(goal)}))\n(:metric minimize (total-cost)))",
+            f"{costs}{' '.join(actions)})",
+            f"(define (problem given) (:domain given)\n(:init {zero}{' '.join(init)})\n"
+            f"(:goal (and {' '.join(goal)})){metric})",
             names,
         )
 
@@ -100,9 +109,10 @@ class _Writer:
         then = self._facts(f"{field}.then", one.then, places)
         if any("(= " in fact for fact in then):
             raise _bad(f"{field}.then", "objects cannot be made the same")
+        cost = f" (increase (total-cost) {one.cost})" if self._priced else ""
         return (
             f"(:action a{number} :parameters ({parameters}) :precondition (and {' '.join(when)})\n"
-            f" :effect (and {' '.join(then)} (increase (total-cost) {one.cost})))\n"
+            f" :effect (and {' '.join(then)}{cost}))\n"
         )
 
     def _typed(self, given: Mapping[str, str], short: Mapping[str, str], field: str) -> str:
