@@ -12,6 +12,8 @@ import msgspec
 
 from pepperpy_schemas.problems import Answer, Problem
 
+CONSTRAINTS: Final = "reason-constraints"
+"""The topic of constraint problems."""
 MAX_VARIABLES: Final = 20_000
 MAX_CONSTRAINTS: Final = 20_000
 MAX_SOLUTIONS: Final = 10_000

@@ -6,6 +6,8 @@ import msgspec
 
 from pepperpy_schemas.problems import Answer, Problem
 
+DECISION: Final = "reason-decision"
+"""The topic of decisions."""
 MAX_OPTIONS: Final = 1000
 MAX_CRITERIA: Final = 100
 MAX_DOMINANCES: Final = 10_000
