@@ -5,10 +5,12 @@ from typing import Any, Final
 from pepperpy_schemas.action_plans import ActionProblem
 from pepperpy_schemas.constraints import ConstraintProblem
 from pepperpy_schemas.decisions import DecisionProblem
+from pepperpy_schemas.goal_plans import GoalProblem
 from pepperpy_schemas.patterns import PatternsProblem
 from pepperpy_schemas.resource_plans import ScheduleProblem
 from pepperpy_schemas.rules import RulesProblem
 from pepperpy_schemas.subjects import Subject
+from pepperpy_schemas.task_plans import TaskProblem
 
 REASON_RULES_TASK: Final = Subject(
     "ReasonRulesTask",
@@ -80,6 +82,29 @@ PLAN_SCHEDULE_TASK: Final = Subject(
         '"duration":1},{"name":"bake","duration":2,"uses":{"oven":1}}]}]}',
     ),
 )
+PLAN_TASKS_TASK: Final = Subject(
+    "PlanTasksTask",
+    "{p}.task.plan-tasks.{id}",
+    TaskProblem,
+    "A goal shall be reached by tasks of other topics, by declared methods or a model's.",
+    "TASKS",
+    (
+        '{"goal":"publish","input":{"subject":"otters"},"methods":[{"name":"in_two","task":'
+        '"publish","steps":[{"name":"research","task":"research","input":"${input.subject}"},'
+        '{"name":"write","task":"write","input":{"notes":"${research.result}"}}]}],"run":true}',
+    ),
+)
+PLAN_GOAL_TASK: Final = Subject(
+    "PlanGoalTask",
+    "{p}.task.plan-goal.{id}",
+    GoalProblem,
+    "A goal shall be measured by events, once or until it is reached.",
+    "TASKS",
+    (
+        '{"goal":"Sell a hundred tickets.","sources":{"sold":{"events":"ticket.sold"}},'
+        '"sub_goals":[{"name":"tickets","source":"sold","target":100}],"watch":true}',
+    ),
+)
 
 CAPABILITY_TASKS: Final[tuple[Subject[Any], ...]] = (
     REASON_RULES_TASK,
@@ -88,5 +113,7 @@ CAPABILITY_TASKS: Final[tuple[Subject[Any], ...]] = (
     REASON_CONSTRAINTS_TASK,
     PLAN_ACTIONS_TASK,
     PLAN_SCHEDULE_TASK,
+    PLAN_TASKS_TASK,
+    PLAN_GOAL_TASK,
 )
 """All of them, in the order in which documents show them."""
