@@ -14,6 +14,7 @@ from pepperpy_bus.events import Emitter
 from pepperpy_bus.logs import Log
 from pepperpy_bus.registry import Registry
 from pepperpy_bus.routing import Addressee, Group, addressed
+from pepperpy_bus.streams.clock import to_datetime
 from pepperpy_bus.submission import SubmitOptions
 from pepperpy_bus.tasks.cancels import request_cancel
 from pepperpy_bus.units import Duration
@@ -75,6 +76,11 @@ class Context:
     def deadline(self) -> datetime | None:
         """When the task must have ended, by the server's clock; None without a deadline."""
         return self._task.deadline
+
+    @property
+    def sent(self) -> datetime:
+        """When the server stored what was delivered, by its clock."""
+        return to_datetime(self._task.delivery.time_ns)
 
     @property
     def now(self) -> datetime:

@@ -62,6 +62,7 @@ class OnlineLearner:
     example = OnlineExample
     asked = OnlineQuestion
     guess = OnlineGuess
+    options_type = OnlineOptions
 
     def __init__(self, options: OnlineOptions | None = None) -> None:
         need("online learning", ("river",), "learning")

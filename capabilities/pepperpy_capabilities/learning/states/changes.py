@@ -75,6 +75,18 @@ class Asked(Generic[L, T]):
             self.done.set_exception(error)
 
 
+class Spoiled(Exception):
+    """What an edit raises when it cannot be made, and has changed the learner nevertheless.
+
+    Attributes:
+        error: What its caller is told.
+    """
+
+    def __init__(self, error: PepperError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Broken(Exception):
     """An edit failed in a way that leaves a learner that nobody knows.
 
@@ -99,6 +111,8 @@ def make_changes(learner: L, marks: Marks, asked: list[Asked[L, Any]]) -> Marks 
     for one in asked:
         try:
             after = one.make(learner, marks)
+        except Spoiled as spoiled:
+            raise Broken(one, spoiled.error) from spoiled
         except Exception as error:
             raise Broken(one, error) from error
         if after is not None:

@@ -89,6 +89,10 @@ class Keeper(Generic[L]):
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Waits for the changes that are under way."""
         while self._commits:
             await asyncio.wait(self._commits.values())
 
@@ -103,7 +107,8 @@ class Keeper(Generic[L]):
             name: The learner's name, one token.
             edit: Changes the learner and returns an outcome. It is called again, on a newer state,
                 whenever another replica was faster, so it has no other effects. A `PepperError`
-                that it raises must leave the learner as it was.
+                that it raises must leave the learner as it was; one that does not is raised in
+                a `Spoiled`.
             once: Make the change once, however often it is asked for.
 
         Raises:

@@ -58,6 +58,7 @@ class ValueLearner:
     example = Step
     asked = Situation
     guess = Choice
+    options_type = ValueOptions
 
     def __init__(self, options: ValueOptions | None = None) -> None:
         self.options = options or ValueOptions()

@@ -1,0 +1,12 @@
+"""The learners that come with PepperPy, in the order in which they are shown."""
+
+from pepperpy_capabilities.learning.online.learner import OnlineLearner
+from pepperpy_capabilities.learning.serving import Offered
+from pepperpy_capabilities.learning.values.learner import ValueLearner
+from pepperpy_schemas.learning_online import OnlineAnswer, OnlineRequest
+from pepperpy_schemas.learning_values import ValueAnswer, ValueRequest
+
+BUILT_IN: tuple[Offered, ...] = (
+    Offered(OnlineLearner, OnlineRequest, OnlineAnswer),
+    Offered(ValueLearner, ValueRequest, ValueAnswer),
+)
