@@ -84,8 +84,12 @@ def _print(trace: "Trace") -> None:
 
 
 async def _send(trace: "Trace", url: str) -> None:
+    import logging
+
     from pepperpy.commands._failure import say
     from pepperpy_bus.tracing.otlp import send
 
+    # Each of its tries would be told; what became of all of them is told below.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     sent = await send(url, trace.spans)
     say(f"sent {sent} of {len(trace.spans)} spans to {url}")

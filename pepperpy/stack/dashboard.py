@@ -31,11 +31,13 @@ class Dashboard(msgspec.Struct, frozen=True):
         url: Its address.
         token_file: Where the token of those lies who act; empty when the person has set one.
         environment: What its monitor is told.
+        taken: The port of the settings, which somebody else has; 0 where it is served there.
     """
 
     url: str
     token_file: str
     environment: Mapping[str, str]
+    taken: int = 0
 
 
 def dashboard(settings: Settings, local: LocalBroker | None) -> Dashboard:
@@ -45,7 +47,8 @@ def dashboard(settings: Settings, local: LocalBroker | None) -> Dashboard:
         settings: The settings in force.
         local: The stack's own broker; of another one nobody here knows who may act.
     """
-    port = _port(settings, any_free=settings.stack.port == 0 and local is not None)
+    wanted = 0 if settings.stack.port == 0 and local is not None else settings.monitor.port
+    port = _free(wanted)
     told = {"PEPPERPY_MONITOR_PORT": str(port)}
     token_file = ""
     if local is not None:
@@ -57,12 +60,12 @@ def dashboard(settings: Settings, local: LocalBroker | None) -> Dashboard:
         if not settings.monitor.token:
             token_file = str(_token_file(local.folder / "secrets"))
             told["PEPPERPY_MONITOR_TOKEN_FILE"] = token_file
-    return Dashboard(f"http://127.0.0.1:{port}", token_file, told)
+    taken = wanted if port != wanted else 0
+    return Dashboard(f"http://127.0.0.1:{port}", token_file, told, taken)
 
 
-def _port(settings: Settings, *, any_free: bool) -> int:
-    """The port of the settings; another one where that is taken, as by a second stack."""
-    wanted = 0 if any_free else settings.monitor.port
+def _free(wanted: int) -> int:
+    """The port that is wanted; another one where that is taken, as by a second stack."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

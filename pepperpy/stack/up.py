@@ -118,6 +118,10 @@ class _Stack:
     async def _serve(self, local: LocalBroker | None, context: str = "") -> None:
         if MONITOR in self._children:
             self._dashboard = dashboard(self._settings, local)
+            if self._dashboard.taken:
+                self._output.note(
+                    f"port {self._dashboard.taken} is taken: the dashboard has another"
+                )
         supervisor = Supervisor(
             self._children,
             environment_of=lambda child: self._environment(child, local),

@@ -60,6 +60,15 @@ def test_a_receiver_gets_it(cli: Cli, ordered: str) -> None:
     assert len(receiver.spans) == count
 
 
+def test_a_receiver_that_is_not_there_is_one_error(cli: Cli, ordered: str) -> None:
+    done = cli.run("trace", ordered, "--otlp", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: http://127.0.0.1:9 did not take the spans",
+        "  hint: is it there, and does it speak OTLP over HTTP?",
+    ]
+
+
 def test_it_is_followed_to_its_end(cli: Cli, shop: Cli) -> None:  # noqa: F811 - the fixture
     published = cli.run("publish", "order", "sku=tea", "--no-check", "--json")
     task_id = json.loads(published.stdout)["id"]

@@ -77,8 +77,10 @@ def test_a_second_stack_takes_another_port():
         settings = load(flags={"monitor.port": port}, environ={}).settings
         other = dashboard(settings, None)
     assert other.url != f"http://127.0.0.1:{port}"
+    assert other.taken == port
     assert other.environment == {"PEPPERPY_MONITOR_PORT": other.url.rpartition(":")[2]}
-    assert dashboard(settings, None).url == f"http://127.0.0.1:{port}"
+    free = dashboard(settings, None)
+    assert (free.url, free.taken) == (f"http://127.0.0.1:{port}", 0)
 
 
 def test_without_its_packages_a_stack_says_how_to_get_a_dashboard(monkeypatch):

@@ -61,6 +61,8 @@ async def send(endpoint: str, spans: Sequence[Span]) -> int:
     sending = exporter(endpoint)
     try:
         return await hand_over(sending, spans)
+    except Unavailable as error:
+        raise Unavailable(f"{endpoint} did not take the spans", hint=error.hint) from None
     finally:
         await asyncio.to_thread(sending.shutdown)
 
