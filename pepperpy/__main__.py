@@ -65,7 +65,7 @@ COMMANDS: dict[str, Entry] = {
     "reason": Entry("Think", "Answer what follows from facts and rules in a file, with proofs."),
     "decide": Entry("Think", "Rank options by weighted criteria, and say why it is this order."),
     "solve": Entry("Think", "Find values that meet constraints, or which exclude each other."),
-    "plan": Entry("Think", "Plan actions and schedules by solvers, from a file."),
+    "plan": Entry("Think", "Plan actions, schedules, tasks and goals, from a file."),
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),
     "monitor": Entry("Look", "Show what the monitor sees; run it with its dashboard."),

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pepperpy.commands._ends import WAIT, WAIT_FOR, WaitCommand
+
 if TYPE_CHECKING:
     from pepperpy_schemas.problems import Answer, Problem
+
+command_class = WaitCommand
 
 FileArgument = Annotated[
     Path,
@@ -18,6 +22,7 @@ FileArgument = Annotated[
 
 
 def command(
+    ctx: typer.Context,
     file: FileArgument,
     problem_file: Annotated[
         Path | None, typer.Argument(metavar="[PROBLEM]", help="The problem of a domain in PDDL.")
@@ -32,33 +37,57 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="Draw a schedule as well: an .svg or a .png."),
     ] = None,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print tasks as a Mermaid diagram.")
+    ] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="Submit it: tasks are carried out, a goal is watched.")
+    ] = False,
+    wait: Annotated[bool, WAIT] = False,
+    wait_for: Annotated[str | None, WAIT_FOR] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Plan what a file asks for, here, without a broker, and say why it is planned so.
 
     The keys of the file say who plans it: actions that lead to a goal, a schedule of jobs on
-    resources, or what planners of installed packages plan.
+    resources, tasks of a goal by methods, the parts of a goal that are measured, or what planners
+    of installed packages plan. With --run the stock agent `planner` does it.
     """
+    from pepperpy.commands._ends import duration
+    from pepperpy.commands._lasting_plans import print_mermaid, submit_plan
     from pepperpy.commands._output import print_json
     from pepperpy_capabilities.offering import PLANNERS, every
     from pepperpy_capabilities.pictures.picture import picture_format
     from pepperpy_capabilities.planning.built_in import BUILT_IN
     from pepperpy_schemas.resource_plans import SchedulePlan, ScheduleProblem
+    from pepperpy_schemas.task_plans import TaskPlan, TaskProblem
 
     chosen, problem = _read(file, problem_file, planner, every(PLANNERS, BUILT_IN))
     if picture is not None:
         picture_format(picture)
         if not isinstance(problem, ScheduleProblem):
             raise typer.BadParameter("only schedules have a picture", param_hint="--picture")
-    plan = _plan(chosen, problem, limit)
+    if mermaid and not isinstance(problem, TaskProblem):
+        raise typer.BadParameter("only plans of tasks have a diagram", param_hint="--mermaid")
+    if run:
+        seconds = duration(wait_for, "--wait")
+        topic = PLANNERS.topic(chosen.name)
+        done = submit_plan(ctx, topic, problem, wait=wait, limit=seconds, as_json=as_json)
+        if done is None:
+            return
+        plan = done
+    else:
+        plan = _plan(chosen, problem, limit)
     if picture is not None and isinstance(plan, SchedulePlan):
         from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
 
         draw_gantt(plan, picture)
     if as_json:
         print_json(plan)
+    elif mermaid and isinstance(plan, TaskPlan):
+        print_mermaid(plan)
     else:
-        _print(plan)
+        _print(plan, problem)
 
 
 def _read(
@@ -98,12 +127,15 @@ def _plan(planner: Any, problem: "Problem", limit: str | None) -> "Answer":
     return plan
 
 
-def _print(plan: "Answer") -> None:
+def _print(plan: "Answer", problem: "Problem") -> None:
     """Prints the steps as a table, where there are some, and why they are these."""
+    from pepperpy.commands._lasting_plans import goal_rows, task_rows, task_words
     from pepperpy.commands._output import print_rows
     from pepperpy_bus.redaction import escape
     from pepperpy_schemas.action_plans import ActionPlan
+    from pepperpy_schemas.goal_plans import GoalReport
     from pepperpy_schemas.resource_plans import SchedulePlan
+    from pepperpy_schemas.task_plans import TaskPlan
 
     words = plan.explanation.splitlines()
     if isinstance(plan, ActionPlan):
@@ -111,6 +143,12 @@ def _print(plan: "Answer") -> None:
         print_rows(_steps(plan), as_json=False)
     elif isinstance(plan, SchedulePlan):
         print_rows(_assignments(plan), as_json=False)
+    elif isinstance(plan, TaskPlan):
+        words = task_words(plan, problem)
+        print_rows(task_rows(plan), as_json=False)
+    elif isinstance(plan, GoalReport):
+        words = words[:1]
+        print_rows(goal_rows(plan), as_json=False)
     for line in words:
         typer.echo(escape(line))
 
