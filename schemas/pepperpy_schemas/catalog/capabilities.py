@@ -6,6 +6,11 @@ from pepperpy_schemas.action_plans import ActionProblem
 from pepperpy_schemas.constraints import ConstraintProblem
 from pepperpy_schemas.decisions import DecisionProblem
 from pepperpy_schemas.goal_plans import GoalProblem
+from pepperpy_schemas.learned_routes import RouteRating, RouteTask
+from pepperpy_schemas.learning_bandits import BanditRequest
+from pepperpy_schemas.learning_choice import ChoiceRequest
+from pepperpy_schemas.learning_online import OnlineRequest
+from pepperpy_schemas.learning_values import ValueRequest
 from pepperpy_schemas.patterns import PatternsProblem
 from pepperpy_schemas.resource_plans import ScheduleProblem
 from pepperpy_schemas.rules import RulesProblem
@@ -59,6 +64,39 @@ REASON_CONSTRAINTS_TASK: Final = Subject(
         '"maximize":"3*x + 4*y"}',
     ),
 )
+LEARN_ONLINE_TASK: Final = Subject(
+    "LearnOnlineTask",
+    "{p}.task.learn-online.{id}",
+    OnlineRequest,
+    "Classes, numbers, clusters or anomalies shall be learned from examples, or guessed.",
+    "TASKS",
+    (
+        '{"do":"learn","name":"fruit","options":{"learner":"hoeffding-tree"},"examples":'
+        '[{"features":{"size":3,"color":"red"},"target":"apple"}]}',
+    ),
+)
+LEARN_VALUES_TASK: Final = Subject(
+    "LearnValuesTask",
+    "{p}.task.learn-values.{id}",
+    ValueRequest,
+    "What actions are worth shall be learned from what came of them, or the best be chosen.",
+    "TASKS",
+    (
+        '{"do":"learn","name":"maze","examples":[{"state":[0,0],"action":"right","reward":-1.0,'
+        '"next":[0,1],"actions":["left","right"]}],"asked":[{"state":[0,0]}]}',
+    ),
+)
+LEARN_CHOICE_TASK: Final = Subject(
+    "LearnChoiceTask",
+    "{p}.task.learn-choice.{id}",
+    ChoiceRequest,
+    "It shall be learned how to learn, or chosen for a new task.",
+    "TASKS",
+    (
+        '{"do":"learn","examples":[{"task":{"features":3.2},"options":{"learner":"nearest"},'
+        '"score":0.9}],"asked":[{"task":{"features":3.0}}]}',
+    ),
+)
 PLAN_ACTIONS_TASK: Final = Subject(
     "PlanActionsTask",
     "{p}.task.plan-actions.{id}",
@@ -105,15 +143,52 @@ PLAN_GOAL_TASK: Final = Subject(
         '"sub_goals":[{"name":"tickets","source":"sold","target":100}],"watch":true}',
     ),
 )
+LEARN_BANDIT_TASK: Final = Subject(
+    "LearnBanditTask",
+    "{p}.task.learn-bandit.{id}",
+    BanditRequest,
+    "A bandit shall learn from rewards, or say which arm to pull.",
+    "TASKS",
+    (
+        '{"do":"learn","name":"greetings","examples":[{"arm":"hello","reward":1,'
+        '"features":{"daytime":"morning"}}],"options":{"discount":0.99}}',
+    ),
+)
+ROUTE_TASK: Final = Subject(
+    "RouteTask",
+    "{p}.task.route.{id}",
+    RouteTask,
+    "A task shall go where it was learned that such tasks end best.",
+    "TASKS",
+    (
+        '{"choices":[{"name":"small","topic":"answer","set":{"model":"small"}},'
+        '{"name":"large","topic":"answer","set":{"model":"large"}}],'
+        '"task":{"text":"Where is my parcel?"},"router":"answers","features":{"kind":"mail"}}',
+    ),
+)
+ROUTE_RATING_TASK: Final = Subject(
+    "RouteRatingTask",
+    "{p}.task.route-rating.{id}",
+    RouteRating,
+    "Somebody says how good it is what came of a routed task.",
+    "TASKS",
+    ('{"task":"PP_TASKS-7","rating":0.8,"by":"ana"}',),
+)
 
 CAPABILITY_TASKS: Final[tuple[Subject[Any], ...]] = (
     REASON_RULES_TASK,
     REASON_PATTERNS_TASK,
     REASON_DECISION_TASK,
     REASON_CONSTRAINTS_TASK,
+    LEARN_ONLINE_TASK,
+    LEARN_VALUES_TASK,
+    LEARN_CHOICE_TASK,
     PLAN_ACTIONS_TASK,
     PLAN_SCHEDULE_TASK,
     PLAN_TASKS_TASK,
     PLAN_GOAL_TASK,
+    LEARN_BANDIT_TASK,
+    ROUTE_TASK,
+    ROUTE_RATING_TASK,
 )
 """All of them, in the order in which documents show them."""

@@ -76,6 +76,7 @@ from pepperpy_schemas.catalog.state import (
     LEARNER_STATE,
     LEASES,
     LEDGER,
+    ROUTER_SETTING,
     SILENCE,
 )
 from pepperpy_schemas.catalog.tasks import (
@@ -175,6 +176,7 @@ CATALOG: Final[tuple[Subject[Any], ...]] = (
     FAMILY_STATE,
     KEY_STATE,
     LEARNER_STATE,
+    ROUTER_SETTING,
     LEASES,
     LEDGER,
     COMPOSITE,

@@ -6,6 +6,7 @@ import msgspec
 
 from pepperpy_schemas.alerts import Alert, Silence, Told
 from pepperpy_schemas.composites import CompositeState
+from pepperpy_schemas.learned_routes import RouterSetting
 from pepperpy_schemas.learner_state import LearnerState
 from pepperpy_schemas.shared import Ledger, Resource
 from pepperpy_schemas.subjects import Subject
@@ -73,4 +74,11 @@ LEARNER_STATE: Final = Subject(
     "$KV.{p}_state.learner.{kind}.{name}",
     LearnerState,
     "What a learner has learned, changed by compare-and-set alone; it does not disappear.",
+)
+ROUTER_SETTING: Final = Subject(
+    "RouterSetting",
+    "$KV.{p}_state.router.{name}",
+    RouterSetting,
+    "How a learned router routes: its mode, its default, its rewards.",
+    examples=('{"mode":"live","default":"small","exploration":0.1}',),
 )

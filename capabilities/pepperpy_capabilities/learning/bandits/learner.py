@@ -72,6 +72,7 @@ class BanditLearner:
     example = Pull
     asked = Pulling
     guess = Pulled
+    options_type = BanditOptions
 
     def __init__(self, options: BanditOptions | None = None) -> None:
         self.options = options or BanditOptions()
