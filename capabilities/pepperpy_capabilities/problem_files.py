@@ -42,7 +42,8 @@ def read_problem(
             context={"field": path.removeprefix("$."), "line": marked.line(path)},
         )
     try:
-        problem: Problem = convert(marked.data, solver.problem)
+        # YAML takes days and times for more than texts.
+        problem: Problem = convert(msgspec.to_builtins(marked.data), solver.problem)
     except BadPayload as error:
         line = str(marked.line(str(error.context.get("path", "$"))))
         raise BadProblem(

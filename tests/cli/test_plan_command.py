@@ -66,6 +66,19 @@ def test_actions_are_a_table_with_what_each_step_serves(
     assert "at shop → goal" in out
 
 
+def test_days_need_no_quotes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    week = """start: 2026-12-25T08:00:00
+calendars: {week: {weekly: {fri: ["09:00-10:00"], mon: ["09:00-10:00"]}, closed: [2026-12-25]}}
+"""
+    text = BAKERY.replace("oven: {}", "oven: {calendar: week}").replace(
+        "duration: 2", "duration: 1"
+    )
+    (folder / "week.yaml").write_text(week + text)
+    code, out, _ = run(capsys, "week.yaml")
+    assert code == 0
+    assert "2026-12-28T09:00" in out
+
+
 def test_pddl_is_two_files(capsys: pytest.CaptureFixture[str]) -> None:
     domain, problem = str(PDDL / "blocks.pddl"), str(PDDL / "blocks-sussman.pddl")
     code, out, _ = run(capsys, domain, problem, "--json")
