@@ -55,7 +55,7 @@ def deduce(problem: RulesProblem) -> Deduced:
 
 
 def _look(program: Program, problem: RulesProblem) -> Seen:
-    control, said = new_control(problem.seed)
+    control, said = new_control(problem.seed, worlds=0)
     state(control, program.facts)
     with ast.ProgramBuilder(control) as builder:
         for constant in program.constants:

@@ -1,5 +1,7 @@
 """Statements made plain: one kind of text, allowed names, contraries as names of their own."""
 
+import inspect
+import re
 from typing import Any, Final
 
 import clingo
@@ -12,6 +14,11 @@ OURS: Final = "__"
 """What our own names begin with, and nobody else's."""
 CONTRARY: Final = "__not_"
 """What the name of a contrary begins with: ``-p`` is ``__not_p``."""
+
+_VALUE = r"""(-?\d{1,9})|([a-z]\w*)|("[^"\\]*")"""
+_ARGUMENT = re.compile(_VALUE)
+_ONE = r"""(?:-?\d{1,9}|[a-z]\w*|"[^"\\]*")"""
+_FACT = re.compile(rf"([a-z]\w*)\( ?({_ONE}(?: ?, ?{_ONE})*) ?\)\.", re.ASCII)
 
 _REFUSED = {
     ast.ASTType.TheoryAtom: "has a theory atom (&), which is not allowed",
@@ -64,9 +71,7 @@ class Plain(ast.Transformer):
     def visit_Function(self, node: ast.AST) -> ast.AST:  # noqa: N802
         """A function is one that is allowed, or a term."""
         if node.external:
-            if node.name not in FUNCTIONS:
-                known = ", ".join(f"@{name}" for name in FUNCTIONS)
-                raise self._refuse(f"calls @{node.name}, which is not there", f"there are {known}")
+            self._check_call(node.name, len(node.arguments))
         else:
             self._check_name(node.name)
         return node.update(**self.visit_children(node))
@@ -91,6 +96,15 @@ class Plain(ast.Transformer):
     def _with_children(self, function: ast.AST) -> ast.AST:
         return function.update(arguments=[self.visit(one) for one in function.arguments])
 
+    def _check_call(self, name: str, count: int) -> None:
+        if name not in FUNCTIONS:
+            known = ", ".join(f"@{one}" for one in FUNCTIONS)
+            raise self._refuse(f"calls @{name}, which is not there", f"there are {known}")
+        try:
+            inspect.signature(FUNCTIONS[name]).bind(*range(count))
+        except TypeError:
+            raise self._refuse(f"gives @{name} {count} values") from None
+
     def _check_name(self, name: str) -> None:
         if name.startswith(OURS):
             raise self._refuse(f"uses the name {name}", "names do not begin with two underscores")
@@ -98,6 +112,22 @@ class Plain(ast.Transformer):
     def _refuse(self, fact: str, hint: str = "") -> Exception:
         assert self._one is not None
         return self._one.refuse(fact, hint)
+
+
+def plain_fact(text: str, constants: set[str]) -> clingo.Symbol | None:
+    """Returns the fact that a statement is, when its text is so plain that it needs no more.
+
+    Clingo's syntax trees are slow in Python, and most of a large problem are facts.
+    """
+    match = _FACT.fullmatch(text)
+    if match is None:
+        return None
+    values: list[clingo.Symbol] = []
+    for number, word, quoted in _ARGUMENT.findall(match[2]):
+        if word in constants:
+            return None
+        values.append(clingo.Number(int(number)) if number else clingo.String(word or quoted[1:-1]))
+    return clingo.Function(match[1], values)
 
 
 def symbol_of(term: ast.AST) -> clingo.Symbol | None:

@@ -14,7 +14,7 @@ from pepperpy_capabilities.reasoning.rules.building import (
     variable,
 )
 from pepperpy_capabilities.reasoning.rules.functions import Calls
-from pepperpy_capabilities.reasoning.rules.plain import CONTRARY, Plain, symbol_of
+from pepperpy_capabilities.reasoning.rules.plain import CONTRARY, Plain, plain_fact, symbol_of
 from pepperpy_capabilities.reasoning.rules.reading import Statement, Statements, read
 from pepperpy_capabilities.reasoning.rules.source import Place, Source
 from pepperpy_capabilities.reasoning.rules.wording import shown_value
@@ -53,7 +53,8 @@ class Program:
             self.statements: Statements = read(Source(problem))
             names = {one.name for one in self.statements.constants}
             plain = Plain(names)
-            made = [(one, plain.made(one)) for one in self.statements.rules]
+            facts = [(one, plain_fact(one.text, names)) for one in self.statements.rules]
+            rules = [(one, plain.made(one)) for one, fact in facts if fact is None]
             self.query: tuple[Statement, ast.AST] = (
                 self.statements.query,
                 plain.made(self.statements.query),
@@ -62,12 +63,10 @@ class Program:
             raise TooBig("a rule is nested too deeply") from None
         self.constants = self.statements.constants
         self.facts: dict[clingo.Symbol, int] = dict.fromkeys(_rows(problem), 0)
-        self.rules: list[tuple[Statement, ast.AST]] = []
-        for one, node in made:
-            fact = _fact(node)
-            if fact is None:
-                self.rules.append((one, node))
-            else:
+        self.rules = [(one, node) for one, node in rules if _fact(node) is None]
+        facts += [(one, _fact(node)) for one, node in rules]
+        for one, fact in facts:
+            if fact is not None:
                 self.facts.setdefault(fact, one.number)
         contraries = plain.contraries | {
             (fact.name.removeprefix(CONTRARY), len(fact.arguments))
@@ -125,11 +124,18 @@ class Program:
         return BadRule(str(error))
 
 
-def new_control(seed: int) -> tuple[clingo.Control, list[str]]:
-    """Returns an empty control, and the list that its messages go to."""
+def new_control(seed: int, *, worlds: int = 1) -> tuple[clingo.Control, list[str]]:
+    """Returns an empty control, and the list that its messages go to.
+
+    Args:
+        seed: By what the search is varied.
+        worlds: How many worlds it looks for; 0 for all.
+    """
     said: list[str] = []
     control = clingo.Control(
-        ["0", f"--seed={seed}"], logger=lambda _, text: said.append(text), message_limit=_MESSAGES
+        [f"--models={worlds}", f"--seed={seed}"],
+        logger=lambda _, text: said.append(text),
+        message_limit=_MESSAGES,
     )
     return control, said
 

@@ -9,7 +9,12 @@ from pepperpy_capabilities.reasoning.rules.source import Place, Source
 from pepperpy_schemas.errors import BadRule
 
 _MESSAGE = re.compile(r"<string>:(\d+):(\d+)\S*: error: (.*)", re.DOTALL)
-_IGNORED = (ast.ASTType.Program, ast.ASTType.Comment, ast.ASTType.ShowSignature)
+_IGNORED = (
+    ast.ASTType.Program,
+    ast.ASTType.Comment,
+    ast.ASTType.ShowSignature,
+    ast.ASTType.ShowTerm,
+)
 _WHY_NOT = {
     ast.ASTType.Minimize: "gives no best answer; reason-constraints does",
     ast.ASTType.Program: "has no parts",
@@ -92,22 +97,24 @@ def read(source: Source) -> Statements:
     constants: list[ast.AST] = []
     asked: list[Statement] = []
     for node in nodes:
-        if node.ast_type in _IGNORED and (
-            node.ast_type != ast.ASTType.Program or (node.name == "base" and not node.parameters)
+        kind, location = node.ast_type, node.location
+        if kind in _IGNORED and (
+            kind != ast.ASTType.Program or (node.name == "base" and not node.parameters)
         ):
             continue
-        place = source.place(node.location.begin.line)
+        place = source.place(location.begin.line)
+        text = _slice(location, lines)
         if place.field == "query":
-            asked.append(Statement(0, node, _query_text(node, lines), place))
+            text = text.removeprefix(":-").removesuffix(".").strip()
+            asked.append(Statement(0, node, text, place))
             continue
-        one = Statement(len(rules) + 1, node, _slice(node, lines), place)
-        if node.ast_type == ast.ASTType.Definition:
+        one = Statement(len(rules) + 1, node, text, place)
+        if kind == ast.ASTType.Definition:
             constants.append(node)
-        elif node.ast_type == ast.ASTType.Rule:
+        elif kind == ast.ASTType.Rule:
             rules.append(one)
         else:
-            reason = _WHY_NOT.get(node.ast_type, f"is not allowed: {node.ast_type.name}")
-            raise one.refuse(reason)
+            raise one.refuse(_WHY_NOT.get(kind, f"is not allowed: {kind.name}"))
     if len(asked) != 1 or not _is_question(asked[0].node):
         raise BadRule(
             "the query is none: it must be conditions, parted by commas",
@@ -154,13 +161,9 @@ def _is_question(node: ast.AST) -> bool:
     return node.ast_type == ast.ASTType.Rule and str(node.head) == "#false" and bool(node.body)
 
 
-def _slice(node: ast.AST, lines: list[bytes]) -> str:
-    begin, end = node.location.begin, node.location.end
+def _slice(location: ast.Location, lines: list[bytes]) -> str:
+    begin, end = location.begin, location.end
     part = lines[begin.line - 1 : end.line]
     part[-1] = part[-1][: end.column - 1]
     part[0] = part[0][begin.column - 1 :]
     return " ".join(b"\n".join(part).decode(errors="replace").split())
-
-
-def _query_text(node: ast.AST, lines: list[bytes]) -> str:
-    return _slice(node, lines).removeprefix(":-").removesuffix(".").strip()

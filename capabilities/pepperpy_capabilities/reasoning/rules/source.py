@@ -11,7 +11,9 @@ from pepperpy_schemas.rules import Conditions, RulesProblem
 # Scripts run, and other files are opened, while clingo reads: so nothing of the kind is let near
 # it, not even in comments, which clingo may see elsewhere than we do.
 _DIRECTIVE = re.compile(r"#\s*(script|include)", re.IGNORECASE)
-_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|%[^\n]*')
+_QUOTED = re.compile(r'"(?:\\.|[^"\\\n])*"|%\*.*?\*%|%[^\n]*', re.DOTALL)
+# Clingo reads bytes: of a letter that is none of its own it would tell a half.
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
 _NUMBER = re.compile(r"\b\d{10,}\b")
 _LARGEST = 2**31 - 1
 
@@ -91,7 +93,14 @@ def _check(field: str, text: str) -> None:
             hint="rules are rules alone: they open no files and run no programs",
             context={"field": field, "line": line},
         )
-    bare = _QUOTED.sub(lambda match: " " * len(match[0]), text)
+    bare = _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    if foreign := _FOREIGN.search(bare):
+        line = text.count("\n", 0, foreign.start()) + 1
+        raise BadRule(
+            f"{Place(field, line)}: {foreign[0]!r} can only be in quoted texts",
+            hint='names are letters a to z, digits and _; write other words as "größe"',
+            context={"field": field, "line": line},
+        )
     for number in _NUMBER.finditer(bare):
         if int(number[0]) > _LARGEST:
             line = text.count("\n", 0, number.start()) + 1
