@@ -178,6 +178,8 @@ _FOREST = {
     "delta": Parameter(0.01, 1e-12, 1),
     "lambda_value": Parameter(6, 1, 20),
 }
+# River's default learns a linear model in each leaf, which goes astray where numbers are large.
+_LEAF = {"leaf_prediction": Parameter("mean", words=("mean", "model", "adaptive"))}
 _MONDRIAN = {
     "n_estimators": Parameter(10, 1, 50),
     "step": Parameter(1.0, 1e-6, 1e3),
@@ -230,13 +232,16 @@ LEARNERS: Final[dict[str, Entry]] = {
         "regression", _scaled(_river("linear_model.PARegressor")), _PASSIVE, "weights"
     ),
     "hoeffding-tree-regression": Entry(
-        "regression", _river("tree.HoeffdingTreeRegressor"), _TREE, "path"
+        "regression", _river("tree.HoeffdingTreeRegressor"), {**_TREE, **_LEAF}, "path"
     ),
     "adaptive-tree-regression": Entry(
-        "regression", _river("tree.HoeffdingAdaptiveTreeRegressor", seeded=True), _TREE, "path"
+        "regression",
+        _river("tree.HoeffdingAdaptiveTreeRegressor", seeded=True),
+        {**_TREE, **_LEAF},
+        "path",
     ),
     "adaptive-forest-regression": Entry(
-        "regression", _river("forest.ARFRegressor", seeded=True), _FOREST
+        "regression", _river("forest.ARFRegressor", seeded=True), {**_FOREST, **_LEAF}
     ),
     "nearest-regression": Entry(
         "regression", _scaled(_nearest("neighbors.KNNRegressor")), _NEAREST
