@@ -106,5 +106,6 @@ def _listening(host: str, port: int, setting: str) -> socket.socket:
     except OSError as error:
         raise BadConfig(
             f"{setting}.port {port} on {host} cannot be used: {error.strerror or error}",
-            hint=f"choose another one, or 0 for a free one: PEPPERPY_{setting.upper()}_PORT",
+            hint="choose another one, or 0 for a free one: --port, or "
+            f"PEPPERPY_{setting.upper()}_PORT",
         ) from error
