@@ -10,11 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy import Client
+from pepperpy import Client, connect
 from pepperpy.stack.broker import Broker
+from pepperpy.stack.conf import role_logins
 from pepperpy_bus.streams.blobs import Blobs
+from pepperpy_bus.streams.kv import Bucket
 from pepperpy_capabilities.learning.states import bodies, marks
-from pepperpy_schemas.errors import BadExample, BadName, Conflict, TooBig
+from pepperpy_schemas.errors import (
+    BadExample,
+    BadName,
+    Conflict,
+    PepperError,
+    PermissionDenied,
+    TooBig,
+)
 from pepperpy_schemas.learner_state import LEARNED, Marks
 from tests.capabilities.learning import collecting
 from tests.capabilities.learning.collecting import Collected, keeping, once
@@ -223,3 +232,38 @@ def test_a_change_is_known_by_its_mark_until_two_generations_later() -> None:
     with pytest.raises(Conflict, match="cannot be told"):
         marks.is_marked(kept, once("c0", asked=begin))
     assert len(kept.newer) + len(kept.older) <= 2 * marks.GENERATION * marks.SIZE
+
+
+async def test_what_is_no_state_is_told_and_can_be_erased(client: Client, prefix: str) -> None:
+    async with keeping(client.connection, prefix) as keeper:
+        await keeper.change("w", adding("word"))
+        bucket = Bucket(client.connection, f"{prefix}_state")
+        for body in (b"no JSON", b'{"version":1,"changed":"2026-01-01T00:00:00Z","blob":"gone"}'):
+            await bucket.put("learner.collected.w", body)
+            with pytest.raises(PepperError) as told:
+                await keeper.change("w", adding("more"))
+            assert told.value.category == "input"
+            with pytest.raises(PepperError):
+                await keeper.read("w", lambda one: one.words)
+        await keeper.erase("w")
+        assert (await keeper.change("w", adding("new"))).outcome == 1
+
+
+async def test_a_worker_may_keep_large_states_and_who_submits_tasks_may_not(
+    broker_factory: Callable[..., Broker],
+) -> None:
+    roles = broker_factory(logins=role_logins())
+    async with (
+        connect(roles.url_for("operator")),
+        connect(roles.url_for("worker")) as worker,
+        connect(roles.url_for("producer")) as producer,
+        keeping(worker.connection, "pp", inline=4) as keeper,
+    ):
+        for word in ("one", "two"):
+            await keeper.change("w", adding(word))
+        assert (await keeper.read("w", lambda one: list(one.words))).outcome == ["one", "two"]
+        assert len(await Blobs(worker.connection, "pp", bucket=LEARNED).listed()) == 1
+        with pytest.raises(PermissionDenied):
+            await Blobs(producer.connection, "pp", bucket=LEARNED).put(b"evil")
+        with pytest.raises(PermissionDenied):
+            await Bucket(producer.connection, "pp_state").put("learner.collected.w", b"evil")

@@ -6,6 +6,7 @@ one is being stored are stored together.
 """
 
 import asyncio
+import contextlib
 import random
 from collections import OrderedDict
 from collections.abc import Callable
@@ -145,8 +146,11 @@ class Keeper(Generic[L]):
         async with self._lock(key):
             self._held.pop(key, None)
             entry = await self._cells.get(key)
-            if entry is not None:
-                await self._cells.bucket.delete(key, ttl=FORGET)
+            if entry is None:
+                return
+            await self._cells.bucket.delete(key, ttl=FORGET)
+            # One that cannot be read is erased, too; where its body lies nobody knows then.
+            with contextlib.suppress(BadPayload):
                 await self._bodies.remove(decode(entry.value, LearnerState))
 
     async def names(self) -> list[str]:
