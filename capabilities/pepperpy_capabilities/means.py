@@ -70,6 +70,15 @@ class Means:
             hint="submit it as a task, or give llm= to Means",
         )
 
+    def part(self, seconds: float) -> "Means":
+        """Returns the means for a part of the problem, which has less time.
+
+        Args:
+            seconds: How long the part may take; no longer than is left.
+        """
+        less = min(seconds, self.left)
+        return Means(self._workshop, seconds=less, llm=self._llm, context=self.context)
+
     async def run(self, function: Callable[[*Ts], T], /, *arguments: *Ts) -> T:
         """Returns what a function returns in a process that is killed when the time is over.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, ClassVar
 
 import msgspec
@@ -85,6 +86,14 @@ class _SolverConformance:
         """Returns what of an answer must be the same each time: all of it, unless overridden."""
         return answer
 
+    def means(self, workshop: Workshop, seconds: float) -> AbstractAsyncContextManager[Means]:
+        """Gives what each problem may use; one that asks models overrides it, and brings one."""
+        return nullcontext(Means(workshop, seconds=seconds))
+
+    def is_solving(self, workshop: Workshop) -> bool:
+        """Whether a solver is at work on a problem, and not only about to be."""
+        return workshop.busy > 0
+
     def solve(self, problem: Problem) -> Any:
         """Returns the answer to a problem."""
         (answer,) = self.solve_each([problem])
@@ -100,20 +109,19 @@ class _SolverConformance:
         answers: list[Any] = []
         async with Workshop() as workshop:
             for problem in problems:
-                means = Means(workshop, seconds=seconds)
-                try:
-                    answers.append(await self.solving(self.make())(problem, means))
-                except PepperError as error:
-                    answers.append(error)
+                async with self.means(workshop, seconds) as means:
+                    try:
+                        answers.append(await self.solving(self.make())(problem, means))
+                    except PepperError as error:
+                        answers.append(error)
         return answers
 
     async def _cancel(self, problem: Problem) -> None:
-        async with Workshop() as workshop:
-            means = Means(workshop, seconds=600)
+        async with Workshop() as workshop, self.means(workshop, 600) as means:
             work = asyncio.create_task(
                 self.solving(self.make())(problem, means), name="the problem that is canceled"
             )
-            while not workshop.busy and not work.done():
+            while not self.is_solving(workshop) and not work.done():
                 await asyncio.sleep(0.01)
             work.cancel()
             try:

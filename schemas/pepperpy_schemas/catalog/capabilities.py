@@ -11,6 +11,14 @@ from pepperpy_schemas.learning_bandits import BanditRequest
 from pepperpy_schemas.learning_choice import ChoiceRequest
 from pepperpy_schemas.learning_online import OnlineRequest
 from pepperpy_schemas.learning_values import ValueRequest
+from pepperpy_schemas.model_reasoning import (
+    AbductiveProblem,
+    AnalogicalProblem,
+    CausalProblem,
+    CounterfactualProblem,
+    DeductiveProblem,
+    InductiveProblem,
+)
 from pepperpy_schemas.patterns import PatternsProblem
 from pepperpy_schemas.resource_plans import ScheduleProblem
 from pepperpy_schemas.rules import RulesProblem
@@ -97,6 +105,63 @@ LEARN_CHOICE_TASK: Final = Subject(
         '"score":0.9}],"asked":[{"task":{"features":3.0}}]}',
     ),
 )
+REASON_DEDUCTIVE_TASK: Final = Subject(
+    "ReasonDeductiveTask",
+    "{p}.task.reason-deductive.{id}",
+    DeductiveProblem,
+    "What follows from premises in words shall be concluded, and proved.",
+    "TASKS",
+    ('{"premises":["All men are mortal.","Socrates is a man."],"question":"Is Socrates mortal?"}',),
+)
+REASON_INDUCTIVE_TASK: Final = Subject(
+    "ReasonInductiveTask",
+    "{p}.task.reason-inductive.{id}",
+    InductiveProblem,
+    "The rule that observations lead to is wanted.",
+    "TASKS",
+    (
+        '{"observations":["Swan 1 is white.","Swan 2 is white."],'
+        '"question":"Is the next one white?"}',
+    ),
+)
+REASON_ABDUCTIVE_TASK: Final = Subject(
+    "ReasonAbductiveTask",
+    "{p}.task.reason-abductive.{id}",
+    AbductiveProblem,
+    "What explains something best is wanted.",
+    "TASKS",
+    ('{"explain":["The grass is wet."],"known":["The sprinkler was off."]}',),
+)
+REASON_ANALOGICAL_TASK: Final = Subject(
+    "ReasonAnalogicalTask",
+    "{p}.task.reason-analogical.{id}",
+    AnalogicalProblem,
+    "What is so because of something like it is wanted.",
+    "TASKS",
+    (
+        '{"source":["Water flows from high to low pressure."],"target":["Heat has a temperature."],'
+        '"question":"Where does heat flow?"}',
+    ),
+)
+REASON_CAUSAL_TASK: Final = Subject(
+    "ReasonCausalTask",
+    "{p}.task.reason-causal.{id}",
+    CausalProblem,
+    "Causes and their effects are wanted, as a graph.",
+    "TASKS",
+    ('{"evidence":["Who smokes has cancer more often."],"factors":["smoking","cancer"]}',),
+)
+REASON_COUNTERFACTUAL_TASK: Final = Subject(
+    "ReasonCounterfactualTask",
+    "{p}.task.reason-counterfactual.{id}",
+    CounterfactualProblem,
+    "What would be so if something were otherwise is wanted.",
+    "TASKS",
+    (
+        '{"situation":["The match was struck.","It is lit."],"suppose":"The match was wet.",'
+        '"question":"Is it lit?"}',
+    ),
+)
 PLAN_ACTIONS_TASK: Final = Subject(
     "PlanActionsTask",
     "{p}.task.plan-actions.{id}",
@@ -180,6 +245,12 @@ CAPABILITY_TASKS: Final[tuple[Subject[Any], ...]] = (
     REASON_PATTERNS_TASK,
     REASON_DECISION_TASK,
     REASON_CONSTRAINTS_TASK,
+    REASON_DEDUCTIVE_TASK,
+    REASON_INDUCTIVE_TASK,
+    REASON_ABDUCTIVE_TASK,
+    REASON_ANALOGICAL_TASK,
+    REASON_CAUSAL_TASK,
+    REASON_COUNTERFACTUAL_TASK,
     LEARN_ONLINE_TASK,
     LEARN_VALUES_TASK,
     LEARN_CHOICE_TASK,
