@@ -69,4 +69,4 @@ def _all(answer: ConstraintAnswer, problem: ConstraintProblem) -> str:
         )
     if count == problem.limit:
         return f"These are {count} of the solutions; there are more."
-    return f"These {count} solutions were found in time; there may be others."
+    return f"Solutions that were found in time: {count}; there may be others."

@@ -77,7 +77,7 @@ class Posting:
     def _made(self, constraint: _Global, place: str) -> Any:
         match constraint:
             case said.AllDifferent():
-                return self._model.add_all_different(self._list(constraint.of, f"{place}.of"))
+                return self._model.add_all_different(self._alike(constraint.of, f"{place}.of"))
             case said.Element():
                 return self._element(constraint, place)
             case said.Table():
@@ -136,7 +136,7 @@ class Posting:
         left, right = relation.left, relation.right
         if isinstance(right, str):
             number = self._space.word(left.alone, right, place)
-            return self._space.affine(left, place), number
+            return self._space.variable(left, place), number
         both = left.alone, right.alone
         if all(both) and all(map(self._space.is_enum, both)):
             if relation.comparison not in ("==", "!="):
@@ -144,7 +144,7 @@ class Posting:
                     f"{place}: words have no order: {both[0]} and {both[1]} are the same or not",
                     context={"field": place},
                 )
-            return self._space.affine(left, place), self._space.affine(right, place)
+            return self._space.variable(left, place), self._space.variable(right, place)
         difference = left - right
         if not difference.terms:
             raise BadProblem(f"{place} compares no variable", context={"field": place})
@@ -177,13 +177,25 @@ class Posting:
     def _list(self, sums: Sequence[Sum], place: str) -> list[LinearExprT]:
         return [self._one(one, f"{place}[{n}]") for n, one in enumerate(sums)]
 
+    def _alike(self, sums: Sequence[Sum], place: str) -> list[LinearExprT]:
+        """Sums, or enum variables: of the one nothing is the same as of the other."""
+        read = [read_sum(one, f"{place}[{n}]") for n, one in enumerate(sums)]
+        words = [self._space.is_enum(one.alone) for one in read]
+        if any(words) and not all(words):
+            raise BadProblem(
+                f"{place}: {read[words.index(True)].alone} has words as values, and"
+                f" {sums[words.index(False)]} is a number",
+                context={"field": place},
+            )
+        return [self._space.variable(one, f"{place}[{n}]") for n, one in enumerate(read)]
+
     def _one(self, text: Sum, place: str) -> LinearExprT:
         return self._space.affine(read_sum(text, place), place)
 
     def _element(self, constraint: said.Element, place: str) -> Any:
         index = self._one(constraint.index, f"{place}.index")
-        equals = self._one(constraint.equals, f"{place}.equals")
-        return self._model.add_element(index, self._list(constraint.of, f"{place}.of"), equals)
+        *of, equals = self._alike([*constraint.of, constraint.equals], f"{place}.of")
+        return self._model.add_element(index, of, equals)
 
     def _table(self, constraint: said.Table, place: str) -> Any:
         columns = [read_sum(one, f"{place}.of[{n}]") for n, one in enumerate(constraint.of)]
@@ -195,7 +207,7 @@ class Posting:
         rows = [
             self._row(row, columns, f"{place}.rows[{n}]") for n, row in enumerate(constraint.rows)
         ]
-        of = self._list(constraint.of, f"{place}.of")
+        of = [self._space.variable(one, f"{place}.of[{n}]") for n, one in enumerate(columns)]
         if constraint.forbidden:
             return self._model.add_forbidden_assignments(of, rows)
         return self._model.add_allowed_assignments(of, rows)
@@ -258,4 +270,5 @@ class Posting:
             low, high = self._space.range(read_sum(text, where), where)
             heads = [head for head in places if low <= head <= high and head != tail]
             arcs += [(tail, head, self._literal(f"{text} == {head}", where)) for head in heads]
-        return self._model.add_circuit(arcs)
+        # No arc at all is what nothing meets.
+        return self._model.add_circuit(arcs) if arcs else self._model.add_bool_or([])

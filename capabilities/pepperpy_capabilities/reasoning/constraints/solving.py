@@ -9,10 +9,12 @@ import msgspec
 from pepperpy_capabilities.reasoning.constraints.explaining import explain
 from pepperpy_capabilities.reasoning.constraints.names import names_of
 from pepperpy_schemas.constraints import ConstraintAnswer, ConstraintProblem
-from pepperpy_schemas.errors import BadProblem, TooLong
+from pepperpy_schemas.errors import BadProblem, TooBig, TooLong
 
 if TYPE_CHECKING:
     from pepperpy_capabilities.reasoning.constraints.searching import Search
+
+_MOST_VALUES = 2_000_000  # of an answer: they are all in memory, here and where they arrive
 
 
 def solve(problem: ConstraintProblem, seconds: float, until: float) -> ConstraintAnswer:
@@ -77,6 +79,13 @@ def _asked(problem: ConstraintProblem) -> str:
             "all solutions are asked for, and none of them is to be the best",
             hint="leave out what is to be optimized, or ask for an optimal one",
             context={"field": "ask"},
+        )
+    if ask == "all" and problem.limit * len(problem.variables) > _MOST_VALUES:
+        raise TooBig(
+            f"limit: {problem.limit} solutions of {len(problem.variables)} variables are more than"
+            f" {_MOST_VALUES:,} values",
+            hint=f"take a limit of {_MOST_VALUES // len(problem.variables)} or less",
+            context={"field": "limit"},
         )
     return ask
 

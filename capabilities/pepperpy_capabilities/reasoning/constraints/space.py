@@ -84,6 +84,8 @@ class Space:
             BadProblem: The variable has no words, or not this one.
         """
         variable = self.variables.get(name)
+        if not name:
+            raise BadProblem(f"{place}: a sum is no {word!r}", context={"field": place})
         if not isinstance(variable, EnumVariable):
             self._number(name, place)
             raise BadProblem(
@@ -118,10 +120,20 @@ class Space:
             + linear.constant
         )
 
+    def variable(self, linear: Linear, place: str) -> LinearExprT:
+        """Returns a variable that stands alone, whether numbers or words are its values; or a sum.
+
+        It raises as `expression` does.
+        """
+        if self.is_enum(linear.alone):
+            return self._numbers[linear.alone]
+        return self.affine(linear, place)
+
     def affine(self, linear: Linear, place: str) -> LinearExprT:
-        """Returns a sum of at most one variable: what constraints besides relations take."""
-        if linear.alone:
-            return self._number(linear.alone, place)
+        """Returns a sum of at most one variable: what constraints besides relations take.
+
+        It raises as `expression` does.
+        """
         expression = self.expression(linear, place)
         if len(linear.terms) < 2:
             return expression

@@ -4,7 +4,7 @@ from pepperpy_capabilities.means import Means
 from pepperpy_capabilities.reasoning.deciding.deciding import decide
 from pepperpy_schemas.decisions import Decision, DecisionProblem
 
-_AT_ONCE = 200_000
+_AT_ONCE = 50_000
 """Comparisons that take some milliseconds: a process would take longer to begin."""
 
 

@@ -1,6 +1,7 @@
 """What has no solution names constraints that exclude each other, each of which is needed."""
 
 import time
+from itertools import count, pairwise
 from typing import Any
 
 import msgspec
@@ -8,6 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pepperpy_capabilities.reasoning.constraints.conflicts import conflict
+from pepperpy_capabilities.reasoning.constraints.explaining import explain
+from pepperpy_capabilities.reasoning.constraints.searching import UNKNOWN, Search
 from pepperpy_capabilities.reasoning.constraints.solving import solve
 from pepperpy_schemas.constraints import ConstraintAnswer, ConstraintProblem
 from tests.capabilities.reasoning.constraints.puzzles import (
@@ -91,6 +95,10 @@ ALONE: dict[str, tuple[dict[str, Any], list[Any]]] = {
         {"a": {"kind": "interval", "low": 0, "high": 3, "size": 2}},
         [{"kind": "cumulative", "intervals": ["a"], "demands": [3], "capacity": 2}],
     ),
+    "no way": (
+        {"a": whole(5, 5), "b": whole(5, 5)},
+        [{"kind": "circuit", "next": ["a", "b"]}],
+    ),
     "circuit": (
         {"a": whole(0, 1), "b": whole(1, 1)},
         [{"kind": "circuit", "next": ["a", "b"]}],
@@ -146,8 +154,43 @@ def test_a_schedule_that_is_too_short_names_the_steps_of_which_it_consists() -> 
     assert solved(fewer).status == "feasible"
 
 
-def test_what_is_not_found_in_time_is_said() -> None:
-    """The search itself is told to be over when it begins."""
-    from pepperpy_capabilities.reasoning.constraints.conflicts import conflict
-
+def test_a_conflict_that_is_not_found_in_time_is_not_named() -> None:
+    """The search is told to be over when it begins."""
     assert conflict(queens(3), until=0) == ([], False)
+    answer = explain(ConstraintAnswer(status="infeasible"), queens(3))
+    assert answer.explanation == (
+        "No solution meets all constraints, as was proved; which of them exclude each other was not"
+        " found in time."
+    )
+
+
+def test_a_conflict_whose_parts_were_not_all_tried_is_not_called_minimal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The time is over after the first proof."""
+    search, runs = Search.run, count()
+
+    def once(self: Search, collector: Any = None) -> Any:
+        return UNKNOWN if next(runs) else search(self, collector)
+
+    model = problem({"x": whole(0, 3)}, [("low", "x <= 1"), ("high", "x >= 2")])
+    monkeypatch.setattr(Search, "run", once)
+    assert conflict(model, time.time() + 60) == ([0, 1], False)
+    answer = ConstraintAnswer(status="infeasible", conflict=["low", "high"])
+    assert explain(answer, model).explanation.startswith(
+        "No solution meets these 2 constraints; whether each is needed for it was not found out in"
+        " time:"
+    )
+
+
+def test_a_long_conflict_is_shortened_in_words_and_whole_in_the_answer() -> None:
+    """A chain of sixty, each less than the next, where there is room for fifty-nine."""
+    names = [f"x{n}" for n in range(60)]
+    answer = solved(
+        problem(
+            {name: whole(0, 58) for name in names},
+            [f"{one} < {other}" for one, other in pairwise(names)],
+        )
+    )
+    assert (len(answer.conflict), answer.minimal) == (59, True)
+    assert answer.explanation.splitlines()[-1] == "  … and 9 more"

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pepperpy_capabilities.reasoning.constraints.explaining import explain
 from pepperpy_capabilities.reasoning.constraints.solving import solve
-from pepperpy_schemas.constraints import ConstraintProblem
-from tests.capabilities.reasoning.constraints.puzzles import different, problem, whole
+from pepperpy_schemas.constraints import ConstraintAnswer, ConstraintProblem, Solution
+from tests.capabilities.reasoning.constraints.puzzles import different, problem, queens, whole
 
 Values = dict[str, Any]
 
@@ -191,6 +192,10 @@ COLOURS = {name: {"kind": "enum", "values": values} for name, values in PAINTED.
         ('two != "green"', lambda v: v["two"] != "green"),
         (different("one", "two"), lambda v: v["one"] != v["two"]),
         (
+            {"kind": "element", "index": 1, "of": ["one", "two"], "equals": "one"},
+            lambda v: v["two"] == v["one"],
+        ),
+        (
             {"kind": "table", "of": ["one", "two"], "rows": [["red", "blue"], ["blue", "red"]]},
             lambda v: (v["one"], v["two"]) in [("red", "blue"), ("blue", "red")],
         ),
@@ -291,3 +296,41 @@ def test_the_optimum_is_that_of_all_combinations(goal: str, best: int) -> None:
     assert answer.objective == (min if goal == "minimize" else max)(values) == best
     assert answer.bound == best
     assert total(text, answer.solutions[0].values) == best
+
+
+def test_a_named_inequality_without_room_is_binding() -> None:
+    model = problem(
+        {"x": whole(0, 9), "y": whole(0, 9)},
+        [
+            ("at most", "x + y <= 7"),
+            ("less", "x < 4"),
+            ("more", "y > 1"),
+            ("at least", "y >= 0"),
+            ("unlike", "x != 9"),
+            "x <= 3",
+        ],
+        maximize="2*x + y",
+    )
+    answer = solve(model, 60, time.time() + 60)
+    assert answer.objective == 10
+    assert answer.binding == ["at most", "less"]
+    assert answer.explanation.endswith("These leave no room: at most, less.")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, "It meets all 3 constraints; there may be others."),
+        ({"ask": "all", "limit": 92}, "There are no other solutions than these 92."),
+        ({"ask": "all", "limit": 5}, "These are 5 of the solutions; there are more."),
+    ],
+)
+def test_whether_there_are_other_solutions_is_said(more: Any, told: str) -> None:
+    answer = solve(queens(8, **more), 60, time.time() + 60)
+    assert answer.explanation.splitlines()[-1] == told
+
+
+def test_solutions_that_were_found_when_the_time_was_over_are_an_answer() -> None:
+    answer = ConstraintAnswer(status="feasible", solutions=[Solution(values={"x": 1})])
+    told = explain(answer, queens(4, ask="all")).explanation
+    assert told == "Solutions that were found in time: 1; there may be others."

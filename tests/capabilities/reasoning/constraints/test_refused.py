@@ -135,6 +135,34 @@ WRONG: dict[str, tuple[ConstraintProblem, type[PepperError], str]] = {
         TooBig,
         "constraints[0].rows",
     ),
+    "a word for a sum": (
+        problem(X, [of_kind("table", of=["2*x + 1"], rows=[["red"]])]),
+        BadProblem,
+        "constraints[0].rows[0]",
+    ),
+    "words and numbers that differ": (
+        problem({"c": WORDS, **X}, [of_kind("all_different", of=["x", "c"])]),
+        BadProblem,
+        "constraints[0].of",
+    ),
+    "a word among numbers": (
+        problem({"c": WORDS, **X}, [of_kind("element", index="x", of=[1, 2], equals="c")]),
+        BadProblem,
+        "constraints[0].of",
+    ),
+    "a word as a place": (
+        problem({"c": WORDS, **X}, [of_kind("element", index="c", of=[1, 2], equals="x")]),
+        BadProblem,
+        "constraints[0].index",
+    ),
+    "a word as a capacity": (
+        problem(
+            {"c": WORDS, "a": SPAN},
+            [of_kind("cumulative", intervals=["a"], demands=[1], capacity="c")],
+        ),
+        BadProblem,
+        "constraints[0].capacity",
+    ),
     "twice the same name": (
         problem(X, [("limit", "x <= 1"), ("limit", "x >= 1")]),
         BadProblem,
@@ -143,6 +171,11 @@ WRONG: dict[str, tuple[ConstraintProblem, type[PepperError], str]] = {
     "two goals": (problem(X, [], minimize="x", maximize="x"), BadProblem, "maximize"),
     "an optimum of nothing": (problem(X, [], ask="optimal"), BadProblem, "ask"),
     "all of the best": (problem(X, [], ask="all", minimize="x"), BadProblem, "ask"),
+    "more solutions than fit": (
+        problem({f"x{n}": whole(0, 1) for n in range(300)}, [], ask="all", limit=10_000),
+        TooBig,
+        "limit",
+    ),
     "a goal that cannot be read": (problem(X, [], minimize="x +"), BadProblem, "minimize"),
     "a goal that is a relation": (problem(X, [], maximize="x <= 1"), BadProblem, "maximize"),
 }
