@@ -13,6 +13,8 @@ from llmock.scenarios import Reply
 
 from pepperpy import Client
 from pepperpy.stack.broker import Broker
+from pepperpy_bus.composites.composite import declare
+from pepperpy_bus.composites.matcher import Matcher
 from pepperpy_bus.streams.consumers import resume_consumer, task_consumer
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_capabilities.conformance import PlannerConformance
@@ -195,6 +197,13 @@ async def test_a_watched_goal_tells_its_progress_that_it_stalls_and_is_reached(
             return event
 
         stalled = await until("goal.stalled")
+        # What an alert rule says of it: see the page about goals.
+        alert = declare(
+            "alert.goal", after="goal.stalled", missing="goal.progressed", within=60, by="scope"
+        )
+        matcher = Matcher(alert)
+        assert matcher.feed(stalled, 0) == []
+        assert len(matcher.advance(61_000_000_000)) == 1
         assert (stalled.scope, stalled.data["sub_goal"]) == ("sell", "four")
         await sell(client, [1, 1])
         progressed = await until("goal.progressed")
