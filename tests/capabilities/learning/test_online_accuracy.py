@@ -152,7 +152,7 @@ def test_the_contributions_of_a_linear_model_and_its_intercept_are_its_guess() -
     learner = taught(OnlineOptions(learner="linear"), examples(datasets.TrumpApproval()))
     asked = examples(datasets.TrumpApproval(), 1)[0].features
     guess = learner.predict(OnlineQuestion(asked))
-    intercept = learner._model[-1].intercept
+    intercept = learner._model.river[-1].intercept
     assert isinstance(guess.value, float)
     assert guess.value == pytest.approx(sum(one.by for one in guess.contributions) + intercept)
     assert "gallup" in guess.explanation

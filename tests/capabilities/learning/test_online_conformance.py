@@ -65,6 +65,11 @@ class TestOnline(LearnerConformance):
         assert guess.value == one.predict(self.asked).value
         assert one.save() == before
 
+    def test_a_question_of_which_it_knows_nothing_is_answered(self) -> None:
+        guess = self.taught().predict(OnlineQuestion({"never": 1.0}))
+        assert guess.unknown == ["never"]
+        assert guess.explanation
+
     def test_a_feature_may_be_missing(self) -> None:
         one = self.taught()
         features = dict(self.asked.features)

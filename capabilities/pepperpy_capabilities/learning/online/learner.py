@@ -1,22 +1,20 @@
 """Learns online, by a model of River: classes, numbers, clusters, anomalies."""
 
-import copy
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from pepperpy_bus.installing import need
-from pepperpy_capabilities.learning.online import explaining
+from pepperpy_capabilities.learning.online import guessing
 from pepperpy_capabilities.learning.online.catalog import entry_of, make_model
 from pepperpy_capabilities.learning.online.features import (
     Seen,
-    as_numbers,
     check_no_label,
     check_number,
     is_number,
 )
+from pepperpy_capabilities.learning.online.model import Model
 from pepperpy_capabilities.learning.online.progress import Progress
 from pepperpy_capabilities.learning.online.reading import Unreadable, read_parts
 from pepperpy_capabilities.learning.online.saved import Saved, read_saved, river_version
@@ -72,7 +70,7 @@ class OnlineLearner:
 
     def _begin(self) -> None:
         self._entry = entry_of(self.options)
-        self._model = make_model(self.options)
+        self._model = Model(self._entry, make_model(self.options))
         self._watch = Watch(self.options)
         self._seen = Seen()
         self._progress = Progress(self._entry.task)
@@ -95,7 +93,7 @@ class OnlineLearner:
         target = self._checked(example)
         try:
             error = self._test(example, target)
-            self._teach(self._model, example, target)
+            self._model.learn(example.features, target)
         except (KeyboardInterrupt, SystemExit):
             raise
         # Anything can come of a model that meets what it is not made for; what River has in Rust
@@ -125,50 +123,33 @@ class OnlineLearner:
 
     def _test(self, example: OnlineExample, target: Any) -> float | None:
         """Guesses before it learns; returns the error, or nothing where it could not guess."""
-        inputs = self._inputs(example.features)
+        model, features = self._model, example.features
+        found: Plain | None
         match self._entry.task:
             case "classification":
-                guess = plain(self._model.predict_one(inputs))
-                return None if guess is None else self._progress.note_label(str(guess), str(target))
+                found = model.value(features)
+                return None if found is None else self._progress.note_label(str(found), str(target))
             case "regression":
-                number = plain(self._model.predict_one(inputs))
-                return self._progress.note_number(number, target) if is_number(number) else None
+                found = model.value(features)
+                return self._progress.note_number(found, target) if is_number(found) else None
             case "anomaly":
-                found = plain(self._model.score_one(inputs))
+                found = model.score(features)
             case _:
-                found = self._distance(inputs)
+                found = model.distance(features) if self.learned else None
         if not is_number(found):
             return None
         self._progress.note_score(float(found), target)
         return float(found)
 
-    def _teach(self, model: Any, example: OnlineExample, target: Any) -> None:
-        inputs = self._inputs(example.features)
-        if self._entry.task in ("classification", "regression"):
-            model.learn_one(inputs, target)
-        else:
-            model.learn_one(inputs)
-
     def _drifted(self) -> None:
         self._progress.drifts += 1
         told = f"drift after {self.learned} examples"
         if self._watch.replaces:
-            self._model = make_model(self.options)
+            self._model = Model(self._entry, make_model(self.options))
             for one in self._watch.latest:
-                self._teach(self._model, one, one.target)
+                self._model.learn(one.features, one.target)
             told += f"; a new model learned from the latest {len(self._watch.latest)}"
         self.news = [*self.news, told][-NEWS:]
-
-    def _inputs(self, features: dict[str, Plain]) -> dict[str, Any]:
-        return dict(features) if self._entry.words else as_numbers(features)
-
-    def _distance(self, inputs: dict[str, Any]) -> float | None:
-        """How far an example is from the center of its cluster, in scaled features."""
-        cluster = self._model[-1].predict_one(scaled := self._model[0].transform_one(inputs))
-        center = self._model[-1].centers.get(cluster)
-        if not self.learned or center is None:
-            return None
-        return math.dist([center.get(name, 0.0) for name in scaled], list(scaled.values()))
 
     # --- guessing -------------------------------------------------------------------------------
 
@@ -183,20 +164,16 @@ class OnlineLearner:
         known, unknown = self._known(asked.features)
         if not self.learned:
             return OnlineGuess(explanation="nothing was learned yet", unknown=unknown)
-        model = self._model
-        if self._entry.restless:
-            self._model = copy.deepcopy(model)
+        by = f"{self.options.learner} after {self.learned} examples"
         try:
-            guess = self._guess(known)
+            found = guessing.guess(self._model.at_rest(), known, self._seen, by=by)
         except (KeyboardInterrupt, SystemExit, PepperError):
             raise
         except BaseException as failed:
             raise BadExample(
                 f"{self.options.learner} cannot guess: {type(failed).__name__}: {failed}"
             ) from failed
-        finally:
-            self._model = model
-        return msgspec.structs.replace(guess, unknown=unknown)
+        return msgspec.structs.replace(found, unknown=unknown)
 
     def _known(self, features: dict[str, Plain]) -> tuple[dict[str, Plain], list[str]]:
         known: dict[str, Plain] = {}
@@ -210,77 +187,6 @@ class OnlineLearner:
                 known[name] = value
         return known, unknown
 
-    def _guess(self, features: dict[str, Plain]) -> OnlineGuess:
-        inputs = self._inputs(features)
-        match self._entry.task:
-            case "anomaly":
-                return self._explained(features, OnlineGuess(score=self._number(features)))
-            case "clustering":
-                value = plain(self._model.predict_one(inputs))
-                return self._explained(features, OnlineGuess(value=value))
-            case "regression":
-                return self._explained(features, OnlineGuess(value=self._number(features)))
-            case _:
-                value = plain(self._model.predict_one(inputs))
-                probabilities = self._probabilities(inputs)
-                return self._explained(
-                    features, OnlineGuess(value=value, probabilities=probabilities)
-                )
-
-    def _number(self, features: dict[str, Plain]) -> float:
-        inputs = self._inputs(features)
-        anomaly = self._entry.task == "anomaly"
-        found = self._model.score_one(inputs) if anomaly else self._model.predict_one(inputs)
-        if not is_number(found):
-            raise BadProblem(
-                f"{self.options.learner} has no finite answer any more",
-                hint="reset it, and give it a smaller rate",
-            )
-        return float(found)
-
-    def _probabilities(self, inputs: dict[str, Any]) -> dict[str, float]:
-        try:
-            found = self._model.predict_proba_one(inputs)
-        except NotImplementedError:
-            return {}
-        return {as_text(label): float(p) for label, p in found.items() if is_number(p)}
-
-    def _measure(self, guess: OnlineGuess) -> Any:
-        """What of a guess is looked at when a feature is tried: a number, or a probability."""
-        if self._entry.task == "classification":
-            label = as_text(guess.value)
-            return lambda features: self._probabilities(self._inputs(features)).get(label, 0.0)
-        if self._entry.task == "clustering":
-            return lambda features: self._distance(self._inputs(features)) or 0.0
-        return self._number
-
-    def _explained(self, features: dict[str, Plain], guess: OnlineGuess) -> OnlineGuess:
-        if self._entry.explain == "path":
-            path = explaining.by_path(self._model, self._inputs(features))
-            lines = [self._headline(guess), *(f"  {step}" for step in path)]
-            return msgspec.structs.replace(guess, path=path, explanation="\n".join(lines))
-        if self._entry.explain == "weights":
-            found = explaining.by_weights(self._model, features)
-            unit = "" if self._entry.task == "regression" else "towards true"
-        else:
-            found = explaining.by_trying(self._measure(guess), features, self._seen)
-            unit = {"classification": "of its probability", "clustering": "of its distance"}.get(
-                self._entry.task, ""
-            )
-        lines = [self._headline(guess), *explaining.in_words(found, unit)]
-        return msgspec.structs.replace(guess, contributions=found, explanation="\n".join(lines))
-
-    def _headline(self, guess: OnlineGuess) -> str:
-        what = "score" if guess.score is not None else self._entry.task
-        value = guess.value if guess.score is None else f"{guess.score:.4g}"
-        how = {
-            "path": "by the path in the tree",
-            "weights": "by weight times value of each feature",
-            "trying": "by what each feature changes, against its average",
-        }[self._entry.explain]
-        learned = f"{self.learned} examples"
-        return f"{what} {as_text(value)}, by {self.options.learner} after {learned}: {how}"
-
     # --- its state ------------------------------------------------------------------------------
 
     def evaluate(self) -> Sequence[Measured]:
@@ -290,7 +196,7 @@ class OnlineLearner:
     def save(self) -> bytes:
         """Returns the whole state: plain data, no pickle."""
         latest = list(self._watch.latest)
-        parts = write_parts([self._model, self._watch.detector])
+        parts = write_parts([self._model.river, self._watch.detector])
         saved = Saved(
             river=river_version(),
             options=self.options,
@@ -311,13 +217,14 @@ class OnlineLearner:
         entry = entry_of(saved.options)
         fresh = make_model(saved.options)
         try:
-            model, detector = read_parts(saved.parts)
+            river, detector = read_parts(saved.parts)
         except (Unreadable, ValueError, TypeError) as error:
             raise BadProblem(f"the state cannot be read: {error}") from error
-        if type(model) is not type(fresh) or saved.progress.task != entry.task:
+        if type(river) is not type(fresh) or saved.progress.task != entry.task:
             raise BadProblem(f"the state is none of {saved.options.learner}")
         watch = Watch(saved.options, detector=detector, latest=saved.latest)
-        self.options, self._entry, self._model, self._watch = saved.options, entry, model, watch
+        self.options, self._entry, self._watch = saved.options, entry, watch
+        self._model = Model(entry, river)
         self._seen, self._progress = saved.seen, saved.progress
 
     def reset(self) -> None:
@@ -341,14 +248,3 @@ class OnlineLearner:
         self.options = own
         self._watch = Watch(own)
         self._progress = Progress(self._entry.task)
-
-
-def plain(value: Any) -> Plain | None:
-    """Returns a label without the types of numpy."""
-    found: Plain | None = value.item() if hasattr(value, "item") else value
-    return found
-
-
-def as_text(label: Any) -> str:
-    """Returns a label as a key of JSON."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
