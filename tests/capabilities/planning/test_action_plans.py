@@ -318,12 +318,33 @@ def test_what_is_found_is_what_trying_all_finds(task: Task) -> None:
         assert sum(task.operators[number].cost for number in cheapest) == least
 
 
+UNUSABLE = [
+    pddl("blocks-4-0").domain.replace("(ontable ?x) (clear", "(ontable ?x - table) (clear"),
+    pddl("blocks-4-0").domain.replace("(holding ?x))\n", "(held ?x))\n", 1),
+    "(" * 5000 + ")" * 5000,
+    "(define (domain d) (:requirements :durative-actions) (:predicates (a) (b)) "
+    "(:durative-action go :parameters () :duration (= ?duration 3) "
+    ":condition (at start (a)) :effect (at end (b))))",
+    "(define (domain d) (:predicates (a)) (:functions (n)) "
+    "(:action go :parameters () :precondition () :effect (increase (n) 1)))",
+]
+
+
 @pytest.mark.parametrize(
     ("domain", "problem", "message", "field", "line"),
     [
         ("(define (domain d)\n(:predicates (a))\n", "(x)", "never closed", "domain", 1),
         ("(define (domain d)\n(:predicates (a))))", "(x)", "closes nothing", "domain", 2),
         ("(define (domain d)\n(:preds (a)))", "(define (problem p))", "line 2", "domain", 2),
+        (UNUSABLE[0], pddl("blocks-4-0").problem, "parameter's type: table", "domain", 3),
+        (UNUSABLE[1], pddl("blocks-4-0").problem, r"\(holding \?x\)", "domain", 6),
+        (
+            pddl("blocks-4-0").domain,
+            pddl("blocks-4-0").problem.replace("(ON B A)", "(ON B E)"),
+            "e",
+            "problem",
+            4,
+        ),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_line(
@@ -334,19 +355,12 @@ def test_what_cannot_be_read_is_told_with_its_line(
     assert raised.value.context == {"field": field, "line": line}
 
 
-UNUSABLE = [
-    pddl("blocks-4-0").domain.replace("(ontable ?x) (clear", "(ontable ?x - table) (clear"),
-    pddl("blocks-4-0").domain.replace("(holding ?x))\n", "(held ?x))\n", 1),
-    "(" * 5000 + ")" * 5000,
-    "(define (domain d) (:predicates (a)) (:functions (n)) "
-    "(:action go :parameters () :precondition () :effect (increase (n) 1)))",
-]
-
-
 @pytest.mark.parametrize("domain", UNUSABLE)
 def test_what_cannot_be_planned_with_is_refused(domain: str) -> None:
+    problem = "(define (problem p) (:domain d) (:init) (:goal (and)))"
+    given = pddl("blocks-4-0").problem if "BLOCKS" in domain else problem
     with pytest.raises(BadProblem):
-        planned(ActionProblem(domain=domain, problem=pddl("blocks-4-0").problem))
+        planned(ActionProblem(domain=domain, problem=given))
 
 
 @pytest.mark.parametrize(

@@ -98,32 +98,9 @@ def lift(problem: "Problem") -> Lifted:
         NoPlan: The goal contradicts itself.
     """
     from unified_planning.plans import ActionInstance
-    from unified_planning.shortcuts import Compiler
 
-    beyond = sorted(problem.kind.features - _CAN)
-    changing = [
-        one.name
-        for one in problem.actions
-        for effect in one.effects
-        if not effect.fluent.type.is_bool_type()
-    ]
-    if changing:
-        beyond.append(f"numbers that change ({changing[0]})")
-    if beyond:
-        raise BadProblem(
-            f"it has what cannot be planned with here: {', '.join(beyond)}",
-            hint="it can do STRIPS, types, negation, equality, quantifiers, conditional effects "
-            "and the cost of actions",
-            context={"field": "domain"},
-        )
-    compiled = problem
-    backs = []
-    for feature, kind in _compilations():
-        if feature in compiled.kind.features:
-            with Compiler(problem_kind=compiled.kind, compilation_kind=kind) as compiler:
-                result = compiler.compile(compiled, kind)
-            compiled = result.problem
-            backs.append(result.map_back_action_instance)
+    _refuse_what_is_beyond(problem)
+    compiled, backs = _compiled(problem)
     by_name = {one.name: one for one in compiled.actions}
 
     def original(name: str, arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:
@@ -157,6 +134,43 @@ def lift(problem: "Problem") -> Lifted:
         forbids=tuple(goal.forbids),
         original=original,
     )
+
+
+def _refuse_what_is_beyond(problem: "Problem") -> None:
+    beyond = sorted(problem.kind.features - _CAN)
+    if not beyond:  # else actions may have durations, and no effects of this kind
+        beyond = [
+            f"numbers that change ({one.name})"
+            for one in problem.actions
+            if not all(effect.fluent.type.is_bool_type() for effect in one.effects)
+        ]
+    if beyond:
+        raise BadProblem(
+            f"it has what cannot be planned with here: {', '.join(beyond)}",
+            hint="it can do STRIPS, types, negation, equality, quantifiers, conditional effects "
+            "and the cost of actions",
+            context={"field": "domain"},
+        )
+
+
+def _compiled(problem: "Problem") -> tuple["Problem", list[Callable[[Any], Any]]]:
+    """Returns a problem without quantifiers and the like, and the ways back of its actions."""
+    from unified_planning.exceptions import UPException
+    from unified_planning.shortcuts import Compiler
+
+    backs = []
+    try:
+        for feature, kind in _compilations():
+            if feature in problem.kind.features:
+                with Compiler(problem_kind=problem.kind, compilation_kind=kind) as compiler:
+                    result = compiler.compile(problem, kind)
+                problem = result.problem
+                backs.append(result.map_back_action_instance)
+    except (UPException, AssertionError) as error:
+        raise BadProblem(
+            f"it cannot be planned with: {error}", context={"field": "domain"}
+        ) from None
+    return problem, backs
 
 
 def _compilations() -> Iterator[tuple[str, Any]]:

@@ -18,32 +18,47 @@ def read_pddl(domain: str, problem: str) -> "Read":
     Raises:
         BadProblem: The text cannot be read; ``context.field`` says which, ``context.line`` where.
     """
-    from pyparsing import ParseBaseException
-    from unified_planning import environment
-    from unified_planning.exceptions import UPException
-    from unified_planning.io import PDDLReader
-
     for field, text in (("domain", domain), ("problem", problem)):
         _check_brackets(field, text)
+    try:
+        return _parsed(domain, problem)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Beside its own errors, its reader ends as whatever it runs into.
+        field = "problem" if _reads(domain) else "domain"
+        raise _told(field, error) from None
+
+
+def _parsed(domain: str, problem: str | None) -> "Read":
+    from unified_planning import environment
+    from unified_planning.io import PDDLReader
+
     # A new one: it keeps every expression that it has seen, and its library takes no other.
     environment.GLOBAL_ENVIRONMENT = environment.Environment()
     environment.GLOBAL_ENVIRONMENT.error_used_name = False  # types and predicates may share theirs
+    with warnings.catch_warnings(action="ignore"):
+        return PDDLReader().parse_problem_string(domain, problem)
+
+
+def _reads(domain: str) -> bool:
+    """Returns whether a domain can be read: if so, what is wrong is in the problem."""
     try:
-        with warnings.catch_warnings(action="ignore"):
-            return PDDLReader().parse_problem_string(domain, problem)
-    except ParseBaseException as error:
-        field = "domain" if error.pstr.strip().lower() == domain.strip().lower() else "problem"
-        raise _bad(field, f"line {error.lineno}: {error.msg}", error.lineno) from None
-    except RecursionError:
-        raise _bad("domain", "it is nested too deep", None) from None
-    except UPException as error:
-        raise _told("problem", error) from None
-    except (SyntaxError, AssertionError, KeyError, ValueError, TypeError, AttributeError) as error:
-        # What its reader does not expect ends as whatever it runs into.
-        raise _told("problem", error) from None
+        _parsed(domain, None)
+    except MemoryError:
+        raise
+    except Exception:
+        return False
+    return True
 
 
-def _told(field: str, error: BaseException) -> BadProblem:
+def _told(field: str, error: Exception) -> BadProblem:
+    from pyparsing import ParseBaseException
+
+    if isinstance(error, RecursionError):
+        return _bad(field, "it is nested too deep", None)
+    if isinstance(error, ParseBaseException):
+        return _bad(field, f"line {error.lineno}: {error.msg}", error.lineno)
     text = " ".join(str(error).split()) or type(error).__name__
     line = _LINE.search(text)
     return _bad(field, f"it cannot be read: {text}", int(line[1]) if line else None)
