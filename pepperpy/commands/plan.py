@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pepperpy.commands._ends import WAIT, WAIT_FOR, WaitCommand
+from pepperpy.commands._solving import LIMIT
 
 if TYPE_CHECKING:
     from pepperpy_schemas.problems import Answer, Problem
@@ -30,9 +31,7 @@ def command(
     planner: Annotated[
         str, typer.Option(metavar="NAME", help="Who plans, where the keys do not say it.")
     ] = "",
-    limit: Annotated[
-        str | None, typer.Option("--limit", metavar="DURATION", help="How long it may take.")
-    ] = None,
+    limit: Annotated[str | None, LIMIT] = None,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw a schedule as well: an .svg or a .png."),
@@ -56,6 +55,7 @@ def command(
     from pepperpy.commands._ends import duration
     from pepperpy.commands._lasting_plans import print_mermaid, submit_plan
     from pepperpy.commands._output import print_json
+    from pepperpy.commands._solving import solved
     from pepperpy_capabilities.offering import PLANNERS, every
     from pepperpy_capabilities.pictures.picture import picture_format
     from pepperpy_capabilities.planning.built_in import BUILT_IN
@@ -77,7 +77,7 @@ def command(
             return
         plan = done
     else:
-        plan = _plan(chosen, problem, limit)
+        plan = solved(chosen.plan, problem, limit)
     if picture is not None and isinstance(plan, SchedulePlan):
         from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
 
@@ -108,23 +108,6 @@ def _read(
     if problem_file is not None:
         raise typer.BadParameter(f"{file} is not PDDL: it is the problem", param_hint="PROBLEM")
     return read_problem(text, planners, origin="stdin" if piped else str(file), name=planner)
-
-
-def _plan(planner: Any, problem: "Problem", limit: str | None) -> "Answer":
-    from pepperpy.commands._ends import duration
-    from pepperpy.commands._session import run
-    from pepperpy_capabilities.means import Means
-    from pepperpy_capabilities.workshop import Workshop
-
-    given = duration(limit, "--limit")
-    seconds = problem.seconds if given is None else given
-
-    async def work() -> Any:
-        async with Workshop() as workshop:
-            return await planner.plan(problem, Means(workshop, seconds=seconds))
-
-    plan: Answer = run(work())
-    return plan
 
 
 def _print(plan: "Answer", problem: "Problem") -> None:

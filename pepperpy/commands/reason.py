@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pepperpy.commands._solving import LIMIT
+
 if TYPE_CHECKING:
     from pepperpy_schemas.problems import Answer, Problem
 
@@ -25,9 +27,7 @@ def command(
     reasoner: Annotated[
         str, typer.Option(metavar="NAME", help="Who reasons, where the keys do not say it.")
     ] = "",
-    limit: Annotated[
-        str | None, typer.Option("--limit", metavar="DURATION", help="How long it may take.")
-    ] = None,
+    limit: Annotated[str | None, LIMIT] = None,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the first proof as well: an .svg or a .png."),
@@ -43,6 +43,7 @@ def command(
     decision, constraints, or what reasoners of installed packages answer.
     """
     from pepperpy.commands._output import print_json
+    from pepperpy.commands._solving import solved
     from pepperpy_capabilities.offering import REASONERS, every
     from pepperpy_capabilities.pictures.picture import picture_format
     from pepperpy_capabilities.reasoning.built_in import BUILT_IN
@@ -54,7 +55,7 @@ def command(
             raise typer.BadParameter("only rules have proofs", param_hint=option)
     if picture is not None:
         picture_format(picture)
-    answer = _reason(chosen, problem, limit)
+    answer = solved(chosen.reason, problem, limit)
     if isinstance(answer, Deduced) and (picture is not None or mermaid):
         _draw(answer, picture, mermaid=mermaid)
     if mermaid:
@@ -77,23 +78,6 @@ def _read(
         return read_problem(text, reasoners, origin="stdin" if piped else str(file), name=reasoner)
     rules = next(one for one in reasoners if one.problem is RulesProblem)
     return rules, RulesProblem(rules=text, query=query)
-
-
-def _reason(reasoner: Any, problem: "Problem", limit: str | None) -> "Answer":
-    from pepperpy.commands._ends import duration
-    from pepperpy.commands._session import run
-    from pepperpy_capabilities.means import Means
-    from pepperpy_capabilities.workshop import Workshop
-
-    given = duration(limit, "--limit")
-    seconds = problem.seconds if given is None else given
-
-    async def work() -> Any:
-        async with Workshop() as workshop:
-            return await reasoner.reason(problem, Means(workshop, seconds=seconds))
-
-    answer: Answer = run(work())
-    return answer
 
 
 def _draw(answer: Any, picture: Path | None, *, mermaid: bool) -> None:
