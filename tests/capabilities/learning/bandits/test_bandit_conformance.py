@@ -91,9 +91,9 @@ class TestBandit(LearnerConformance):
             assert one.pulls == pytest.approx(two.pulls)
             assert one.value == pytest.approx(two.value, abs=1e-9)
             assert one.uncertainty == pytest.approx(two.uncertainty, abs=1e-9)
-        for one in (corrected, right):
-            one.learn(self.examples[0])  # moments that are past keep their figures
-        ends = [one.evaluate()[-1].figures["reward"] for one in (corrected, right)]
+        for bandit in (corrected, right):
+            bandit.learn(self.examples[0])  # moments that are past keep their figures
+        ends = [bandit.evaluate()[-1].figures["reward"] for bandit in (corrected, right)]
         assert ends[0] == pytest.approx(ends[1])
 
     def test_it_begins_warm_with_what_another_knows(self) -> None:

@@ -8,24 +8,10 @@ import pytest
 from pepperpy_capabilities.learning.bandits import bounds
 from pepperpy_capabilities.learning.bandits.learner import BanditLearner
 from pepperpy_schemas.learning_bandits import BanditOptions, Pull, Pulling
+from tests.capabilities.learning.bandits.losing import regret
 
 MEANS = [0.9, 0.8, 0.7, 0.6, 0.5]
 PULLS = 3_000
-
-
-def regret(options: BanditOptions, seed: int, means: list[float], pulls: int) -> list[float]:
-    """Returns what was lost by each pull."""
-    chance = random.Random(seed)
-    bandit = BanditLearner(options)
-    arms = [str(n) for n in range(len(means))]
-    lost = []
-    for n in range(pulls):
-        arm = bandit.predict(Pulling(arms=arms, seed=seed * pulls + n)).arm
-        assert arm is not None
-        value = means[int(arm)]
-        bandit.learn(Pull(arm=arm, reward=float(chance.random() < value)))
-        lost.append(max(means) - value)
-    return lost
 
 
 def test_the_bounds_are_those_of_the_papers() -> None:

@@ -1,6 +1,5 @@
 """Who decides in each mode, how probably, and what a task was worth: all of it pure."""
 
-import random
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -21,48 +20,15 @@ from pepperpy_schemas.errors import BadExample, BadProblem
 from pepperpy_schemas.learned_routes import (
     RewardWeights,
     RouteAnswer,
-    RoutePicked,
     RouterSetting,
 )
 from pepperpy_schemas.learning import Plain
 from pepperpy_schemas.learning_bandits import BanditOptions, Pulling
 from pepperpy_schemas.states import TaskState
-from tests.capabilities.learning.fleet import (
-    AFTER,
-    BEFORE,
-    KINDS,
-    MODELS,
-    Chances,
-    Gained,
-    tasks,
-)
+from tests.capabilities.learning.fleet import BEFORE, KINDS, MODELS, tasks
+from tests.capabilities.learning.routing.simulating import NOW, routed, simulated
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DONE, FAILED = TaskState.COMPLETED, TaskState.FAILED
-
-
-def routed(
-    router: Router, setting: RouterSetting, kind: str, seed: int, chances: Chances
-) -> RoutePicked:
-    """Routes one task of the simulated fleet, and learns from it."""
-    features: dict[str, Plain] = {"kind": kind}
-    bandit = router.bandit(setting)
-    picked = pick(setting, MODELS, features, bandit=bandit, seed=seed, at=NOW)
-    good = random.Random(f"outcome {seed}").random() < chances[kind][picked.choice]
-    ended = Ended(state=DONE if good else FAILED, seconds=1.0)
-    router.learn(setting, picked, features, ended, now=NOW)
-    return picked
-
-
-def simulated(setting: RouterSetting, seed: int, count: int = 1_000) -> Gained:
-    """Routes tasks of the simulated fleet, with a drift after half of them."""
-    router, got, best = Router(), [], []
-    for n, kind in enumerate(tasks(seed, 2 * count)):
-        chances = BEFORE if n < count else AFTER
-        picked = routed(router, setting, kind, seed * 100_000 + n, chances)
-        got.append(chances[kind][picked.choice])
-        best.append(max(chances[kind].values()))
-    return Gained(got, best)
 
 
 LIVE = RouterSetting(mode="live")

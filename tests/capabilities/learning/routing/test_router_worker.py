@@ -1,6 +1,7 @@
 """The stock agent `router` on a real broker: routes, learns, is switched, and lives."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from pepperpy import Client
 from pepperpy.stack.broker import Broker
 from pepperpy_agents.agent import Agent
 from pepperpy_agents.context import Context
+from pepperpy_bus.learned_groups import LearnedGroup
+from pepperpy_bus.routing import Group
 from pepperpy_bus.state.cells import Cells
 from pepperpy_capabilities.learning.routing.learned import Kept, Router
 from pepperpy_capabilities.learning.routing.router_agent import agent as router
@@ -298,6 +301,44 @@ async def test_a_child_that_takes_too_long_has_failed(client: Client, working: W
             await client.run(ROUTE, sent, wait="30s")
         figures = (await learned(client)).choices["slow"]
         assert (figures.chosen, figures.succeeded, figures.reward) == (1, 0, 0.0)
+
+
+async def test_a_group_may_learn_who_of_it_is_best(client: Client, working: Working) -> None:
+    quick, broken, asking = Agent("quick"), Agent("broken"), Agent("asking")
+
+    @quick.task("quick", retries=0)
+    async def write(about: str) -> str:
+        return about.upper()
+
+    @broken.task("broken", retries=0)
+    async def fail(about: str) -> str:
+        raise ValueError(about)
+
+    group = Group("writers", agents=["quick", "broken"], topics=["quick", "broken"])
+
+    @asking.task("ask", retries=0)
+    async def ask(about: str, ctx: Context) -> str:
+        sent = LearnedGroup(group, features={"lang": "en"})
+        answer = await ctx.run(sent, about, type=RouteAnswer)
+        return str(answer.result)
+
+    async with working(router, quick, broken, asking):
+        async with asyncio.timeout(20):
+            while len(await client.registry.instances()) < 4:
+                await asyncio.sleep(0.05)
+        learning = LearnedGroup(group, features={"lang": "en"}, setting=RouterSetting(mode="live"))
+        for _ in range(25):
+            with contextlib.suppress(ChildFailed):
+                await client.run(learning, "otters", wait="30s")
+        figures = (await learned(client, "writers")).choices
+        assert sum(one.chosen for one in figures.values()) == 25
+        assert figures["quick"].chosen > 15
+        for _ in range(20):
+            with contextlib.suppress(ChildFailed):
+                assert await client.run("ask", "otters", wait="30s") == "OTTERS"
+                break
+        else:
+            pytest.fail("no task of the group ended well")
 
 
 async def test_routers_that_are_killed_submit_each_child_once_and_learn_it_once(
