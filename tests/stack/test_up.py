@@ -276,6 +276,33 @@ async def test_a_service_started_by_hand_has_its_own_login(start_up, tmp_path, s
     assert stat.S_IMODE(next(up.home.rglob(f"local-{service}.toml")).stat().st_mode) == 0o600
 
 
+async def test_an_edge_that_was_there_before_its_stack_takes_its_login_later(start_up, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "home/.config")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pepperpy", "--nats", f"nats://127.0.0.1:{port}"),
+        *("edge", "run", "--port", "0"),
+        cwd=tmp_path,
+        env={**os.environ, **home},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        up = await start_up("--port", str(port), "--no-models")
+        await up.is_ready()
+        assert up.home == tmp_path / "home"
+        async with connect(up.url) as bus, asyncio.timeout(30):
+            async for _, instance in bus.registry.watch():
+                if instance is not None and instance.pid == process.pid:
+                    break
+    finally:
+        process.terminate()
+        _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert b"--context local-edge" in said
+
+
 async def test_a_context_of_the_users_own_is_left_alone(start_up, tmp_path):
     own = tmp_path / "home/.config/pepperpy/contexts/local.toml"
     own.parent.mkdir(parents=True)

@@ -16,10 +16,11 @@ from pepperpy_bus.logs import get_log
 from pepperpy_bus.process.health import serve_health
 from pepperpy_bus.process.reloading import hangups, reloading
 from pepperpy_bus.process.running import connected_client, loop_factory, stop_on_signals
-from pepperpy_bus.registry import Vitals, describe_process, heartbeat
+from pepperpy_bus.registry import BEAT, Vitals, describe_process, heartbeat
 from pepperpy_bus.services.service import Service
+from pepperpy_bus.trust.principals import ANONYMOUS, principal_of
 from pepperpy_bus.units import now
-from pepperpy_schemas.errors import Unreachable
+from pepperpy_schemas.errors import PepperError, PermissionDenied, Unreachable
 from pepperpy_schemas.messages import AgentInstance, Load
 
 log = get_log("pepperpy.process")
@@ -126,8 +127,27 @@ async def _answering(client: Client, serving: Serving) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
         for service in serving.services:
             await stack.enter_async_context(service)
-        await stack.enter_async_context(heartbeat(client.registry, _Description(serving)))
+        description = _Description(serving)
+        await _seen(client, description)
+        await stack.enter_async_context(heartbeat(client.registry, description))
         yield
+
+
+async def _seen(client: Client, description: "_Description") -> None:
+    """Refuses to serve unseen without a login: it was forgotten, or its stack is only starting.
+
+    Raises:
+        PermissionDenied: The broker lets nobody in particular write there.
+    """
+    if principal_of(client.connection.options.inbox_prefix) != ANONYMOUS:
+        return
+    try:
+        async with asyncio.timeout(BEAT):
+            await client.registry.beat(description())
+    except PermissionDenied:
+        raise
+    except (PepperError, TimeoutError) as error:
+        log.debug("process.not_seen_yet", error=str(error))
 
 
 async def _first_of(*events: asyncio.Event) -> None:
