@@ -15,6 +15,7 @@ from pepperpy import Client
 from pepperpy.stack.broker import Broker
 from pepperpy_bus.composites.composite import declare
 from pepperpy_bus.composites.matcher import Matcher
+from pepperpy_bus.services.service import Service
 from pepperpy_bus.streams.consumers import resume_consumer, task_consumer
 from pepperpy_bus.streams.provision import ensure_consumer
 from pepperpy_capabilities.conformance import PlannerConformance
@@ -22,12 +23,14 @@ from pepperpy_capabilities.planning.goals.measuring import Look, Tally
 from pepperpy_capabilities.planning.goals.planner import GoalPlanner
 from pepperpy_capabilities.planning.goals.progress import is_over, next_moment, report
 from pepperpy_capabilities.planning.planner_agent import agent as planner
+from pepperpy_monitor_svc.endpoints import NAME, Views
 from pepperpy_schemas.errors import BadOutput, BadPayload, BadProblem
 from pepperpy_schemas.goal_plans import PLAN_GOAL, GoalProblem, GoalReport, Source, SubGoal
 from pepperpy_schemas.problems import Problem
 from pepperpy_schemas.subjects import stream_name
 from tests.capabilities.planning.test_task_models import DECLARATION
 from tests.capabilities.planning.test_task_plans import at_work
+from tests.monitor_svc.metrics.conftest import Watching, watching  # noqa: F401 - a fixture
 from tests.provider_svc.gateway.conftest import Serving, serving  # noqa: F401 - a fixture
 from tests.worker_processes import Start, workers  # noqa: F401 - a fixture
 
@@ -179,6 +182,33 @@ async def test_counts_sums_and_last_values_of_events_are_measured(
     assert [one.fraction for one in told.sub_goals] == [0.6, 0.295, 0.5]
     assert told.state == "open"
     assert told.looks == 1
+
+
+async def test_figures_of_the_monitor_are_measured(
+    broker: Broker,
+    prefix: str,
+    watching: Watching,  # noqa: F811 - the fixture
+) -> None:
+    problem = GoalProblem(
+        goal="Keep up.",
+        sources={"letters": Source(figure="letters"), "odd": Source(figure="health")},
+        sub_goals=[
+            SubGoal(name="none", source="letters", target=0, direction="at_most"),
+            SubGoal(name="odd", source="odd", target=1),
+        ],
+    )
+    async with (
+        at_work(broker, prefix, planner) as client,
+        watching() as monitor,
+        Service(
+            client.connection, prefix, NAME, version="1.0.0", endpoints=Views(monitor).endpoints()
+        ),
+    ):
+        told = await client.run(PLAN_GOAL, problem, type=GoalReport, wait="30s")
+    assert [(one.state, one.value, one.unusable) for one in told.sub_goals] == [
+        ("kept", 0, 0),
+        ("open", None, 1),
+    ]
 
 
 async def test_a_watched_goal_tells_its_progress_that_it_stalls_and_is_reached(

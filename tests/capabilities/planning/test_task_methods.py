@@ -1,19 +1,23 @@
 """Goals taken apart by methods, checked against topics; nothing runs."""
 
 import asyncio
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pepperpy_bus.graphs.plan import make_plan
 from pepperpy_capabilities.conformance import PlannerConformance
 from pepperpy_capabilities.means import Means
 from pepperpy_capabilities.planning.tasks.binding import bind, known, weigh
-from pepperpy_capabilities.planning.tasks.changing import other_methods
+from pepperpy_capabilities.planning.tasks.changing import adopt, other_methods
 from pepperpy_capabilities.planning.tasks.decomposing import MAX_TRIES, decompose
+from pepperpy_capabilities.planning.tasks.graphing import rest_graph, whole_graph
 from pepperpy_capabilities.planning.tasks.methods import read_methods
-from pepperpy_capabilities.planning.tasks.planner import TaskPlanner
+from pepperpy_capabilities.planning.tasks.planner import TaskPlanner, _changed, _decomposed
 from pepperpy_capabilities.workshop import Workshop
 from pepperpy_schemas.errors import BadProblem, NoPlan, PepperError, TooBig, UnknownTopic
 from pepperpy_schemas.problems import Problem
@@ -27,6 +31,7 @@ from tests.capabilities.planning.task_methods import (
     step,
 )
 
+T = TypeVar("T")
 COPY = {"copy": "${input}"}
 
 
@@ -353,3 +358,72 @@ def test_the_same_problem_has_the_same_plan() -> None:
     one = decompose("travel", TO_MIT.input, read_methods(TRAVEL))
     other = decompose("travel", TO_MIT.input, read_methods(TRAVEL))
     assert msgspec.json.encode(one) == msgspec.json.encode(other)
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+TASKS = st.sampled_from(["all", "t", "u", "topic1", "topic2"])
+INPUTS = st.sampled_from(
+    [None, "${input}", "${input.n}", "${a.result}", "x ${b.result.y}", {"k": ["${input.list[0]}"]}]
+)
+STEPS = st.builds(
+    lambda name, task, given, after: step(name, task, input=given, after=after),
+    NAMES,
+    TASKS,
+    INPUTS,
+    st.lists(NAMES, max_size=2),
+)
+METHODS = st.builds(
+    lambda task, name, steps, ordered, attempts: method(
+        task, name, *steps, ordered=ordered, attempts=attempts
+    ),
+    st.sampled_from(["all", "t", "u"]),
+    st.sampled_from(["m", "n", "o"]),
+    st.lists(STEPS, max_size=3),
+    st.booleans(),
+    st.integers(1, 2),
+)
+
+
+def typed(function: Callable[..., T], *given: Any) -> T | None:
+    """Returns what a function returns, or None where it says what is wrong with the input."""
+    try:
+        return function(*given)
+    except PepperError as error:
+        if error.category != "input":
+            raise
+        return None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(METHODS, min_size=1, max_size=6), st.data())
+def test_whatever_methods_there_are_the_plan_runs_or_an_error_says_why(
+    methods: list[Method], data: st.DataObject
+) -> None:
+    whole = toward(*methods, given={"n": 1, "list": [{"y": 2}]})
+    draft = typed(_decomposed, whole, {}, {})
+    if draft is None:
+        return
+    graph = whole_graph(draft, 8)
+    if graph.nodes:
+        assert list(make_plan(graph).nodes)
+    results: dict[str, Any] = {}
+    for _ in range(4):  # some tasks fail, and others completed before
+        open_ = [name for name in draft.tasks if name not in results]
+        if not open_:
+            break
+        failed = data.draw(st.sampled_from(open_))
+        ended = {name: {"y": name} for name in open_[: open_.index(failed)]}
+        results |= ended
+        changed = typed(_changed, whole, draft, [failed])
+        if changed is None or changed.draft is None:
+            return
+        assert failed not in changed.draft.tasks
+        for new, old in adopt(draft.tasks, changed.draft.tasks, results).items():
+            results[new] = results[old]
+            assert changed.draft.tasks[new].topic == draft.tasks[old].topic
+        draft = changed.draft
+        results = {name: one for name, one in results.items() if name in draft.tasks}
+        rest = rest_graph(draft, results, 8)
+        assert set(rest.nodes) == set(draft.tasks) - set(results)
+        if rest.nodes:
+            make_plan(rest)
