@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import warnings
 from collections import deque
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pepperpy_capabilities.planning.actions.engines import checked
 from pepperpy_capabilities.planning.actions.explaining import without_detours
 from pepperpy_capabilities.planning.actions.grounding import ground
 from pepperpy_capabilities.planning.actions.lifting import lift
@@ -259,6 +261,45 @@ def test_an_engine_that_cannot_plan_such_problems_is_named() -> None:
     problem = msgspec.structs.replace(ROOMS, actions=[dear], engine="pyperplan")
     with pytest.raises(BadProblem, match="pyperplan cannot plan such problems"):
         planned(problem)
+
+
+def test_that_an_engine_finds_none_is_no_proof_unless_it_says_so() -> None:
+    goal = ["at Hall", "at Garden"]
+    problem = msgspec.structs.replace(ROOMS, goal=goal, engine="pyperplan-opt")
+    with warnings.catch_warnings(action="ignore"), pytest.raises(TooLong, match="proved nothing"):
+        planned(problem, time.monotonic() + 60)
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ([("put-down", "a")], "step 1 of x's plan cannot be done"),
+        ([("pick-up", "e")], "step 1 of x's plan cannot be done"),
+        ([("pick-up", "a")], "does not reach the goal"),
+    ],
+)
+def test_a_plan_of_an_engine_that_is_none_is_not_given(
+    steps: list[tuple[str, ...]], told: str
+) -> None:
+    with pytest.raises(RuntimeError, match=told):
+        checked(task_of(pddl("blocks-4-0")), steps, "x")
+
+
+def test_costs_are_added_and_must_be_whole() -> None:
+    far = RICH.replace("(far ?a ?b))))", "(+ (far ?a ?b) 1))))").replace("(near ?m ?p)", "(dark)")
+    plan = planned(ActionProblem(domain=far, problem=RICH_PROBLEM))
+    assert (said(plan)[1], plan.cost) == ("go hall attic", 11)
+    half = RICH_PROBLEM.replace("hall attic) 7", "hall attic) 7.5")
+    with pytest.raises(BadProblem, match="must be whole"):
+        planned(ActionProblem(domain=RICH, problem=half))
+
+
+def test_a_goal_that_contradicts_itself_has_no_plan() -> None:
+    domain = "(define (domain d) (:predicates (a)) (:action go :parameters () :effect (a)))"
+    problem = "(define (problem p) (:domain d) (:init) (:goal (and (a) (not (= x x)))))"
+    problem = problem.replace("(:init)", "(:objects x) (:init)")
+    with pytest.raises((NoPlan, BadProblem)):
+        planned(ActionProblem(domain=domain, problem=problem))
 
 
 def test_detours_of_a_plan_are_left_out() -> None:

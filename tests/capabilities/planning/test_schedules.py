@@ -338,6 +338,9 @@ def test_a_schedule_is_drawn_with_a_row_for_each_resource(tmp_path: Path) -> Non
     text = (tmp_path / "gantt.svg").read_text()
     assert all(f">m{n}<" in text for n in range(6))
     assert all(f">j{n}<" in text for n in range(6))
+    dated = planned(in_that_week(task("t", 2, "ann"), task("rest", 1)))
+    draw_gantt(dated, tmp_path / "dated.svg")
+    assert "all is done by 4, 2026-11-30 12:00" in (tmp_path / "dated.svg").read_text()
     draw_gantt(plan, tmp_path / "gantt.png")
     assert (tmp_path / "gantt.png").read_bytes().startswith(b"\x89PNG")
 

@@ -56,14 +56,15 @@ def plan_by(
         if result.status == Status.UNSOLVABLE_PROVEN:
             raise NoPlan(f"no plan reaches the goal, as {engine} has proved")
         raise TooLong(
-            f"{engine} found no plan within {seconds:.3g} s: {result.status.name.lower()}",
+            f"{engine} found no plan and proved nothing ({result.status.name.lower()}); whether "
+            "there is one is not known",
             context={"seconds": seconds},
         )
     steps = [
         tuple(names.get(n, n) for n in (one.action.name, *map(str, one.actual_parameters)))
         for one in result.plan.actions
     ]
-    return _checked(task, steps, engine), result.status == Status.SOLVED_OPTIMALLY
+    return checked(task, steps, engine), result.status == Status.SOLVED_OPTIMALLY
 
 
 def _with_metric(problem: "Problem") -> "Problem":
@@ -77,8 +78,12 @@ def _with_metric(problem: "Problem") -> "Problem":
     return copy
 
 
-def _checked(task: Task, steps: Sequence[tuple[str, ...]], engine: str) -> list[Operator]:
-    """Returns the operators that steps are; one with conditional effects is several here."""
+def checked(task: Task, steps: Sequence[tuple[str, ...]], engine: str) -> list[Operator]:
+    """Returns the operators that steps are; one with conditional effects is several here.
+
+    Raises:
+        RuntimeError: They are no plan: the engine is wrong.
+    """
     state, plan = task.init, []
     by_step: dict[tuple[str, ...], list[Operator]] = {}
     for one in task.operators:

@@ -38,7 +38,9 @@ def draw_gantt(plan: SchedulePlan, file: Path) -> None:
         axes.set_yticks(range(len(lanes)), _labels(lanes))
         axes.invert_yaxis()
         axes.set_xlim(0, max(1, plan.makespan))
-        axes.set_xlabel(f"time; all is done by {plan.makespan}")
+        when = max(plan.assignments, key=lambda one: one.end).ends
+        done = f"{plan.makespan}, {when.replace('T', ' ')}" if when else f"{plan.makespan}"
+        axes.set_xlabel(f"time; all is done by {done}")
         axes.grid(visible=True, axis="x", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         if len(jobs) <= _MOST_LEGEND:
