@@ -2,6 +2,7 @@
 
 import typing
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import UnionType
 from typing import Any, Union
 
@@ -9,7 +10,7 @@ import msgspec
 
 from pepperpy_bus.marked import Marked
 from pepperpy_schemas.codec import convert
-from pepperpy_schemas.errors import BadPayload, BadProblem
+from pepperpy_schemas.errors import BadPayload, BadProblem, PepperError
 from pepperpy_schemas.problems import Problem
 
 
@@ -50,6 +51,25 @@ def read_problem(
             f"{origin}:{line}: {error.message}", context={**error.context, "line": int(line)}
         ) from None
     return solver, problem
+
+
+@contextmanager
+def telling_lines(text: str, *, origin: str) -> Iterator[None]:
+    """Has errors of who solves a problem begin with the line that they are about.
+
+    Args:
+        text: The YAML or JSON that the problem was read from.
+        origin: What errors call the text.
+    """
+    try:
+        yield
+    except PepperError as error:
+        field = error.context.get("field")
+        if isinstance(field, str):
+            line = Marked(text).line(f"$.{field}")
+            error.args = (f"{origin}:{line}: {error}",)
+            error.context["line"] = line
+        raise
 
 
 def _for_whom(data: dict[str, Any], solvers: Sequence[Any], origin: str, name: str) -> Any:

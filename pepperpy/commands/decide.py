@@ -1,6 +1,7 @@
 """`pepperpy decide`: which option, why this one, and how sure that is; without a broker."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,13 +47,20 @@ def command(
     from pepperpy.commands._output import print_json
     from pepperpy.commands._solving import solved
     from pepperpy_capabilities.pictures.picture import picture_format
+    from pepperpy_capabilities.problem_files import telling_lines
     from pepperpy_capabilities.reasoning.deciding.reasoner import DecisionReasoner
+    from pepperpy_capabilities.reasoning.deciding.tables import read_table
 
     chosen = {"method": method, "normalization": normalization, "missing": missing}
-    problem = _with(_read(file), {k: v for k, v in chosen.items() if v is not None})
+    piped = str(file) == "-"
+    text, origin = (sys.stdin.read(), "stdin") if piped else (file.read_text(), str(file))
+    table = file.suffix.lower() == ".csv" or (piped and _is_table(text))
+    read = read_table(text, origin=origin) if table else _problem(text, origin)
+    problem = _with(read, {k: v for k, v in chosen.items() if v is not None})
     if picture is not None:
         picture_format(picture)
-    answer = solved(DecisionReasoner().reason, problem, limit)
+    with nullcontext() if table else telling_lines(text, origin=origin):
+        answer = solved(DecisionReasoner().reason, problem, limit)
     if picture is not None:
         from pepperpy_capabilities.reasoning.deciding.picture import draw_decision
 
@@ -63,16 +71,10 @@ def command(
         _print(answer)
 
 
-def _read(file: Path) -> "DecisionProblem":
+def _problem(text: str, origin: str) -> "DecisionProblem":
     from pepperpy_capabilities.problem_files import read_problem
     from pepperpy_capabilities.reasoning.deciding.reasoner import DecisionReasoner
-    from pepperpy_capabilities.reasoning.deciding.tables import read_table
 
-    piped = str(file) == "-"
-    text = sys.stdin.read() if piped else file.read_text()
-    origin = "stdin" if piped else str(file)
-    if file.suffix.lower() == ".csv" or (piped and _is_table(text)):
-        return read_table(text, origin=origin)
     _, problem = read_problem(text, [DecisionReasoner()], origin=origin, name="decision")
     assert isinstance(problem, DecisionReasoner.problem)
     return problem

@@ -28,9 +28,14 @@ def command(
     from pepperpy.commands._failure import FAILED
     from pepperpy.commands._output import print_json
     from pepperpy.commands._solving import solved
+    from pepperpy_capabilities.problem_files import telling_lines
     from pepperpy_capabilities.reasoning.constraints.reasoner import ConstraintReasoner
 
-    answer = solved(ConstraintReasoner().reason, _read(file), limit)
+    piped = str(file) == "-"
+    text, origin = (sys.stdin.read(), "stdin") if piped else (file.read_text(), str(file))
+    problem = _problem(text, origin)
+    with telling_lines(text, origin=origin):
+        answer = solved(ConstraintReasoner().reason, problem, limit)
     if as_json:
         print_json(answer)
     else:
@@ -39,15 +44,11 @@ def command(
         raise typer.Exit(FAILED)
 
 
-def _read(file: Path) -> "ConstraintProblem":
+def _problem(text: str, origin: str) -> "ConstraintProblem":
     from pepperpy_capabilities.problem_files import read_problem
     from pepperpy_capabilities.reasoning.constraints.reasoner import ConstraintReasoner
 
-    piped = str(file) == "-"
-    text = sys.stdin.read() if piped else file.read_text()
-    _, problem = read_problem(
-        text, [ConstraintReasoner()], origin="stdin" if piped else str(file), name="constraints"
-    )
+    _, problem = read_problem(text, [ConstraintReasoner()], origin=origin, name="constraints")
     assert isinstance(problem, ConstraintReasoner.problem)
     return problem
 

@@ -146,11 +146,19 @@ def test_what_excludes_each_other_is_told_with_exit_code_1(
         ("solve", LUNCH.replace("high: 5", "hihg: 5"), "f.yaml:2: there is no field"),
         ("solve", LUNCH.replace('holds: "soup', 'hold: "soup'), "f.yaml:8: there is no field"),
         ("solve", LUNCH.replace("kind: implication", "kind: hint"), "f.yaml:9: "),
-        ("solve", LUNCH.replace(", high: 5", ""), "variables.soup has no high"),
-        ("solve", LUNCH.replace("soup >= 2", "soop >= 2"), "there is no variable soop"),
+        ("solve", LUNCH.replace(", high: 5", ""), "f.yaml:2: variables.soup has no high"),
+        (
+            "solve",
+            LUNCH.replace("soup >= 2", "soop >= 2"),
+            "f.yaml:9: constraints[2].when[0]: there is no variable soop",
+        ),
         ("decide", TRIP.replace("weight: 3", "wieght: 3"), "f.yaml:2: there is no field"),
-        ("decide", TRIP.replace("weight: 3", "weight: .nan"), "the weight of price is nan"),
-        ("decide", TRIP.replace("hours: 6", "hours: .inf"), "train has inf for hours"),
+        (
+            "decide",
+            TRIP.replace("weight: 3", "weight: .nan"),
+            "f.yaml:2: the weight of price is nan",
+        ),
+        ("decide", TRIP.replace("hours: 6", "hours: .inf"), "f.yaml:5: train has inf for hours"),
         ("decide", "[]\n", "there are no keys in it"),
     ],
 )

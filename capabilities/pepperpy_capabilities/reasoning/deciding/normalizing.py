@@ -47,14 +47,14 @@ def normalized(tableau: Tableau, how: Normalization) -> list[Column]:
 
 def _check(tableau: Tableau, column: Column, criterion: Criterion, how: Normalization) -> None:
     least = 0.0 if criterion.direction == "more" else math.ulp(0.0)
-    for option, value in zip(tableau.options, column, strict=True):
+    for option, place, value in zip(tableau.options, tableau.places, column, strict=True):
         if value < least:
             wanted = "0 or more" if criterion.direction == "more" else "more than 0"
             raise BadProblem(
                 f"{option} has {value:g} for {criterion.name}: normalization {how} divides by it,"
                 f" and wants {wanted}",
                 hint="use normalization: min-max or vector",
-                context={"field": f"options.{option}.values.{criterion.name}"},
+                context={"field": f"options[{place}].values.{criterion.name}"},
             )
 
 

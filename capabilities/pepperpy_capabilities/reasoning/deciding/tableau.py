@@ -17,6 +17,7 @@ class Tableau:
     Attributes:
         criteria: The criteria, by which the columns are.
         options: The names of the rows.
+        places: Which of the problem's options they are.
         values: A row for each option.
         weights: The criteria's shares of all weights; they add up to 1.
         left_out: Options that are no rows, as a value of them is not known.
@@ -25,6 +26,7 @@ class Tableau:
 
     criteria: list[Criterion]
     options: list[str]
+    places: list[int]
     values: list[list[float]]
     weights: list[float]
     left_out: list[str]
@@ -49,35 +51,34 @@ def tableau(problem: DecisionProblem) -> Tableau:
     """
     _check_names(problem)
     weights = _shares(problem.criteria)
-    options = _check_values(problem)
+    _check_values(problem)
     gaps = {
-        option.name: gaps
-        for option in options
+        n: gaps
+        for n, option in enumerate(problem.options)
         if (gaps := [one.name for one in problem.criteria if option.values.get(one.name) is None])
     }
     if gaps and problem.missing == "refuse":
-        option, criteria = next(iter(gaps.items()))
+        n, criteria = next(iter(gaps.items()))
         raise BadProblem(
-            f"{option} has no value for {criteria[0]}",
+            f"{problem.options[n].name} has no value for {criteria[0]}",
             hint="give it, or say what shall be done: missing: worst or leave-out",
-            context={"field": f"options.{option}.values.{criteria[0]}"},
+            context={"field": f"options[{n}].values"},
         )
-    left_out: list[str] = []
-    if problem.missing == "leave-out":
-        left_out = list(gaps)
-        options = [option for option in options if option.name not in gaps]
-        gaps = {}
-        if not options:
-            raise BadProblem(
-                "every option lacks a value, so that none is left", context={"field": "options"}
-            )
+    out = set(gaps) if problem.missing == "leave-out" else set()
+    places = [n for n in range(len(problem.options)) if n not in out]
+    if not places:
+        raise BadProblem(
+            "every option lacks a value, so that none is left", context={"field": "options"}
+        )
+    options = [problem.options[n] for n in places]
     return Tableau(
-        problem.criteria,
-        [option.name for option in options],
-        _rows(problem.criteria, options),
-        weights,
-        left_out,
-        gaps,
+        criteria=problem.criteria,
+        options=[option.name for option in options],
+        places=places,
+        values=_rows(problem.criteria, options),
+        weights=weights,
+        left_out=[problem.options[n].name for n in sorted(out)],
+        assumed={problem.options[n].name: names for n, names in gaps.items() if n not in out},
     )
 
 
@@ -107,11 +108,11 @@ def _shares(criteria: list[Criterion]) -> list[float]:
     return [one.weight / total for one in criteria]
 
 
-def _check_values(problem: DecisionProblem) -> list[Option]:
+def _check_values(problem: DecisionProblem) -> None:
     known = {one.name for one in problem.criteria}
-    for option in problem.options:
+    for n, option in enumerate(problem.options):
         for criterion, value in option.values.items():
-            field = {"field": f"options.{option.name}.values.{criterion}"}
+            field = {"field": f"options[{n}].values.{criterion}"}
             if criterion not in known:
                 raise BadProblem(
                     f"{option.name} has a value for {criterion}, which is no criterion",
@@ -124,7 +125,6 @@ def _check_values(problem: DecisionProblem) -> list[Option]:
                     hint="leave out what is not known",
                     context=field,
                 )
-    return problem.options
 
 
 def _rows(criteria: list[Criterion], options: list[Option]) -> list[list[float]]:

@@ -245,3 +245,10 @@ def test_constraints_that_are_written_in_python_come_back_from_the_wire() -> Non
     intervals = problem({"a": SPAN, "b": SPAN}, [of_kind("no_overlap", intervals=["a", "b"])])
     assert intervals.constraints == [NoOverlap(intervals=["a", "b"])]
     assert decode(to_json(intervals), ConstraintProblem) == intervals
+
+
+def test_what_only_the_solver_sees_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """We know of no such problem: the solver is told to find fault with one that has none."""
+    monkeypatch.setattr("ortools.sat.python.cp_model.CpModel.validate", lambda self: "no sense")
+    with pytest.raises(BadProblem, match="the solver refuses it: no sense"):
+        solve(problem(X, []), 60, time.time() + 60)

@@ -100,7 +100,7 @@ def test_values_that_are_not_known_are_refused_replaced_or_left_out() -> None:
     )
     with pytest.raises(BadProblem, match="b has no value for price") as refused:
         decide(problem)
-    assert refused.value.context == {"field": "options.b.values.price"}
+    assert refused.value.context == {"field": "options[1].values"}
     worst = decide(msgspec.structs.replace(problem, missing="worst"))
     assert worst.best == ["a"]
     assert "b has no value for price: it is given the worst there is." in worst.explanation
@@ -125,16 +125,19 @@ WRONG = {
     ),
     "an unknown criterion": (
         with_options(Option(name="x", values={"a": 1, "b": 2})),
-        "options.x.values.b",
+        "options[0].values.b",
     ),
     "a value that is no number": (
         with_options(Option(name="x", values={"a": NAN})),
-        "options.x.values.a",
+        "options[0].values.a",
     ),
-    "an infinite value": (with_options(Option(name="x", values={"a": -INF})), "options.x.values.a"),
+    "an infinite value": (
+        with_options(Option(name="x", values={"a": -INF})),
+        "options[0].values.a",
+    ),
     "a value beyond all": (
         with_options(Option(name="x", values={"a": 1e101})),
-        "options.x.values.a",
+        "options[0].values.a",
     ),
     "no value at all": (
         with_options(Option(name="x", values={}), missing="worst"),
@@ -159,7 +162,7 @@ WRONG = {
     ),
     "what normalization cannot divide by": (
         with_options(Option(name="x", values={"a": -1}), normalization="max"),
-        "options.x.values.a",
+        "options[0].values.a",
     ),
     "a cost of zero that is to be inverted": (
         DecisionProblem(
@@ -167,7 +170,7 @@ WRONG = {
             options=[Option(name="x", values={"a": 0})],
             normalization="sum",
         ),
-        "options.x.values.a",
+        "options[0].values.a",
     ),
 }
 
