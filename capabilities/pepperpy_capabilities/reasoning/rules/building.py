@@ -14,6 +14,16 @@ def number(value: int) -> ast.AST:
     return ast.SymbolicTerm(_AT, clingo.Number(value))
 
 
+def parameter(name: str) -> ast.AST:
+    """Returns a parameter of a part of a program."""
+    return ast.SymbolicTerm(_AT, clingo.Function(name))
+
+
+def part(name: str) -> ast.AST:
+    """Returns the beginning of a part with its name as its parameter."""
+    return ast.Program(_AT, name, [ast.Id(_AT, name)])
+
+
 def variable(name: str) -> ast.AST:
     """Returns a variable."""
     return ast.Variable(_AT, name)

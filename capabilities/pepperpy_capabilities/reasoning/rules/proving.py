@@ -2,29 +2,24 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import clingo
 from clingo import ast
 
 from pepperpy_capabilities.reasoning.rules.building import function, variable
+from pepperpy_capabilities.reasoning.rules.founding import Instance, founded
 from pepperpy_capabilities.reasoning.rules.plain import CONTRARY
 from pepperpy_capabilities.reasoning.rules.program import (
     ANSWER,
     Program,
-    new_control,
     shown,
-    state,
 )
 from pepperpy_capabilities.reasoning.rules.reading import Statement
 from pepperpy_capabilities.reasoning.rules.tracing import (
     BROKEN,
     CHOICE,
-    HOLDS,
-    NEED,
-    WHY,
     Trace,
-    needing,
     trace,
 )
 from pepperpy_capabilities.reasoning.rules.wording import worded_value
@@ -35,24 +30,6 @@ MOST_STEPS = 1000
 
 
 By = Literal["fact", "rule", "choice", "absent", "test"]
-
-
-class Instance(NamedTuple):
-    """One instance of a rule that applies.
-
-    Attributes:
-        number: The rule's number; 0 for the question.
-        kind: Whether it is a choice.
-        head: What follows.
-        body: What it follows from.
-        values: What its variables stand for.
-    """
-
-    number: int
-    kind: int
-    head: clingo.Symbol
-    body: tuple[clingo.Symbol, ...]
-    values: tuple[clingo.Symbol, ...]
 
 
 class Proofs:
@@ -83,40 +60,40 @@ class Proofs:
         query, node = program.query
         self._statements[0] = query
         self._traces[0] = trace(query, node, answer_term(program))
-        self._chosen = _founded(program.facts, self._instances(world, wanted))
+        self._chosen = founded(
+            program, self._traces.values(), world, wanted, MOST_STEPS * max(1, len(wanted))
+        )
 
     def of(self, atom: clingo.Symbol) -> tuple[list[Step], list[int], bool]:
         """Returns the steps of an atom's proof, the rules it uses, and whether it was cut."""
         steps: list[Step] = []
         numbers: dict[clingo.Symbol, int] = {}
         waiting: deque[clingo.Symbol] = deque()
-        used: dict[int, None] = {}
+        cut = False
 
         def refer(one: clingo.Symbol) -> int:
             if one not in numbers:
                 numbers[one] = len(steps)
-                steps.append(Step(shown(one), "fact", self._program.facts.get(one, 0)))
-                waiting.append(one)
+                given = one in self._program.facts
+                by: By = "fact" if given else "rule"
+                steps.append(Step(shown(one), by, self._program.facts.get(one, 0)))
+                waiting.extend([] if given else [one])
             return numbers[one]
 
         refer(self._plainest(atom))
         while waiting:
             one = waiting.popleft()
             instance = self._chosen.get(one)
-            if instance is None:
+            if instance is None or len(steps) > MOST_STEPS:
+                cut = True
                 continue
-            if len(steps) > MOST_STEPS:
-                return steps, list(used), True
             at = numbers[one]
             uses = [refer(below) for below in dict.fromkeys(instance.body)]
             for condition, by in self._conditions(instance):
                 uses.append(len(steps))
                 steps.append(Step(condition, by))
             steps[at] = Step(self._said(instance), _by(instance, uses), instance.number, uses)
-        for step in steps:
-            if step.rule:
-                used.setdefault(step.rule)
-        return steps, sorted(used), False
+        return steps, sorted({step.rule for step in steps} - {0}), cut
 
     def _plainest(self, atom: clingo.Symbol) -> clingo.Symbol:
         """A question that is one atom needs no step of its own."""
@@ -144,36 +121,6 @@ class Proofs:
         values = dict(zip(names, instance.values, strict=True))
         return str(_Filling(values).visit(literal)).replace(CONTRARY, "-")
 
-    def _instances(
-        self, world: Iterable[clingo.Symbol], wanted: Sequence[clingo.Symbol]
-    ) -> list[Instance]:
-        control, said = new_control(0)
-        known = [clingo.Function(HOLDS, [one]) for one in world]
-        state(control, [*known, *(clingo.Function(NEED, [one]) for one in wanted)])
-        sizes: set[int] = set()
-        with ast.ProgramBuilder(control) as builder:
-            for constant in self._program.constants:
-                builder.add(constant)
-            for one in self._traces.values():
-                sizes |= one.sizes
-                for telling in one.rules:
-                    builder.add(telling)
-            for telling in needing(sizes):
-                builder.add(telling)
-        self._program.ground(control, said)
-        return sorted(
-            Instance(
-                told[0].number,
-                told[1].number,
-                told[2],
-                tuple(told[3].arguments),
-                tuple(told[4].arguments),
-            )
-            for told in (
-                atom.symbol.arguments for atom in control.symbolic_atoms.by_signature(WHY, 5)
-            )
-        )
-
 
 def _by(instance: Instance, uses: Sequence[int]) -> By:
     if instance.kind == CHOICE:
@@ -189,39 +136,6 @@ def answer_term(program: Program) -> ast.AST:
 def _proper(program: Program) -> Iterable[tuple[Statement, ast.AST]]:
     """The rules that something follows from."""
     return ((one, node) for one, node in program.rules if str(node.head) != "#false")
-
-
-def _founded(
-    facts: Iterable[clingo.Symbol], instances: Sequence[Instance]
-) -> dict[clingo.Symbol, Instance]:
-    """Returns for each atom the instance by which it follows first: none is its own reason."""
-    missing = [set(one.body) for one in instances]
-    users: dict[clingo.Symbol, list[int]] = {}
-    for n, body in enumerate(missing):
-        for atom in body:
-            users.setdefault(atom, []).append(n)
-    chosen: dict[clingo.Symbol, Instance] = {}
-    known = set(facts)
-    ready: deque[clingo.Symbol] = deque()
-
-    def follow(n: int) -> None:
-        head = instances[n].head
-        if head not in known:
-            known.add(head)
-            chosen[head] = instances[n]
-            ready.append(head)
-
-    ready.extend(known & users.keys())
-    for n, body in enumerate(missing):
-        if not body:
-            follow(n)
-    while ready:
-        atom = ready.popleft()
-        for n in users.get(atom, ()):
-            missing[n].discard(atom)
-            if not missing[n]:
-                follow(n)
-    return chosen
 
 
 class _Filling(ast.Transformer):

@@ -1,12 +1,15 @@
 """Rules that say why: each rule again, so that clingo tells which of its instances apply.
 
-In a world that is known, an atom `p` of which a proof is wanted is `__need(p)`, and whatever is
-true there is `__h(p)`. A rule `head :- body` becomes
+In a world that is known, whatever is true is `__h(p)`. A rule `head :- body` becomes two:
+
+    __derived(head) :- __h(head), body with __derived where it says what is true, else with __h.
 
     __why(number, kind, head, (what the body says is true), (its variables)) :-
-        __need(head), body with __h.
+        __need(head, round), body with __h.
 
-and what is true in such a body is needed next. So only that is looked at which a proof can use.
+The first is grounded at once, and derives all that is true: what follows is derived after what it
+follows from. The second is grounded round by round for those atoms alone of which a proof is
+wanted, so that only those instances are looked at which a proof can use.
 """
 
 from collections.abc import Iterator
@@ -14,7 +17,14 @@ from typing import Any, Final, NamedTuple
 
 from clingo import ast
 
-from pepperpy_capabilities.reasoning.rules.building import equal, function, number, positive, rule
+from pepperpy_capabilities.reasoning.rules.building import (
+    equal,
+    function,
+    number,
+    parameter,
+    positive,
+    rule,
+)
 from pepperpy_capabilities.reasoning.rules.building import variable as named
 from pepperpy_capabilities.reasoning.rules.program import variables_in
 from pepperpy_capabilities.reasoning.rules.reading import Statement
@@ -22,8 +32,13 @@ from pepperpy_capabilities.reasoning.rules.reading import Statement
 WHY: Final = "__why"
 NEED: Final = "__need"
 HOLDS: Final = "__h"
+FOLLOWS: Final = "__follows"
+"""What is true and was not given."""
+DERIVED: Final = "__derived"
 BROKEN: Final = "__broken"
 """What follows from a rule that says what must not be, with its number."""
+ROUND: Final = "__round"
+"""The part of the program that is grounded once a round, and its parameter."""
 RULE, CHOICE = 0, 1
 
 
@@ -31,16 +46,16 @@ class Trace(NamedTuple):
     """How the instances of a rule are told.
 
     Attributes:
-        rules: The rules that tell them.
+        derivation: The rules that derive what follows.
+        rules: The rules that tell the instances.
         names: Its variables, in the order in which their values are told.
         conditions: What of its body is no plain atom, as it was written.
-        sizes: How many atoms the bodies have.
     """
 
+    derivation: list[ast.AST]
     rules: list[ast.AST]
     names: list[str]
     conditions: list[ast.AST]
-    sizes: set[int]
 
 
 def trace(one: Statement, node: ast.AST, head: ast.AST | None = None) -> Trace:
@@ -54,9 +69,9 @@ def trace(one: Statement, node: ast.AST, head: ast.AST | None = None) -> Trace:
     Raises:
         BadRule: What is in front of its ``:-`` cannot be true.
     """
+    derivation: list[ast.AST] = []
     rules: list[ast.AST] = []
     names: list[str] = []
-    sizes: set[int] = set()
     alternatives = [(RULE, head, [])] if head is not None else list(_heads(one, node.head))
     for _, atom, conditions in alternatives:
         names += [
@@ -79,19 +94,13 @@ def trace(one: Statement, node: ast.AST, head: ast.AST | None = None) -> Trace:
                 function("", values),
             ],
         )
-        rules.append(rule(positive(told), [positive(function(NEED, [wanted])), *body.literals]))
-        sizes.add(len(body.atoms))
+        needed = positive(function(NEED, [wanted, parameter(ROUND)]))
+        rules.append(rule(positive(told), [needed, *body.known()]))
+        true = positive(function(HOLDS, [wanted]))
+        derived = positive(function(DERIVED, [wanted]))
+        derivation.append(rule(derived, [true, *body.known(DERIVED)]))
     shown = [literal for literal in one.node.body if not _is_atom(literal)]
-    return Trace(rules, names, shown, sizes)
-
-
-def needing(sizes: set[int]) -> Iterator[ast.AST]:
-    """Yields the rules by which what a proof uses is needed, too, for bodies of so many atoms."""
-    for size in sorted(sizes):
-        atoms = [named(f"B{n}") for n in range(size)]
-        told = function(WHY, [named("_"), named("_"), named("_"), function("", atoms), named("_")])
-        for atom in atoms:
-            yield rule(positive(function(NEED, [atom])), [positive(told)])
+    return Trace(derivation, rules, names, shown)
 
 
 def _heads(one: Statement, head: ast.AST) -> Iterator[tuple[int, ast.AST, list[ast.AST]]]:
@@ -118,23 +127,25 @@ class _Body:
 
     def __init__(self) -> None:
         self.atoms: list[ast.AST] = []
-        self.literals: list[ast.AST] = []
+        self._others: list[ast.AST] = []
         self._names = _Named()
 
     def fresh(self, term: ast.AST) -> ast.AST:
         """Returns a term whose ranges and pools are variables, which are literals of the body."""
         self._names.found = []
         made: ast.AST = self._names.visit(term)
-        self.literals += self._names.found
+        self._others += self._names.found
         return made
 
     def add(self, literal: ast.AST) -> None:
         if _is_atom(literal):
-            term = self.fresh(literal.atom.symbol)
-            self.atoms.append(term)
-            self.literals.append(positive(function(HOLDS, [term])))
+            self.atoms.append(self.fresh(literal.atom.symbol))
         else:
-            self.literals.append(_Known().visit(literal))
+            self._others.append(_Known().visit(literal))
+
+    def known(self, name: str = HOLDS) -> list[ast.AST]:
+        """Returns the body, with its atoms as what is known by a name."""
+        return [*(positive(function(name, [atom])) for atom in self.atoms), *self._others]
 
 
 class _Named(ast.Transformer):
