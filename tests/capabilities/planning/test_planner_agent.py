@@ -30,6 +30,10 @@ from pepperpy_schemas.resource_plans import (
 from tests.capabilities.planning.planning import ROOMS, job_shop, pddl, sliding_puzzle
 
 
+LARGE = [{"name": f"task {number}", "duration": 1} for number in range(200_000)]
+"""Eight million bytes of tasks."""
+
+
 @pytest.fixture
 async def client(broker: Broker, prefix: str) -> AsyncIterator[Client]:
     async with connect(broker.url, bus__prefix=prefix) as one:
@@ -73,6 +77,7 @@ async def test_what_is_wrong_is_said_and_the_worker_goes_on(client: Client) -> N
         ),
         (PLAN_SCHEDULE, ScheduleProblem(jobs=[JobSpec(name="a", tasks=[late])]), Infeasible),
         (PLAN_SCHEDULE, ScheduleProblem(jobs=[JobSpec(name="a", tasks=[circle])]), BadProblem),
+        (PLAN_SCHEDULE, {"jobs": [{"name": "a", "tasks": LARGE}]}, TooBig),
         (PLAN_SCHEDULE, {"jobs": [], "seconds": -1}, BadPayload),
         (
             PLAN_SCHEDULE,
