@@ -36,7 +36,7 @@ def ls(ctx: typer.Context, as_json: JsonOption = False) -> None:
     found = run(read())
     if found or as_json:
         rows = [_setting_row(name, one) for name, one in found.items()]
-        print_rows(rows, as_json=as_json)
+        print_rows(rows if as_json else [_rounded(one) for one in rows], as_json=as_json)
     else:
         typer.echo("there is no router", err=True)
 
@@ -66,7 +66,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
             }
         )
         return
-    print_rows([_setting_row(name, setting)], as_json=False)
+    print_rows([_rounded(_setting_row(name, setting))], as_json=False)
     if not choices:
         typer.echo("nothing was learned yet", err=True)
         return
@@ -136,7 +136,7 @@ def mode(
     if as_json:
         print_json(row)
     else:
-        print_rows([row], as_json=False)
+        print_rows([_rounded(row)], as_json=False)
 
 
 @app.command()

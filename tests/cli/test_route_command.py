@@ -75,6 +75,9 @@ def test_a_router_is_switched_only_from_the_mode_that_was_expected(
     assert inline.json("route", "show", "answers")["mode"] == "live"
     assert inline.run("route", "mode", "answers", "on") == 2
     assert inline.run("route", "mode", "answers", "off", "--default", "large") == 0
+    assert "answers  off   large    0.1 " in inline.out
+    assert inline.run("route", "mode", "answers", "off", "--exploration", "0.025") == 0
+    assert " 0.025 " in inline.out
     assert inline.json("route", "show", "answers")["default"] == "large"
 
 
