@@ -164,6 +164,20 @@ async def test_a_state_that_would_be_too_large_stays_as_it_was(
     assert await words_of(client, prefix) == ["small", "more"]
 
 
+async def test_a_state_that_cannot_be_saved_is_told_to_who_made_it(
+    client: Client, prefix: str
+) -> None:
+    async with keeping(client.connection, prefix) as keeper:
+        outcomes = await asyncio.gather(
+            keeper.change("w", adding("a")),
+            keeper.change("w", lambda one: one.words.append(b"no JSON")),  # type: ignore[arg-type]
+            keeper.change("w", adding("b")),
+            return_exceptions=True,
+        )
+    assert isinstance(outcomes[1], TypeError)
+    assert await words_of(client, prefix) == ["a", "b"]
+
+
 async def test_who_is_cancelled_meanwhile_does_not_stop_the_others(
     client: Client, prefix: str
 ) -> None:

@@ -227,3 +227,29 @@ def test_words_and_features_without_end_are_refused() -> None:
     with pytest.raises(TooBig, match="may know 10000"):
         learner.learn(OnlineExample(told[99], "a"))
     assert learner.learned == 99
+
+
+@pytest.mark.parametrize(("before", "now"), [(0, 2), (1, 3)])
+@pytest.mark.parametrize("name", ["logistic", "naive-bayes", "hoeffding-tree", "nearest"])
+def test_who_begins_with_what_another_knows_is_better_at_a_task_like_it(
+    name: str, before: int, now: int
+) -> None:
+    """Transfer: the border between the labels lies elsewhere in the second task."""
+    options = OnlineOptions(learner=name)
+    other = taught(options, examples(synth.SEA(variant=before, seed=1), 1000))
+    warm = cold = 0.0
+    for seed in range(2, 8):
+        told = examples(synth.SEA(variant=now, seed=seed), 50)
+        beginner = OnlineLearner(options)
+        beginner.begin_with(other)
+        assert beginner.evaluate()[-1].examples == 0
+        for one in told:
+            beginner.learn(one)
+        warm += beginner.evaluate()[-1].figures["accuracy"] / 6
+        cold += taught(options, told).evaluate()[-1].figures["accuracy"] / 6
+    assert warm > cold + 0.05
+
+
+def test_another_kind_of_learner_has_nothing_to_begin_with() -> None:
+    with pytest.raises(BadProblem, match="cannot begin"):
+        OnlineLearner(OnlineOptions(learner="nearest")).begin_with(OnlineLearner())

@@ -38,6 +38,8 @@ class TestOnline(LearnerConformance):
         OnlineExample({"is_popular": 1e40, "five_thirty_eight": 1e40}, 1.0),
         OnlineExample({f"feature{n}": 1.0 for n in range(1_001)}, True),
         OnlineExample({"x" * 257: 1.0}, True),
+        OnlineExample({"is_popular": 10**25, "five_thirty_eight": 10**25}, 1),
+        OnlineExample({"is_popular": 1.0, "five_thirty_eight": 1.0}, 10**25),
         OnlineExample({"is_popular": 1.0, "five_thirty_eight": 1.0}, "x" * 300),
         OnlineExample({"is_popular": 1.0, "five_thirty_eight": 1.0}, float("nan")),
     ]

@@ -17,6 +17,8 @@ MAX_LABELS: Final = 1_000
 """Most labels that a classifier knows."""
 MAX_NAME: Final = 256
 """Characters of the longest name of a feature, word, or label."""
+EXACT: Final = 2**53
+"""The largest whole number: beyond it not all programs have the same one."""
 LARGEST: Final = 1e30
 """The largest number: squares and sums of squares of it are still numbers."""
 
@@ -64,8 +66,8 @@ class Seen(msgspec.Struct):
             return f"its name has not 1 to {MAX_NAME} characters"
         if isinstance(value, str) and len(value) > MAX_NAME:
             return f"a word has at most {MAX_NAME} characters"
-        if not isinstance(value, str) and not abs(value) <= LARGEST:
-            return f"a number is between {-LARGEST:g} and {LARGEST:g}"
+        if not isinstance(value, str) and (wrong := _wrong_number(value)):
+            return wrong
         kind = kind_of(value)
         known = self.kinds.get(name, kind)
         return "" if kind == known else f"it was a {known} before"
@@ -113,7 +115,9 @@ class Seen(msgspec.Struct):
         """
         if not isinstance(label, bool | int | str) or (isinstance(label, str) and not label):
             raise _bad_target(label, "a label is true, false, a whole number or a word")
-        if len(str(label)) > MAX_NAME:
+        if isinstance(label, int) and (wrong := _wrong_number(label)):
+            raise _bad_target(label, wrong)
+        if isinstance(label, str) and len(label) > MAX_NAME:
             raise _bad_target(label, f"a label has at most {MAX_NAME} characters")
         if boolean and not isinstance(label, bool):
             raise _bad_target(label, "this learner's labels are true and false; softmax takes all")
@@ -140,8 +144,8 @@ def check_number(target: Plain | None) -> float:
     """
     if isinstance(target, bool) or not isinstance(target, int | float):
         raise _bad_target(target, "a regression has a number")
-    if not abs(target) <= LARGEST:
-        raise _bad_target(target, f"a number is between {-LARGEST:g} and {LARGEST:g}")
+    if wrong := _wrong_number(target):
+        raise _bad_target(target, wrong)
     return target
 
 
@@ -178,6 +182,12 @@ def kind_of(value: Plain) -> Kind:
 def is_number(value: object) -> TypeGuard[int | float]:
     """Returns whether a value is a number that can be reckoned with."""
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _wrong_number(value: float) -> str:
+    if isinstance(value, int):
+        return "" if abs(value) <= EXACT else f"a whole number is between {-EXACT} and {EXACT}"
+    return "" if abs(value) <= LARGEST else f"a number is between {-LARGEST:g} and {LARGEST:g}"
 
 
 def _bad_target(target: object, why: str) -> BadExample:

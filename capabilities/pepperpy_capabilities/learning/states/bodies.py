@@ -40,12 +40,7 @@ class Bodies:
         self._inline = inline
 
     async def put(self, key: str, record: LearnerState, body: bytes) -> LearnerState:
-        """Returns the record with the body in it, or with a reference to the body.
-
-        Raises:
-            TooBig: The body is larger than a state may be.
-        """
-        check_size(body)
+        """Returns the record with the body in it, or with a reference to the body."""
         if len(body) <= self._inline:
             return msgspec.structs.replace(record, state=body, blob="")
         blob = await self._blobs.put(body, metadata={"key": key, "put": format_time(now())})

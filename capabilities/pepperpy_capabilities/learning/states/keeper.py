@@ -16,12 +16,12 @@ from weakref import WeakValueDictionary
 from pepperpy_bus.link.connection import Connection
 from pepperpy_bus.state.cells import FORGET, Cells
 from pepperpy_bus.units import now
-from pepperpy_capabilities.learning.states.bodies import INLINE, Bodies
+from pepperpy_capabilities.learning.states.bodies import INLINE, Bodies, check_size
 from pepperpy_capabilities.learning.states.changes import Asked, Broken, Changed, make_changes
 from pepperpy_capabilities.learning.states.marks import Once
 from pepperpy_schemas.catalog.state import LEARNER_STATE
 from pepperpy_schemas.codec import decode, encode
-from pepperpy_schemas.errors import BadPayload, NotFound, Overloaded, TooBig, WrongSequence
+from pepperpy_schemas.errors import BadPayload, NotFound, Overloaded, WrongSequence
 from pepperpy_schemas.learner_state import LearnerState, Marks
 
 L = TypeVar("L")
@@ -31,14 +31,25 @@ WITHIN: Final = 30.0
 """Seconds that a change is tried while others change the same state."""
 _IN_HAND = 32
 """States that a process has in its memory; the one that was used longest ago makes room."""
+_BYTES_IN_HAND = 64 * 1024 * 1024
+"""Bytes of those states as they are saved; in memory they take some times as much."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
+
+
+class _Unsaved(Exception):
+    """A state cannot be saved, or is too large."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class _Held(Generic[L]):
     """A state in memory, as it is stored at a revision."""
 
-    def __init__(self, live: L, record: LearnerState | None, revision: int) -> None:
+    def __init__(self, live: L, record: LearnerState | None, revision: int, size: int) -> None:
         self.live = live
+        self.size = size
         self.record = record
         self.revision = revision
 
@@ -182,9 +193,10 @@ class Keeper(Generic[L]):
             broken.by.fail(broken.reason)
             if others := [one for one in asked if one is not broken.by]:
                 await self._commit(key, others)
-        except TooBig as error:
+        except _Unsaved as unsaved:
+            # Each for itself, so that only the one whose state it is hears of it.
             if len(asked) == 1:
-                asked[0].fail(error)
+                asked[0].fail(unsaved.reason)
             for one in asked if len(asked) > 1 else ():
                 await self._commit(key, [one])
         except BaseException as error:
@@ -217,12 +229,20 @@ class Keeper(Generic[L]):
         marks = held.record.marks if held.record else Marks()
         after = await asyncio.to_thread(make_changes, held.live, marks, asked)
         if after is not None:
-            body = await asyncio.to_thread(self._save, held.live)
+            body = await asyncio.to_thread(self._saved, held.live)
             held = await self._store(key, held, after, body)
         self._hold(key, held)
         version = held.record.version if held.record else 0
         for one in asked:
             one.end(version)
+
+    def _saved(self, live: L) -> bytes:
+        try:
+            body = self._save(live)
+            check_size(body)
+        except Exception as error:
+            raise _Unsaved(error) from error
+        return body
 
     async def _store(self, key: str, held: _Held[L], marks: Marks, body: bytes) -> _Held[L]:
         before = held.record
@@ -243,7 +263,7 @@ class Keeper(Generic[L]):
         if record.blob and key not in self._swept:
             self._swept.add(key)
             await self._bodies.sweep(key, record)
-        return _Held(held.live, record, revision)
+        return _Held(held.live, record, revision, len(body))
 
     async def _newest(self, key: str) -> _Held[L]:
         """Returns the newest state, from memory when it is that one."""
@@ -262,15 +282,17 @@ class Keeper(Generic[L]):
                     raise
                 lacking = revision  # another replica has removed it for a newer one meanwhile
                 continue
-            held = _Held(await asyncio.to_thread(self._load, body), record, revision)
+            live = await asyncio.to_thread(self._load, body)
+            held = _Held(live, record, revision, len(body or b""))
             self._hold(key, held)
             return held
 
     def _hold(self, key: str, held: _Held[L]) -> None:
         self._held[key] = held
         self._held.move_to_end(key)
-        while len(self._held) > _IN_HAND:
-            self._held.popitem(last=False)
+        size = sum(one.size for one in self._held.values())
+        while len(self._held) > 1 and (len(self._held) > _IN_HAND or size > _BYTES_IN_HAND):
+            size -= self._held.popitem(last=False)[1].size
 
     def _lock(self, key: str) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())

@@ -98,7 +98,7 @@ def key_of(value: Any, what: str) -> str:
     """
     try:
         key = msgspec.json.encode(_plain(value), order="sorted").decode()
-    except (TypeError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BadExample(f"the {what} is no JSON: {error}", context={"field": what}) from None
     if len(key.encode()) > MAX_KEY:
         raise BadExample(
