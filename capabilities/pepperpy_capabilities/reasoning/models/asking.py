@@ -1,5 +1,6 @@
 """Typed questions to a model: each one a step of the task, mended when the answer does not fit."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 from pepperpy_agents.templates import Templates
 from pepperpy_agents.thinking.forms import Form, Misfit
 from pepperpy_agents.thinking.wording import mending
+from pepperpy_bus.llm.assembling import assemble
 from pepperpy_capabilities.means import Means
 from pepperpy_schemas.chat import ChatMessage, ChatReply, ResponseFormat, Usage
 from pepperpy_schemas.codec import encode
@@ -154,7 +156,8 @@ class Asker:
         self, talk: Sequence[ChatMessage], form: ResponseFormat | None, model: str
     ) -> Asked:
         try:
-            reply = await self.means.llm.chat(
+            # Streamed, as leaving a stream cancels it: who gives up stops paying.
+            stream = self.means.llm.stream(
                 talk,
                 model=model or self._problem.model,
                 timeout=max(self.means.left, 0.001),
@@ -162,10 +165,11 @@ class Asker:
                 temperature=0.0,
                 seed=self._problem.seed,
             )
+            async with contextlib.aclosing(stream) as items:
+                return Asked(await assemble(items))
         except BadOutput as error:
             told = error.context.get("problems") or [error.message]
             return Asked(None, [str(one) for one in told])
-        return Asked(reply)
 
     def _pay(self, asked: Asked, *, repaired: bool) -> None:
         self._questions += 1
