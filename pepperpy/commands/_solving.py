@@ -1,4 +1,4 @@
-"""Problems that are solved here, without a broker."""
+"""Problems that are solved here, without a broker, or by an agent on the bus."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Any)
 A = TypeVar("A")
 
+_REASONER = "pepperpy_capabilities.reasoning.reasoner_agent:agent"
 LIMIT = typer.Option("--limit", metavar="DURATION", help="How long it may take.")
 
 
@@ -36,5 +37,42 @@ def solved(solve: "Callable[[P, Means], Awaitable[A]]", problem: P, limit: str |
     async def work() -> A:
         async with Workshop() as workshop:
             return await solve(problem, Means(workshop, seconds=seconds))
+
+    return run(work())
+
+
+def asked(ctx: typer.Context, topic: str, problem: Any, answer: type[A], limit: str | None) -> A:
+    """Returns the answer of an agent on the bus, to which a problem is submitted.
+
+    Args:
+        ctx: The command's context.
+        topic: The topic.
+        problem: The problem.
+        answer: The type of its answer.
+        limit: How long it may take, as people write it; as the problem says, by default.
+
+    Raises:
+        UnknownTopic: Nobody is at work on the topic.
+        typer.BadParameter: The limit is no duration.
+    """
+    import msgspec
+
+    from pepperpy.commands._ends import duration
+    from pepperpy.commands._session import open_bus, run
+    from pepperpy_schemas.errors import UnknownTopic
+
+    given = duration(limit, "--limit")
+    if given is not None:
+        problem = msgspec.structs.replace(problem, seconds=given)
+
+    async def work() -> A:
+        async with open_bus(ctx) as client:
+            instances = await client.registry.instances()
+            if not any(topic in one.topics for one in instances):
+                raise UnknownTopic(
+                    f"nobody is at work on {topic}",
+                    hint=f"start it: pepperpy worker {_REASONER}",
+                )
+            return await client.run(topic, problem, type=answer)
 
     return run(work())

@@ -1,4 +1,4 @@
-"""`pepperpy reason`: what follows from a file, here and without a broker, and why."""
+"""`pepperpy reason`: what follows from a file, and why."""
 
 import sys
 from pathlib import Path
@@ -20,6 +20,7 @@ FileArgument = Annotated[
 
 
 def command(
+    ctx: typer.Context,
     file: FileArgument,
     query: Annotated[
         str | None, typer.Option("--query", "-q", help="The question about a file of rules.")
@@ -37,13 +38,15 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Answer what a file asks, here, without a broker, and say why that is so.
+    """Answer what a file asks, and say why that is so.
 
     The keys of the file say who answers: rules with a query, patterns to find in records, a
-    decision, constraints, or what reasoners of installed packages answer.
+    decision, constraints, or what reasoners of installed packages answer: all of it here, without
+    a broker. What a model is to reason about, such as premises with a question, is submitted to
+    the reasoner at work on the bus.
     """
     from pepperpy.commands._output import print_json
-    from pepperpy.commands._solving import solved
+    from pepperpy.commands._solving import asked, solved
     from pepperpy_capabilities.offering import REASONERS, every
     from pepperpy_capabilities.pictures.picture import picture_format
     from pepperpy_capabilities.reasoning.built_in import BUILT_IN
@@ -55,7 +58,10 @@ def command(
             raise typer.BadParameter("only rules have proofs", param_hint=option)
     if picture is not None:
         picture_format(picture)
-    answer = solved(chosen.reason, problem, limit)
+    if getattr(chosen, "asks_models", False):
+        answer = asked(ctx, REASONERS.topic(chosen.name), problem, chosen.answer, limit)
+    else:
+        answer = solved(chosen.reason, problem, limit)
     if isinstance(answer, Deduced) and (picture is not None or mermaid):
         _draw(answer, picture, mermaid=mermaid)
     if mermaid:
