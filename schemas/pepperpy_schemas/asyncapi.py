@@ -99,6 +99,7 @@ _TOKEN_DOCS: Final = {
     "receiver": "A receiver of notifications about alerts.",
     "group": "Hash of what the alerts of a group have in common.",
     "space": "What kind of thing is held: resource, shard, …",
+    "kind": "What kind of learner it is: classifier, bandit, router, …",
     "target": "Provider and model, as one token.",
     "tenant": "For whom it was answered.",
     "digest": "Hash of the request.",
