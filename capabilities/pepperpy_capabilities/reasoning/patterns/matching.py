@@ -73,9 +73,7 @@ class _Search:
         """Yields all ways to choose the parts that are still open."""
         if self._problem.once and any(one.position in self._used for one in chosen.values()):
             return
-        values = {
-            name: value for n in sorted(chosen) for name, value in chosen[n].values.items()
-        }
+        values = {name: value for n in sorted(chosen) for name, value in chosen[n].values.items()}
         if at == len(order):
             yield chosen, values
             return

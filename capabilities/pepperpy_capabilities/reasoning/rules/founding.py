@@ -56,7 +56,7 @@ def founded(
         traces: Its rules, as they tell.
         world: All that is true.
         wanted: What shall be proved.
-        most: Atoms after which it ends; there is no instance for those that are left.
+        most: Most steps of one proof: there is no instance for what is further down.
     """
     control = _grounded(program, traces, world)
     derived = control.symbolic_atoms.by_signature(DERIVED, 1)
@@ -65,7 +65,7 @@ def founded(
     needed = [one for one in wanted if one not in program.facts]
     told = 0
     for n in range(most):
-        if not needed or len(chosen) > most:
+        if not needed or len(chosen) > most * len(wanted):
             break
         state(control, [clingo.Function(NEED, [one, clingo.Number(n)]) for one in needed])
         control.ground([(ROUND, [clingo.Number(n)])], context=Calls())

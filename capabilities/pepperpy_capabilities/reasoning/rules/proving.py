@@ -60,9 +60,7 @@ class Proofs:
         query, node = program.query
         self._statements[0] = query
         self._traces[0] = trace(query, node, answer_term(program))
-        self._chosen = founded(
-            program, self._traces.values(), world, wanted, MOST_STEPS * max(1, len(wanted))
-        )
+        self._chosen = founded(program, self._traces.values(), world, wanted, MOST_STEPS)
 
     def of(self, atom: clingo.Symbol) -> tuple[list[Step], list[int], bool]:
         """Returns the steps of an atom's proof, the rules it uses, and whether it was cut."""
