@@ -2,7 +2,7 @@
 
 from pepperpy_bus.installing import need
 from pepperpy_capabilities.means import Means
-from pepperpy_capabilities.reasoning.constraints.solving import deadline, solve
+from pepperpy_capabilities.reasoning.constraints.solving import solve_until
 from pepperpy_schemas.constraints import ConstraintAnswer, ConstraintProblem
 
 
@@ -28,4 +28,4 @@ class ConstraintReasoner:
             TooLong: Nothing was found or proved in time.
         """
         need("solving constraints", ["ortools"], "reasoning")
-        return await means.run(solve, problem, means.seconds, deadline(means.left))
+        return await means.run_until(solve_until, problem, means.seconds)

@@ -125,6 +125,6 @@ def _excluded(problem: ConstraintProblem, names: list[str], until: float) -> Con
     return explain(answer, problem)
 
 
-def deadline(left: float) -> float:
-    """Returns until when a solver may search, if an answer is wanted in so many seconds."""
-    return time.time() + left - min(0.5, left / 10)
+def solve_until(end: float, problem: ConstraintProblem, seconds: float) -> ConstraintAnswer:
+    """Does the same; its time is that of the monotonic clock, as `Means.run_until` gives it."""
+    return solve(problem, seconds, time.time() + end - time.monotonic())
