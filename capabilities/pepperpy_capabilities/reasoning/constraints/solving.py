@@ -126,5 +126,11 @@ def _excluded(problem: ConstraintProblem, names: list[str], until: float) -> Con
 
 
 def solve_until(end: float, problem: ConstraintProblem, seconds: float) -> ConstraintAnswer:
-    """Does the same; its time is that of the monotonic clock, as `Means.run_until` gives it."""
+    """Returns what `solve` does, until an end that the monotonic clock tells.
+
+    Args:
+        end: When it must be done, as `Means.run_until` gives it.
+        problem: The problem.
+        seconds: How long it may take, for the error.
+    """
     return solve(problem, seconds, time.time() + end - time.monotonic())
