@@ -12,6 +12,8 @@ P = TypeVar("P", bound=Any)
 A = TypeVar("A")
 
 _REASONER = "pepperpy_capabilities.reasoning.reasoner_agent:agent"
+_STARTING = 10.0
+"""Seconds in which a worker may be starting."""
 LIMIT = typer.Option("--limit", metavar="DURATION", help="How long it may take.")
 
 
@@ -55,6 +57,8 @@ def asked(ctx: typer.Context, topic: str, problem: Any, answer: type[A], limit: 
         UnknownTopic: Nobody is at work on the topic.
         typer.BadParameter: The limit is no duration.
     """
+    import asyncio
+
     import msgspec
 
     from pepperpy.commands._ends import duration
@@ -67,12 +71,14 @@ def asked(ctx: typer.Context, topic: str, problem: Any, answer: type[A], limit: 
 
     async def work() -> A:
         async with open_bus(ctx) as client:
-            instances = await client.registry.instances()
-            if not any(topic in one.topics for one in instances):
-                raise UnknownTopic(
-                    f"nobody is at work on {topic}",
-                    hint=f"start it: pepperpy worker {_REASONER}",
-                )
+            end = asyncio.get_running_loop().time() + _STARTING
+            while not any(topic in one.topics for one in await client.registry.instances()):
+                if asyncio.get_running_loop().time() > end:
+                    raise UnknownTopic(
+                        f"nobody is at work on {topic}",
+                        hint=f"start it: pepperpy worker {_REASONER}",
+                    )
+                await asyncio.sleep(0.2)
             return await client.run(topic, problem, type=answer)
 
     return run(work())

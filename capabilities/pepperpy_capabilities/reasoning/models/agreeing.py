@@ -14,7 +14,11 @@ def agree(thought: Deduction, proof: Proof) -> bool:
 
     Values are compared by their words: a translation calls Mr Norwegian ``norwegian``.
     """
-    if thought.verdict != proof.verdict or len(thought.values) != len(proof.values):
+    if thought.verdict != proof.verdict:
+        return False
+    if proof.verdict != "values":
+        return True
+    if len(thought.values) != len(proof.values):
         return False
     left = [_words(one) for one in thought.values]
     for value in proof.values:

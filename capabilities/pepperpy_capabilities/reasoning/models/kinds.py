@@ -78,8 +78,6 @@ def _deduction(one: thoughts.Deduction, _: Any, given: Given) -> list[str]:
     wrong = fitting.broken_steps(one.steps, given)
     if one.verdict == "values" and not one.values:
         wrong.append('values: the verdict is "values", and there are none')
-    if one.verdict != "values" and one.values:
-        wrong.append(f'values: the verdict is "{one.verdict}": leave them out')
     if one.verdict != "unknown" and not one.steps:
         wrong.append("steps: there is none: say from what it follows")
     return wrong

@@ -121,7 +121,9 @@ def _concluded(thought: Any, proof: Proof | None) -> tuple[dict[str, Any], float
     """What is answered, and how sure that is before the second look: the solver's word wins."""
     own = {"conclusion": thought.conclusion}
     if hasattr(thought, "verdict"):
-        own |= {"verdict": thought.verdict, "values": thought.values}
+        # Beside another verdict values say nothing; small models fill in whatever there is.
+        values = thought.values if thought.verdict == "values" else []
+        own |= {"verdict": thought.verdict, "values": values}
     if proof is None or not proof.proved:
         return own, thought.confidence
     same = agree(thought, proof)
