@@ -13,7 +13,8 @@ from pepperpy_capabilities.planning.schedule.conflicts import conflict
 from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
 from pepperpy_capabilities.planning.schedule.model import solve_model
 from pepperpy_capabilities.planning.schedule.planner import SchedulePlanner
-from pepperpy_capabilities.planning.schedule.shop import Condition, Shop, shop
+from pepperpy_capabilities.planning.schedule.resolving import resolve
+from pepperpy_capabilities.planning.schedule.shop import Condition, Shop
 from pepperpy_capabilities.planning.schedule.solving import solve
 from pepperpy_capabilities.planning.schedule.windows import common, earliest, merged
 from pepperpy_schemas.errors import BadProblem, Infeasible, TooBig, TooLong
@@ -250,7 +251,7 @@ def test_time_that_is_over_is_no_proof() -> None:
 
 
 def test_a_conflict_that_there_was_no_time_to_make_small_says_so() -> None:
-    made = shop(job_shop("ft06"))
+    made = resolve(job_shop("ft06"))
     texts, minimal = conflict(made, seed=0, end=time.monotonic())
     assert texts
     assert not minimal
@@ -423,7 +424,7 @@ def test_every_schedule_meets_all_conditions_and_every_conflict_needs_all_of_its
     try:
         plan = planned(problem)
     except Infeasible as error:
-        needs_all(shop(problem), error)
+        needs_all(resolve(problem), error)
     else:
         assert plan.optimal
         assert plan.critical[-1].task in times(plan)

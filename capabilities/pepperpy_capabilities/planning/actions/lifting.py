@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pepperpy_capabilities.planning.actions.costs import cost_of_action
 from pepperpy_schemas.errors import BadProblem, NoPlan
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def _schema(action: "Action", problem: "Problem") -> Schema | None:
         different=tuple(conditions.different),
         adds=tuple(adds),
         deletes=tuple(deletes),
-        cost=_cost(action, problem),
+        cost=cost_of_action(action, problem),
     )
 
 
@@ -244,40 +245,3 @@ def _term(node: "FNode", places: dict[str, int]) -> Term:
     if node.is_parameter_exp():
         return places[node.parameter().name]
     return str(node.object().name)
-
-
-def _cost(action: "Action", problem: "Problem") -> Callable[[tuple[str, ...]], int]:
-    """Returns what an action costs with given objects: by the metric, or 1."""
-    from unified_planning.model.metrics import MinimizeActionCosts
-
-    metrics = [one for one in problem.quality_metrics if isinstance(one, MinimizeActionCosts)]
-    node = metrics[0].get_action_cost(action) if metrics else None
-    if not metrics:
-        return lambda _: 1
-    if node is None:
-        return lambda _: 0
-
-    def cost(arguments: tuple[str, ...]) -> int:
-        given = {
-            parameter: problem.object(name)
-            for parameter, name in zip(action.parameters, arguments, strict=True)
-        }
-        value = _value(node.substitute(given), problem)
-        if value < 0 or value != int(value):
-            raise BadProblem(
-                f"{action.name} costs {value}: costs must be whole and not negative",
-                context={"field": "problem"},
-            )
-        return int(value)
-
-    return cost
-
-
-def _value(node: "FNode", problem: "Problem") -> float:
-    if node.is_constant():
-        return float(node.constant_value())
-    if node.is_fluent_exp():
-        return float(problem.initial_value(node).constant_value())
-    if node.is_plus():
-        return sum(_value(one, problem) for one in node.args)
-    raise BadProblem(f"a cost cannot be read: {node}", context={"field": "domain"})

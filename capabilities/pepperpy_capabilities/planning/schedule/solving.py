@@ -3,7 +3,8 @@
 from pepperpy_capabilities.planning.schedule.conflicts import conflict
 from pepperpy_capabilities.planning.schedule.explaining import explained
 from pepperpy_capabilities.planning.schedule.model import solve_model
-from pepperpy_capabilities.planning.schedule.shop import Shop, shop
+from pepperpy_capabilities.planning.schedule.resolving import resolve
+from pepperpy_capabilities.planning.schedule.shop import Shop
 from pepperpy_capabilities.planning.schedule.tightening import tightened
 from pepperpy_schemas.errors import Infeasible, TooLong
 from pepperpy_schemas.resource_plans import SchedulePlan, ScheduleProblem
@@ -24,7 +25,7 @@ def solve(end: float, problem: ScheduleProblem, seconds: float) -> SchedulePlan:
         TooLong: None was found in the time; whether there is one is not known.
         TooBig: It has too many tasks.
     """
-    made = shop(problem)
+    made = resolve(problem)
     solved = solve_model(made, made.conditions, problem.objective, seed=problem.seed, end=end)
     if solved.status == "infeasible":
         raise _infeasible(made, problem.seed, end)
