@@ -443,3 +443,58 @@ def needs_all(made: Shop, error: Infeasible) -> None:
     assert not possible(conflicting)
     for one in conflicting:
         assert possible([other for other in conflicting if other is not one])
+
+
+@pytest.mark.parametrize(
+    ("problem", "ends"),
+    [
+        # The machine must be idle at first, so that all ends later than one by one.
+        (
+            ScheduleProblem(
+                jobs=[
+                    job("a", task("t", 10, "m")),
+                    job("b", task("t", 100, "m")),
+                    job("r", task("t", 5, "m", release=5, deadline=10)),
+                ],
+                resources={"m": ResourceSpec()},
+            ),
+            120,
+        ),
+        # The same by what it costs to be late.
+        (
+            ScheduleProblem(
+                jobs=[
+                    job("a", task("t", 10, "m")),
+                    job("b", task("t", 100, "m")),
+                    job("r", task("t", 5, "m", release=5), due=10),
+                ],
+                resources={"m": ResourceSpec()},
+                objective="lateness",
+            ),
+            120,
+        ),
+        # The long task waits for the next opening, as the short one has to be in the first.
+        (
+            ScheduleProblem(
+                jobs=[job("b", task("t", 3, "m")), job("a", task("t", 1, "m", deadline=1))],
+                resources={"m": ResourceSpec(calendar="c")},
+                calendars={"c": CalendarSpec(open=[(0, 3), (10, 13)])},
+            ),
+            13,
+        ),
+        # There is too little of the resource that is open first.
+        (
+            ScheduleProblem(
+                jobs=[job("j", task("t", 5, "m", one_of=["m", "n"]))],
+                resources={"m": ResourceSpec(), "n": ResourceSpec(calendar="c")},
+                calendars={"c": CalendarSpec(open=[(100, 110)])},
+            ),
+            105,
+        ),
+    ],
+)
+def test_schedules_that_end_after_the_tasks_would_one_by_one_are_found(
+    problem: ScheduleProblem, ends: int
+) -> None:
+    plan = planned(problem)
+    assert (plan.makespan, plan.optimal, plan.lateness) == (ends, True, 0)

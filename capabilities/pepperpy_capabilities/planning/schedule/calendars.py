@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from pepperpy_bus.units import parse_duration
 from pepperpy_capabilities.planning.schedule.windows import Windows, merged
 from pepperpy_schemas.errors import BadProblem, PepperError
-from pepperpy_schemas.resource_plans import CalendarSpec, ScheduleProblem
+from pepperpy_schemas.resource_plans import MAX_TIME, CalendarSpec, ScheduleProblem
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MINUTES = 24 * 60
@@ -80,6 +80,18 @@ def windows(name: str, calendar: CalendarSpec, clock: Clock, end: int) -> Window
         for day, hours in calendar.weekly.items()
     }
     return merged(_weeks(weekly, closed, clock.start, clock.unit, end), end)
+
+
+def regular_from(calendar: CalendarSpec, clock: Clock) -> int:
+    """Returns a time after which a calendar, that was read, is the same in all weeks.
+
+    Two weeks are counted before it, so that whatever comes is in it.
+    """
+    if clock.start is None or not calendar.weekly:
+        return max((close for _, close in calendar.open), default=0)
+    days = [date.fromisoformat(one) for one in calendar.closed]
+    last = max([clock.start.date(), *days])
+    return min(MAX_TIME, ((last - clock.start.date()) + timedelta(days=15)) // clock.unit)
 
 
 def _weeks(

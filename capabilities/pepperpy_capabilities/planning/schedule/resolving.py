@@ -5,9 +5,10 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from pepperpy_capabilities.planning.schedule.calendars import Clock, windows
+from pepperpy_capabilities.planning.schedule.calendars import Clock, regular_from, windows
+from pepperpy_capabilities.planning.schedule.horizon import at_the_latest, one_by_one
 from pepperpy_capabilities.planning.schedule.shop import Condition, Item, Shop
-from pepperpy_capabilities.planning.schedule.windows import earliest
+from pepperpy_capabilities.planning.schedule.windows import merged
 from pepperpy_schemas.errors import BadProblem, TooBig
 from pepperpy_schemas.resource_plans import (
     MAX_TASKS,
@@ -36,25 +37,32 @@ def resolve(problem: ScheduleProblem) -> Shop:
         if resource.calendar and resource.calendar not in problem.calendars:
             raise _bad(f"resources.{name}", f"there is no calendar {resource.calendar!r}")
     tasks = _Tasks(problem)
-    total = sum(one.duration for one in tasks.items)
-    releases = [time for one in tasks.conditions for time in one.releases.values()]
-    end = min(MAX_TIME, max([0, *releases]) + total + 1)
+    releases = tasks.releases()
+    end = min(MAX_TIME, max(releases) + sum(one.duration for one in tasks.items) + 1)
     capacities = {name: one.capacity for name, one in problem.resources.items()}
     calendars = {name: one.calendar for name, one in problem.resources.items() if one.calendar}
+    # One by one is a schedule, so that the shortest is no longer; unless an end is asked of tasks.
+    free = problem.objective == "makespan" and not any(one.deadlines for one in tasks.conditions)
     while True:
         opened = {
             name: windows(calendar, problem.calendars[calendar], clock, end)
             for name, calendar in calendars.items()
         }
         made = Shop(tuple(tasks.items), tuple(problem.jobs), capacities, opened, (), end, clock)
-        done = _one_by_one(made, tasks)
+        if free:
+            done = one_by_one(made, tasks.order, releases)
+        else:
+            regular = [regular_from(problem.calendars[one], clock) for one in calendars.values()]
+            done = at_the_latest(made, releases, max([0, *regular]))
         if done is not None or end >= MAX_TIME:
             break
         end = min(MAX_TIME, end * 2)
+    horizon = end if done is None else done
     return replace(
         made,
+        windows={name: merged(one, horizon) for name, one in made.windows.items()},
         conditions=(*tasks.conditions, *_of_resources(problem, tasks.items)),
-        horizon=end if done is None else done,
+        horizon=horizon,
     )
 
 
@@ -139,6 +147,14 @@ class _Tasks:
             Condition(text=text, releases=releases or {}, deadlines=deadlines or {}, orders=orders)
         )
 
+    def releases(self) -> list[int]:
+        """Returns before when each task cannot begin."""
+        found = [0] * len(self.items)
+        for condition in self.conditions:
+            for number, time in condition.releases.items():
+                found[number] = max(found[number], time)
+        return found
+
     def _sorted(self) -> list[int]:
         """The numbers so that each task is behind those that it waits for."""
         waits: dict[int, list[int]] = {number: [] for number in range(len(self.items))}
@@ -169,33 +185,6 @@ def _of_resources(problem: ScheduleProblem, items: Iterable[Item]) -> list[Condi
                     )
                 )
     return found
-
-
-def _one_by_one(made: Shop, tasks: _Tasks) -> int | None:
-    """When all is done if nothing is done at the same time; None when a task never fits."""
-    release = [0] * len(made.items)
-    for condition in tasks.conditions:
-        for number, time in condition.releases.items():
-            release[number] = max(release[number], time)
-    now = 0
-    for number in tasks.order:
-        item = made.items[number]
-        fits = [
-            found
-            for mode in item.modes
-            if (
-                found := earliest(
-                    made.open_for(mode),
-                    max(now, release[number]),
-                    item.duration,
-                    pausing=item.pausing,
-                )
-            )
-        ]
-        if not fits:
-            return None
-        now = min(end for _, end in fits)
-    return now if now <= MAX_TIME else None
 
 
 def _check_new(name: str, before: Iterable[str], where: str) -> None:
