@@ -29,7 +29,6 @@ from pepperpy_schemas.resource_plans import (
 )
 from tests.capabilities.planning.planning import ROOMS, job_shop, pddl, sliding_puzzle
 
-
 LARGE = [{"name": f"task {number}", "duration": 1} for number in range(200_000)]
 """Eight million bytes of tasks."""
 
