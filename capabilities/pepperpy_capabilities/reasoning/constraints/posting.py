@@ -269,6 +269,7 @@ class Posting:
             where = f"{place}.next[{tail}]"
             low, high = self._space.range(read_sum(text, where), where)
             heads = [head for head in places if low <= head <= high and head != tail]
+            if not heads:  # CP-SAT would leave out a place without arcs, and nothing meets this
+                return self._model.add_bool_or([])
             arcs += [(tail, head, self._literal(f"{text} == {head}", where)) for head in heads]
-        # No arc at all is what nothing meets.
-        return self._model.add_circuit(arcs) if arcs else self._model.add_bool_or([])
+        return self._model.add_circuit(arcs)

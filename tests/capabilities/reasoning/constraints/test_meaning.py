@@ -287,6 +287,15 @@ def test_a_circuit_goes_through_all_places_and_back() -> None:
     assert same(found(model), expected({name: [0, 1, 2, 3] for name in names}, one_way))
 
 
+def test_a_place_that_leads_nowhere_else_is_in_no_circuit() -> None:
+    model = problem(
+        {"a": whole(1, 1), "b": whole(0, 0), "c": whole(2, 9)},
+        [{"kind": "circuit", "next": ["a", "b", "c"]}],
+        ask="all",
+    )
+    assert not found(model)
+
+
 @pytest.mark.parametrize(("goal", "best"), [("minimize", -7), ("maximize", 7)])
 def test_the_optimum_is_that_of_all_combinations(goal: str, best: int) -> None:
     text = "3*y + 2*x - z + 0"
