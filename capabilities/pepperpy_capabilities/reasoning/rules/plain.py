@@ -56,6 +56,15 @@ class Plain(ast.Transformer):
         node: ast.AST = self.visit(one.node)
         return node
 
+    def constant(self, one: Statement) -> ast.AST:
+        """Returns the node of what ``#const`` defines, made plain.
+
+        Raises:
+            BadRule: It has what is not allowed.
+        """
+        self._one = one
+        return one.node.update(value=self.visit(one.node.value))
+
     def visit_SymbolicAtom(self, node: ast.AST) -> ast.AST:  # noqa: N802 - clingo's own name
         """An atom: its name is none of ours, and its contrary gets one of its own."""
         return node.update(symbol=self._atom(node.symbol))

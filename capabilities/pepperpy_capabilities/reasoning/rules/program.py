@@ -51,8 +51,9 @@ class Program:
     def __init__(self, problem: RulesProblem, variables: dict[str, str]) -> None:
         try:
             self.statements: Statements = read(Source(problem))
-            names = {one.name for one in self.statements.constants}
+            names = {one.node.name for one in self.statements.constants}
             plain = Plain(names)
+            self.constants = [plain.constant(one) for one in self.statements.constants]
             facts = [(one, plain_fact(one.text, names)) for one in self.statements.rules]
             rules = [(one, plain.made(one)) for one, fact in facts if fact is None]
             self.query: tuple[Statement, ast.AST] = (
@@ -61,7 +62,6 @@ class Program:
             )
         except RecursionError:
             raise TooBig("a rule is nested too deeply") from None
-        self.constants = self.statements.constants
         self.facts: dict[clingo.Symbol, int] = dict.fromkeys(_rows(problem), 0)
         self.rules = [(one, node) for one, node in rules if _fact(node) is None]
         facts += [(one, _fact(node)) for one, node in rules]

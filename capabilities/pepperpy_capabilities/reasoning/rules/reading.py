@@ -9,6 +9,7 @@ from pepperpy_capabilities.reasoning.rules.source import Place, Source
 from pepperpy_schemas.errors import BadRule
 
 _MESSAGE = re.compile(r"<string>:(\d+):(\d+)\S*: error: (.*)", re.DOTALL)
+_SPACES = re.compile(r'("(?:\\.|[^"\\])*")|\s+')
 _IGNORED = (
     ast.ASTType.Program,
     ast.ASTType.Comment,
@@ -70,7 +71,7 @@ class Statements(NamedTuple):
     """
 
     rules: list[Statement]
-    constants: list[ast.AST]
+    constants: list[Statement]
     query: Statement
 
     def at(self, line: int, column: int) -> Statement:
@@ -94,7 +95,7 @@ def read(source: Source) -> Statements:
     nodes = _parse(source)
     lines = source.text.encode().split(b"\n")
     rules: list[Statement] = []
-    constants: list[ast.AST] = []
+    constants: list[Statement] = []
     asked: list[Statement] = []
     for node in nodes:
         kind, location = node.ast_type, node.location
@@ -110,7 +111,7 @@ def read(source: Source) -> Statements:
             continue
         one = Statement(len(rules) + 1, node, text, place)
         if kind == ast.ASTType.Definition:
-            constants.append(node)
+            constants.append(one)
         elif kind == ast.ASTType.Rule:
             rules.append(one)
         else:
@@ -166,4 +167,9 @@ def _slice(location: ast.Location, lines: list[bytes]) -> str:
     part = lines[begin.line - 1 : end.line]
     part[-1] = part[-1][: end.column - 1]
     part[0] = part[0][begin.column - 1 :]
-    return " ".join(b"\n".join(part).decode(errors="replace").split())
+    return _in_one_line(b"\n".join(part).decode(errors="replace"))
+
+
+def _in_one_line(text: str) -> str:
+    """A statement as errors and proofs show it; what is quoted stays as it is."""
+    return _SPACES.sub(lambda found: found[1] or " ", text).strip()

@@ -14,8 +14,9 @@ _DIRECTIVE = re.compile(r"#\s*(script|include)", re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:\\.|[^"\\\n])*"|%\*.*?\*%|%[^\n]*', re.DOTALL)
 # Clingo reads bytes: of a letter that is none of its own it would tell a half.
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
-_NUMBER = re.compile(r"\b\d{10,}\b")
+_NUMBER = re.compile(r"\b(?:0x[0-9A-Fa-f]{8,}|0o[0-7]{11,}|0b[01]{32,}|\d{10,})\b")
 _LARGEST = 2**31 - 1
+_DIGITS = 40  # of a number that is looked at; more are too many in any base
 
 
 class Place(NamedTuple):
@@ -78,6 +79,10 @@ class Source:
         self._lines += text.count("\n") + 1
 
 
+def _base(number: str) -> int:
+    return {"0x": 16, "0o": 8, "0b": 2}.get(number[:2], 10)
+
+
 def _bare(query: str) -> str:
     """A question as it is often written, without what begins and ends it."""
     return query.strip().removeprefix("?-").removesuffix(".").removesuffix("?")
@@ -102,7 +107,7 @@ def _check(field: str, text: str) -> None:
             context={"field": field, "line": line},
         )
     for number in _NUMBER.finditer(bare):
-        if int(number[0]) > _LARGEST:
+        if len(number[0]) > _DIGITS or int(number[0], _base(number[0])) > _LARGEST:
             line = text.count("\n", 0, number.start()) + 1
             raise BadRule(
                 f"{Place(field, line)}: {number[0]:.40} is larger than {_LARGEST}",

@@ -205,3 +205,10 @@ def test_what_cannot_be_reached_is_the_rest(edges: list[tuple[int, int]], start:
     answer = deduce(RulesProblem(rules=rules, facts=facts, query="lost(X)"))
     reached = {b for a, b in _reached(edges) if a == start} | {start}
     assert {one.values["X"] for one in answer.answers} == set(range(8)) - reached
+
+
+def test_a_quoted_text_keeps_its_spaces_and_a_constant_may_be_a_word() -> None:
+    spaced = RulesProblem(rules='p("a  b\tc").', query="p(X)")
+    assert values(deduce(spaced)) == [{"X": "a  b\tc"}]
+    named = RulesProblem(rules='#const who = ana. likes("ana", bo).', query="likes(who, X)")
+    assert values(deduce(named)) == [{"X": "bo"}]

@@ -217,3 +217,14 @@ def test_a_choice_that_cannot_be_made_is_named() -> None:
     with pytest.raises(Contradiction) as caught:
         deduce(problem("n(1..2). { has(N, red; N, blue) } = 3 :- n(N).", "n(X)"))
     assert "{ has(N, red; N, blue) } = 3" in caught.value.message
+
+
+@pytest.mark.parametrize("number", ["2147483648", "9" * 5000, "0xFFFFFFFF", "0b1" + "0" * 31])
+def test_a_number_that_is_too_large_is_refused_however_it_is_written(number: str) -> None:
+    with pytest.raises(BadRule, match="is larger than"):
+        deduce(problem(f"q. p({number}).", "p(X)"))
+
+
+def test_a_constant_calls_no_function_that_is_not_there() -> None:
+    with pytest.raises(BadRule, match="calls @open"):
+        deduce(problem('#const n = @open("x"). p(n).', "p(X)"))
