@@ -1,12 +1,13 @@
 """When records were."""
 
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any
 
 from pepperpy_bus.units import parse_duration
 from pepperpy_bus.where import compile_field
 from pepperpy_schemas.errors import BadConfig, BadPayload, BadProblem
+
+_LATEST = 2.0**53  # seconds: beyond it neighbours are the same
 
 
 def moments(records: list[dict[str, Any]], time: str) -> list[float]:
@@ -39,7 +40,7 @@ def seconds(duration: str, field: str) -> float | None:
 
 
 def _moment(value: Any, field: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LATEST:
         return float(value)
     if isinstance(value, str):
         try:

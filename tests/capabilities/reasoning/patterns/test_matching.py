@@ -221,3 +221,9 @@ def test_used_once_it_matches_as_composite_events_do(events: list[tuple[str, str
     )
     assert numbers(answer) == sorted(raised)
     json.dumps([one.values for one in answer.matches])
+
+
+@pytest.mark.parametrize("at", [10**400, 1e300, float("inf"), float("nan"), True, None])
+def test_what_is_no_time_is_refused(at: object) -> None:
+    with pytest.raises(BadProblem, match=r"records\[0\].at: .* is no time"):
+        find([{"at": at}], Part(), time="at")
