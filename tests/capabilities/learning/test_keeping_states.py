@@ -248,6 +248,16 @@ def test_a_change_is_known_by_its_mark_until_two_generations_later() -> None:
     assert len(kept.newer) + len(kept.older) <= 2 * marks.GENERATION * marks.SIZE
 
 
+def test_changes_that_all_waited_while_none_was_made_are_made_while_no_mark_is_forgotten() -> None:
+    asked = datetime(2026, 1, 1, tzinfo=UTC)
+    kept = Marks()
+    for n in range(2 * marks.GENERATION):
+        one = marks.Once(f"c{n}", asked, asked + timedelta(seconds=1 + n))
+        assert not marks.is_marked(kept, one)
+        kept = marks.marked(kept, one)
+    assert all(marks.is_marked(kept, once(f"c{n}", asked=asked)) for n in (0, n))
+
+
 async def test_what_is_no_state_is_told_and_can_be_erased(client: Client, prefix: str) -> None:
     async with keeping(client.connection, prefix) as keeper:
         await keeper.change("w", adding("word"))

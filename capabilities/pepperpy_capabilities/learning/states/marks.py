@@ -59,8 +59,10 @@ def marked(marks: Marks, once: Once) -> Marks:
         return msgspec.structs.replace(
             marks, newer=marks.newer + mark, began=marks.began or once.now
         )
-    # What is forgotten now was made before the first of those that become the older ones.
-    return Marks(newer=mark, older=marks.newer, began=once.now, since=marks.began)
+    # What is forgotten now was made before the first of those that become the older ones; the first
+    # time that is nothing.
+    since = marks.began if marks.older else None
+    return Marks(newer=mark, older=marks.newer, began=once.now, since=since)
 
 
 def _mark(name: str) -> bytes:
