@@ -41,6 +41,11 @@ def check_features(features: dict[str, Plain]) -> None:
             _refuse(name, value, "it is none between -10⁶ and 10⁶")
 
 
+def are_finite(*numbers: float) -> bool:
+    """Returns whether all numbers can be reckoned with."""
+    return all(map(math.isfinite, numbers))
+
+
 def context_name(features: dict[str, Plain]) -> str:
     """Returns what a context is known by: its words and truth values.
 

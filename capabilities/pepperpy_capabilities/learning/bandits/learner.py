@@ -26,6 +26,8 @@ from pepperpy_schemas.problems import Measured
 
 FORMAT: Final = 1
 _LARGEST: Final = 1e9
+LEAST_RIDGE: Final = 1e-6
+"""With less of it what is not known has no bound that is a number."""
 
 
 class Saved(msgspec.Struct, kw_only=True):
@@ -150,6 +152,8 @@ class BanditLearner:
         if saved.format != FORMAT:
             raise BadProblem(f"the bandit was saved in form {saved.format}, and here is {FORMAT}")
         check_options(saved.options)
+        if not saved.known.is_sound() or saved.worth.distance < 1:
+            raise BadProblem("the saved bandit has numbers that cannot be reckoned with")
         self.options, self._known, self._worth = saved.options, saved.known, saved.worth
 
     def reset(self) -> None:
@@ -186,6 +190,8 @@ def check_options(options: BanditOptions) -> None:
             "a bandit forgets by a window or by a discount, not by both",
             context={"field": "options.window"},
         )
+    if options.ridge < LEAST_RIDGE:
+        raise BadProblem(f"a ridge is at least {LEAST_RIDGE:g}", context={"field": "options.ridge"})
     if options.method == "linucb":
         need("LinUCB", ("numpy",), "learning")
 

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pepperpy_capabilities.learning.bandits.contexts import MAX_COLUMNS, check_room, columns_of
+from pepperpy_capabilities.learning.bandits.contexts import (
+    MAX_COLUMNS,
+    are_finite,
+    check_room,
+    columns_of,
+)
 from pepperpy_schemas.learning import Plain
 from pepperpy_schemas.learning_bandits import ArmValue, BanditOptions, Pull
 
@@ -112,6 +117,23 @@ class LinUcb(msgspec.Struct, tag="linucb"):
             weighted += (pull.reward - was) * kept * self._vector(columns)
             there.weighted = weighted.tolist()
 
+    def is_sound(self) -> bool:
+        """Returns whether it can be reckoned with, whoever wrote it."""
+        return (
+            len(self.columns) <= MAX_COLUMNS
+            and all(
+                len(one.weighted) <= len(self.columns)
+                and len(one.outer) == len(one.weighted)
+                and all(len(row) == len(one.weighted) for row in one.outer)
+                and 0 <= one.at <= self.moment
+                and are_finite(
+                    one.pulls, *one.weighted, *(number for row in one.outer for number in row)
+                )
+                for one in self.arms.values()
+            )
+            and all(are_finite(reward, *seen.values()) for _, _, reward, seen in self.latest)
+        )
+
     def moment_in(self, features: dict[str, Plain]) -> int:  # noqa: ARG002 - of all contexts
         """Returns how many rewards there were."""
         return self.moment
@@ -137,11 +159,14 @@ class LinUcb(msgspec.Struct, tag="linucb"):
         found = []
         for arm in arms:
             pulls, outer, weighted = self._sums(arm, discount, self.moment)
-            ridge = outer + options.ridge * np.eye(len(x))
-            both = np.linalg.solve(ridge, np.stack([weighted, x], axis=1))
+            # By its axes, none of which is shorter than the ridge: beside numbers of 10⁶ a ridge of
+            # 1 would be rounded away, and the matrix could not be inverted.
+            lengths, axes = np.linalg.eigh(outer)
+            lengths = np.maximum(lengths, 0.0) + options.ridge
+            turned = axes.T @ x
             # Of columns that were never seen only the ridge is known.
-            square = max(0.0, float(x @ both[:, 1])) + strange / options.ridge
-            value, deviation = float(x @ both[:, 0]), square**0.5
+            square = float(turned @ (turned / lengths)) + strange / options.ridge
+            value, deviation = float(turned @ ((axes.T @ weighted) / lengths)), square**0.5
             found.append(ArmValue(arm, value, deviation, value + options.width * deviation, pulls))
         return found
 

@@ -19,6 +19,7 @@ import msgspec
 
 from pepperpy_capabilities.learning.bandits.contexts import (
     MAX_CONTEXTS,
+    are_finite,
     check_room,
     context_name,
 )
@@ -30,6 +31,8 @@ from pepperpy_schemas.learning_bandits import ArmValue, BanditOptions, Pull
 # all arms, as if one reward had been seen.
 _PRIOR_PULLS: Final = 1.0
 _PRIOR_SHAPE: Final = 1.5
+_ROUNDED: Final = 1e-6
+"""So far below 0 may sums be of what was taken away again."""
 
 
 class Sums(msgspec.Struct):
@@ -125,6 +128,19 @@ class Thompson(msgspec.Struct, tag="thompson"):
             kept = options.discount ** max(0, sums.at - at)
             sums.add(was, -kept)
             sums.add(pull.reward, kept)
+
+    def is_sound(self) -> bool:
+        """Returns whether numbers can be drawn from it, whoever wrote it: some end in no time."""
+        return all(
+            all(
+                are_finite(sums.total, sums.squares)
+                and -_ROUNDED < sums.pulls < math.inf
+                and 0 <= sums.at <= one.moment
+                for sums in one.arms.values()
+            )
+            and all(are_finite(reward) for _, _, reward in one.latest)
+            for one in self.contexts.values()
+        )
 
     def moment_in(self, features: dict[str, Plain]) -> int:
         """Returns how many rewards there were in a context."""

@@ -145,6 +145,44 @@ def test_linucb_learns_that_a_number_decides() -> None:
     assert one.predict(Pulling(features={"size": 0.1})).arm == "short"
 
 
+def test_linucb_lives_with_large_numbers_that_all_say_the_same() -> None:
+    one = BanditLearner(BanditOptions(method="linucb"))
+    seen = {"x": 1e6, "y": 1e6, "z": 1e6}
+    column = 10_000.0  # so often it was pulled, each time with the same features
+    values = [1.0, 1e6, 1e6, 1e6]
+    one.learn(Pull(arm="a", reward=1, features=seen))
+    saved = msgspec.msgpack.decode(one.save())
+    saved["known"]["arms"]["a"] |= {
+        "pulls": column,
+        "outer": [[column * a * b for b in values] for a in values],
+        "weighted": [column * a for a in values],
+    }
+    one.load(msgspec.msgpack.encode(saved))
+    known = one.predict(Pulling(features=seen)).arms[0]
+    assert known.value == pytest.approx(1, abs=1e-3)
+    assert known.uncertainty == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("number", [NAN, INF, -INF])
+def test_a_saved_bandit_whose_numbers_nobody_can_reckon_with_is_refused(
+    name: str, number: float
+) -> None:
+    one = BanditLearner(WAYS[name])
+    one.learn(Pull(arm="a", reward=0.5))
+    saved = msgspec.msgpack.decode(one.save())
+    known = saved["known"]
+    arm = (known.get("arms") or known["contexts"][""]["arms"])["a"]
+    for field in ("pulls", "total") if "total" in arm else ("pulls",):
+        before, arm[field] = arm[field], number
+        with pytest.raises(BadProblem, match="reckoned with"):
+            BanditLearner().load(msgspec.msgpack.encode(saved))
+        arm[field] = before
+    arm["at"] = 10**6
+    with pytest.raises(BadProblem, match="reckoned with"):
+        BanditLearner().load(msgspec.msgpack.encode(saved))
+
+
 def test_options_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(BadProblem, match="not by both"):
         BanditLearner(BanditOptions(window=10, discount=0.9))
