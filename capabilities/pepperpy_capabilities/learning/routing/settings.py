@@ -10,7 +10,7 @@ from pepperpy_bus.units import now
 from pepperpy_capabilities.learning.bandits.learner import check_options
 from pepperpy_capabilities.learning.routing.rewards import check_weights
 from pepperpy_schemas.catalog.state import ROUTER_SETTING
-from pepperpy_schemas.errors import NotFound
+from pepperpy_schemas.errors import BadProblem, NotFound
 from pepperpy_schemas.learned_routes import RouterSetting
 
 
@@ -97,5 +97,11 @@ def check_setting(setting: RouterSetting) -> None:
         BadConfig: LinUCB needs numpy, which is not installed.
         BadProblem: Parts of it contradict each other.
     """
+    for field in ("exploration", "spread"):
+        if not 0 <= getattr(setting, field) <= 1:  # NaN is written as null, and never read again
+            raise BadProblem(
+                f"{field} is {getattr(setting, field)}, and no share from 0 to 1",
+                context={"field": f"setting.{field}"},
+            )
     check_weights(setting.reward)
     check_options(setting.bandit)

@@ -215,6 +215,9 @@ async def test_a_setting_is_changed_by_compare_and_set(client: Client) -> None:
         await settings.get("other")
     with pytest.raises(BadProblem):
         await settings.change("r", lambda _: RouterSetting(reward=RewardWeights(success=0)))
+    with pytest.raises(BadProblem, match="exploration"):
+        await settings.change("r", lambda _: RouterSetting(exploration=float("nan")))
+    assert (await settings.get("r")).default == "x" * 16
 
 
 async def test_a_rating_counts_however_late_it_comes_and_as_an_event_too(
