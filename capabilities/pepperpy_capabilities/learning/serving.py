@@ -16,10 +16,10 @@ from pepperpy_schemas.learner_state import LEARNED
 from pepperpy_schemas.learning import LearnAnswer, LearnRequest
 
 SECONDS: Final = 60.0
-"""How long one request may learn; its examples are learned all or none."""
+"""How long one request may learn and ask; its examples are learned all or none."""
 
 
-Edit = Callable[["Slot", Any], None]
+Edit = Callable[["Slot", Any, "Turn"], None]
 """Changes the learner of a slot as a request asks for."""
 
 
@@ -70,6 +70,31 @@ class Slot:
         return state
 
 
+class Turn:
+    """The time that a request has, from when its turn has come.
+
+    Args:
+        seconds: How long.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def check(self, number: int, count: int, what: str) -> None:
+        """Looks whether there is time for one more.
+
+        Raises:
+            TooLong: There is none.
+        """
+        if time.monotonic() > self._end:
+            raise TooLong(
+                f"{number} of {count} {what} took {self._seconds:.3g} s",
+                hint="send fewer of them at a time, or choose a faster learner",
+                context={"seconds": self._seconds},
+            )
+
+
 class Serving:
     """Does what learners of one class are asked to do.
 
@@ -90,7 +115,7 @@ class Serving:
             BadExample: An example or a question cannot be used: nothing was learned.
             BadProblem: The options cannot be, or are others than those that it was made with.
             TooBig: There are more features, labels or states than there may be.
-            TooLong: The examples take longer to learn than a request may: nothing was learned.
+            TooLong: It takes longer than a request may: nothing was learned.
         """
         keeper = self._keeper(ctx.client)
         match request.do:
@@ -104,7 +129,7 @@ class Serving:
             case "list":
                 return self._answer(names=await keeper.names())
             case _:
-                return await self._look(keeper, request)
+                return await self._look(keeper, request, ctx)
 
     async def settle(self) -> None:
         """Waits for the changes that are under way."""
@@ -119,13 +144,16 @@ class Serving:
         elif request.do == "reset":
             edit = self._reset
         else:
-            edit = self._learning(await self._start(keeper, request), ctx)
+            edit = self._learning(await self._start(keeper, request))
+
+        seconds = _seconds(ctx)
 
         def whole(slot: Slot) -> Any:
             # One that was taught some of the examples is thrown away when the next one is bad.
             try:
-                edit(slot, request)
-                return self._told(slot.learner, request)
+                turn = Turn(seconds)
+                edit(slot, request, turn)
+                return self._told(slot.learner, request, turn)
             except PepperError as error:
                 raise Spoiled(error) from error
 
@@ -133,26 +161,16 @@ class Serving:
         if not changed.before:
             return msgspec.structs.replace(changed.outcome, version=changed.version)  # type: ignore[type-var]  # there is one
         # Its worker died after it was stored: only the questions are still to be answered.
-        answer = await self._look(keeper, request)
+        answer = await self._look(keeper, request, ctx)
         return msgspec.structs.replace(answer, before=True, figures=[])
 
-    def _learning(self, start: bytes | None, ctx: Context) -> Edit:
-        seconds = SECONDS
-        if ctx.deadline is not None:
-            seconds = min(seconds, (ctx.deadline - ctx.now).total_seconds())
-
-        def learn(slot: Slot, request: Any) -> None:
-            end = time.monotonic() + seconds
+    def _learning(self, start: bytes | None) -> Edit:
+        def learn(slot: Slot, request: Any, turn: Turn) -> None:
             if slot.learner is None:
                 slot.learner = self._made(request, start)
             self._check_options(slot.learner, request)
             for number, example in enumerate(request.examples):
-                if time.monotonic() > end:
-                    raise TooLong(
-                        f"{number} of {len(request.examples)} examples took {seconds:.3g} s",
-                        hint="send fewer of them at a time, or choose a faster learner",
-                        context={"seconds": seconds},
-                    )
+                turn.check(number, len(request.examples), "examples")
                 _at(f"examples[{number}]", slot.learner.learn, example)
 
         return learn
@@ -192,24 +210,26 @@ class Serving:
             raise BadProblem("there is no state to load", context={"field": "state"})
         body = await self._blobs(ctx).get(request.state)
 
-        def load(slot: Slot, _: Any) -> None:
+        def load(slot: Slot, *_: Any) -> None:
             slot.learner = self._offered.learner()
             slot.learner.load(body)
 
         return load
 
-    def _reset(self, slot: Slot, request: Any) -> None:
+    def _reset(self, slot: Slot, request: Any, _: Turn) -> None:
         if slot.learner is None:
             raise self._not_found(request.name)
         slot.learner.reset()
 
     # --- what does not --------------------------------------------------------------------------
 
-    async def _look(self, keeper: Keeper[Slot], request: Any) -> Any:
+    async def _look(self, keeper: Keeper[Slot], request: Any, ctx: Context) -> Any:
+        seconds = _seconds(ctx)
+
         def look(slot: Slot) -> Any:
             if slot.learner is None:
                 raise self._not_found(request.name)
-            answer = self._told(slot.learner, request)
+            answer = self._told(slot.learner, request, Turn(seconds))
             figures = list(slot.learner.evaluate()) if request.do == "evaluate" else []
             return msgspec.structs.replace(answer, learned=0, figures=figures, news=[])
 
@@ -224,12 +244,12 @@ class Serving:
         state = await self._blobs(ctx).put(kept.outcome, metadata=about)
         return self._answer(name=request.name, version=kept.version, state=state)
 
-    def _told(self, learner: Any, request: Any) -> Any:
+    def _told(self, learner: Any, request: Any, turn: Turn) -> Any:
         """The answer of a learner, with what happened to it since somebody was told."""
-        guesses = [
-            _at(f"asked[{number}]", learner.predict, one)
-            for number, one in enumerate(request.asked)
-        ]
+        guesses = []
+        for number, one in enumerate(request.asked):
+            turn.check(number, len(request.asked), "questions")
+            guesses.append(_at(f"asked[{number}]", learner.predict, one))
         news, told = getattr(learner, "news", []), {}
         if news:
             learner.news = []
@@ -275,6 +295,13 @@ class Serving:
 def once(ctx: Context) -> Once:
     """Returns what a change is known by when its task is delivered again."""
     return Once(ctx.task_id, asked=ctx.sent, now=ctx.now)
+
+
+def _seconds(ctx: Context) -> float:
+    """How long what a task asks for may take."""
+    if ctx.deadline is None:
+        return SECONDS
+    return min(SECONDS, (ctx.deadline - ctx.now).total_seconds())
 
 
 def _at(field: str, act: Callable[[Any], Any], one: Any) -> Any:

@@ -151,6 +151,9 @@ class TestOnTheBus:
         monkeypatch.setattr(serving, "SECONDS", 1e-6)
         with pytest.raises(TooLong):
             await online(client, do="learn", examples=PHISHING)
+        asked = [OnlineQuestion(one.features) for one in PHISHING[:20]]
+        with pytest.raises(TooLong, match="of 20 questions"):
+            await online(client, do="predict", asked=asked)
         assert (await online(client, do="evaluate")).figures[-1].examples == 1
 
     async def test_many_clients_at_once_lose_nothing(self, client: Client) -> None:

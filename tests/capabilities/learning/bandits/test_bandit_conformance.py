@@ -10,6 +10,7 @@ from pepperpy_capabilities.conformance import LearnerConformance
 from pepperpy_capabilities.learning.bandits.contexts import MAX_COLUMNS, MAX_CONTEXTS
 from pepperpy_capabilities.learning.bandits.learner import BanditLearner
 from pepperpy_schemas.errors import BadExample, BadProblem, TooBig
+from pepperpy_schemas.learning import Plain
 from pepperpy_schemas.learning_bandits import MAX_ARMS, BanditOptions, Pull, Pulling
 
 WAYS = {
@@ -147,7 +148,7 @@ def test_linucb_learns_that_a_number_decides() -> None:
 
 def test_linucb_lives_with_large_numbers_that_all_say_the_same() -> None:
     one = BanditLearner(BanditOptions(method="linucb"))
-    seen = {"x": 1e6, "y": 1e6, "z": 1e6}
+    seen: dict[str, Plain] = {"x": 1e6, "y": 1e6, "z": 1e6}
     column = 10_000.0  # so often it was pulled, each time with the same features
     values = [1.0, 1e6, 1e6, 1e6]
     one.learn(Pull(arm="a", reward=1, features=seen))
