@@ -93,10 +93,13 @@ class Thompson(msgspec.Struct, tag="thompson"):
             TooBig: It would know too many contexts.
         """
         name = context_name(pull.features)
-        if options.rewards == "share" and not 0 <= pull.reward <= 1:
-            raise BadExample(
-                f"reward {pull.reward:g} is not between 0 and 1", hint='or use rewards="number"'
-            )
+        for field, reward in (("reward", pull.reward), ("was", pull.was)):
+            if options.rewards == "share" and reward is not None and not 0 <= reward <= 1:
+                raise BadExample(
+                    f"{field} {reward:g} is not between 0 and 1",
+                    hint='or use rewards="number"',
+                    context={"field": field},
+                )
         check_room(len(self.contexts) + (name not in self.contexts), MAX_CONTEXTS, "contexts")
 
     def learn(self, options: BanditOptions, pull: Pull) -> None:

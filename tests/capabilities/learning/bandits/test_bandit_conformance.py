@@ -127,6 +127,9 @@ def test_thompson_refuses_numbers_as_features_and_shares_beyond_one() -> None:
         one.learn(Pull(arm="a", reward=1, features={"size": 3}))
     with pytest.raises(BadExample, match="between 0 and 1"):
         one.learn(Pull(arm="a", reward=1.5))
+    one.learn(Pull(arm="a", reward=1))
+    with pytest.raises(BadExample, match="was -500 is not between 0 and 1"):
+        one.learn(Pull(arm="a", reward=1, was=-500))
     with pytest.raises(BadExample, match="linucb takes numbers"):
         one.predict(Pulling(arms=["a"], features={"size": 3.5}))
 
@@ -162,6 +165,28 @@ def test_linucb_lives_with_large_numbers_that_all_say_the_same() -> None:
     known = one.predict(Pulling(features=seen)).arms[0]
     assert known.value == pytest.approx(1, abs=1e-3)
     assert known.uncertainty == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_window_is_as_if_nothing_had_been_before_it() -> None:
+    chance = random.Random(2)
+    window = 7
+    all_of_them = [
+        Pull(
+            arm=chance.choice("abc"),
+            reward=chance.random(),
+            features={"kind": chance.choice("xy"), "size": chance.random()},
+        )
+        for _ in range(40)
+    ]
+    one = BanditLearner(BanditOptions(method="linucb", window=window))
+    other = BanditLearner(BanditOptions(method="linucb"))
+    for learner, some in ((one, all_of_them), (other, all_of_them[-window:])):
+        for pull in some:
+            learner.learn(pull)
+    asked = Pulling(arms=["a", "b", "c"], features={"kind": "x", "size": 0.3})
+    for mine, its in zip(one.predict(asked).arms, other.predict(asked).arms, strict=True):
+        assert mine.score == pytest.approx(its.score)
+        assert (mine.arm, mine.pulls) == (its.arm, its.pulls)
 
 
 @pytest.mark.parametrize("name", WAYS)
