@@ -10,9 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pepperpy_capabilities.learning.bandits.learner import BanditLearner
+from pepperpy_capabilities.learning.meta.chooser import Chooser
 from pepperpy_capabilities.learning.online.learner import OnlineLearner
 from pepperpy_capabilities.learning.online.reading import Unreadable, read_parts
 from pepperpy_capabilities.learning.online.writing import Unwritable, write_parts
+from pepperpy_capabilities.learning.values.learner import ValueLearner
 from pepperpy_schemas.errors import BadProblem
 from pepperpy_schemas.learning_online import OnlineOptions
 from tests.capabilities.learning.river_data import datasets, examples
@@ -146,3 +149,24 @@ def test_a_state_of_another_model_than_its_options_say_is_refused() -> None:
     state = {**STATE, "options": {"learner": "naive-bayes"}}
     with pytest.raises(BadProblem, match="none of naive-bayes"):
         OnlineLearner().load(msgspec.msgpack.encode(state))
+
+
+@pytest.mark.parametrize(
+    ("learner", "way"),
+    [
+        (OnlineLearner(OnlineOptions(learner="naive-bayes")), ("progress", "distance")),
+        (ValueLearner(), ("rewards", "distance")),
+        (Chooser(), ("distance",)),
+        (BanditLearner(), ("worth", "distance")),
+    ],
+)
+def test_a_state_whose_moments_have_no_distance_is_refused(
+    learner: Any, way: tuple[str, ...]
+) -> None:
+    saved = msgspec.msgpack.decode(learner.save())
+    part = saved
+    for name in way[:-1]:
+        part = part[name]
+    part[way[-1]] = 0
+    with pytest.raises(BadProblem):
+        learner.load(msgspec.msgpack.encode(saved))

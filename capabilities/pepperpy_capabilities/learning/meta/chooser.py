@@ -210,6 +210,8 @@ class Chooser:
                 entry_of(one.options)
         except (msgspec.DecodeError, RecursionError, BadExample, TooBig) as error:
             raise BadProblem(f"this is no saved chooser: {error}") from None
+        if saved.distance < 1:
+            raise BadProblem("this is no saved chooser: its moments have no distance")
         self.options, self._saved = saved.options, saved
 
     def begin_with(self, other: "Chooser") -> None:

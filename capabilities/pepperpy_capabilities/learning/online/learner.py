@@ -220,7 +220,8 @@ class OnlineLearner:
             river, detector = read_parts(saved.parts)
         except (Unreadable, ValueError, TypeError) as error:
             raise BadProblem(f"the state cannot be read: {error}") from error
-        if type(river) is not type(fresh) or saved.progress.task != entry.task:
+        progress = saved.progress
+        if type(river) is not type(fresh) or progress.task != entry.task or progress.distance < 1:
             raise BadProblem(f"the state is none of {saved.options.learner}")
         watch = Watch(saved.options, detector=detector, latest=saved.latest)
         self.options, self._entry, self._watch = saved.options, entry, watch

@@ -192,7 +192,7 @@ class ValueLearner:
         except (msgspec.DecodeError, RecursionError) as error:
             raise BadProblem(f"this is no saved learner of values: {error}") from None
         entries = [one for row in saved.table.rows.values() for one in row.values()]
-        if not all(math.isfinite(one.value) for one in entries):
+        if saved.rewards.distance < 1 or not all(math.isfinite(one.value) for one in entries):
             raise BadProblem("the saved values are no numbers")
         saved.table.size = len(entries)
         self.options, self._table, self._rewards = saved.options, saved.table, saved.rewards
