@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pepperpy_capabilities.planning.schedule.calendars import Clock, windows
 from pepperpy_capabilities.planning.schedule.conflicts import conflict
 from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
-from pepperpy_capabilities.planning.schedule.model import solve_model
+from pepperpy_capabilities.planning.schedule.model import Placed, solve_model
 from pepperpy_capabilities.planning.schedule.planner import SchedulePlanner
 from pepperpy_capabilities.planning.schedule.resolving import resolve
 from pepperpy_capabilities.planning.schedule.shop import Condition, Shop
 from pepperpy_capabilities.planning.schedule.solving import solve
+from pepperpy_capabilities.planning.schedule.tightening import tightened
 from pepperpy_capabilities.planning.schedule.windows import common, earliest, merged
 from pepperpy_schemas.errors import BadProblem, Infeasible, TooBig, TooLong
 from pepperpy_schemas.resource_plans import (
@@ -498,3 +499,17 @@ def test_schedules_that_end_after_the_tasks_would_one_by_one_are_found(
 ) -> None:
     plan = planned(problem)
     assert (plan.makespan, plan.optimal, plan.lateness) == (ends, True, 0)
+
+
+def test_many_tasks_are_drawn_together_in_a_few_steps_each() -> None:
+    count = 1000
+    problem = ScheduleProblem(
+        jobs=[job(f"j{n}", task("t", 1 + n % 3, "m")) for n in range(count)],
+        resources={"m": ResourceSpec(capacity=2)},
+    )
+    made = resolve(problem)
+    apart = [Placed(n * 7, n * 7 + one.duration, one.modes[0]) for n, one in enumerate(made.items)]
+    found = tightened(made, apart)
+    changes = {one.start for one in found} | {one.end for one in found}
+    assert all(sum(one.start <= t < one.end for one in found) <= 2 for t in changes)
+    assert max(one.end for one in found) == 1000  # two at a time: 1999 units of work

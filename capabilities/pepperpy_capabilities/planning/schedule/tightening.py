@@ -5,7 +5,8 @@ task ends later than it did, and each has a reason not to begin earlier: the cri
 of these.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 
 from pepperpy_capabilities.planning.schedule.model import Placed
 from pepperpy_capabilities.planning.schedule.shop import Shop
@@ -22,40 +23,68 @@ def tightened(shop: Shop, placed: Sequence[Placed]) -> list[Placed]:
         for number, time in one.releases.items():
             release[number] = max(release[number], time)
     moved: dict[int, Placed] = {}
+    used = {name: _Use() for name in shop.capacities}
     waiting = sorted(range(len(placed)), key=lambda n: (placed[n].start, placed[n].end))
     while waiting:
         # Tasks without a duration may be in any order; one whose turn it is not comes later.
         number = next(n for n in waiting if all(b in moved for b in before.get(n, ())))
         waiting.remove(number)
         free = max([release[number], *(moved[b].end for b in before.get(number, ()))])
-        moved[number] = _earlier(shop, number, placed[number], free, list(moved.values()))
+        found = moved[number] = _earlier(shop, number, placed[number], free, used)
+        for name, amount in found.mode.items() if found.end > found.start else ():
+            used[name].add(found.start, found.end, amount)
     return [moved[number] for number in range(len(placed))]
 
 
-def _earlier(shop: Shop, number: int, was: Placed, free: int, others: list[Placed]) -> Placed:
-    """Tries each time at which something changes: its resources are given back then."""
+def _earlier(shop: Shop, number: int, was: Placed, free: int, used: Mapping[str, "_Use"]) -> Placed:
+    """Tries the time from which on it is free, and then each at which enough is given back."""
     item = shop.items[number]
     windows = shop.open_for(was.mode) if item.duration else None
-    sharing = [one for one in others if one.end > one.start and one.mode.keys() & was.mode.keys()]
-    for time in sorted({free, *(one.end for one in sharing if one.end > free)}):
+    time = free
+    while True:
         found = earliest(windows, time, item.duration, pausing=item.pausing)
-        if found is None or found[0] > was.start:
-            break
-        if _fits(shop, Placed(*found, was.mode), sharing):
+        if found is None or found[0] >= was.start:
+            return was
+        later = [
+            until
+            for name, amount in was.mode.items()
+            if item.duration
+            and (until := used[name].too_much(*found, shop.capacities[name] - amount)) is not None
+        ]
+        if not later:
             return Placed(*found, was.mode)
-    return was
+        time = max(later)
 
 
-def _fits(shop: Shop, one: Placed, others: Sequence[Placed]) -> bool:
-    """Whether there is enough of everything, at its begin and whenever another begins in it."""
-    if one.start == one.end:
-        return True
-    meanwhile = [other for other in others if other.start < one.end and one.start < other.end]
-    moments = {max(one.start, other.start) for other in meanwhile}
-    return all(
-        amount
-        + sum(other.mode.get(name, 0) for other in meanwhile if other.start <= moment < other.end)
-        <= shop.capacities[name]
-        for name, amount in one.mode.items()
-        for moment in moments
-    )
+class _Use:
+    """How much of a resource is used over time: the same from each time to the next."""
+
+    def __init__(self) -> None:
+        self._times = [0]
+        self._amounts = [0]
+
+    def add(self, start: int, end: int, amount: int) -> None:
+        """Uses more of it from a time to another."""
+        for n in range(self._at(start), self._at(end)):
+            self._amounts[n] += amount
+
+    def too_much(self, start: int, end: int, most: int) -> int | None:
+        """Returns until when more than so much is used in or after a span; None if never in it."""
+        last = bisect_left(self._times, end) - 1
+        for n in range(last, bisect_right(self._times, start) - 2, -1):
+            if self._amounts[n] > most:
+                # Until it is less again: after all tasks nothing is used.
+                return next(
+                    self._times[at]
+                    for at in range(n, len(self._times))
+                    if self._amounts[at] <= most
+                )
+        return None
+
+    def _at(self, time: int) -> int:
+        """The place of a time, which gets one."""
+        n = bisect_left(self._times, time)
+        if n == len(self._times) or self._times[n] != time:
+            self._times.insert(n, time)
+            self._amounts.insert(n, self._amounts[n - 1])
+        return n
