@@ -241,9 +241,10 @@ def test_a_plan_is_given_when_there_is_no_time_to_prove_that_it_is_the_cheapest(
         search.cheapest()
 
 
-def test_an_engine_that_is_not_there_is_named_with_the_ones_that_are() -> None:
-    with pytest.raises(BadConfig, match="no engine 'none'") as raised:
-        planned(pddl("blocks-4-0", engine="none"))
+@pytest.mark.parametrize("engine", ["none", "sequential_plan_validator"])
+def test_an_engine_that_plans_nothing_here_is_named_with_the_ones_that_do(engine: str) -> None:
+    with pytest.raises(BadConfig, match=f"no engine '{engine}'") as raised:
+        planned(pddl("blocks-4-0", engine=engine))
     assert raised.value.context["field"] == "engine"
 
 

@@ -33,7 +33,8 @@ def plan_by(
 
     environment = problem.environment
     environment.credits_stream = None
-    known = sorted(environment.factory.engines)
+    factory = environment.factory
+    known = sorted(one for one in factory.engines if factory.engine(one).is_oneshot_planner())
     if engine not in known:
         raise BadConfig(
             f"there is no engine {engine!r} here",
