@@ -3,6 +3,7 @@
 import typing
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import UnionType
 from typing import Any, Union
 
@@ -12,6 +13,19 @@ from pepperpy_bus.marked import Marked
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import BadPayload, BadProblem, PepperError
 from pepperpy_schemas.problems import Problem
+
+
+def read_text(file: Path) -> str:
+    """Returns the text of a file.
+
+    Raises:
+        BadProblem: It is no text.
+        OSError: It cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadProblem(f"{file}: it is no text in UTF-8") from None
 
 
 def read_problem(

@@ -47,13 +47,13 @@ def command(
     from pepperpy.commands._output import print_json
     from pepperpy.commands._solving import solved
     from pepperpy_capabilities.pictures.picture import picture_format
-    from pepperpy_capabilities.problem_files import telling_lines
+    from pepperpy_capabilities.problem_files import read_text, telling_lines
     from pepperpy_capabilities.reasoning.deciding.reasoner import DecisionReasoner
     from pepperpy_capabilities.reasoning.deciding.tables import read_table
 
     chosen = {"method": method, "normalization": normalization, "missing": missing}
     piped = str(file) == "-"
-    text, origin = (sys.stdin.read(), "stdin") if piped else (file.read_text(), str(file))
+    text, origin = (sys.stdin.read(), "stdin") if piped else (read_text(file), str(file))
     table = file.suffix.lower() == ".csv" or (piped and _is_table(text))
     read = read_table(text, origin=origin) if table else _problem(text, origin)
     problem = _with(read, {k: v for k, v in chosen.items() if v is not None})

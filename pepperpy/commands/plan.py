@@ -93,18 +93,18 @@ def command(
 def _read(
     file: Path, problem_file: Path | None, planner: str, planners: list[Any]
 ) -> "tuple[Any, Problem]":
-    from pepperpy_capabilities.problem_files import read_problem
+    from pepperpy_capabilities.problem_files import read_problem, read_text
     from pepperpy_schemas.action_plans import ActionProblem
 
     piped = str(file) == "-"
-    text = sys.stdin.read() if piped else file.read_text()
+    text = sys.stdin.read() if piped else read_text(file)
     if text.lstrip().startswith(("(", ";")):
         if problem_file is None:
             raise typer.BadParameter(
                 "a domain in PDDL needs a second file, with its problem", param_hint="PROBLEM"
             )
         actions = next(one for one in planners if one.problem is ActionProblem)
-        return actions, ActionProblem(domain=text, problem=problem_file.read_text())
+        return actions, ActionProblem(domain=text, problem=read_text(problem_file))
     if problem_file is not None:
         raise typer.BadParameter(f"{file} is not PDDL: it is the problem", param_hint="PROBLEM")
     return read_problem(text, planners, origin="stdin" if piped else str(file), name=planner)

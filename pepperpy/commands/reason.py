@@ -75,11 +75,11 @@ def command(
 def _read(
     file: Path, query: str | None, reasoner: str, reasoners: list[Any]
 ) -> "tuple[Any, Problem]":
-    from pepperpy_capabilities.problem_files import read_problem
+    from pepperpy_capabilities.problem_files import read_problem, read_text
     from pepperpy_schemas.rules import RulesProblem
 
     piped = str(file) == "-"
-    text = sys.stdin.read() if piped else file.read_text()
+    text = sys.stdin.read() if piped else read_text(file)
     if query is None:
         return read_problem(text, reasoners, origin="stdin" if piped else str(file), name=reasoner)
     rules = next(one for one in reasoners if one.problem is RulesProblem)

@@ -175,3 +175,13 @@ def test_time_that_is_over_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "solve", "lunch.yaml", "--limit", "1ms")
     assert code == 1
     assert "within 0.001 s" in err
+
+
+@pytest.mark.parametrize("command", ["reason", "decide", "solve", "plan"])
+def test_a_file_that_is_no_text_is_named(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "picture.yaml").write_bytes(b"\xff\xfe\x00")
+    code, _, err = run(capsys, command, "picture.yaml")
+    assert code == 1
+    assert "picture.yaml: it is no text" in err
