@@ -1,5 +1,7 @@
 """Which options dominate which, whatever the weights; and the fronts that follow from it."""
 
+from operator import ge
+
 Rows = list[list[float]]
 
 
@@ -19,7 +21,7 @@ def dominators(rows: Rows) -> list[list[int]]:
 
 
 def _nowhere_worse(one: list[float], other: list[float]) -> bool:
-    return all(x >= y for x, y in zip(one, other, strict=True))
+    return all(map(ge, one, other))
 
 
 def fronts(dominated_by: list[list[int]]) -> list[int]:
