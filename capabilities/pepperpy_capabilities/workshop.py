@@ -49,6 +49,8 @@ class Place:
             if not clock.expired():
                 raise
             raise too_long(seconds) from None
+        except SystemExit as error:  # here it would end the worker
+            raise RuntimeError(f"what solves it called sys.exit({error.code!r})") from None
         except (Unavailable, MemoryError):
             self.close()  # what is left of its memory is in pieces
             raise TooBig(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -130,3 +131,10 @@ async def test_means_without_a_model_say_so() -> None:
     async with Workshop() as workshop:
         with pytest.raises(BadConfig, match="needs a language model"):
             _ = Means(workshop).llm
+
+
+async def test_what_exits_ends_neither_the_process_nor_who_asked() -> None:
+    async with Workshop(places=1) as workshop:
+        with pytest.raises(RuntimeError, match=r"called sys.exit\(4\)"):
+            await workshop.run(30, sys.exit, 4)
+        assert await workshop.run(30, abs, -3) == 3
