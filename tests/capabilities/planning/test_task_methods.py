@@ -102,6 +102,17 @@ def test_a_task_without_steps_is_nothing_and_those_around_it_keep_their_order() 
     assert plan.graph.nodes["c"].after == ["a"]
 
 
+def test_a_large_schema_is_made_ready_once_for_all_tasks_of_its_topic() -> None:
+    rules = {f"p{n}": {"type": "string", "pattern": f"^a{n}+$"} for n in range(1500)}
+    takes = TopicShape(topic="a", input={"type": "object", "properties": rules})
+    many = toward(
+        method("all", "m", step("a", input={"p1": "${item}"}, each="${input}")),
+        given=["a1"] * 500,
+        shapes=[takes],
+    )
+    assert len(planned(many).tasks) == 500
+
+
 def test_a_list_makes_a_task_for_each_element() -> None:
     plan = planned(
         toward(

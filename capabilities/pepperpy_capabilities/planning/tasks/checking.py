@@ -35,6 +35,7 @@ def check(draft: Draft, topics: Topics, allowed: Sequence[str] = ()) -> None:
         BadProblem: One is given what it does not take: ``context.task`` is the node,
             ``context.field`` the place.
     """
+    validators: dict[str, Any] = {}  # each schema is made ready once: that may take a second
     for name, task in draft.tasks.items():
         if allowed and task.topic not in allowed:
             raise _unknown(task, "is none that this plan may use", allowed)
@@ -42,7 +43,11 @@ def check(draft: Draft, topics: Topics, allowed: Sequence[str] = ()) -> None:
             raise _unknown(
                 task, "is known to nobody, and no method is declared for it", list(topics)
             )
-        _check_input(name, task, topics[task.topic])
+        shape = topics[task.topic]
+        if shape.input:
+            if task.topic not in validators:
+                validators[task.topic] = _validator(shape)
+            _check_input(name, task, validators[task.topic])
         _check_references(name, task, draft, topics)
 
 
@@ -57,19 +62,21 @@ def _unknown(task: Drafted, fact: str, there: Sequence[str]) -> UnknownTopic:
     )
 
 
-def _check_input(name: str, task: Drafted, shape: TopicShape) -> None:
-    if not shape.input:
-        return
+def _validator(shape: TopicShape) -> Any:
     import jsonschema_rs
 
-    place = f"{task.where}.input"
     try:
         schema_check(encode(shape.input), f"the input of {shape.topic}")
     except BadPayload as error:
         raise BadProblem(str(error), hint=error.hint, context={"topic": shape.topic}) from None
+    return jsonschema_rs.validator_for(shape.input, offline=True)
+
+
+def _check_input(name: str, task: Drafted, validator: Any) -> None:
+    place = f"{task.where}.input"
     holes = dict(_holes(task.input, ()))
     value = _plain(task.input)
-    for wrong in jsonschema_rs.validator_for(shape.input, offline=True).iter_errors(value):
+    for wrong in validator.iter_errors(value):
         path: Path = tuple(wrong.instance_path)
         if any(_excused(path, wrong.kind.name, hole) for hole in holes):
             continue
@@ -77,9 +84,9 @@ def _check_input(name: str, task: Drafted, shape: TopicShape) -> None:
         where = place + field_path([*path, *([missing] if missing else [])])[1:]
         fact = "is missing" if missing else wrong.message
         raise BadProblem(
-            f"{where}: {fact:.300} (task {name} of topic {shape.topic})",
-            hint=f"show what it takes with: pepperpy schema show {shape.topic}",
-            context={"field": where, "task": name, "topic": shape.topic},
+            f"{where}: {fact:.300} (task {name} of topic {task.topic})",
+            hint=f"show what it takes with: pepperpy schema show {task.topic}",
+            context={"field": where, "task": name, "topic": task.topic},
         )
 
 

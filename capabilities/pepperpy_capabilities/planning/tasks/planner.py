@@ -105,7 +105,7 @@ def _changed(problem: TaskProblem, draft: Draft, failed: list[str]) -> Changed:
 async def _check(problem: TaskProblem, draft: Draft, means: Means) -> None:
     topics = await topics_for(problem, means.context)
     if topics is not None:
-        check(draft, topics, problem.topics)
+        await means.run(check, draft, dict(topics), problem.topics)
 
 
 async def _written(
