@@ -71,9 +71,6 @@ class Workshop:
             default.
         memory: Bytes of address space that each process may have (Linux).
 
-    Attributes:
-        busy: How many places are taken right now.
-
     Example:
         ```python
         async with Workshop() as workshop:
@@ -85,18 +82,23 @@ class Workshop:
         self._free = asyncio.Semaphore(places or os.cpu_count() or 1)
         self._memory = memory
         self._idle: list[Place] = []
-        self.busy = 0
+        self._taken: set[Place] = set()
+
+    @property
+    def busy(self) -> int:
+        """How many places are taken right now."""
+        return len(self._taken)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Place]:
         """Gives a place, as soon as one is free."""
         async with self._free:
             one = self._idle.pop() if self._idle else Place(self._memory)
-            self.busy += 1
+            self._taken.add(one)
             try:
                 yield one
             finally:
-                self.busy -= 1
+                self._taken.discard(one)
                 self._idle.append(one)
 
     async def run(self, seconds: float, function: Callable[[*Ts], T], /, *arguments: *Ts) -> T:
@@ -110,9 +112,10 @@ class Workshop:
             return await place.run(seconds, function, *arguments)
 
     def close(self) -> None:
-        """Kills all processes."""
-        while self._idle:
-            self._idle.pop().close()
+        """Kills all processes, those that still compute too."""
+        for one in (*self._idle, *self._taken):
+            one.close()
+        self._idle.clear()
 
     async def __aenter__(self) -> Self:
         return self

@@ -138,3 +138,15 @@ async def test_what_exits_ends_neither_the_process_nor_who_asked() -> None:
         with pytest.raises(RuntimeError, match=r"called sys.exit\(4\)"):
             await workshop.run(30, sys.exit, 4)
         assert await workshop.run(30, abs, -3) == 3
+
+
+async def test_who_closes_ends_what_still_computes() -> None:
+    workshop = Workshop(places=1)
+    pid = await workshop.run(60, os.getpid)
+    work = asyncio.create_task(workshop.run(600, time.sleep, 600), name="work")
+    await busy(workshop)
+    workshop.close()
+    with pytest.raises(TooBig):
+        await work
+    await gone(pid)
+    workshop.close()
