@@ -125,7 +125,7 @@ def _proof(
     """Returns by what a constraint is broken in a world where all others hold."""
     one, node = broken
     with control.solve(assumptions=_on(others), yield_=True) as worlds:
-        world = next((frozenset(model.symbols(atoms=True)) for model in worlds), None)
+        world = next((tuple(model.symbols(atoms=True)) for model in worlds), None)
     if world is None:
         return ""
     atom = clingo.Function(BROKEN, [clingo.Number(one.number)])

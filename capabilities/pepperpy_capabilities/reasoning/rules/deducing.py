@@ -20,7 +20,8 @@ from pepperpy_capabilities.reasoning.rules.showing import explain
 from pepperpy_capabilities.reasoning.rules.wording import variables_of
 from pepperpy_schemas.rules import Conditions, Deduced, Found, RulesProblem, UsedRule
 
-World = frozenset[clingo.Symbol]
+# In the order in which clingo tells it: that of a set is another one in each process.
+World = tuple[clingo.Symbol, ...]
 
 
 class Seen(NamedTuple):
@@ -100,7 +101,7 @@ def _in_first(worlds: Worlds, asked: Atoms, _: RulesProblem) -> Answers:
 
 def _in_every(worlds: Worlds, asked: Atoms, _: RulesProblem) -> Answers:
     """What is left when each next world lacks one of what is left."""
-    first: World = frozenset()
+    first: World = ()
     left: dict[clingo.Symbol, int] = {}
     looked = 0
     for model in worlds:
@@ -123,7 +124,7 @@ def _in_some(worlds: Worlds, asked: Atoms, problem: RulesProblem) -> Answers:
     for model in worlds:
         looked += 1
         new = [one for one in _true(model, asked) if one not in found]
-        world = _world(model) if len(found) < problem.proofs else frozenset()
+        world = _world(model) if len(found) < problem.proofs else ()
         found.update(dict.fromkeys(new, world))
         if len(found) > problem.most:
             break
@@ -136,7 +137,7 @@ def _true(model: clingo.Model, asked: Atoms) -> dict[clingo.Symbol, int]:
 
 
 def _world(model: clingo.Model) -> World:
-    return frozenset(model.symbols(atoms=True))
+    return tuple(model.symbols(atoms=True))
 
 
 def _told(program: Program, problem: RulesProblem, seen: Seen) -> Deduced:
