@@ -78,10 +78,10 @@ def command(
         plan = done
     else:
         plan = solved(chosen.plan, problem, limit)
-    if picture is not None and isinstance(plan, SchedulePlan):
+    if picture and isinstance(plan, SchedulePlan) and isinstance(problem, ScheduleProblem):
         from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
 
-        draw_gantt(plan, picture)
+        draw_gantt(plan, problem, picture)
     if as_json:
         print_json(plan)
     elif mermaid and isinstance(plan, TaskPlan):
@@ -142,7 +142,7 @@ def _steps(plan: Any) -> list[dict[str, Any]]:
             "step": place,
             "action": " ".join([one.action, *one.arguments]),
             "cost": one.cost,
-            "serves": [f"{use.fact} → {use.step or 'goal'}" for use in one.serves],
+            "serves": ", ".join(f"{use.fact} → {use.step or 'goal'}" for use in one.serves),
         }
         for place, one in enumerate(plan.steps, 1)
     ]

@@ -82,6 +82,28 @@ def picture(file: Path, *, width: float, height: float) -> Iterator["Figure"]:
         )
 
 
+def readable_on(colour: str) -> str:
+    """Returns the colour of text, white or ink, that has the higher contrast to what is behind it.
+
+    Contrast is that of WCAG 2.2: (lighter + 0.05) / (darker + 0.05), by relative luminance.
+
+    Args:
+        colour: What is behind it, as ``#RRGGBB``.
+    """
+    behind = _luminance(colour) + 0.05
+    on_white, on_ink = 1.05 / behind, behind / (_luminance(INK) + 0.05)
+    return "white" if on_white >= on_ink else INK
+
+
+def _luminance(colour: str) -> float:
+    """The relative luminance of WCAG 2.2, from 0 for black to 1 for white."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def shortened(text: str, limit: int = 40) -> str:
     """Returns a text as a label has room for it, on one line."""
     line = " ".join(text.split())

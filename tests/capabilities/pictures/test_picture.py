@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pepperpy_capabilities.pictures.picture import picture, shortened
+from pepperpy_capabilities.pictures.picture import COLOURS, picture, readable_on, shortened
 from pepperpy_schemas.errors import BadName
 
 
@@ -49,3 +49,8 @@ def test_another_suffix_is_refused_and_a_failure_leaves_no_file(tmp_path: Path) 
 def test_a_label_is_one_line_of_a_length() -> None:
     assert shortened("two\n lines") == "two lines"
     assert shortened("x" * 50) == "x" * 39 + "…"
+
+
+def test_text_is_of_the_colour_that_has_the_higher_contrast() -> None:
+    assert [readable_on(colour) for colour in ("#FFFFFF", "#000000")] == ["#222222", "white"]
+    assert [readable_on(colour) for colour in COLOURS[:2]] == ["white", "#222222"]

@@ -336,15 +336,25 @@ def test_too_many_tasks_are_refused_before_anything_is_done() -> None:
 
 def test_a_schedule_is_drawn_with_a_row_for_each_resource(tmp_path: Path) -> None:
     plan = solved(SchedulePlanner(), job_shop("ft06"))
-    draw_gantt(plan, tmp_path / "gantt.svg")
+    draw_gantt(plan, job_shop("ft06"), tmp_path / "gantt.svg")
     text = (tmp_path / "gantt.svg").read_text()
     assert all(f">m{n}<" in text for n in range(6))
     assert all(f">j{n}<" in text for n in range(6))
-    dated = planned(in_that_week(task("t", 2, "ann"), task("rest", 1)))
-    draw_gantt(dated, tmp_path / "dated.svg")
-    assert "all is done by 4, 2026-11-30 12:00" in (tmp_path / "dated.svg").read_text()
-    draw_gantt(plan, tmp_path / "gantt.png")
+    assert ">20<" in text
+    assert ">the end depends on it<" in text
+    assert ">closed<" not in text
+    draw_gantt(plan, job_shop("ft06"), tmp_path / "gantt.png")
     assert (tmp_path / "gantt.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_schedule_with_a_start_is_drawn_by_the_clock_with_what_is_closed(tmp_path: Path) -> None:
+    problem = in_that_week(task("t", 2, "ann"), task("rest", 1))
+    draw_gantt(planned(problem), problem, tmp_path / "dated.svg")
+    text = (tmp_path / "dated.svg").read_text()
+    assert "all is done by 4, 2026-11-30 12:00" in text
+    assert all(f">{hour}:00<" in text for hour in ("09", "10", "11"))
+    assert ">2026-11-30<" in text
+    assert ">closed<" in text
 
 
 some_windows = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)), max_size=5).map(
