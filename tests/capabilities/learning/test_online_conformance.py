@@ -7,7 +7,10 @@ import pytest
 
 from pepperpy_capabilities.conformance import LearnerConformance
 from pepperpy_capabilities.learning.online.catalog import LEARNERS
+from pepperpy_capabilities.learning.online.explaining import by_trying
+from pepperpy_capabilities.learning.online.features import Seen
 from pepperpy_capabilities.learning.online.learner import OnlineLearner
+from pepperpy_schemas.learning import Plain
 from pepperpy_schemas.learning_online import (
     DriftWatch,
     OnlineExample,
@@ -92,3 +95,15 @@ class TestOnline(LearnerConformance):
         plain = msgspec.msgpack.decode(self.taught().save())
         assert plain["kind"] == "pepperpy-online"
         assert all(isinstance(part[0], str) for part in plain["parts"])
+
+
+def test_what_a_feature_changes_by_the_error_of_its_arithmetic_is_not_told() -> None:
+    seen = Seen()
+    features: dict[str, Plain] = {"noise": 1.0, "weight": 2.0}
+
+    def measure(left: dict[str, Plain]) -> float:
+        third = 0.3 if "noise" in left else 0.1 + 0.2  # which is more, by 5.6e-17
+        return third * (2 if "weight" in left else 1)
+
+    assert measure(features) != measure({"weight": 2.0})
+    assert [one.feature for one in by_trying(measure, features, seen)] == ["weight"]

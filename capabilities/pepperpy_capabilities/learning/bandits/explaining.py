@@ -14,13 +14,17 @@ def explained(options: BanditOptions, values: list[ArmValue], learned: int) -> P
     best = values[0]
     sampled = options.method == "thompson"
     how = "drawn" if sampled else "bound"
-    lines = [f"{best.arm}: {_why(best, values, sampled=sampled)}; {learned} rewards learned"]
-    lines += [
-        f"  {one.arm}: value {one.value:.3g} ± {one.uncertainty:.2g} after {one.pulls:.3g} pulls, "
-        f"{how} {one.score:.3g}"
-        for one in values
-    ]
+    why = _why(best, values, sampled=sampled)
+    lines = [f"{best.arm}: {why}; {_counted(str(learned), 'reward')} learned"]
+    for one in values:
+        pulls = _counted(f"{one.pulls:.3g}", "pull")
+        known = f"value {one.value:.3g} ± {one.uncertainty:.2g} after {pulls}"
+        lines.append(f"  {one.arm}: {known}, {how} {one.score:.3g}")
     return Pulled(arm=best.arm, arms=values, explanation="\n".join(lines))
+
+
+def _counted(number: str, what: str) -> str:
+    return f"{number} {what}" if number == "1" else f"{number} {what}s"
 
 
 def _why(best: ArmValue, values: list[ArmValue], *, sampled: bool) -> str:

@@ -1,6 +1,7 @@
 """Why a learner guessed what it did: weights, the path in a tree, or what each feature changes."""
 
 from collections.abc import Callable
+from math import isclose
 from typing import Any, Final
 
 from pepperpy_capabilities.learning.online.features import Seen, as_numbers
@@ -12,6 +13,8 @@ MOST: Final = 10
 _TRIED = 64
 """Most features that are tried; the others are not told of."""
 _LONGEST_PATH = 50
+_NOISE = 1e-12
+"""Relative to a guess: what changes it less is the error of its arithmetic."""
 
 
 def by_weights(model: Any, features: dict[str, Plain]) -> list[Contribution]:
@@ -69,7 +72,9 @@ def by_trying(
             other[name] = seen.means[name][0]
         else:
             del other[name]
-        found.append(Contribution(name, float(whole - measure(other))))
+        without = measure(other)
+        if not isclose(whole, without, rel_tol=_NOISE):
+            found.append(Contribution(name, float(whole - without)))
     return strongest(found)
 
 

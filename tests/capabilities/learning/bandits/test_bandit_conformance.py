@@ -134,6 +134,15 @@ def test_thompson_refuses_numbers_as_features_and_shares_beyond_one() -> None:
         one.predict(Pulling(arms=["a"], features={"size": 3.5}))
 
 
+def test_one_pull_is_no_plural() -> None:
+    bandit = BanditLearner(BanditOptions())
+    bandit.learn(Pull(arm="a", reward=1.0))
+    explanation = bandit.predict(Pulling(arms=["a", "b"])).explanation
+    assert "after 1 pull, drawn " in explanation
+    assert "after 0 pulls, drawn " in explanation
+    assert explanation.splitlines()[0].endswith("; 1 reward learned")
+
+
 def test_linucb_learns_that_a_number_decides() -> None:
     one = BanditLearner(BanditOptions(method="linucb", width=0.3))
     chance = random.Random(5)
