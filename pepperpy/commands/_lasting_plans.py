@@ -110,11 +110,11 @@ def goal_rows(told: "GoalReport") -> list[dict[str, Any]]:
     return [
         {
             "sub-goal": one.name,
-            "state": one.state,
-            "done": f"{one.fraction:.0%}",
+            "state": one.state if told.looks else "not measured",
+            "done": f"{one.fraction:.0%}" if told.looks else None,
             "value": one.value,
             "target": one.target,
-            "events": one.events,
+            "events": one.events if told.looks else None,
             "by": one.by,
         }
         for one in told.sub_goals

@@ -1,6 +1,8 @@
 """`pepperpy plan`: plan actions, schedules and whatever else planners plan, from a file."""
 
+import re
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,13 @@ if TYPE_CHECKING:
     from pepperpy_schemas.problems import Answer, Problem
 
 command_class = WaitCommand
+
+_PROBLEM = re.compile(r"\(\s*define\s*\(\s*problem\b", re.IGNORECASE)
+_WHOSE = (
+    "say who plans with --planner: {names}; "
+    "what is to be reasoned about: pepperpy reason, decide, solve"
+)
+_WITH_MODEL = "add --run: the planner at work on the bus asks models"
 
 FileArgument = Annotated[
     Path,
@@ -53,6 +62,7 @@ def command(
     of installed packages plan. With --run the stock agent `planner` does it.
     """
     from pepperpy.commands._ends import duration
+    from pepperpy.commands._failure import refused
     from pepperpy.commands._lasting_plans import print_mermaid, submit_plan
     from pepperpy.commands._output import print_json
     from pepperpy.commands._solving import solved
@@ -62,52 +72,67 @@ def command(
     from pepperpy_schemas.resource_plans import SchedulePlan, ScheduleProblem
     from pepperpy_schemas.task_plans import TaskPlan, TaskProblem
 
-    chosen, problem = _read(file, problem_file, planner, every(PLANNERS, BUILT_IN))
     if picture is not None:
         picture_format(picture)
-        if not isinstance(problem, ScheduleProblem):
+    with refused(as_json=as_json):
+        chosen, problem, telling = _read(file, problem_file, planner, every(PLANNERS, BUILT_IN))
+        if picture is not None and not isinstance(problem, ScheduleProblem):
             raise typer.BadParameter("only schedules have a picture", param_hint="--picture")
-    if mermaid and not isinstance(problem, TaskProblem):
-        raise typer.BadParameter("only plans of tasks have a diagram", param_hint="--mermaid")
-    if run:
-        seconds = duration(wait_for, "--wait")
-        topic = PLANNERS.topic(chosen.name)
-        done = submit_plan(ctx, topic, problem, wait=wait, limit=seconds, as_json=as_json)
-        if done is None:
-            return
-        plan = done
-    else:
-        plan = solved(chosen.plan, problem, limit)
-    if picture and isinstance(plan, SchedulePlan) and isinstance(problem, ScheduleProblem):
-        from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
-
-        draw_gantt(plan, problem, picture)
+        if mermaid and not isinstance(problem, TaskProblem):
+            raise typer.BadParameter("only plans of tasks have a diagram", param_hint="--mermaid")
+        if run:
+            seconds = duration(wait_for, "--wait")
+            topic = PLANNERS.topic(chosen.name)
+            done = submit_plan(ctx, topic, problem, wait=wait, limit=seconds, as_json=as_json)
+            if done is None:
+                return
+            plan = done
+        else:
+            with telling:
+                plan = solved(chosen.plan, problem, limit, with_model=_WITH_MODEL)
     if as_json:
         print_json(plan)
     elif mermaid and isinstance(plan, TaskPlan):
         print_mermaid(plan)
     else:
         _print(plan, problem)
+    if picture is not None and isinstance(plan, SchedulePlan):
+        from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
+
+        draw_gantt(plan, picture)
 
 
 def _read(
     file: Path, problem_file: Path | None, planner: str, planners: list[Any]
-) -> "tuple[Any, Problem]":
-    from pepperpy_capabilities.problem_files import read_problem, read_text
+) -> "tuple[Any, Problem, AbstractContextManager[None]]":
+    """Returns who plans, the problem, and what has errors name the file and the line."""
+    from pepperpy_capabilities.problem_files import (
+        read_problem,
+        read_text,
+        telling_files,
+        telling_lines,
+    )
     from pepperpy_schemas.action_plans import ActionProblem
 
-    piped = str(file) == "-"
-    text = sys.stdin.read() if piped else read_text(file)
+    origin = "stdin" if str(file) == "-" else str(file)
+    text = sys.stdin.read() if origin == "stdin" else read_text(file)
     if text.lstrip().startswith(("(", ";")):
         if problem_file is None:
             raise typer.BadParameter(
                 "a domain in PDDL needs a second file, with its problem", param_hint="PROBLEM"
             )
+        second = read_text(problem_file)
+        if _PROBLEM.search(text) and not _PROBLEM.search(second):
+            raise typer.BadParameter(
+                f"{origin} is the problem; the domain comes before it", param_hint="PROBLEM"
+            )
         actions = next(one for one in planners if one.problem is ActionProblem)
-        return actions, ActionProblem(domain=text, problem=read_text(problem_file))
+        telling = telling_files({"domain": origin, "problem": str(problem_file)})
+        return actions, ActionProblem(domain=text, problem=second), telling
     if problem_file is not None:
         raise typer.BadParameter(f"{file} is not PDDL: it is the problem", param_hint="PROBLEM")
-    return read_problem(text, planners, origin="stdin" if piped else str(file), name=planner)
+    chosen, problem = read_problem(text, planners, origin=origin, name=planner, hint=_WHOSE)
+    return chosen, problem, telling_lines(text, origin=origin)
 
 
 def _print(plan: "Answer", problem: "Problem") -> None:
@@ -130,7 +155,7 @@ def _print(plan: "Answer", problem: "Problem") -> None:
         words = task_words(plan, problem)
         print_rows(task_rows(plan), as_json=False)
     elif isinstance(plan, GoalReport):
-        words = words[:1]
+        words = words[:1] if plan.looks else [*words[:1], "With --run it is, on the bus."]
         print_rows(goal_rows(plan), as_json=False)
     for line in words:
         typer.echo(escape(line))

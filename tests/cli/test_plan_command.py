@@ -58,12 +58,16 @@ def test_a_schedule_is_a_table_with_what_its_end_depends_on(
 
 
 def test_actions_are_a_table_with_what_each_step_serves(
-    capsys: pytest.CaptureFixture[str],
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(capsys, "walk.yaml")
     assert code == 0
     assert "walk home shop" in out
     assert "at shop → goal" in out
+    (folder / "walk.yaml").write_text(
+        WALK.replace("then: [", "then: [seen, ").replace("[at shop]", "[at shop, seen]")
+    )
+    assert "at shop → goal, seen → goal" in run(capsys, "walk.yaml")[1]
 
 
 def test_days_need_no_quotes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,9 @@ def test_tasks_are_a_table_or_a_diagram_without_a_broker(inline: Inline) -> None
 
 def test_a_goal_without_a_broker_is_not_measured(inline: Inline) -> None:
     assert inline.run("plan", "two.yaml") == 0, inline.err
-    assert inline.out.splitlines()[1].split()[:3] == ["tasks", "open", "0%"]
+    lines = inline.out.splitlines()
+    assert lines[1].split()[:4] == ["tasks", "not", "measured", "-"]
+    assert lines[-2].endswith(": not measured, for there is no bus.")
 
 
 def test_a_slip_is_named_with_its_line(inline: Inline, folder: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_goal_is_the_weighted_part_of_its_sub_goals_and_as_bad_as_the_worst() 
     assert told.fraction == pytest.approx(3 * 0.5 / 4)
     assert told.state == "late"
     assert not is_over(told)
-    assert "half: open, 50%: 50 from 1 events, wanted at least 100." in told.explanation
+    assert "half: open, 50%: 50 from 1 event, wanted at least 100." in told.explanation
     assert "late: late, 0%: not measured yet, wanted at least 1 by" in told.explanation
 
 

@@ -47,7 +47,7 @@ def report(problem: GoalProblem, plan: Sequence[SubGoal], look: Look, looks: int
         problem: The goal.
         plan: Its parts.
         look: The numbers.
-        looks: How often it was looked at.
+        looks: How often it was looked at; 0 where nothing was measured.
     """
     parts = [_part(one, look.tallies.get(one.source, Tally()), problem, look) for one in plan]
     weights = sum(one.weight for one in plan)
@@ -65,7 +65,9 @@ def report(problem: GoalProblem, plan: Sequence[SubGoal], look: Look, looks: int
         plan=list(plan),
         at=look.at if looks else None,
         looks=looks,
-        explanation=_explain(problem, plan, parts, state, fraction),
+        explanation=_explain(problem, plan, parts, state, fraction)
+        if looks
+        else _unmeasured(problem, plan),
     )
 
 
@@ -141,12 +143,21 @@ def _explain(
     lines = [f"{problem.goal:.200}: {state}, {fraction:.0%} of the way."]
     for one, part in zip(plan, parts, strict=True):
         value = "not measured yet" if part.value is None else f"{part.value:g}"
-        wanted = f"{one.direction.replace('_', ' ')} {one.target:g}"
-        by = f" by {one.by:%Y-%m-%d %H:%M}" if one.by is not None else ""
-        counted = f" from {part.events} events" if part.events else ""
+        many = "event" if part.events == 1 else "events"
+        counted = f" from {part.events} {many}" if part.events else ""
         lines.append(
-            f"{one.name}: {part.state}, {part.fraction:.0%}: {value}{counted}, wanted {wanted}{by}."
+            f"{one.name}: {part.state}, {part.fraction:.0%}: {value}{counted}, {_wanted(one)}."
         )
         if part.unusable:
             lines.append(f"  {part.unusable} had no number in {problem.sources[one.source].field}.")
     return "\n".join(lines)
+
+
+def _unmeasured(problem: GoalProblem, plan: Sequence[SubGoal]) -> str:
+    first = f"{problem.goal:.200}: not measured, for there is no bus."
+    return "\n".join([first, *(f"{one.name}: {_wanted(one)}." for one in plan)])
+
+
+def _wanted(one: SubGoal) -> str:
+    by = f" by {one.by:%Y-%m-%d %H:%M}" if one.by is not None else ""
+    return f"wanted {one.direction.replace('_', ' ')} {one.target:g}{by}"
