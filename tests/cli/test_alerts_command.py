@@ -36,7 +36,9 @@ def rules(tmp_path: Path) -> Path:
 
 def test_files_are_checked_without_a_bus(inline: Inline, rules: Path, tmp_path: Path) -> None:
     assert inline.run("alerts", "check", str(rules)) == 0
-    assert inline.out == "21 rules, 0 receivers: all well\n"
+    assert inline.out == "21 rules, 20 of them shipped, 0 receivers: all well\n"
+    told = inline.json("alerts", "check", str(rules))
+    assert told == {"rules": 21, "shipped": 20, "receivers": 0, "errors": []}
     rules.write_text(RULES.replace("above: 1000", "abov: 1000").replace("0s", "soon"), "utf-8")
     notify = tmp_path / "notify.yaml"
     notify.write_text("receivers: {a: {webhook: here}}\n", "utf-8")

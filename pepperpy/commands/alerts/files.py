@@ -45,10 +45,12 @@ def check(
         except BadConfig as error:
             slips.append(error)
     lines = [line for one in slips for line in str(one).splitlines()]
+    shipped = len(read_rules(None).rules)
     if as_json:
-        print_json({**found, "errors": lines})
+        print_json({**found, "shipped": shipped, "errors": lines})
     elif not slips:
-        typer.echo(f"{found['rules']} rules, {found['receivers']} receivers: all well")
+        of_rules = f"{found['rules']} rules, {shipped} of them shipped"
+        typer.echo(f"{of_rules}, {found['receivers']} receivers: all well")
     else:
         for line in lines:
             say(f"error: {line}")
