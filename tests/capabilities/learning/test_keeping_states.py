@@ -291,3 +291,28 @@ async def test_a_worker_may_keep_large_states_and_who_submits_tasks_may_not(
             await Blobs(producer.connection, "pp", bucket=LEARNED).put(b"evil")
         with pytest.raises(PermissionDenied):
             await Bucket(producer.connection, "pp_state").put("learner.collected.w", b"evil")
+
+
+async def test_a_look_that_is_canceled_is_over_before_the_next_change(
+    client: Client, prefix: str
+) -> None:
+    looked: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def look(one: Collected) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        looked.append(len(one.words))
+
+    async with keeping(client.connection, prefix) as keeper:
+        await keeper.change("w", adding("a"))
+        reading = asyncio.create_task(keeper.read("w", look), name="reading")
+        assert await asyncio.to_thread(begun.wait, 30)
+        reading.cancel()
+        changing = asyncio.create_task(keeper.change("w", adding("b")), name="changing")
+        await asyncio.sleep(0.1)  # a change that does not wait has time to be made
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert (await changing).version == 2
+    assert looked == [1]

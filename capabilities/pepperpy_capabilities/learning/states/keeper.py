@@ -148,7 +148,13 @@ class Keeper(Generic[L]):
         key = self._key(name)
         async with self._lock(key):
             held = await self._newest(key)
-            outcome = await asyncio.to_thread(look, held.live)
+            looking = asyncio.ensure_future(asyncio.to_thread(look, held.live))
+            try:
+                outcome = await asyncio.shield(looking)
+            except asyncio.CancelledError:
+                # A thread cannot be stopped, and a change must not come under its eyes.
+                await asyncio.wait([looking])
+                raise
             return Changed(outcome, held.record.version if held.record else 0)
 
     async def erase(self, name: str) -> None:
@@ -156,13 +162,15 @@ class Keeper(Generic[L]):
         key = self._key(name)
         async with self._lock(key):
             self._held.pop(key, None)
-            entry = await self._cells.get(key)
-            if entry is None:
+            while (entry := await self._cells.get(key)) is not None:
+                try:
+                    await self._cells.bucket.delete(key, ttl=FORGET, revision=entry.revision)
+                except WrongSequence:
+                    continue  # a newer one would leave its body behind
+                # One that cannot be read is erased, too; where its body lies nobody knows then.
+                with contextlib.suppress(BadPayload):
+                    await self._bodies.remove(decode(entry.value, LearnerState))
                 return
-            await self._cells.bucket.delete(key, ttl=FORGET)
-            # One that cannot be read is erased, too; where its body lies nobody knows then.
-            with contextlib.suppress(BadPayload):
-                await self._bodies.remove(decode(entry.value, LearnerState))
 
     async def names(self) -> list[str]:
         """Returns the names of all states of the kind, sorted."""
