@@ -96,10 +96,10 @@ def command(
         print_mermaid(plan)
     else:
         _print(plan, problem)
-    if picture is not None and isinstance(plan, SchedulePlan):
+    if picture and isinstance(plan, SchedulePlan) and isinstance(problem, ScheduleProblem):
         from pepperpy_capabilities.planning.schedule.gantt import draw_gantt
 
-        draw_gantt(plan, picture)
+        draw_gantt(plan, problem, picture)
 
 
 def _read(
