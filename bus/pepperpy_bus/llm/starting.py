@@ -29,7 +29,8 @@ class Starting:
         loop: asyncio.AbstractEventLoop,
         *,
         what: str = "nobody serves models here",
-        hint: str = "start the provider service: pepperpy up, or pepperpy provider run",
+        hint: str = "start the provider service: pepperpy provider run, or pepperpy up, "
+        "which says so where it leaves models out",
     ) -> None:
         self._loop = loop
         self._what = what
