@@ -59,7 +59,7 @@ class Means:
         """The language models.
 
         Raises:
-            BadConfig: There are none here.
+            BadConfig: There are none here; ``context.needs`` is ``model``.
         """
         if self._llm is not None:
             return self._llm
@@ -68,6 +68,7 @@ class Means:
         raise BadConfig(
             "this needs a language model, and there is none",
             hint="submit it as a task, or give llm= to Means",
+            context={"needs": "model"},
         )
 
     def part(self, seconds: float) -> "Means":

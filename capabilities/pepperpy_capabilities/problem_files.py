@@ -1,7 +1,7 @@
 """Problems in YAML and JSON files: which kind of problem it is, and the line of what is wrong."""
 
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
@@ -10,6 +10,7 @@ from typing import Any, Union
 import msgspec
 
 from pepperpy_bus.marked import Marked
+from pepperpy_capabilities.wanted_words import wanted_words
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.errors import BadPayload, BadProblem, PepperError
 from pepperpy_schemas.problems import Problem
@@ -29,7 +30,7 @@ def read_text(file: Path) -> str:
 
 
 def read_problem(
-    text: str | bytes, solvers: Sequence[Any], *, origin: str, name: str = ""
+    text: str | bytes, solvers: Sequence[Any], *, origin: str, name: str = "", hint: str = ""
 ) -> tuple[Any, Problem]:
     """Returns the problem that a text is, with whoever it is for: the one that knows all its keys.
 
@@ -38,18 +39,24 @@ def read_problem(
         solvers: Who solves: reasoners or planners, each with a ``name`` and a ``problem``.
         origin: What errors call the text.
         name: The name of the one that it is for, if that is known.
+        hint: What to do about a text that has no keys, or keys that fit nobody; ``{names}`` in it
+            stands for the names of all.
 
     Raises:
         BadProblem: It is none that one of them solves; the message begins with origin and line.
     """
+    advice = hint.format(names=", ".join(one.name for one in solvers))
     try:
         marked = Marked(text)
     except BadPayload as error:
         line = f":{error.context['line']}" if "line" in error.context else ""
-        raise BadProblem(f"{origin}{line}: {error.message}", context=error.context) from None
+        raise BadProblem(
+            f"{origin}{line}: {error.message}", hint=advice, context=error.context
+        ) from None
     if not isinstance(marked.data, dict) or not marked.data:
-        raise BadProblem(f"{origin}: it is no problem: there are no keys in it")
-    solver = _for_whom(marked.data, solvers, origin, name)
+        empty = "it is empty" if not text.strip() else "there are no keys in it"
+        raise BadProblem(f"{origin}: it is no problem: {empty}", hint=advice)
+    solver = _for_whom(marked.data, solvers, origin, name, advice)
     for path, known in _unknown(solver.problem, marked.data, "$"):
         raise BadProblem(
             f"{origin}:{marked.line(path)}: there is no field {path.removeprefix('$.')!r}",
@@ -62,7 +69,9 @@ def read_problem(
     except BadPayload as error:
         line = str(marked.line(str(error.context.get("path", "$"))))
         raise BadProblem(
-            f"{origin}:{line}: {error.message}", context={**error.context, "line": int(line)}
+            f"{origin}:{line}: {error.message}",
+            hint=wanted_words(error, solver.problem),
+            context={**error.context, "line": int(line)},
         ) from None
     return solver, problem
 
@@ -81,12 +90,38 @@ def telling_lines(text: str, *, origin: str) -> Iterator[None]:
         field = error.context.get("field")
         if isinstance(field, str):
             line = Marked(text).line(f"$.{field}")
-            error.args = (f"{origin}:{line}: {error}",)
+            _begin(error, f"{origin}:{line}: {error.message}")
             error.context["line"] = line
         raise
 
 
-def _for_whom(data: dict[str, Any], solvers: Sequence[Any], origin: str, name: str) -> Any:
+@contextmanager
+def telling_files(files: Mapping[str, str]) -> Iterator[None]:
+    """Has errors of who solves a problem begin with the file, and the line in it, they are about.
+
+    Args:
+        files: What errors call a file, by the field of the problem that is all of it.
+    """
+    try:
+        yield
+    except PepperError as error:
+        field, line = error.context.get("field"), error.context.get("line")
+        if isinstance(field, str) and field in files:
+            said = error.message.removeprefix(f"{field}: ")
+            bare = said.removeprefix(f"line {line}: ")
+            place = f"{files[field]}:{line}" if bare != said else files[field]
+            _begin(error, f"{place}: {bare}")
+        raise
+
+
+def _begin(error: PepperError, message: str) -> None:
+    error.message = message
+    error.args = (message,)
+
+
+def _for_whom(
+    data: dict[str, Any], solvers: Sequence[Any], origin: str, name: str, advice: str
+) -> Any:
     names = ", ".join(one.name for one in solvers)
     if name:
         named = next((one for one in solvers if one.name == name), None)
@@ -101,7 +136,7 @@ def _for_whom(data: dict[str, Any], solvers: Sequence[Any], origin: str, name: s
     if len(fitting) != 1:
         raise BadProblem(
             f"{origin}: its keys do not say for whom it is: {', '.join(map(str, data))}",
-            hint=f"say for which of: {names}",
+            hint=advice or f"say for which of: {names}",
         )
     return fitting[0]
 

@@ -5,6 +5,8 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -79,9 +81,33 @@ def is_usage(error: PepperError) -> bool:
     return isinstance(error, BadName | BadSchedule)
 
 
+@contextmanager
+def refused(*, as_json: bool, **about: str) -> Iterator[None]:
+    """Has what is wrong with what was given printed as JSON, where a script reads.
+
+    Args:
+        as_json: Whether one does.
+        **about: What the document says besides.
+
+    Raises:
+        typer.Exit: It was printed (code 1).
+    """
+    try:
+        yield
+    except PepperError as error:
+        if not as_json or is_usage(error) or error.category != "input":
+            raise
+        from pepperpy.commands._output import print_json
+
+        print_json({**about, "ok": False, "error": error.info()})
+        raise typer.Exit(FAILED) from None
+
+
 def print_error(error: PepperError) -> None:
     """Writes an error of ours to stderr: what happened, where, why, and what to do."""
-    lines = [f"error: {error}", *getattr(error, "__notes__", ())]
+    first, *more = str(error).split("\n")
+    # Further lines of a message, such as a proof, begin so that none is taken for one of ours.
+    lines = [f"error: {first}", *(f"│ {one}" for one in more), *getattr(error, "__notes__", ())]
     below = error.__cause__
     while isinstance(below, PepperError):
         lines.append(f"cause: {below}")

@@ -17,21 +17,31 @@ _STARTING = 10.0
 LIMIT = typer.Option("--limit", metavar="DURATION", help="How long it may take.")
 
 
-def solved(solve: "Callable[[P, Means], Awaitable[A]]", problem: P, limit: str | None) -> A:
+def solved(
+    solve: "Callable[[P, Means], Awaitable[A]]",
+    problem: P,
+    limit: str | None,
+    *,
+    with_model: str = "",
+) -> A:
     """Returns the answer to a problem.
 
     Args:
         solve: What solves it.
         problem: The problem.
         limit: How long it may take, as people write it; as the problem says, by default.
+        with_model: What to do about a problem that needs a language model: here is none.
 
     Raises:
+        TooLong: The time is over; the hint names the option.
         typer.BadParameter: The limit is no duration.
     """
     from pepperpy.commands._ends import duration
     from pepperpy.commands._session import run
+    from pepperpy_bus.units import format_duration
     from pepperpy_capabilities.means import Means
     from pepperpy_capabilities.workshop import Workshop
+    from pepperpy_schemas.errors import BadConfig, TooLong
 
     given = duration(limit, "--limit")
     seconds = problem.seconds if given is None else given
@@ -40,7 +50,17 @@ def solved(solve: "Callable[[P, Means], Awaitable[A]]", problem: P, limit: str |
         async with Workshop() as workshop:
             return await solve(problem, Means(workshop, seconds=seconds))
 
-    return run(work())
+    try:
+        return run(work())
+    except TooLong as error:
+        if error.hint == TooLong.hint:
+            more = format_duration(max(1, round(seconds * 10)))
+            error.hint = f"give it more time: --limit {more}; or make the problem smaller"
+        raise
+    except BadConfig as error:
+        if with_model and error.context.get("needs") == "model":
+            error.hint = with_model
+        raise
 
 
 def asked(ctx: typer.Context, topic: str, problem: Any, answer: type[A], limit: str | None) -> A:

@@ -44,6 +44,7 @@ def command(
     A table has a row for each option and a column for each criterion; rows named direction, weight
     and unit come before the options.
     """
+    from pepperpy.commands._failure import refused
     from pepperpy.commands._output import print_json
     from pepperpy.commands._solving import solved
     from pepperpy_capabilities.pictures.picture import picture_format
@@ -52,23 +53,24 @@ def command(
     from pepperpy_capabilities.reasoning.deciding.tables import read_table
 
     chosen = {"method": method, "normalization": normalization, "missing": missing}
-    piped = str(file) == "-"
-    text, origin = (sys.stdin.read(), "stdin") if piped else (read_text(file), str(file))
-    table = file.suffix.lower() == ".csv" or (piped and _is_table(text))
-    read = read_table(text, origin=origin) if table else _problem(text, origin)
-    problem = _with(read, {k: v for k, v in chosen.items() if v is not None})
     if picture is not None:
         picture_format(picture)
-    with nullcontext() if table else telling_lines(text, origin=origin):
-        answer = solved(DecisionReasoner().reason, problem, limit)
-    if picture is not None:
-        from pepperpy_capabilities.reasoning.deciding.picture import draw_decision
-
-        draw_decision(problem, answer, picture)
+    with refused(as_json=as_json):
+        piped = str(file) == "-"
+        text, origin = (sys.stdin.read(), "stdin") if piped else (read_text(file), str(file))
+        table = file.suffix.lower() == ".csv" or (piped and _is_table(text))
+        read = read_table(text, origin=origin) if table else _problem(text, origin)
+        problem = _with(read, {k: v for k, v in chosen.items() if v is not None})
+        with nullcontext() if table else telling_lines(text, origin=origin):
+            answer = solved(DecisionReasoner().reason, problem, limit)
     if as_json:
         print_json(answer)
     else:
         _print(answer)
+    if picture is not None:  # last: without matplotlib there is still the answer
+        from pepperpy_capabilities.reasoning.deciding.picture import draw_decision
+
+        draw_decision(problem, answer, picture)
 
 
 def _problem(text: str, origin: str) -> "DecisionProblem":

@@ -75,7 +75,9 @@ def command(
     if picture is not None:
         picture_format(picture)
     with refused(as_json=as_json):
-        chosen, problem, telling = _read(file, problem_file, planner, every(PLANNERS, BUILT_IN))
+        chosen, problem, telling = _read(
+            ctx, file, problem_file, planner, every(PLANNERS, BUILT_IN)
+        )
         if picture is not None and not isinstance(problem, ScheduleProblem):
             raise typer.BadParameter("only schedules have a picture", param_hint="--picture")
         if mermaid and not isinstance(problem, TaskProblem):
@@ -103,9 +105,10 @@ def command(
 
 
 def _read(
-    file: Path, problem_file: Path | None, planner: str, planners: list[Any]
+    ctx: typer.Context, file: Path, problem_file: Path | None, planner: str, planners: list[Any]
 ) -> "tuple[Any, Problem, AbstractContextManager[None]]":
     """Returns who plans, the problem, and what has errors name the file and the line."""
+    from pepperpy.commands._failure import WrongUsage
     from pepperpy_capabilities.problem_files import (
         read_problem,
         read_text,
@@ -123,9 +126,8 @@ def _read(
             )
         second = read_text(problem_file)
         if _PROBLEM.search(text) and not _PROBLEM.search(second):
-            raise typer.BadParameter(
-                f"{origin} is the problem; the domain comes before it", param_hint="PROBLEM"
-            )
+            said = f"swap the files: {origin} is the problem, and the domain comes first"
+            raise WrongUsage(said, ctx)
         actions = next(one for one in planners if one.problem is ActionProblem)
         telling = telling_files({"domain": origin, "problem": str(problem_file)})
         return actions, ActionProblem(domain=text, problem=second), telling

@@ -77,10 +77,8 @@ def command(
     from pepperpy.commands._body import body_of
     from pepperpy.commands._checking import check
     from pepperpy.commands._ends import duration
-    from pepperpy.commands._failure import FAILED, WrongUsage, is_usage
-    from pepperpy.commands._output import print_json
+    from pepperpy.commands._failure import WrongUsage, refused
     from pepperpy.commands._session import open_bus, run
-    from pepperpy_schemas.errors import PepperError
 
     if task_id is not None and count > 1:
         raise WrongUsage("--id names one task: leave --count out", ctx)
@@ -109,14 +107,8 @@ def command(
             else:
                 await _one(client, topic, body, options, wait, limit, as_json)
 
-    try:
+    with refused(as_json=as_json, topic=topic):  # here, or by a worker
         run(submit())
-    except PepperError as error:
-        # Refused here or by a worker: a script reads both the same way.
-        if not as_json or is_usage(error) or error.category != "input":
-            raise
-        print_json({"topic": topic, "ok": False, "error": error.info()})
-        raise typer.Exit(FAILED) from None
 
 
 def _headers(texts: list[str]) -> dict[str, str]:

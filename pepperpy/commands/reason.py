@@ -11,6 +11,11 @@ from pepperpy.commands._solving import LIMIT
 if TYPE_CHECKING:
     from pepperpy_schemas.problems import Answer, Problem
 
+_WHOSE = (
+    "ask rules with --query; or say who reasons with --reasoner: {names}; "
+    "what is to be planned: pepperpy plan"
+)
+
 FileArgument = Annotated[
     Path,
     typer.Argument(
@@ -45,43 +50,56 @@ def command(
     a broker. What a model is to reason about, such as premises with a question, is submitted to
     the reasoner at work on the bus.
     """
+    from pepperpy.commands._failure import refused
     from pepperpy.commands._output import print_json
     from pepperpy.commands._solving import asked, solved
     from pepperpy_capabilities.offering import REASONERS, every
     from pepperpy_capabilities.pictures.picture import picture_format
+    from pepperpy_capabilities.problem_files import telling_files, telling_lines
     from pepperpy_capabilities.reasoning.built_in import BUILT_IN
     from pepperpy_schemas.rules import Deduced, RulesProblem
 
-    chosen, problem = _read(file, query, reasoner, every(REASONERS, BUILT_IN))
-    for option, given in (("--picture", picture), ("--mermaid", mermaid)):
-        if given and not isinstance(problem, RulesProblem):
-            raise typer.BadParameter("only rules have proofs", param_hint=option)
     if picture is not None:
         picture_format(picture)
-    if getattr(chosen, "asks_models", False):
-        answer = asked(ctx, REASONERS.topic(chosen.name), problem, chosen.answer, limit)
-    else:
-        answer = solved(chosen.reason, problem, limit)
+    origin = "stdin" if str(file) == "-" else str(file)
+    with refused(as_json=as_json):
+        text = _text(ctx, file, query)
+        chosen, problem = _read(text, origin, query, reasoner, every(REASONERS, BUILT_IN))
+        for option, given in (("--picture", picture), ("--mermaid", mermaid)):
+            if given and not isinstance(problem, RulesProblem):
+                raise typer.BadParameter("only rules have proofs", param_hint=option)
+        asks = getattr(chosen, "asks_models", False)
+        alone = query is not None
+        with telling_files({"rules": origin}) if alone else telling_lines(text, origin=origin):
+            if asks:
+                answer = asked(ctx, REASONERS.topic(chosen.name), problem, chosen.answer, limit)
+            else:
+                answer = solved(chosen.reason, problem, limit)
+    if as_json and not mermaid:
+        print_json(answer)
+    elif not mermaid:
+        _print(answer)
     if isinstance(answer, Deduced) and (picture is not None or mermaid):
         _draw(answer, picture, mermaid=mermaid)
-    if mermaid:
-        return
-    if as_json:
-        print_json(answer)
-    else:
-        _print(answer)
+
+
+def _text(ctx: typer.Context, file: Path, query: str | None) -> str:
+    from pepperpy.commands._failure import WrongUsage
+    from pepperpy_capabilities.problem_files import read_text
+
+    if query is None and file.suffix.lower() == ".lp":
+        raise WrongUsage(f"--query is missing: {file} has rules, and no question", ctx)
+    return sys.stdin.read() if str(file) == "-" else read_text(file)
 
 
 def _read(
-    file: Path, query: str | None, reasoner: str, reasoners: list[Any]
+    text: str, origin: str, query: str | None, reasoner: str, reasoners: list[Any]
 ) -> "tuple[Any, Problem]":
-    from pepperpy_capabilities.problem_files import read_problem, read_text
+    from pepperpy_capabilities.problem_files import read_problem
     from pepperpy_schemas.rules import RulesProblem
 
-    piped = str(file) == "-"
-    text = sys.stdin.read() if piped else read_text(file)
     if query is None:
-        return read_problem(text, reasoners, origin="stdin" if piped else str(file), name=reasoner)
+        return read_problem(text, reasoners, origin=origin, name=reasoner, hint=_WHOSE)
     rules = next(one for one in reasoners if one.problem is RulesProblem)
     return rules, RulesProblem(rules=text, query=query)
 

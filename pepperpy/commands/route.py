@@ -125,7 +125,10 @@ def mode(
 
         before = there or RouterSetting()
         if expect and before.mode != expect:
-            raise Conflict(f"router {name} is {before.mode}, and not {expect}")
+            raise Conflict(
+                f"router {name} is {before.mode}, and not {expect}",
+                hint=f"see how it routes: pepperpy route show {name}; or leave --expect out",
+            )
         return msgspec.structs.replace(before, **wanted)
 
     async def write() -> "RouterSetting":

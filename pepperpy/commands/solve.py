@@ -25,17 +25,18 @@ def command(
 
     Exit code 1 where there are none; the constraints that exclude each other are named then.
     """
-    from pepperpy.commands._failure import FAILED
+    from pepperpy.commands._failure import FAILED, refused
     from pepperpy.commands._output import print_json
     from pepperpy.commands._solving import solved
     from pepperpy_capabilities.problem_files import read_text, telling_lines
     from pepperpy_capabilities.reasoning.constraints.reasoner import ConstraintReasoner
 
-    piped = str(file) == "-"
-    text, origin = (sys.stdin.read(), "stdin") if piped else (read_text(file), str(file))
-    problem = _problem(text, origin)
-    with telling_lines(text, origin=origin):
-        answer = solved(ConstraintReasoner().reason, problem, limit)
+    with refused(as_json=as_json):
+        piped = str(file) == "-"
+        text, origin = (sys.stdin.read(), "stdin") if piped else (read_text(file), str(file))
+        problem = _problem(text, origin)
+        with telling_lines(text, origin=origin):
+            answer = solved(ConstraintReasoner().reason, problem, limit)
     if as_json:
         print_json(answer)
     else:

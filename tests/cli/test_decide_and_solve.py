@@ -96,6 +96,48 @@ def test_a_decision_is_drawn(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert ".svg or .png" in err
 
 
+def test_without_matplotlib_there_is_the_ranking_and_no_picture(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib.util import find_spec
+
+    def without(name: str) -> object:
+        return None if name == "matplotlib" else find_spec(name)
+
+    monkeypatch.setattr("pepperpy_bus.installing.find_spec", without)
+    code, out, err = run(capsys, "decide", "phones.csv", "--picture", "front.svg")
+    assert code == 1
+    assert out.startswith("RANK")
+    assert "pictures" in err
+    assert not (folder / "front.svg").exists()
+
+
+def test_a_word_that_there_is_not_is_told_with_its_line_and_those_there_are(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "phones.csv").write_text(PHONES.replace("direction,less", "direction,lower"))
+    code, _, err = run(capsys, "decide", "phones.csv")
+    assert code == 1
+    assert "phones.csv:2: direction of price: Invalid enum value 'lower'" in err
+    assert "hint: there is more, less" in err
+    (folder / "trip.yaml").write_text(TRIP.replace("direction: less}", "direction: lower}"))
+    _, _, err = run(capsys, "decide", "trip.yaml")
+    assert "trip.yaml:3: " in err
+    assert "hint: there is more, less" in err
+
+
+@pytest.mark.parametrize("command", ["decide", "solve"])
+def test_what_is_wrong_is_json_for_scripts(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "f.yaml").write_text("criteria: 1\nvariables: 1\n")
+    code, out, err = run(capsys, command, "f.yaml", "--json")
+    told = json.loads(out)
+    assert (code, err, told["ok"]) == (1, "", False)
+    assert told["error"]["code"] == "bad_problem"
+    assert told["error"]["message"].startswith("f.yaml:")
+
+
 def test_an_optimum_is_a_table_of_values(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "solve", "lunch.yaml")
     assert code == 0

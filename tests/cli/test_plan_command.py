@@ -94,6 +94,30 @@ def test_pddl_is_two_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "walk.yaml", problem)[0] == 2
 
 
+def test_pddl_that_is_wrong_is_told_with_its_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    domain, problem = PDDL / "blocks.pddl", PDDL / "blocks-sussman.pddl"
+    code, _, err = run(capsys, str(problem), str(domain))
+    assert code == 2
+    assert f"swap the files: {problem} is the problem" in err
+    (folder / "open.pddl").write_text("(define (domain x)\n(:predicates (p)")
+    assert "open.pddl:2: ( is never closed" in run(capsys, "open.pddl", str(problem))[2]
+    code, out, err = run(capsys, str(domain), "open.pddl", "--json")
+    assert (code, err) == (1, "")
+    assert json.loads(out)["error"]["message"] == "open.pddl:2: ( is never closed"
+
+
+def test_what_a_model_is_to_write_is_planned_on_the_bus(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "words.yaml").write_text("goal: a trip\nby: model\nshapes: [{topic: book}]\n")
+    code, _, err = run(capsys, "words.yaml")
+    assert code == 1
+    assert "this needs a language model" in err
+    assert "hint: add --run" in err
+
+
 def test_a_schedule_is_drawn(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "bakery.yaml", "--picture", "gantt.svg")[0] == 0
     assert ">oven<" in (folder / "gantt.svg").read_text()
@@ -124,6 +148,7 @@ def test_stdin_is_a_file_too(
         (WALK.replace("goal: [at shop]", "gaol: [at shop]"), "f.yaml:8: there is no field 'gaol'"),
         (WALK.replace("at shop", "at moon"), "goal[0]: 'at moon' names 'moon'"),
         ("seconds: 3\n", "its keys do not say for whom it is"),
+        ("seconds: 3\n", "say who plans with --planner: actions, "),
         ("[]\n", "there are no keys in it"),
         ("jobs: [\n", "f.yaml:2"),
     ],

@@ -110,11 +110,30 @@ def test_a_proof_is_drawn_as_a_picture_and_as_a_diagram(
         (("family.lp", "-q", "parent(X, Y)", "--picture", "x.gif"), "x.gif", 2),
         (("nowhere.yaml",), "nowhere.yaml", 1),
         (("family.yaml", "--reasoner", "nobody"), "nobody", 1),
+        (("family.lp",), "--query is missing: family.lp has rules", 2),
+        (("empty.txt",), "empty.txt: it is no problem: it is empty", 1),
+        (("notes.txt",), "ask rules with --query", 1),
+        (("any.yaml",), "say who reasons with --reasoner: rules, ", 1),
+        (("bad.lp", "-q", "a(X)"), "bad.lp:2: syntax error", 1),
+        (("unsafe.lp", "-q", "a(X)"), "unsafe.lp: rule 1 (line 1): nothing says what X", 1),
     ],
 )
 def test_what_is_wrong_is_said(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str, code: int
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    arguments: tuple[str, ...],
+    said: str,
+    code: int,
 ) -> None:
+    files = {
+        "empty.txt": "\n",
+        "notes.txt": "a. b :- a.\n",
+        "any.yaml": "seconds: 3\n",
+        "bad.lp": "a(1).\na(2",
+        "unsafe.lp": "a(X).",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
     exit_code, _, err = run(capsys, *arguments)
     assert said in err
     assert exit_code == code
@@ -127,3 +146,34 @@ def test_a_question_without_end_ends_with_its_time(
     code, _, err = run(capsys, "endless.lp", "-q", "n(5)", "--limit", "2s")
     assert code == 1
     assert "not solved within 2 s" in err
+    assert "hint: give it more time: --limit 20s" in err
+
+
+def test_what_contradicts_is_shown_by_its_proof_line_by_line(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "rain.lp").write_text("rain. wet :- rain. :- wet.")
+    code, _, err = run(capsys, "rain.lp", "-q", "rain")
+    assert code == 1
+    assert err.splitlines()[:3] == [
+        "error: rule 3 (line 1): :- wet. is broken, because",
+        "  │ wet   rule 3",
+        "  │ └─ wet   rule 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "code"), [("bad.lp", "bad_rule"), ("rain.lp", "contradiction"), ("x.yaml", "")]
+)
+def test_what_is_wrong_is_json_for_scripts(
+    capsys: pytest.CaptureFixture[str], folder: Path, file: str, code: str
+) -> None:
+    (folder / "bad.lp").write_text("a(1).\na(2")
+    (folder / "rain.lp").write_text("rain. :- rain.")
+    (folder / "x.yaml").write_text("[]\n")
+    query = ("-q", "rain") if file.endswith(".lp") else ()
+    exit_code, out, err = run(capsys, file, *query, "--json")
+    told = json.loads(out)
+    assert (exit_code, err, told["ok"]) == (1, "", False)
+    assert told["error"]["code"] == (code or "bad_problem")
+    assert told["error"]["message"]

@@ -71,6 +71,7 @@ def test_a_router_is_switched_only_from_the_mode_that_was_expected(
     assert (row["mode"], row["exploration"], row["default"]) == ("live", 0.1, "small")
     assert row["by"].startswith("cli/")
     assert inline.run("route", "mode", "answers", "off", "--expect", "shadow") != 0
+    assert "see how it routes: pepperpy route show answers" in inline.err
     assert "answers is live, and not shadow" in inline.err
     assert inline.json("route", "show", "answers")["mode"] == "live"
     assert inline.run("route", "mode", "answers", "on") == 2

@@ -15,14 +15,17 @@ empty cell is a value that is not known.
 
 import csv
 import io
+import re
 from typing import Any, Final
 
+from pepperpy_capabilities.wanted_words import wanted_words
 from pepperpy_schemas.codec import convert
 from pepperpy_schemas.decisions import DecisionProblem
 from pepperpy_schemas.errors import BadPayload, BadProblem
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 _ABOUT = ("direction", "weight", "unit")
+_OF_CRITERION: Final = re.compile(r"\$\.criteria\[(\d+)\]\.(\w+)")
 
 
 def read_table(text: str, *, origin: str) -> DecisionProblem:
@@ -41,11 +44,13 @@ def read_table(text: str, *, origin: str) -> DecisionProblem:
     names = [name.strip() for name in head[1:]]
     criteria: list[dict[str, Any]] = [{"name": name} for name in names]
     options: list[dict[str, Any]] = []
+    lines: dict[str, int] = {}
     for line, row in enumerate(rows, 2):
         if len(row) != len(head):
             raise _wrong(origin, line, f"{len(row)} cells, and the first line has {len(head)}")
         name, cells = row[0].strip(), [cell.strip() for cell in row[1:]]
         if name in _ABOUT and not options:
+            lines[name] = line
             for criterion, cell in zip(criteria, cells, strict=True):
                 if cell:
                     number = name == "weight"
@@ -60,7 +65,14 @@ def read_table(text: str, *, origin: str) -> DecisionProblem:
     try:
         return convert({"criteria": criteria, "options": options}, DecisionProblem)
     except BadPayload as error:
-        raise BadProblem(f"{origin}: {error.message}", context=error.context) from None
+        told, hint = error.message, wanted_words(error, DecisionProblem)
+        field = _OF_CRITERION.fullmatch(str(error.context.get("path")))
+        if field is None or field[2] not in lines:
+            raise BadProblem(f"{origin}: {told}", hint=hint, context=error.context) from None
+        line, name = lines[field[2]], names[int(field[1])]
+        told = told.replace(field[0], f"{field[2]} of {name}")
+        context = {**error.context, "line": line}
+        raise BadProblem(f"{origin}:{line}: {told}", hint=hint, context=context) from None
 
 
 def _cells(text: str, origin: str) -> list[list[str]]:

@@ -43,7 +43,7 @@ def test_a_table_is_a_decision(text: str) -> None:
         ("o,p\na,1,2\n", "f.csv:2: 3 cells, and the first line has 2"),
         ("o,p\na,cheap\n", "f.csv:2: 'cheap' is no number"),
         ("o,p\nweight,much\n", "f.csv:2: 'much' is no number"),
-        ("o,p\ndirection,up\na,1\n", "f.csv: $.criteria[0].direction: Invalid enum value 'up'"),
+        ("o,p\ndirection,up\na,1\n", "f.csv:2: direction of p: Invalid enum value 'up'"),
         ("o,p\n", "f.csv: $.options: Expected `array` of length >= 1"),
         ("o,p\n" + "a" * 9_000_000, "f.csv: it has 9000004 characters"),
         ('o,p\n"' + "a" * 200_000 + '",1', "f.csv: it is no table: field larger than"),
@@ -53,6 +53,13 @@ def test_what_is_no_table_is_told_with_its_line(text: str, told: str) -> None:
     with pytest.raises(BadProblem) as refused:
         read_table(text, origin="f.csv")
     assert refused.value.message.startswith(told)
+
+
+def test_a_wrong_word_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(BadProblem) as refused:
+        read_table("o,p,q\nweight,1,1\ndirection,more,lower\na,1,2\n", origin="f.csv")
+    assert refused.value.message.startswith("f.csv:3: direction of q: Invalid enum value 'lower'")
+    assert refused.value.hint == "there is more, less"
 
 
 def drawn(problem: DecisionProblem, file: Path) -> str:
