@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from clingo import ast
 
+from pepperpy_capabilities.reasoning.rules.predicates import Signature, predicates_in
 from pepperpy_capabilities.reasoning.rules.reading import Statement
-
-Signature = tuple[str, int]
 
 
 def negative_circles(rules: Sequence[tuple[Statement, ast.AST]]) -> list[Statement]:
@@ -15,8 +14,10 @@ def negative_circles(rules: Sequence[tuple[Statement, ast.AST]]) -> list[Stateme
     for one, node in rules:
         for literal in node.body:
             negated = getattr(literal, "sign", 0) != 0 or literal.ast_type != ast.ASTType.Literal
-            atoms = _Atoms.of([literal])
-            edges += [(one, top, atom, negated) for top in _Atoms.of([node.head]) for atom in atoms]
+            atoms = predicates_in([literal])
+            edges += [
+                (one, top, atom, negated) for top in predicates_in([node.head]) for atom in atoms
+            ]
     reached = _reached(edges)
     found: dict[int, Statement] = {}
     for _, head, below, negated in edges:
@@ -46,23 +47,3 @@ def _reached(
                     waiting.append(one)
         reached[start] = seen
     return reached
-
-
-class _Atoms(ast.Transformer):
-    """Notes which predicates are in a part of a rule."""
-
-    def __init__(self) -> None:
-        self.found: set[Signature] = set()
-
-    @classmethod
-    def of(cls, nodes: Sequence[ast.AST]) -> set[Signature]:
-        walk = cls()
-        for node in nodes:
-            walk.visit(node)
-        return walk.found
-
-    def visit_SymbolicAtom(self, node: ast.AST) -> ast.AST:  # noqa: N802 - clingo's own name
-        symbol = node.symbol
-        for one in symbol.arguments if symbol.ast_type == ast.ASTType.Pool else [symbol]:
-            self.found.add((one.name, len(one.arguments)))
-        return node

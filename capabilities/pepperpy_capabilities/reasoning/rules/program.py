@@ -15,6 +15,7 @@ from pepperpy_capabilities.reasoning.rules.building import (
 )
 from pepperpy_capabilities.reasoning.rules.functions import Calls
 from pepperpy_capabilities.reasoning.rules.plain import CONTRARY, Plain, plain_fact, symbol_of
+from pepperpy_capabilities.reasoning.rules.predicates import meant, predicates_in
 from pepperpy_capabilities.reasoning.rules.reading import Statement, Statements, read
 from pepperpy_capabilities.reasoning.rules.source import Place, Source
 from pepperpy_capabilities.reasoning.rules.wording import shown_value
@@ -28,6 +29,8 @@ _UNSAFE = re.compile(r"<string>:(\d+):(\d+)\S*: error: unsafe variables")
 _VARIABLE = re.compile(r"note: '(\w+)' is unsafe")
 _ERROR = re.compile(r"<string>:(\d+):(\d+)\S*: error: (.*)", re.DOTALL)
 _INFO = re.compile(r"<string>:(\d+):(\d+)\S*: info: (.*):\s+(.*)", re.DOTALL)
+_OURS = ("1", "1")
+"""The place of rules that nobody has written: of these only, as a rule's atoms are further on."""
 _MESSAGES = 50
 
 
@@ -100,14 +103,26 @@ class Program:
         """Returns what clingo found odd, for people."""
         found: list[str] = []
         for message in said:
-            if match := _INFO.match(message):
+            match = _INFO.match(message)
+            if match and (match[1], match[2]) != _OURS:
                 one = self.statements.at(int(match[1]), int(match[2]))
                 what = match[4].strip().replace(CONTRARY, "-")
                 if "operation undefined" in match[3]:
                     found.append(f"{one}: {what} has no value, so the rule does not apply there")
                 elif "does not occur in any rule head" in match[3]:
-                    found.append(f"{one}: no fact or rule is about {what}")
+                    near = self._meant(match[4].strip())
+                    found.append(f"{one}: no fact or rule is about {what}{near}")
         return list(dict.fromkeys(found))
+
+    def _meant(self, atom: str) -> str:
+        """The question whether another predicate was meant, behind what is said of one."""
+        name = atom.partition("(")[0]
+        known = predicates_in([node.head for _, node in self.rules])
+        known |= {(fact.name, len(fact.arguments)) for fact in self.facts}
+        asked = predicates_in([one for _, node in (*self.rules, self.query) for one in node.body])
+        arity = min((size for one, size in asked - known if one == name), default=0)
+        near = meant(name, arity, known).replace(CONTRARY, "-")
+        return f"; did you mean {near}?" if near else ""
 
     def _refusal(self, said: list[str], error: RuntimeError) -> PepperError:
         for message in said:

@@ -100,6 +100,26 @@ def test_what_is_odd_is_noted() -> None:
     assert "no fact or rule is about s(1)" in answer.explanation
 
 
+@pytest.mark.parametrize(
+    ("rules", "query", "meant"),
+    [
+        ("grandparent(1,2).", "granparent(X, Y)", "grandparent(_,_)"),
+        ("go(X) :- X = 1..3.", "gos(X + 1), go(X)", "go(_)"),
+        ("p(1,2). p(1,2,3).", "p(1)", "p(_,_)"),
+        ("-waltz(1).", "-wltz(1)", "-waltz(_)"),
+        ("rain. wet :- rain.", "rainy(1..2)", "rain"),
+    ],
+)
+def test_a_slip_in_a_name_is_told_with_what_was_meant(rules: str, query: str, meant: str) -> None:
+    (note,) = deduce(RulesProblem(rules=rules, query=query)).notes
+    assert note.endswith(f"; did you mean {meant}?")
+
+
+def test_nothing_is_noted_of_rules_that_nobody_has_written() -> None:
+    rules = "duck(donald). -waltz(X) :- duck(X). -officer(X) :- -waltz(X)."
+    assert deduce(RulesProblem(rules=rules, query="-officer(donald)")).notes == []
+
+
 def test_there_are_no_more_answers_than_asked_for() -> None:
     answer = deduce(RulesProblem(rules="n(1..50).", query="n(X)", most=7, proofs=3))
     assert values(answer) == [{"X": n} for n in range(1, 8)]
