@@ -12,6 +12,8 @@ _WORDS = {
     "unknown": "What is given does not say.",
     "contradiction": "What is given cannot all be so.",
 }
+_SETTLED = ("yes", "no", "unknown")
+"""Verdicts on a question whether something is so."""
 
 
 def worded(verdict: str, values: Sequence[str]) -> str:
@@ -53,6 +55,9 @@ def _proved(proof: Proof, thought: Deduction, conclusion: str) -> Iterator[str]:
         yield f"  possible: {', '.join(row)}"
     answered = proof.deduced or proof.found
     said = answered.explanation.splitlines() if answered is not None else proof.problems
+    if proof.deduced is not None and proof.rules is not None and proof.verdict in _SETTLED:
+        # What was asked may be the contrary, of which a yes is a no.
+        said = [f"{proof.rules.query}: {said[0][:1].lower()}{said[0][1:]}", *said[1:]]
     yield from (f"  {line}" for line in said)
     if thought.conclusion != conclusion:
         yield f"the model itself would have said: {thought.conclusion}"

@@ -94,6 +94,8 @@ async def test_the_solvers_answer_wins_over_the_models_and_both_are_shown(
     assert answer.proof is not None
     assert answer.proof.assumed == assumed
     assert "the model itself would have said: Hansel is an officer." in answer.explanation
+    found = "officer(hansel): no: the rules" if assumed else "-officer(hansel): yes"
+    assert f"\n  {found}" in answer.explanation, "it is said what was asked of the rules"
 
 
 async def test_what_is_not_said_is_unknown_unless_all_is_said(
