@@ -21,6 +21,19 @@ _PLACEHOLDERS: dict[str, object] = {
 }
 
 
+_BREAD = {"name": "bread", "tasks": [{"name": "bake", "duration": 2, "uses": {"oven": 1}}]}
+_STOCK: dict[str, object] = {
+    "reason-rules": {"rules": "rain. wet :- rain.", "query": "wet"},
+    "plan-schedule": {"resources": {"oven": {}}, "jobs": [_BREAD]},
+    "learn-online": {
+        "do": "learn",
+        "examples": [{"features": {"colour": "red"}, "target": "apple"}],
+    },
+}
+"""What to try first of stock agents: a schema alone makes problems with nothing in them."""
+_STOCK_TOPICS = ("reason-", "plan-", "learn-")
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """A stack that is up.
 
@@ -111,15 +124,21 @@ def _publish(ready: Ready) -> list[tuple[str, str]]:
             start = "pepperpy up agent.py:agent"
             return [("start over with a worker", start), ("or write one", "pepperpy init my-agent")]
         return [("start a worker", worker), ("or write one", "pepperpy init my-agent")]
-    topic, body = next(iter(ready.bodies.items()))
+    topic = min(ready.bodies, key=_rank)
+    body = _STOCK.get(topic, ready.bodies[topic])
     text = msgspec.json.encode(body).decode()
     parts = body.items() if isinstance(body, dict) else ()
-    fields = [f"{k}={_plain(v)}" for k, v in parts] or [text]
+    fields = [_field(k, v) for k, v in parts] or [text]
     subject = TASK_BARE.of(ready.prefix, topic=topic)
     return [
         ("submit a task", f"{cli} publish {topic} {shlex.join(fields)} --wait"),
         ("the same, any language", f"{nats} req {subject} {shlex.quote(text)}"),
     ]
+
+
+def _rank(topic: str) -> tuple[bool, bool]:
+    """The user's own topics come before those of stock agents, with something to try first."""
+    return topic.startswith(_STOCK_TOPICS), topic not in _STOCK
 
 
 def _models(ready: Ready) -> list[tuple[str, str]]:
@@ -169,5 +188,7 @@ def _placeholder(schema: dict[str, Any]) -> object:
     return _PLACEHOLDERS.get(str(schema.get("type")), "…")
 
 
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _field(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return f"{name}={value}"
+    return f"{name}:={msgspec.json.encode(value).decode()}"

@@ -1,7 +1,16 @@
+import re
+import shlex
+
 import pytest
 
+from pepperpy.commands._body import body_of
 from pepperpy.stack.services import workers
 from pepperpy.stack.welcome import Ready, example, welcome
+from pepperpy_schemas.codec import decode
+from pepperpy_schemas.learning import LearnRequest
+from pepperpy_schemas.learning_online import OnlineExample, OnlineOptions, OnlineQuestion
+from pepperpy_schemas.resource_plans import ScheduleProblem
+from pepperpy_schemas.rules import RulesProblem
 
 
 def ready(**changes):
@@ -30,6 +39,29 @@ def test_the_commands_need_no_url_at_the_default_port():
 
 def test_an_object_without_required_fields_is_given_as_a_whole():
     assert "pepperpy publish echo '{}' --wait" in welcome(ready(bodies={"echo": {}}))
+
+
+def test_of_stock_agents_a_problem_is_proposed_that_has_something_in_it():
+    bodies = {"reason-abductive": {"explain": []}, "reason-rules": {"query": "…"}}
+    text = welcome(ready(bodies=bodies))
+    assert "pepperpy publish reason-rules 'rules=rain. wet :- rain.' query=wet --wait" in text
+    assert "publish trip" in welcome(ready(bodies={**bodies, "trip": {}}))
+    assert "publish plan-trip" in welcome(ready(bodies={"plan-trip": {}}))
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind"),
+    [
+        ("reason-rules", RulesProblem),
+        ("plan-schedule", ScheduleProblem),
+        ("learn-online", LearnRequest[OnlineExample, OnlineQuestion, OnlineOptions]),
+    ],
+)
+def test_what_is_proposed_is_what_a_stock_agent_takes(topic, kind):
+    """The command's fields are the body, as `pepperpy publish` reads them."""
+    text = welcome(ready(bodies={topic: {}}))
+    words = shlex.split(re.search(f"publish {topic} (.*) --wait", text)[1])
+    assert decode(body_of(words, None), kind)
 
 
 def test_a_small_model_is_called_what_it_is():
