@@ -5,6 +5,7 @@ import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from pepperpy_agents.handler import Handler, call_plainly
-from pepperpy_schemas.errors import Unavailable
+from pepperpy_schemas.errors import Unavailable, error_from_info, info_of
 
 
 class Processes:
@@ -113,4 +114,19 @@ def _call_by_name(module: str, name: str, arguments: tuple[Any, ...]) -> Any:
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
-    return call_plainly(found, *arguments)
+    try:
+        return call_plainly(found, *arguments)
+    except Exception as error:
+        if _travels(error):
+            raise
+        # It would break the pool where it arrives, as if its process had died.
+        raise error_from_info(info_of(error)) from None
+
+
+def _travels(error: Exception) -> bool:
+    """Returns whether an error can be pickled and made again: few with own arguments can."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:
+        return False
+    return True

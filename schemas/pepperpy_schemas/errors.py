@@ -398,6 +398,10 @@ class RemoteError(PepperError):
         self.retryable = info.retryable
         self._info = info
 
+    def __reduce__(self) -> tuple[type["RemoteError"], tuple[ErrorInfo]]:
+        """Is made of its information again where it was pickled, not of its message."""
+        return RemoteError, (self._info,)
+
     def _info_with(self, cause: ErrorInfo | None) -> ErrorInfo:
         return msgspec.structs.replace(self._info, cause=self._info.cause or cause)
 

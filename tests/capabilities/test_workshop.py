@@ -4,17 +4,55 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 
 import pytest
 
 from pepperpy_capabilities.means import Means
 from pepperpy_capabilities.workshop import Workshop
-from pepperpy_schemas.errors import BadConfig, BadRule, TooBig, TooLong
+from pepperpy_schemas.errors import (
+    BadConfig,
+    BadRule,
+    HandlerError,
+    PepperError,
+    RemoteError,
+    TooBig,
+    TooLong,
+)
 
 
 def refuse(text: str) -> None:
     raise BadRule(f"{text} is no rule", hint="mend it", context={"line": 7})
+
+
+class TwoWords(Exception):
+    """It pickles, and cannot be made again of the one text that it keeps."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+class Strange(PepperError):
+    """An error of a user's own, with arguments of its own."""
+
+    code = "strange"
+    category = "input"
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}", context={"first": first})
+
+
+def refuse_strangely() -> None:
+    raise Strange("ham", "eggs")
+
+
+def refuse_in_two_words() -> None:
+    raise TwoWords("ham", "eggs")
+
+
+def refuse_with_a_lock() -> None:
+    raise ValueError("locked", threading.Lock())
 
 
 def fill(mebibytes: int) -> int:
@@ -94,6 +132,20 @@ async def test_an_error_comes_back_as_it_was_raised() -> None:
             await workshop.run(60, refuse, "x")
         assert caught.value.hint == "mend it"
         assert caught.value.context == {"line": 7}
+
+
+async def test_an_error_that_cannot_travel_comes_back_by_name_and_message() -> None:
+    async with Workshop(places=1) as workshop:
+        pid = await workshop.run(60, os.getpid)
+        with pytest.raises(HandlerError, match=r"^TwoWords: ham and eggs$") as caught:
+            await workshop.run(60, refuse_in_two_words)
+        assert caught.value.context == {"type": f"{__name__}.TwoWords"}
+        with pytest.raises(HandlerError, match=r"^ValueError: \('locked', "):
+            await workshop.run(60, refuse_with_a_lock)
+        with pytest.raises(RemoteError, match=r"^ham and eggs$") as strange:
+            await workshop.run(60, refuse_strangely)
+        assert strange.value.info() == Strange("ham", "eggs").info()
+        assert await workshop.run(60, os.getpid) == pid, "its process lives on"
 
 
 async def test_memory_is_bounded() -> None:
