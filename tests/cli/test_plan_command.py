@@ -118,6 +118,19 @@ def test_what_a_model_is_to_write_is_planned_on_the_bus(
     assert "hint: add --run" in err
 
 
+@pytest.mark.parametrize(
+    ("goal", "meant"),
+    [("[att shop]", "hint: did you mean at?"), ("[at shup]", "hint: did you mean shop?")],
+)
+def test_a_slip_in_a_goal_is_told_with_what_was_meant(
+    goal: str, meant: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "walk.yaml").write_text(WALK.replace("goal: [at shop]", f"goal: {goal}"))
+    code, _, err = run(capsys, "walk.yaml")
+    assert code == 1
+    assert meant in err
+
+
 def test_a_schedule_is_drawn(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "bakery.yaml", "--picture", "gantt.svg")[0] == 0
     assert ">oven<" in (folder / "gantt.svg").read_text()

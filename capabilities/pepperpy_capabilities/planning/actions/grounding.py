@@ -6,6 +6,7 @@ kept as a fact.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 from pepperpy_capabilities.planning.actions.lifting import Atom, Lifted, Schema, Term
 from pepperpy_capabilities.planning.actions.task import Operator, Task, bits
@@ -33,9 +34,19 @@ def ground(lifted: Lifted, names: Mapping[str, str]) -> Task:
             told = _text(fact, names)
             raise NoPlan(
                 f"no plan reaches the goal: nothing that can be done makes {told!r} true",
+                hint=_meant(fact, lifted, names),
                 context={"facts": [told]},
             )
     return _Numbering(lifted, names, changing, init).task(found)
+
+
+def _meant(fact: Ground, lifted: Lifted, names: Mapping[str, str]) -> str:
+    """Asks whether another predicate was meant by one that no action and no first fact has."""
+    atoms = [*lifted.init, *(atom for one in lifted.schemas for atom in one.adds)]
+    known = sorted({names.get(name, name) for name, _ in atoms})
+    name = names.get(fact[0], fact[0])
+    near = [] if name in known else get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _text(fact: Ground, names: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ given again when the task is made.
 """
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from pepperpy_schemas.action_plans import ActionProblem, ActionSpec
@@ -152,7 +153,12 @@ class _Writer:
     def _term(self, field: str, fact: str, word: str, places: Mapping[str, str]) -> str:
         short = places.get(word) or self._objects.get(word)
         if short is None:
-            raise _bad(field, f"{fact!r} names {word!r}, which is no object and no parameter")
+            near = get_close_matches(word, [*places, *self._objects], 1)
+            raise _bad(
+                field,
+                f"{fact!r} names {word!r}, which is no object and no parameter",
+                f"did you mean {near[0]}?" if near else "",
+            )
         return short
 
 
@@ -166,5 +172,5 @@ def _check_name(name: str, field: str) -> None:
         raise _bad(field, f"{name!r} is no name: it is one word, without brackets and quotes")
 
 
-def _bad(field: str, message: str) -> BadProblem:
-    return BadProblem(f"{field}: {message}", context={"field": field})
+def _bad(field: str, message: str, hint: str = "") -> BadProblem:
+    return BadProblem(f"{field}: {message}", hint=hint, context={"field": field})
