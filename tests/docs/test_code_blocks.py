@@ -153,6 +153,7 @@ def test_the_blocks_of_a_page_do_what_it_says(
         port = free_port()
         environment["PEPPERPY_STACK_PORT"] = str(port)
         environment["PEPPERPY_NATS_URL"] = f"nats://127.0.0.1:{port}"
+        environment["PEPPERPY_MONITOR_PORT"] = "0"  # two stacks that start at once want the same
     else:
         environment["PEPPERPY_NATS_URL"] = broker_factory().url
     script = tmp_path / "page.sh"
