@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-SECONDS = 10.0
+SECONDS = 30.0
 """How long a problem may take unless it says otherwise."""
 _TO_COMPUTE = 0.9
 

@@ -18,7 +18,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         seed: The same problem with the same seed has the same answer.
     """
 
-    seconds: Seconds = 10.0
+    seconds: Seconds = 30.0
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
 
 
