@@ -86,9 +86,10 @@ def _grounded(
     program: Program, traces: Iterable[Trace], world: Iterable[clingo.Symbol]
 ) -> clingo.Control:
     control, said = new_control(0)
-    true = list(world)
-    state(control, [clingo.Function(HOLDS, [one]) for one in true])
-    state(control, [clingo.Function(FOLLOWS, [one]) for one in true if one not in program.facts])
+    follows = [one for one in world if one not in program.facts]
+    # What is given comes first, as it was given: of several proofs the order says which is taken.
+    state(control, [clingo.Function(HOLDS, [one]) for one in (*program.facts, *follows)])
+    state(control, [clingo.Function(FOLLOWS, [one]) for one in follows])
     control.add(f"{DERIVED}(X) :- {HOLDS}(X), not {FOLLOWS}(X).")  # what is given
     every = list(traces)
     with ast.ProgramBuilder(control) as builder:
