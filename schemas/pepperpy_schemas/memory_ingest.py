@@ -59,6 +59,7 @@ class IngestProgress(msgspec.Struct, frozen=True, omit_defaults=True):
         new: Those that were not there before.
         moved: Those that were there with other lines or values.
         removed: Passages that are no longer in the file.
+        namespace: Where they are put: the caller's own namespace, unless the request names one.
     """
 
     done: Count = 0
@@ -66,6 +67,7 @@ class IngestProgress(msgspec.Struct, frozen=True, omit_defaults=True):
     new: Count = 0
     moved: Count = 0
     removed: Count = 0
+    namespace: str = ""
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -126,6 +128,7 @@ class Ingested(msgspec.Struct, frozen=True):
         moved: Passages that were there with other lines or values.
         removed: Passages that are no longer in their file, and those of files that are gone.
         skipped: Files that were not taken in.
+        namespace: Where they are; empty when the memory was asked to take in none.
     """
 
     files: Count = 0
@@ -134,6 +137,7 @@ class Ingested(msgspec.Struct, frozen=True):
     moved: Count = 0
     removed: Count = 0
     skipped: list[Skipped] = []
+    namespace: str = ""
 
     def __add__(self, other: "Ingested") -> "Ingested":
         return Ingested(
@@ -143,4 +147,5 @@ class Ingested(msgspec.Struct, frozen=True):
             moved=self.moved + other.moved,
             removed=self.removed + other.removed,
             skipped=[*self.skipped, *other.skipped],
+            namespace=self.namespace or other.namespace,
         )

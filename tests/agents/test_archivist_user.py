@@ -59,7 +59,7 @@ async def test_it_writes_as_itself_in_its_own_namespace(
         documents = [Document(file="a.md", text="The ferry leaves at nine.")]
         task = IngestTask(documents=documents)
         done = await producer.run(INGEST, task, type=Ingested, wait="30s")
-        assert done.new == 1
+        assert (done.new, done.namespace) == (1, "files")
         files = worker.memory.within(namespace="files")
         assert [(one.by, one.trusted) async for one in files.export()] == [(NAME, False)]
 

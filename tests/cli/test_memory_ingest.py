@@ -26,7 +26,15 @@ from tests.cli.inline import Inline
 from tests.memory_svc.archiving import archiving
 from tests.memory_svc.memory_service import remembering
 
-NONE = {"files": 0, "passages": 0, "new": 0, "moved": 0, "removed": 0, "skipped": []}
+NONE = {
+    "files": 0,
+    "passages": 0,
+    "new": 0,
+    "moved": 0,
+    "removed": 0,
+    "skipped": [],
+    "namespace": "main",
+}
 
 
 @pytest.fixture
@@ -76,7 +84,7 @@ def test_a_folder_is_taken_in_once_and_follows_its_files(inline: Inline, notes: 
     (notes / "a.md").unlink()
     assert inline.json("memory", "ingest", both) == counts(files=1, passages=1)
     assert inline.run("memory", "ingest", both, "--prune") == 0
-    assert inline.out == "1 files, 1 passages: 0 new, 0 moved, 1 removed\n"
+    assert inline.out == "1 file, 1 passage in namespace main: 0 new, 0 moved, 1 removed\n"
 
 
 @pytest.mark.usefixtures("memory", "archivist")

@@ -111,7 +111,11 @@ async def forget_others(memory: Memory, folder: str, files: Sequence[str]) -> in
 
 def _so_far(progress: IngestProgress) -> Ingested:
     return Ingested(
-        passages=progress.done, new=progress.new, moved=progress.moved, removed=progress.removed
+        passages=progress.done,
+        new=progress.new,
+        moved=progress.moved,
+        removed=progress.removed,
+        namespace=progress.namespace,
     )
 
 

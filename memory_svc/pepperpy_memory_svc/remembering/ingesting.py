@@ -44,7 +44,7 @@ async def ingest(
     writing.check_vouching(place, request.trusted, "$")
     text = await _text(parts, request)
     found = await asyncio.to_thread(lambda: list(passages(request.file, text)))
-    progress = IngestProgress(passages=len(found))
+    progress = IngestProgress(passages=len(found), namespace=place.name)
     yield progress
     size = _LEAST
     while progress.done < len(found):
@@ -56,6 +56,7 @@ async def ingest(
             passages=len(found),
             new=progress.new + new,
             moved=progress.moved + moved,
+            namespace=place.name,
         )
         size = _next_size(size, time.monotonic() - began)
         yield progress

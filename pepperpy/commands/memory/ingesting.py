@@ -141,11 +141,16 @@ def _size(text: str) -> int:
 
 
 def _show(done: "Ingested") -> None:
+    where = f" in namespace {done.namespace}" if done.namespace else ""
     typer.echo(
-        f"{done.files} files, {done.passages} passages: {done.new} new, {done.moved} moved, "
-        f"{done.removed} removed"
+        f"{_count(done.files, 'file')}, {_count(done.passages, 'passage')}{where}: "
+        f"{done.new} new, {done.moved} moved, {done.removed} removed"
     )
     _show_skipped(done.skipped)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _show_skipped(skipped: "list[Skipped]") -> None:
