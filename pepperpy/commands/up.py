@@ -41,8 +41,12 @@ def command(
         bool, typer.Option("--models/--no-models", help="Whether to serve language models too.")
     ] = True,
     memory: Annotated[
-        bool, typer.Option("--memory/--no-memory", help="Whether to remember things too.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--memory/--no-memory",
+            help="Whether to remember things too. [default: where its packages are installed]",
+        ),
+    ] = None,
     monitor: Annotated[
         bool, typer.Option("--monitor/--no-monitor", help="Whether to serve the dashboard too.")
     ] = True,
@@ -97,6 +101,8 @@ def command(
         say(f"warning: {warning}")
     configure("error", loaded.settings.log.format)
     settings = loaded.settings
+    if memory is None and embedder is not None:
+        memory = True  # who names an embedder wants a memory
     plan = Plan(
         settings=settings,
         services=services(settings, os.environ, models=models, memory=memory, monitor=monitor),

@@ -84,7 +84,7 @@ def services(
     environ: Mapping[str, str],
     *,
     models: bool = True,
-    memory: bool = True,
+    memory: bool | None = None,
     monitor: bool = True,
 ) -> Services:
     """Returns the services of a stack: those whose packages are installed here.
@@ -93,11 +93,12 @@ def services(
         settings: The settings in force.
         environ: The environment, where the keys of model providers are.
         models: Whether the provider service is wanted.
-        memory: Whether the memory service is wanted.
+        memory: Whether the memory service is wanted; None for where its packages are installed.
         monitor: Whether the monitor is wanted.
 
     Raises:
-        BadConfig: The provider service's declaration is wrong.
+        BadConfig: The provider service's declaration is wrong, or the embedder that is named; or
+            packages are missing of a memory that is wanted.
     """
     children = [ORCHESTRATOR]
     left_out = no_memory = no_monitor = ""
@@ -106,8 +107,11 @@ def services(
     if models:
         left_out, small, secret = _provider(settings, environ)
         children += [] if left_out else [PROVIDER]
-    if memory:
-        no_memory = _no_memory(settings)
+    if memory is not False:
+        lacking, cure = _lacking_for_memory(settings)
+        if lacking and memory:
+            raise BadConfig(lacking, hint=cure)
+        no_memory = f"{lacking}; {cure}" if lacking else ""
         if not no_memory:
             both = (*ORCHESTRATOR.command, ARCHIVIST)
             children[0] = msgspec.structs.replace(ORCHESTRATOR, command=both)
@@ -138,8 +142,12 @@ def _provider(settings: Settings, environ: Mapping[str, str]) -> tuple[str, bool
     return f"no models: {', '.join(lacking)} not installed; {cure}", False, frozenset()
 
 
-def _no_memory(settings: Settings) -> str:
-    """Why there is no memory."""
+def _lacking_for_memory(settings: Settings) -> tuple[str, str]:
+    """Why there is no memory, and what to do about it; both are empty where there is one.
+
+    Raises:
+        BadConfig: The embedder that is named is none, or its model is not here.
+    """
     from pepperpy_memory_svc.embedding.named import check_name
 
     store = settings.memory.url.get_secret_value().partition(":")[0]
@@ -148,12 +156,9 @@ def _no_memory(settings: Settings) -> str:
     lacking = missing((*_STORES.get(store, ()), *modules, *_MEMORY))
     if lacking:
         extras = (*_MEMORY_EXTRAS, *([extra] if extra else []))
-        return f"no memory: {', '.join(lacking)} not installed; {install(*extras)}"
-    try:
-        check_name(embedder)
-    except BadConfig as error:
-        return f"no memory: {error.message}; {error.hint}"
-    return ""
+        return f"no memory: {', '.join(lacking)} not installed", install(*extras)
+    check_name(embedder)
+    return "", ""
 
 
 def _no_monitor() -> str:

@@ -141,3 +141,9 @@ def test_a_wrong_address_ends_the_service_at_once(cli: Cli) -> None:
     assert done.returncode == 1
     assert "'mysql' is no store of memory" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_an_empty_address_is_refused(cli: Cli) -> None:
+    done = cli.run("memory", "run", "--url", "", "--embedder", "hashing")
+    assert done.returncode == 2
+    assert "--url is empty" in done.stderr

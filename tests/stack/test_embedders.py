@@ -9,6 +9,7 @@ from pepperpy.stack.services import services
 from pepperpy_bus import installing
 from pepperpy_bus.config import load
 from pepperpy_bus.installing import install
+from pepperpy_schemas.errors import BadConfig
 from tests.memory_svc.embedding.embedders import needs, onnx_folder
 from tests.running import Up, until
 
@@ -43,16 +44,31 @@ async def test_it_embeds_with_a_model_of_ones_own(start_up) -> None:
 @pytest.mark.parametrize(
     ("embedder", "why"),
     [
-        ("onnx:nowhere", "nowhere is no folder of a model; download"),
-        ("sentence-transformers:nowhere", "nowhere is no folder of a model; download"),
-        ("e6", "'e6' is no embedder; write e5,"),
+        ("onnx:nowhere", "nowhere is no folder of a model"),
+        ("onnx:{empty}", "has not both model.onnx and tokenizer.json"),
+        ("sentence-transformers:nowhere", "nowhere is no folder of a model"),
+        ("e6", "'e6' is no embedder"),
+        ("e5:x", "'e5:x' is no embedder"),
+        ("hashing:0", "it has 8 to 16000 dimensions"),
+        ("hashing:abc", "it has 8 to 16000 dimensions"),
     ],
 )
-def test_why_there_is_no_memory_is_said_before_anything_starts(embedder: str, why: str) -> None:
+def test_a_bad_embedder_is_refused_before_anything_starts(
+    embedder: str, why: str, tmp_path: Path
+) -> None:
     needs("onnx")
     needs("sentence-transformers")
+    embedder = embedder.format(empty=tmp_path)
     settings = load(flags={"memory.embedder": embedder, "memory.url": "memory://"}).settings
-    assert services(settings, {}, models=False).no_memory.startswith(f"no memory: {why}")
+    with pytest.raises(BadConfig, match=why):
+        services(settings, {}, models=False)
+
+
+async def test_no_stack_starts_with_an_embedder_that_cannot_be(start_up) -> None:
+    up = await start_up(*OPTIONS, "hashing:0", **IN_MEMORY)
+    assert await up.ends() == 1
+    assert "'hashing:0': it has 8 to 16000 dimensions" in up.text
+    assert not up.ready
 
 
 @pytest.mark.parametrize(
@@ -74,10 +90,15 @@ def test_what_an_embedder_lacks_is_named_with_its_extra(
     said = services(settings, {}, models=False).no_memory
     assert package in said
     assert install("memory", "postgres", "language", extra) in said
+    with pytest.raises(BadConfig, match=package) as caught:
+        services(settings, {}, models=False, memory=True)
+    assert caught.value.hint == install("memory", "postgres", "language", extra)
 
 
 def test_a_model_that_is_there_is_no_reason_to_leave_the_memory_out(tmp_path: Path) -> None:
     needs("onnx")
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).touch()
     settings = load(
         flags={"memory.embedder": f"onnx:{tmp_path}", "memory.url": "memory://"}
     ).settings

@@ -25,16 +25,23 @@ def check_name(text: str) -> None:
         BadConfig: What is wrong, and what to do about it.
     """
     from pepperpy_memory_svc.embedding.folder import existing
+    from pepperpy_memory_svc.embedding.onnx import model_files
     from pepperpy_memory_svc.embedding.sentence_transformers import packaged_model
 
     kind, colon, argument = text.partition(":")
     match kind:
-        case "sentence-transformers" | "onnx" if argument:
+        case "onnx" if argument:
+            model_files(Path(argument))
+        case "sentence-transformers" if argument:
             existing(Path(argument), kind)
         case "sentence-transformers" if not colon:
             packaged_model()
-        case "e5" | "hashing" | "provider":
-            pass  # what is wrong with these is told when they are opened
+        case "hashing":
+            _hashing(argument, text)
+        case "provider":
+            pass  # which models there are is known on the bus alone
+        case "e5" if not colon:
+            pass  # its package is its model
         case _:
             raise unknown(text)
 

@@ -29,6 +29,25 @@ _INPUTS: Final = {
 """What models take, and how tokenizers call it."""
 
 
+def model_files(path: Path) -> tuple[Path, Path]:
+    """Returns the files of the model and of its tokenizer in a folder.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        BadConfig: It is no folder, or one of them is not in it.
+    """
+    folder = existing(path, "onnx")
+    model = next((folder / name for name in MODELS if (folder / name).is_file()), None)
+    if model is None or not (folder / TOKENIZER).is_file():
+        raise BadConfig(
+            f"{folder} has not both {MODELS[0]} and {TOKENIZER}",
+            hint="export the model to ONNX, or use it by sentence-transformers:FOLDER",
+        )
+    return model, folder / TOKENIZER
+
+
 class OnnxEmbedder:
     """Embeds with a model in ONNX's format and the tokenizer beside it.
 
@@ -77,19 +96,14 @@ class OnnxEmbedder:
     # --- loading --------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        folder = existing(self._path, "onnx")
         runtime, tokenizers = imported("onnxruntime", _EXTRA), imported("tokenizers", _EXTRA)
-        model = next((folder / name for name in MODELS if (folder / name).is_file()), None)
-        if model is None or not (folder / TOKENIZER).is_file():
-            raise BadConfig(
-                f"{folder} has not both {MODELS[0]} and {TOKENIZER}",
-                hint="export the model to ONNX, or use it by sentence-transformers:FOLDER",
-            )
+        folder = self._path
+        model, tokenizer = model_files(folder)
         try:
             self._session = runtime.InferenceSession(
                 str(model), self._options(runtime), providers=["CPUExecutionProvider"]
             )
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
         except Exception as error:  # each library raises classes of its own, or plain exceptions
             raise BadConfig(f"{folder} cannot be loaded: {error}") from error
         self._refuse_unknown_inputs()

@@ -10,7 +10,11 @@ def run_(
     ctx: typer.Context,
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="memory://, embedded:FOLDER or postgresql://…"),
+        typer.Option(
+            metavar="URL",
+            help="embedded:FOLDER, postgresql://…, redis://…, qdrant://… or qdrant-edge:FOLDER. "
+            "[default: memory://]",
+        ),
     ] = None,
     embedder: Annotated[
         str | None, typer.Option(metavar="NAME", help="What makes vectors. [default: e5]")
@@ -28,9 +32,12 @@ def run_(
     SIGTERM or Ctrl-C finishes the running requests and exits 0; a second one ends at once. SIGHUP
     reads the settings and the declaration again.
     """
+    from pepperpy.commands._failure import WrongUsage
     from pepperpy.commands._serving import serve
     from pepperpy_memory_svc.serve import run
 
+    if url is not None and not url.strip():
+        raise WrongUsage("--url is empty: name a store, or leave it out", ctx)
     flags = {
         "memory.url": url,
         "memory.embedder": embedder,
