@@ -12,6 +12,11 @@ from pepperpy_schemas.errors import BadConfig
 _EXTRAS: Final = {"redis": "redis", "rediss": "redis", "qdrant": "qdrant"}
 """What has to be installed for a kind of address, unless it is the memory's own."""
 
+_IN_MEMORY: Final = frozenset({"memory:", "memory://"})
+_WITHOUT_TABLES: Final = frozenset(
+    {"memory", "redis", "rediss", "qdrant", "qdrant+https", "qdrant-edge"}
+)
+
 
 @asynccontextmanager
 async def open_store(address: str) -> AsyncIterator[Store]:
@@ -32,7 +37,7 @@ async def open_store(address: str) -> AsyncIterator[Store]:
         with needed(scheme):
             match scheme:
                 case "memory":
-                    store = _in_memory()
+                    store = _in_memory(address)
                 case "postgresql" | "postgres" | "embedded":
                     store = _in_postgres(await stack.enter_async_context(postgres_at(address)))
                 case "qdrant" | "qdrant+https" | "qdrant-edge":
@@ -42,7 +47,8 @@ async def open_store(address: str) -> AsyncIterator[Store]:
                 case _:
                     raise BadConfig(
                         f"{scheme!r} is no store of memory",
-                        hint="give postgresql://…, embedded:FOLDER, redis://…, qdrant://…, memory:",
+                        hint="give postgresql://…, embedded:FOLDER, redis://…, qdrant://…, "
+                        "qdrant-edge:FOLDER, memory://",
                     )
         yield await stack.enter_async_context(store)
 
@@ -68,7 +74,12 @@ def needed(scheme: str) -> Iterator[None]:
         ) from error
 
 
-def _in_memory() -> Store:
+def _in_memory(address: str) -> Store:
+    if address not in _IN_MEMORY:
+        raise BadConfig(
+            "a store in the process has no place: there is something after memory:",
+            hint="write memory://, or embedded:FOLDER for a folder",
+        )
     from pepperpy_memory_svc.stores.memory import MemoryStore
 
     return MemoryStore()
@@ -112,6 +123,11 @@ async def postgres_at(address: str, *, new: bool = True) -> AsyncIterator[str]:
 
         async with EmbeddedPostgres(Path(rest), new=new) as server:
             yield server.url
+    elif scheme in _WITHOUT_TABLES:
+        raise BadConfig(
+            f"{scheme!r} names no PostgreSQL",
+            hint="migrations are for PostgreSQL only; such a store needs none",
+        )
     else:
         raise BadConfig(
             f"{scheme!r} names no PostgreSQL",

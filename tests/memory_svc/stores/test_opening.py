@@ -7,7 +7,7 @@ from pepperpy_memory_svc.stores.memory import MemoryStore
 from pepperpy_memory_svc.stores.opening import open_store
 from pepperpy_memory_svc.stores.postgres import PostgresStore
 from pepperpy_memory_svc.stores.redis import RedisStore
-from pepperpy_schemas.errors import BadConfig
+from pepperpy_schemas.errors import BadConfig, Unavailable
 from tests.memory_svc.stores.making import NOW, entry, filled, fresh, server_folder
 
 
@@ -52,6 +52,64 @@ async def test_an_unknown_address_is_refused_without_its_password(address: str) 
         async with open_store(address):
             pass
     assert "secret" not in str(caught.value.info())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://me:secret@127.0.0.1:port/0",
+        "redis://me:se/cret@127.0.0.1:1/0",
+        "redis://me:secret@[::1/0",
+        "redis://me:secret@127.0.0.1:1/zero",
+        "redis://me:secret@127.0.0.1:1/0?socket_timeout=soon",
+        "redis:secret",
+        "postgresql://me:secret@127.0.0.1:port/n",
+        "postgresql://me:se/cret@127.0.0.1/n",
+        "postgresql://me:secret@127.0.0.1:99999/n",
+        "postgresql://me:secret@[::1/n",
+        "postgresql://me:secret@127.0.0.1:1/n?sslmode=maybe",
+        "qdrant://:secret@127.0.0.1:port",
+        "qdrant://:secret@127.0.0.1:1/a/b",
+    ],
+)
+async def test_a_malformed_address_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(BadConfig, match="is malformed") as caught:
+        async with open_store(address):
+            pass
+    assert "cret" not in str(caught.value.info())
+
+
+async def test_a_parameter_that_redis_client_does_not_know_is_named() -> None:
+    with pytest.raises(BadConfig, match=r"parameters: nonsense$") as caught:
+        async with open_store("redis://me:secret@127.0.0.1:1/0?nonsense=secret"):
+            pass
+    assert "secret" not in str(caught.value.info())
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/n", "at 127.0.0.1:1: "),
+        ("postgresql://me:secret@nowhere.invalid/n", "at nowhere.invalid: "),
+        ("postgresql://me:secret@/n?host=/nowhere", "at /nowhere: "),
+        ("redis://me:secret@127.0.0.1:1/0", "127.0.0.1:1"),
+        ("qdrant://:secret@127.0.0.1:1", "at 127.0.0.1:1: "),
+    ],
+)
+async def test_a_server_that_is_not_there_is_named_without_its_password(
+    address: str, where: str
+) -> None:
+    with pytest.raises(Unavailable, match="cannot be reached") as caught:
+        async with open_store(address):
+            pass
+    assert where in caught.value.message
+    assert "secret" not in str(caught.value.info())
+
+
+async def test_a_place_in_the_process_is_refused() -> None:
+    with pytest.raises(BadConfig, match="has no place"):
+        async with open_store("memory:folder"):
+            pass
 
 
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import asyncpg  # type: ignore[import-untyped]  # it has no types
 import msgspec
 from pgvector.asyncpg import register_vector
 
+from pepperpy_memory_svc.stores.addresses import place_of
 from pepperpy_memory_svc.stores.postgres.connection import Connection
 from pepperpy_memory_svc.stores.postgres.migrating import prepare
 from pepperpy_memory_svc.stores.postgres.sessions import check_schema
@@ -66,7 +67,7 @@ class Pool:
         )
 
     async def __aenter__(self) -> Self:
-        with translated():
+        with translated(place_of(self._url)):
             vectors_in = await prepare(self._url, self._schema, migrate=self._migrate)
             self._pool = await asyncpg.create_pool(
                 self._url,
@@ -115,7 +116,7 @@ class Pool:
             Overloaded: Too many wait for one, or it took too long.
         """
         assert self._pool is not None, "the store is not open"
-        with translated():
+        with translated(place_of(self._url)):
             connection = await self._acquire(self._pool)
             try:
                 yield connection

@@ -7,6 +7,7 @@ from typing import Final
 
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 
+from pepperpy_memory_svc.stores.addresses import malformed, place_of
 from pepperpy_memory_svc.stores.embedded.programs import check_vector_version
 from pepperpy_memory_svc.stores.postgres.connection import Connection, Record
 from pepperpy_memory_svc.stores.postgres.translating import translated
@@ -18,6 +19,7 @@ LOCK_TIMEOUT: Final = 10.0
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds until a connection has to be there."""
 
+_HINT: Final = "give postgresql://USER:PASSWORD@HOST:PORT/NAME, and no parameter but libpq's"
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -33,7 +35,11 @@ def check_schema(name: str) -> None:
 
 @asynccontextmanager
 async def connected(url: str, schema: str) -> AsyncIterator[Connection]:
-    """Yields a connection that looks into a schema first, and waits for no lock for ever."""
+    """Yields a connection that looks into a schema first, and waits for no lock for ever.
+
+    Raises:
+        BadConfig: The address is malformed, or the schema's name is.
+    """
     check_schema(schema)
     settings = {
         "application_name": "pepperpy-migration",
@@ -41,8 +47,14 @@ async def connected(url: str, schema: str) -> AsyncIterator[Connection]:
         "lock_timeout": f"{LOCK_TIMEOUT:g}s",
         "client_min_messages": "warning",
     }
-    with translated():
-        connection = await asyncpg.connect(url, server_settings=settings, timeout=CONNECT_TIMEOUT)
+    with translated(place_of(url)):
+        try:
+            connection = await asyncpg.connect(
+                url, server_settings=settings, timeout=CONNECT_TIMEOUT
+            )
+        except (ValueError, OverflowError):
+            # It reads the address itself, and names what it stumbles over: part of a password, too.
+            raise malformed("PostgreSQL", _HINT) from None
         try:
             # A killed runner's statement ends with it, where the server's system can tell.
             with suppress(asyncpg.PostgresError):

@@ -27,8 +27,12 @@ _LOGIN = (
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raises what happens inside of it as an error of ours."""
+def translated(at: str = "") -> Iterator[None]:
+    """Raises what happens inside of it as an error of ours.
+
+    Args:
+        at: Where the server is, see `place_of`.
+    """
     try:
         yield
     except asyncpg.UndefinedTableError as error:
@@ -50,7 +54,7 @@ def translated() -> Iterator[None]:
     except _AWAY as error:
         said = str(error) or type(error).__name__
         raise Unavailable(
-            f"PostgreSQL cannot be reached: {said}",
+            f"PostgreSQL cannot be reached{at}: {said}",
             hint="start it, or say where it is: PEPPERPY_MEMORY_URL",
         ) from error
     except asyncpg.PostgresError as error:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from pepperpy_memory_svc.stores.addresses import malformed
 from pepperpy_memory_svc.stores.qdrant.client import ClientEngine
 from pepperpy_memory_svc.stores.qdrant.engine import Engine
 from pepperpy_memory_svc.stores.qdrant.gate import Limits
@@ -13,6 +14,9 @@ from pepperpy_schemas.errors import BadConfig
 COLLECTION: Final = "pepperpy_memory"
 """The collection, unless the address names another."""
 _PORT: Final = 6333
+_HINT: Final = (
+    "give qdrant://HOST:6333, qdrant+https://:KEY@HOST:6333, qdrant:FOLDER or qdrant-edge:FOLDER"
+)
 
 
 def qdrant_store(address: str, *, limits: Limits | None = None) -> QdrantStore:
@@ -45,13 +49,15 @@ def _engine(address: str, limits: Limits) -> Engine:
 
 
 def _server(address: str, limits: Limits) -> Engine:
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         port = parts.port or _PORT
     except ValueError:
-        raise _refused(parts.scheme) from None
+        raise malformed("Qdrant", _HINT) from None
     if not parts.hostname:
         raise _refused(parts.scheme)
+    if "/" in parts.path.strip("/"):
+        raise malformed("Qdrant", _HINT)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return ClientEngine(
         unquote(parts.path.strip("/")) or COLLECTION,
@@ -64,6 +70,5 @@ def _server(address: str, limits: Limits) -> Engine:
 def _refused(scheme: str) -> BadConfig:
     return BadConfig(
         f"the address after {scheme!r} names no Qdrant",
-        hint="give qdrant://HOST:6333, qdrant+https://:KEY@HOST:6333, qdrant:FOLDER or "
-        "qdrant-edge:FOLDER",
+        hint=_HINT,
     )

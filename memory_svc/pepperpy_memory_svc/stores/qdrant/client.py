@@ -11,6 +11,7 @@ import httpx
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
+from pepperpy_memory_svc.stores.addresses import place_of
 from pepperpy_memory_svc.stores.qdrant import client_forms as forms
 from pepperpy_memory_svc.stores.qdrant import filters
 from pepperpy_memory_svc.stores.qdrant.engine import (
@@ -64,7 +65,7 @@ class ClientEngine:
         self.exclusive = self.exact = folder is not None
 
     async def __aenter__(self) -> Self:
-        with translated():
+        with translated(place_of(self._url or "")):
             self._client = self._connected()
             try:
                 await self._prepare()

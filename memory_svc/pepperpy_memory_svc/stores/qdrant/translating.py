@@ -21,8 +21,12 @@ _GONE = ("not existing vector name", "is not found in the collection", "does not
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raises what happens inside of it as an error of ours."""
+def translated(at: str = "") -> Iterator[None]:
+    """Raises what happens inside of it as an error of ours.
+
+    Args:
+        at: Where the server is, see `place_of`.
+    """
     try:
         yield
     except PepperError:
@@ -33,7 +37,7 @@ def translated() -> Iterator[None]:
         raise Overloaded(f"Qdrant is busy: {error.message}") from error
     except (ApiException, QdrantException, httpx.HTTPError, OSError) as error:
         raise Unavailable(
-            f"Qdrant cannot be reached: {_said(error)}",
+            f"Qdrant cannot be reached{at}: {_said(error)}",
             hint="start it, or say where it is: PEPPERPY_MEMORY_URL",
         ) from error
     except (ValueError, RuntimeError) as error:

@@ -6,12 +6,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from pepperpy_memory_svc.stores.addresses import malformed
 from pepperpy_schemas.errors import BadConfig
 
 Index: TypeAlias = Literal["flat", "hnsw"]
 
 PREFIX: Final = "pepperpy:"
 
+HINT: Final = "give redis://USER:PASSWORD@HOST:PORT/0, or rediss:// for TLS"
+_DATABASE: Final = re.compile(r"/?|/\d+")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _NESTED: Final = re.compile(
     r".entry:|.(ids|order|history|session|vector|near|words|postings|corpus|unfilled):\d"
@@ -41,9 +44,15 @@ class Address(msgspec.Struct, frozen=True):
         Other parameters are left to the client library.
 
         Raises:
-            BadConfig: A parameter of ours cannot be.
+            BadConfig: It is malformed, or a parameter of ours cannot be.
         """
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+            _ = parts.port  # is read only when somebody asks for it
+        except ValueError:
+            raise malformed("Redis", HINT) from None
+        if "://" not in text or not _DATABASE.fullmatch(parts.path):
+            raise malformed("Redis", HINT)
         given = parse_qsl(parts.query, keep_blank_values=True)
         ours = {name: value for name, value in given if name in ("prefix", "index")}
         rest = urlencode([each for each in given if each[0] not in ours])

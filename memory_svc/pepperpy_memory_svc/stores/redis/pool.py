@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib import resources
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from redis.asyncio import ConnectionPool, Redis
@@ -13,10 +14,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
-from pepperpy_memory_svc.stores.redis.address import Address
+from pepperpy_memory_svc.stores.addresses import malformed
+from pepperpy_memory_svc.stores.redis.address import HINT, Address
 from pepperpy_memory_svc.stores.redis.preparing import is_emptied, prepare
 from pepperpy_memory_svc.stores.redis.translating import translated
-from pepperpy_schemas.errors import Overloaded
+from pepperpy_schemas.errors import BadConfig, Overloaded
 
 _Answer = TypeVar("_Answer")
 
@@ -71,16 +73,27 @@ class Pool:
         return self
 
     def _pool(self) -> ConnectionPool:
-        return ConnectionPool.from_url(
-            self._address.url,
-            max_connections=self._limits.connections,
-            socket_timeout=self._limits.statement,
-            socket_connect_timeout=self._limits.patience,
-            # What may have been done is not done again: the caller decides.
-            retry=Retry(NoBackoff(), 0),
-            protocol=3,
-            client_name="pepperpy-memory",
-        )
+        try:
+            pool = ConnectionPool.from_url(
+                self._address.url,
+                max_connections=self._limits.connections,
+                socket_timeout=self._limits.statement,
+                socket_connect_timeout=self._limits.patience,
+                # What may have been done is not done again: the caller decides.
+                retry=Retry(NoBackoff(), 0),
+                protocol=3,
+                client_name="pepperpy-memory",
+            )
+            # The first connection would be the first to look at the parameters.
+            pool.connection_class(**pool.connection_kwargs)
+        except TypeError:
+            names = ", ".join(dict(parse_qsl(urlsplit(self._address.url).query)))
+            raise BadConfig(
+                f"the client of Redis does not take all of these parameters: {names}", hint=HINT
+            ) from None
+        except ValueError:
+            raise malformed("Redis", HINT) from None
+        return pool
 
     async def __aexit__(
         self,

@@ -149,7 +149,6 @@ async def test_a_server_that_does_not_answer_is_not_waited_for() -> None:
         "qdrant-edge:",
         "qdrant://",
         "qdrant://:secret@",
-        "qdrant://:secret@host:port",
         "qdrant+https:secret",
     ],
 )
