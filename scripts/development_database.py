@@ -38,6 +38,7 @@ class Running(msgspec.Struct, frozen=True):
 
 def up() -> None:
     """Starts it unless it runs; the URL goes to stdout, so that it can be taken from there."""
+    refuse_others()
     url = (running() or started()).url
     print(url)
     print("use it with:  export PEPPERPY_MEMORY_URL=$(scripts/db up)", file=sys.stderr)
@@ -51,8 +52,17 @@ def down() -> None:
 
 
 def reset() -> None:
-    """Forgets its data, and starts it with none; a folder with other things in it is refused."""
+    """Forgets its data, and starts it with none; a folder with other things in it is refused.
+
+    It asks before, but for ``--yes``; where nobody sits at a terminal, nothing is forgotten.
+    """
+    refuse_others()
     data = own_folder(DATA, account())
+    if "--yes" not in sys.argv[2:]:
+        if not sys.stdin.isatty():
+            sys.exit(f"db: all data in {FOLDER} would be forgotten; say so with --yes")
+        if input(f"Forget all data in {FOLDER}? [y/N] ").strip().lower() not in {"y", "yes"}:
+            sys.exit("db: nothing was forgotten")
     stopped()
     shutil.rmtree(data)
     up()
@@ -78,6 +88,14 @@ async def inside(url: str) -> str:
         entries = await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.entry")
     await connection.close()
     return f"version {found.version} of {found.newest}, {entries} entries, {size}"
+
+
+def refuse_others() -> None:
+    """Ends when there are other things in the folder than ours."""
+    there = {each.name for each in FOLDER.iterdir()} if FOLDER.exists() else set()
+    if others := sorted(there - {DATA.name, RUNNING.name, SAID.name}):
+        named = ", ".join(others[:3])
+        sys.exit(f"db: there are other things in the folder {FOLDER}: {named}; give one of its own")
 
 
 def running() -> Running | None:
@@ -149,7 +167,7 @@ def main() -> None:
     match sys.argv[1:]:
         case ["serve"]:
             asyncio.run(serve())
-        case [name] if name in commands:
+        case [name] | ["reset" as name, "--yes"] if name in commands:
             commands[name]()
         case _:
             sys.exit(f"usage: scripts/db {' | '.join(commands)}")

@@ -63,7 +63,13 @@ async def test_it_keeps_its_data_until_it_is_reset(db: Run) -> None:
     async with open_store(url) as store:
         assert set(await store.get("ours", ["a"], now=NOW)) == {"a"}
 
-    assert db("reset").stdout.strip() == url
+    unasked = db("reset")
+    assert (unasked.returncode, unasked.stdout) == (1, "")
+    assert "would be forgotten; say so with --yes" in unasked.stderr
+    async with open_store(url) as store:
+        assert set(await store.get("ours", ["a"], now=NOW)) == {"a"}
+
+    assert db("reset --yes").stdout.strip() == url
     assert "version 0 of" in db("status").stdout
 
 
@@ -84,12 +90,22 @@ def test_a_folder_with_other_things_in_it_is_not_reset(db: Run, folder: Path) ->
     theirs = folder / "db" / "postgres" / "thesis.txt"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("years of work")
-    refused = db("reset")
+    refused = db("reset --yes")
     assert refused.returncode == 1
     assert "there are other things in the folder" in refused.stderr
     assert "thesis.txt" in refused.stderr
     assert theirs.read_text() == "years of work"
     assert db("status").returncode == 1
+
+
+@pytest.mark.parametrize("command", ["up", "reset --yes"])
+def test_a_folder_of_somebody_is_not_taken(db: Run, folder: Path, command: str) -> None:
+    (folder / "db").mkdir()
+    (folder / "db" / "main.py").write_text("years of work")
+    refused = db(command)
+    assert refused.returncode == 1
+    assert "there are other things in the folder" in refused.stderr
+    assert [each.name for each in (folder / "db").iterdir()] == ["main.py"]
 
 
 def test_another_command_is_refused(db: Run) -> None:

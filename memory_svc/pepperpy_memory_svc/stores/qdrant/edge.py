@@ -23,7 +23,7 @@ from pepperpy_memory_svc.stores.qdrant.engine import (
 from pepperpy_memory_svc.stores.qdrant.filters import ALL, Filter
 from pepperpy_memory_svc.stores.qdrant.points import INDEXES
 from pepperpy_memory_svc.stores.qdrant.translating import failed
-from pepperpy_schemas.errors import PepperError
+from pepperpy_schemas.errors import BadConfig, PepperError
 
 T = TypeVar("T")
 
@@ -31,6 +31,8 @@ _MOST_VALUES: Final = 1_000_000
 _EF: Final = 128
 _UNUSED: Final = "unused"
 """A shard has to begin with a vector; the others come with the generations."""
+_OURS: Final = frozenset({"segments", "wal"})
+"""What a shard has in its folder beside the file that says that it is whole."""
 _INDEXED_FROM: Final = 30_000
 """KB of vectors in a segment from which `optimize` builds a graph: fewer are compared as soon."""
 
@@ -69,6 +71,7 @@ class EdgeEngine:
             self._shard.optimize()
         else:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._refuse_others()
             config = edge.EdgeConfig(
                 sparse_vectors={_UNUSED: edge.EdgeSparseVectorParams()},
                 optimizers=edge.EdgeOptimizersConfig(indexing_threshold=self._indexed_from),
@@ -78,6 +81,15 @@ class EdgeEngine:
         for key, index in INDEXES.items():
             if key not in known:
                 self._update(edge.UpdateOperation.create_field_index(key, forms.schema_of(index)))
+
+    def _refuse_others(self) -> None:
+        """Refuses a folder with other things in it than a shard that was begun and not finished."""
+        others = sorted({each.name for each in self._folder.iterdir()} - _OURS)
+        if others:
+            raise BadConfig(
+                f"there are other things in the folder {self._folder}: {', '.join(others[:3])}",
+                hint="give an empty folder, or one that is not there yet",
+            )
 
     async def __aexit__(
         self,

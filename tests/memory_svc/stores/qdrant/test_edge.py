@@ -95,6 +95,16 @@ async def test_one_process_has_a_folder(shard: Path) -> None:
         await store.ping()
 
 
+async def test_a_folder_with_other_things_in_it_is_refused_and_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(BadConfig, match=r"other things in the folder .*: thesis\.txt"):
+        async with opened(tmp_path):
+            pass
+    assert [each.name for each in tmp_path.iterdir()] == ["thesis.txt"]
+
+
 async def test_vectors_are_found_by_a_graph_once_there_are_many(shard: Path) -> None:
     engine = EdgeEngine(shard, indexed_from=10)
     async with QdrantStore(engine, Limits()) as store:
