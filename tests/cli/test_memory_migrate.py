@@ -107,9 +107,9 @@ def test_data_are_lost_only_when_that_is_said(
     asyncio.run(put(url, "one", "two"))
     assert migrate.run("down", "--to", "2", "--url", url, "--dry-run") == 0
     assert migrate.err == f"version {NEWEST} would become 2 and lose 1 row of history\n"
-    assert migrate.run("down", "--to", "2", "--url", url) == 2
+    assert migrate.run("down", "--to", "2", "--url", url) == 1
     assert "3 history: Loses the earlier versions of entries.\n" in migrate.err
-    assert "1 row of history would be lost; say so with --yes" in migrate.err
+    assert "error: 1 row of history would be lost\n  hint: say with --yes" in migrate.err
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     asked: list[str] = []
@@ -150,7 +150,8 @@ def test_the_folder_of_a_stopped_stack_does_as_well(migrate: Migrate) -> None:
     ("arguments", "code", "said"),
     [
         ((), 2, "which tables? give --url, or set PEPPERPY_MEMORY_URL"),
-        (("--url", "memory://"), 1, "'memory' names no PostgreSQL"),
+        (("--url", "memory://"), 1, "migrations are for PostgreSQL only"),
+        (("--url", "redis://h/0"), 1, "such a store needs none"),
         (("--url", "embedded:"), 1, "'embedded' names no PostgreSQL"),
         (("--url", "postgresql://x@/x?host=/nowhere"), 1, "PostgreSQL cannot be reached"),
     ],
@@ -165,6 +166,16 @@ def test_what_names_no_tables_is_refused(
 def test_a_step_that_is_not_there_is_refused(migrate: Migrate, url: str) -> None:
     assert migrate.run("up", "--to", "99", "--url", url) == 1
     assert f"there is no step 99\n  hint: give a number from 0 to {NEWEST}" in migrate.err
+
+
+def test_a_step_that_lies_the_other_way_is_refused(migrate: Migrate, url: str) -> None:
+    assert migrate.run("up", "--to", "2", "--url", url) == 0
+    assert migrate.run("up", "--to", "1", "--url", url) == 1
+    assert "1 is below version 2\n  hint: go down: down --to 1" in migrate.err
+    assert migrate.run("down", "--to", "3", "--url", url) == 1
+    assert "3 is above version 2\n  hint: go up: up --to 3" in migrate.err
+    assert migrate.run("up", "--to", "2", "--url", url) == 0
+    assert "nothing to do" in migrate.err
 
 
 def test_a_missing_library_is_named(migrate: Migrate, monkeypatch: pytest.MonkeyPatch) -> None:

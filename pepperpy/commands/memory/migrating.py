@@ -101,7 +101,7 @@ def down(
             plan = await migration_plan(server, "down", to=to)
             if not dry_run and plan.steps:
                 if plan.lost and not yes:
-                    _ask(plan, ctx)
+                    _ask(plan)
                 await migrate_down(server, to=plan.to)
             return plan
 
@@ -151,19 +151,21 @@ def _lost(plan: "Plan") -> str:
     return ", ".join(f"{rows} row{'s' * (rows != 1)} of {table}" for table, rows in lost)
 
 
-def _ask(plan: "Plan", ctx: typer.Context) -> None:
+def _ask(plan: "Plan") -> None:
     """Asks whether data may be lost; where nobody sits at a terminal, they may not.
 
     Raises:
         Abort: They may not.
-        WrongUsage: Nobody is there to be asked.
+        Exit: Nobody is there to be asked (code 1).
     """
-    from pepperpy.commands._failure import WrongUsage
+    from pepperpy.commands._failure import FAILED, say
 
     for step in plan.steps:
         typer.echo(f"{step.number} {step.name}: {step.about('down')}", err=True)
     if not sys.stdin.isatty():
-        raise WrongUsage(f"{_lost(plan)} would be lost; say so with --yes", ctx)
+        say(f"error: {_lost(plan)} would be lost")
+        say("  hint: say with --yes that they may be")
+        raise typer.Exit(FAILED)
     typer.confirm(f"Lose {_lost(plan)}?", abort=True, err=True)
 
 

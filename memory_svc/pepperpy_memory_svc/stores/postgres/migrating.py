@@ -95,13 +95,17 @@ async def migration_plan(
         schema: Where the tables are.
 
     Raises:
-        BadConfig: There is no such step, or some of those to take back are of newer code.
+        BadConfig: There is no such step, or it lies the other way, or some of those to take back
+            are of newer code.
     """
     async with connected(url, schema) as connection:
         status = await _status(connection, schema)
         if to is None:
             to = status.newest if direction == "up" else max(status.version - 1, 0)
-        _check(status, direction, to)
+            _check(status, direction, to)
+        else:
+            _check(status, direction, to)
+            _check_way(status, direction, to)
         steps = _steps(status, direction, to)
         lost = {}
         for table in [each for step in steps if direction == "down" for each in step.dropped()]:
@@ -147,6 +151,14 @@ def _check(status: Status, direction: Direction, to: int) -> None:
         )
     if not 0 <= to <= status.newest:
         raise BadConfig(f"there is no step {to}", hint=f"give a number from 0 to {status.newest}")
+
+
+def _check_way(status: Status, direction: Direction, to: int) -> None:
+    """Refuses a number that lies the other way."""
+    if direction == "up" and to < status.version:
+        raise BadConfig(f"{to} is below version {status.version}", hint=f"go down: down --to {to}")
+    if direction == "down" and to > status.version:
+        raise BadConfig(f"{to} is above version {status.version}", hint=f"go up: up --to {to}")
 
 
 async def _up(connection: Connection, schema: str, to: int | None) -> None:
