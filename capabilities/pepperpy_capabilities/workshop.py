@@ -79,7 +79,9 @@ class Workshop:
     """
 
     def __init__(self, *, places: int | None = None, memory: int = MEMORY) -> None:
-        self._free = asyncio.Semaphore(places or os.cpu_count() or 1)
+        self._places = places or os.cpu_count() or 1
+        self._free: asyncio.Semaphore | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._memory = memory
         self._idle: list[Place] = []
         self._taken: set[Place] = set()
@@ -92,7 +94,7 @@ class Workshop:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Place]:
         """Gives a place, as soon as one is free."""
-        async with self._free:
+        async with self._turns():
             one = self._idle.pop() if self._idle else Place(self._memory)
             self._taken.add(one)
             try:
@@ -100,6 +102,14 @@ class Workshop:
             finally:
                 self._taken.discard(one)
                 self._idle.append(one)
+
+    def _turns(self) -> asyncio.Semaphore:
+        # A stock agent has one for as long as its process lives, which may run several event loops
+        # one after the other, as tests do.
+        loop = asyncio.get_running_loop()
+        if self._free is None or self._loop is not loop:
+            self._free, self._loop = asyncio.Semaphore(self._places), loop
+        return self._free
 
     async def run(self, seconds: float, function: Callable[[*Ts], T], /, *arguments: *Ts) -> T:
         """Returns what a function returns at a place; its time begins when it has one.

@@ -202,3 +202,13 @@ async def test_who_closes_ends_what_still_computes() -> None:
         await work
     await gone(pid)
     workshop.close()
+
+
+def test_one_event_loop_after_the_other_may_wait_for_places() -> None:
+    workshop = Workshop(places=1)
+
+    async def both() -> list[str]:
+        return await asyncio.gather(*(workshop.run(60, os.path.basename, "a/b") for _ in range(2)))
+
+    assert [asyncio.run(both()) for _ in range(2)] == [["b", "b"]] * 2
+    workshop.close()

@@ -121,6 +121,6 @@ async def test_the_best_that_was_found_arrives_when_the_time_is_over(client: Cli
 
 
 async def test_of_many_problems_at_once_none_loses_its_time_by_waiting(client: Client) -> None:
-    problem = msgspec.structs.replace(pddl("blocks-4-0"), seconds=20.0)
-    asked = [client.run(PLAN_ACTIONS, problem, type=ActionPlan, wait="90s") for _ in range(12)]
+    problem = msgspec.structs.replace(pddl("blocks-4-0"), seconds=60.0)
+    asked = [client.run(PLAN_ACTIONS, problem, type=ActionPlan, wait="120s") for _ in range(12)]
     assert {plan.cost for plan in await asyncio.gather(*asked)} == {6}
