@@ -23,6 +23,7 @@ from pepperpy_schemas.errors import (
 FAILED, USAGE, UNREACHABLE, TIMED_OUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 124, 130, 141
 
 _FLAG = re.compile(r"\bflag (\w+)\.(\w+)")
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _ARGUMENT = re.compile(r"\b(at|delay|every|cron|tz)=(?!\w)")
 
 
@@ -110,12 +111,20 @@ def print_error(error: PepperError) -> None:
     lines = [f"error: {first}", *(f"│ {one}" for one in more), *getattr(error, "__notes__", ())]
     below = error.__cause__
     while isinstance(below, PepperError):
-        lines.append(f"cause: {below}")
+        if not _is_said(below, lines):
+            lines.append(f"cause: {below}")
         below = below.__cause__
     hint = _beside_stack(error) or _elsewhere(error) or error.hint
     if hint:
         lines.append(f"hint: {_as_options(hint) if is_usage(error) else hint}")
     _print_lines(*(_FLAG.sub(_option, line) for line in lines))
+
+
+def _is_said(cause: PepperError, lines: list[str]) -> bool:
+    """Whether what a cause says stands above it: libraries hand one fact on from class to class."""
+    name = str(cause.context.get("type", "")).rpartition(".")[2]
+    fact = _ERRNO.sub("", str(cause).removeprefix(f"{name}: "))
+    return any(fact in line for line in lines)
 
 
 def _beside_stack(error: PepperError) -> str:

@@ -12,7 +12,7 @@ from pepperpy import __main__ as face
 from pepperpy.commands._failure import explain
 from pepperpy.stack.context_file import context_files
 from pepperpy_bus.link.options import DEFAULT_URL
-from pepperpy_schemas.errors import BadPayload, Unreachable
+from pepperpy_schemas.errors import BadPayload, Unavailable, Unreachable, error_from_info
 from tests.cli.command_line import Cli
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +145,21 @@ def test_options_before_the_command_reach_the_settings(cli: Cli, tmp_path: Path)
 def test_a_traceback_is_shown_only_when_debug_messages_are(cli: Cli) -> None:
     assert "Traceback" not in cli.run("result", "nope").stderr
     assert "Traceback" in cli.run("--log-level", "debug", "result", "nope").stderr
+
+
+def test_a_cause_that_says_what_stands_above_it_is_not_said_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refused = OSError(111, "Connect call failed ('h', 1)")
+    between = ConnectionError("Error 111 connecting to h:1. Connect call failed ('h', 1).")
+    between.__cause__ = refused
+    error = Unavailable(f"Redis cannot be reached: {between}", hint="start it")
+    error.__cause__ = between
+    explain(error_from_info(error.info()))
+    assert capsys.readouterr().err == f"error: {error.message}\n  hint: start it\n"
+    between.__cause__ = OSError(12, "Out of memory")
+    explain(error_from_info(error.info()))
+    assert "\n  cause: OSError: [Errno 12] Out of memory\n" in capsys.readouterr().err
 
 
 def test_an_error_says_message_place_causes_and_cure(capsys: pytest.CaptureFixture[str]) -> None:
