@@ -118,7 +118,7 @@ def test_where_nobody_serves_models_the_fix_is_said(
     for command in (["chat", "Hi."], ["models"], ["provider", "status"]):
         assert inline.run(*command) == 1
         assert "error: nobody serves models" in inline.err
-        assert "pepperpy up, or pepperpy provider run" in inline.err
+        assert "pepperpy provider run, or pepperpy up" in inline.err
 
 
 def test_an_answer_that_breaks_is_a_failure(inline: Inline, models: Models) -> None:
